@@ -1,0 +1,61 @@
+//! What the manifests ask for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::RoleName;
+
+/// Everything that is declared for one account, after `resolve`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// Declared people. One entry a person; who declared it wins by age (see [`Origin`]).
+    pub people: BTreeMap<EmailAddress, DesiredMember>,
+    /// People whose declaration is there but not valid (an unknown role, a squad that is not
+    /// accepted): they are left exactly as they are.
+    pub frozen: BTreeSet<EmailAddress>,
+}
+
+/// One declared person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredMember {
+    /// Role of the profile.
+    pub role: RoleName,
+    /// Raised by a person to invite again someone who declined, left or was lost.
+    pub invite_epoch: i64,
+    /// What the end of the declaration does.
+    pub deletion_policy: DeletionPolicy,
+    /// The declaration.
+    pub origin: Origin,
+}
+
+/// What becomes of a person when the declaration goes (OP-08).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeletionPolicy {
+    /// Access ends, then the declaration goes.
+    #[default]
+    Revoke,
+    /// The person stays as they are and is no longer ours.
+    Retain,
+}
+
+/// Where a person is declared. Ordered by name: ties of age are broken by it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// Kind of the declaring object.
+    pub kind: OriginKind,
+    /// Namespace of the object; for files without one, `default`.
+    pub namespace: String,
+    /// Name of the object.
+    pub name: String,
+    /// Position in the roster, from 0; `None` for a Membership.
+    pub position: Option<usize>,
+}
+
+/// Kinds that declare people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OriginKind {
+    /// A `Membership`.
+    Membership,
+    /// A line in the roster of a `Team`.
+    Team,
+}

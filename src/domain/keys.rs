@@ -1,0 +1,53 @@
+//! Names of things, one type each, so that no two can be mixed up.
+
+use std::fmt;
+
+/// Declares text types that differ only in what they name.
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub String);
+
+        impl $name {
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.to_owned())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+names! {
+    /// Id of an account at the account service (`acc_…`).
+    AccountKey;
+    /// Id of a member at the account service (`mem_…`); stable for life.
+    MemberId;
+    /// Id of an invitation at the account service (`inv_…`); a resend keeps it.
+    InvitationId;
+    /// Version of one row at the account service, opaque; sent back as `If-Match` (RFC 9110, 13.1.1).
+    ETag;
+    /// Name of a role of the profile.
+    RoleName;
+    /// Name of a plan of the profile.
+    PlanName;
+    /// Idempotency key of one send: random, stored before the call (OP-02).
+    RequestKey;
+    /// Digest of a held set, by which a person approves it: 16 hex digits.
+    HoldDigest;
+    /// Id of one installation of this program: random, made with the ledger.
+    InstallationId;
+}

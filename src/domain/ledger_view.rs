@@ -1,0 +1,104 @@
+//! What the ledger knows, as plain values. The planner reads it; the ledger module makes it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::domain::desired::DeletionPolicy;
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::{AccountKey, HoldDigest, InstallationId, RequestKey, RoleName};
+
+/// The ledger of one account, for the people that are declared or observed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LedgerView {
+    /// Id of this installation; `None` before the first write.
+    pub installation: Option<InstallationId>,
+    /// Account id pinned at first contact.
+    pub pinned_account: Option<AccountKey>,
+    /// What we know of each person.
+    pub people: BTreeMap<EmailAddress, PersonRecord>,
+    /// Sends of the open wave whose outcome is not known.
+    pub open_sends: BTreeMap<EmailAddress, OpenSend>,
+    /// Times at which the brake was spent, one for each removal.
+    pub brake_spent: Vec<Timestamp>,
+    /// Times at which invitations were sent, one for each mail.
+    pub mails_sent: Vec<Timestamp>,
+    /// Count of the last trusted read, and of a first smaller one beside it.
+    pub baseline: Option<Baseline>,
+    /// The set that was held when we last looked.
+    pub hold: Option<HoldRecord>,
+    /// Number of the present hold: rises when an approval is used or lapses.
+    pub hold_number: u64,
+    /// An approval that was seen, and when it was first seen.
+    pub approval_seen: Option<(HoldDigest, Timestamp)>,
+    /// When each removal was first wanted; kept in memory by the operator, not in the ledger.
+    pub first_wanted: BTreeMap<EmailAddress, Timestamp>,
+}
+
+/// What we know of one person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonRecord {
+    /// When we first saw a declaration; *older* means this everywhere.
+    pub first_seen: Timestamp,
+    /// We declared or adopted this person, and did not let go since.
+    pub owned: bool,
+    /// How we last saw the person at the service.
+    pub seen: Seen,
+    /// Epoch of the last invitation that we sent or adopted.
+    pub epoch: i64,
+    /// Declined, left or removed by a person: no automatic invitation in this epoch.
+    pub opted_out: bool,
+    /// The invitation vanished for a cause that we do not know: not sent again in this epoch.
+    pub lost: bool,
+    /// The declaration's policy; it must outlive the file.
+    pub deletion_policy: DeletionPolicy,
+    /// The end of this person's access is part of the held set.
+    pub held: bool,
+    /// We ended this person's access ourselves after we last saw it.
+    pub ended_by_us: bool,
+}
+
+/// How a person was last seen at the service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Seen {
+    /// Not there.
+    #[default]
+    Never,
+    /// With an invitation that waits.
+    Invited,
+    /// As a member with access.
+    Member,
+    /// As a trimmed member.
+    Trimmed,
+}
+
+/// A send whose outcome is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenSend {
+    /// Key of the call; repeated as it is.
+    pub key: RequestKey,
+    /// Role of the call; the body must stay the same under one key.
+    pub role: RoleName,
+    /// Epoch of the call.
+    pub epoch: i64,
+    /// After this time the backend may have forgotten the key: never send again.
+    pub not_after: Timestamp,
+}
+
+/// People counts that absence is measured against: members, trimmed included, plus open invitations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Baseline {
+    /// Count of the last trusted read.
+    pub people: u64,
+    /// A first smaller count, not trusted yet, and when it was read.
+    pub smaller: Option<(u64, Timestamp)>,
+}
+
+/// A held set, as the ledger remembers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldRecord {
+    /// Digest by which a person approves it.
+    pub digest: HoldDigest,
+    /// Removals that were allowed when it was held; a raised limit releases it.
+    pub allowed: u64,
+}

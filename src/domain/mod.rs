@@ -1,0 +1,8 @@
+//! The words of the problem: plain values without I/O, without a clock and without serialisation.
+
+pub mod desired;
+pub mod identity;
+pub mod keys;
+pub mod ledger_view;
+pub mod observed;
+pub mod policy;

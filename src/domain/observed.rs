@@ -1,0 +1,199 @@
+//! What the account service holds, as read in one look.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::{
+    AccountKey, ETag, InstallationId, InvitationId, MemberId, PlanName, RoleName,
+};
+
+/// One account, complete: a partial answer is an error of the backend, never a value of this type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// The account itself.
+    pub account: ObservedAccount,
+    /// Members by person: owner, active and trimmed.
+    pub members: BTreeMap<EmailAddress, ObservedMember>,
+    /// Invitations that are not over, and the last one of who did not take it, by person.
+    pub invitations: BTreeMap<EmailAddress, ObservedInvitation>,
+    /// What the answers say of themselves; the trusted-read guard weighs it.
+    pub evidence: ReadEvidence,
+}
+
+/// The account read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedAccount {
+    /// Id that the service answered for; the guard compares it with the pinned one.
+    pub key: AccountKey,
+    /// Name for people.
+    pub name: String,
+    /// Version, for the claim.
+    pub etag: ETag,
+    /// Who manages this account, if anyone claimed it.
+    pub claim: Option<Claim>,
+    /// Seats as the service counts them.
+    pub seats: ObservedSeats,
+    /// Subscriptions that are not over.
+    pub subscriptions: Vec<ObservedSubscription>,
+    /// The service refuses all but reads, billing, removals and revocations.
+    pub disabled: bool,
+    /// Our own row, if the credential belongs to a member.
+    pub caller: Option<MemberId>,
+}
+
+/// Mark of the installation that manages an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The installation.
+    pub installation: InstallationId,
+    /// Where it runs: UID of the cluster's `kube-system` namespace, or `file`.
+    pub fingerprint: String,
+}
+
+/// Seats of the account at `now`, in people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedSeats {
+    /// What the plan allows.
+    pub limit: SeatLimit,
+    /// What counts against it.
+    pub used: u32,
+    /// Owners.
+    pub owner: u32,
+    /// Active members, owners not among them.
+    pub active: u32,
+    /// Pending invitations that have not expired.
+    pub pending: u32,
+    /// Trimmed members: they use no seat.
+    pub trimmed: u32,
+    /// When the service itself trims who is over the limit; `None` when nobody is.
+    pub enforce_at: Option<Timestamp>,
+}
+
+/// What a plan allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeatLimit {
+    /// So many people.
+    Seats(u32),
+    /// No limit.
+    Unlimited,
+}
+
+impl SeatLimit {
+    /// True if `used` people fit.
+    #[must_use]
+    pub fn allows(self, used: u32) -> bool {
+        match self {
+            Self::Seats(limit) => used <= limit,
+            Self::Unlimited => true,
+        }
+    }
+}
+
+/// One subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedSubscription {
+    /// Id at the service.
+    pub id: String,
+    /// Plan of the profile.
+    pub plan: PlanName,
+    /// When a cancelled one ends; `None` while it renews by itself.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// One member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedMember {
+    /// Id at the service.
+    pub id: MemberId,
+    /// Version of the row.
+    pub etag: ETag,
+    /// Role, or a word that our profile does not know.
+    pub role: RoleSeen,
+    /// Whether access is on.
+    pub state: MemberState,
+    /// When the invitation was first sent, or the person was added at once; decides who stays
+    /// (X16). Microseconds; ties by id.
+    pub added_at: Timestamp,
+    /// When the person joined.
+    pub joined_at: Timestamp,
+}
+
+/// Whether a member has access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberState {
+    /// Access is on, a seat is used.
+    Active,
+    /// Access is off, the row is kept, no seat is used (X18).
+    Trimmed,
+    /// A word that we do not know: not understood, not touched.
+    Unknown,
+}
+
+/// A role as the service names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoleSeen {
+    /// A role of the profile.
+    Known(RoleName),
+    /// A word that the profile does not have: not understood, not touched.
+    Unknown,
+}
+
+impl RoleSeen {
+    /// The role, if it is one of the profile's.
+    #[must_use]
+    pub fn known(&self) -> Option<&RoleName> {
+        match self {
+            Self::Known(role) => Some(role),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// One invitation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedInvitation {
+    /// Id at the service; a resend keeps it.
+    pub id: InvitationId,
+    /// Version of the row.
+    pub etag: ETag,
+    /// Role that acceptance gives.
+    pub role: RoleSeen,
+    /// Where it stands.
+    pub state: InvitationState,
+    /// When it was first sent; the trim order of who accepts it (X16).
+    pub created_at: Timestamp,
+    /// When its link stops working.
+    pub expires_at: Timestamp,
+}
+
+/// Where an invitation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvitationState {
+    /// Waits for the person; takes a seat where pending people count.
+    Pending,
+    /// Not accepted in time.
+    Expired,
+    /// The mail could not be delivered.
+    Failed,
+    /// The person said no.
+    Declined,
+    /// A word that we do not know: not understood, not touched.
+    Unknown,
+}
+
+/// What the answers of one look say of themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadEvidence {
+    /// Member rows on all pages.
+    pub member_rows: u64,
+    /// `total` of the member list.
+    pub member_total: u64,
+    /// Invitation rows on all pages.
+    pub invitation_rows: u64,
+    /// `total` of the invitation list.
+    pub invitation_total: u64,
+    /// Ids or people that came twice.
+    pub duplicates: u64,
+}

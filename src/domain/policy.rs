@@ -1,0 +1,72 @@
+//! How far we may go with one account: the Account's spec and the class's limits as values.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::domain::keys::{HoldDigest, RoleName};
+
+/// Everything that bounds a plan besides the profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How far we may go.
+    pub mode: Mode,
+    /// Write nothing at all, whatever the mode.
+    pub suspend: bool,
+    /// The removal brake (OP-07).
+    pub removals: RemovalPolicy,
+    /// What to do when the limit shrinks below who is there (OP-04).
+    pub on_seat_shortage: OnSeatShortage,
+    /// Protected roles that declarations may give.
+    pub grantable_roles: BTreeSet<RoleName>,
+    /// Invitation mails an hour for this account; `None` means no limit.
+    pub invitations_per_hour: Option<u32>,
+    /// Digest of a held set that a person approved.
+    pub approval: Option<HoldDigest>,
+}
+
+/// The mode ladder: each step may do what the one before may, and more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    /// Write nothing, report what would be done.
+    Observe,
+    /// Add people only.
+    Invite,
+    /// Also change and remove what we own.
+    Manage,
+    /// Also remove who is not declared.
+    Exclusive,
+}
+
+/// The removal brake's limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemovalPolicy {
+    /// Removals always allowed within the window.
+    pub max_count: u32,
+    /// Share of the last trusted count that is allowed, in percent.
+    pub max_percent: u32,
+    /// Upper bound of that share, in people.
+    pub max_total: u32,
+    /// Length of the sliding window.
+    pub window: Duration,
+    /// How long the operator waits from first sight of a removal; `None` for a one-shot run, which
+    /// sees everything at once.
+    pub settle: Option<Duration>,
+}
+
+impl RemovalPolicy {
+    /// Removals allowed within one window: max(maxCount, min(maxPercent of `people`, maxTotal)).
+    #[must_use]
+    pub fn allowed(&self, people: u64) -> u64 {
+        let share = people.saturating_mul(u64::from(self.max_percent)) / 100;
+        u64::from(self.max_count).max(share.min(u64::from(self.max_total)))
+    }
+}
+
+/// What to do with people over a limit that shrank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnSeatShortage {
+    /// Trim nobody; say who will be hit and when.
+    Hold,
+    /// Trim now, latest-added first.
+    Trim,
+}

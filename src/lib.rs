@@ -1,0 +1,8 @@
+//! Keeps who is on an account equal to what is declared in git.
+//!
+//! The map, in reading order. One path: fetch → resolve → observe → plan → apply → report.
+
+pub mod domain;
+pub mod profile;
+pub mod wire;
+pub mod yaml;
