@@ -25,10 +25,11 @@ pub fn simulate(
     for action in actions {
         step(&mut after, action, profile, now);
     }
+    recount(&mut after, profile);
     after
 }
 
-/// Changes `observed` as one action does, counts included.
+/// Changes the rows of `observed` as one action does, in O(log n); the counts are [`recount`]'s.
 pub fn step(observed: &mut Observed, action: &Action, profile: &Profile, now: Timestamp) {
     match action {
         Action::RevokeInvitation { person, .. } => {
@@ -56,7 +57,6 @@ pub fn step(observed: &mut Observed, action: &Action, profile: &Profile, now: Ti
             observed.invitations.insert(person.clone(), invitation(person, role, lifetime, now));
         }
     }
-    recount(observed, profile);
 }
 
 fn set_state(observed: &mut Observed, person: &EmailAddress, state: MemberState) {
