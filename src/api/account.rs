@@ -240,15 +240,14 @@ pub struct AccountStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// `Accepted`, `Synced`, `Ready` and `Stalled`; one entry per type.
+    /// What can be said of this object, one entry per type: `Accepted` (it is valid and what it names
+    /// exists), `Synced` (the account service matched at the last look), `Ready` (both) and, only
+    /// while a person must act, `Stalled`.
     #[schemars(schema_with = "condition::conditions")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 
-    /// What we last found: `Synced` (the account matches), `Observing` (the mode writes nothing),
-    /// `Held` (something waits for a person), `Suspended`, `Rejected` (this object is not valid),
-    /// or why the account cannot be kept: `Unreachable`, `CredentialsRefused`, `ClaimedByOther`,
-    /// `LedgerLost`, `ReadUntrusted`, `ProfileMismatch`.
+    /// What we last found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<AccountState>,
 
@@ -260,6 +259,7 @@ pub struct AccountStatus {
     /// Subscriptions that are not over.
     #[schemars(length(max = 64))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub subscriptions: Vec<SubscriptionSeen>,
 
     /// Seats, in people.
@@ -276,7 +276,10 @@ pub struct AccountStatus {
     pub held: Option<Held>,
 }
 
-/// What we last found in an account.
+/// What we last found: `Synced` (the account matches), `Observing` (the mode writes nothing), `Held`
+/// (something waits for a person), `Suspended`, `Rejected` (this object is not valid), or why the
+/// account cannot be kept: `Unreachable`, `CredentialsRefused`, `ClaimedByOther`, `LedgerLost`,
+/// `ReadUntrusted`, `ProfileMismatch`.
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum AccountState {
     /// The mode writes nothing; what would be done is reported.
@@ -377,5 +380,6 @@ pub struct HeldByRule {
     /// The first ten people: addresses of declared people, else member ids.
     #[schemars(length(max = 10), inner(length(max = 254)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub names: Vec<String>,
 }

@@ -8,7 +8,6 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 /// `k8s.io/apimachinery/pkg/apis/meta/v1/types.go`.
 pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "description": "What can be said of this object: `Accepted` (it is valid and what it names exists), `Synced` (the account service matched at the last look), `Ready` (both) and, only while a person must act, `Stalled`. One entry per type.",
         "type": "array",
         "maxItems": 8,
         "x-kubernetes-list-type": "map",

@@ -105,16 +105,14 @@ pub struct MembershipStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// `Accepted`, `Synced`, `Ready` and `Stalled`; one entry per type.
+    /// What can be said of this object, one entry per type: `Accepted` (it is valid and what it names
+    /// exists), `Synced` (the account service matched at the last look), `Ready` (both) and, only
+    /// while a person must act, `Stalled`.
     #[schemars(schema_with = "condition::conditions")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 
-    /// Where the person is: `Planned` (not there yet), `Queued` (waits for a seat), `Sending`,
-    /// `InDoubt` (a person must look whether the mail went out), `Pending` (the invitation waits for
-    /// the person), `Active`, `Removing`, `Expired`, `Failed` (the mail bounced), `Lost` (the
-    /// invitation vanished), `OptedOut` (declined, left or removed), `Trimmed` (without access for
-    /// want of a seat). Not set while this object is not accepted.
+    /// Where the person is. Not set while this object is not accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<MembershipState>,
 
@@ -142,7 +140,11 @@ pub struct MembershipStatus {
     pub message: Option<String>,
 }
 
-/// Where a person is.
+/// Where the person is: `Planned` (not there yet), `Queued` (waits for a seat), `Sending`, `InDoubt`
+/// (a person must look whether the mail went out), `Pending` (the invitation waits for the person),
+/// `Active`, `Removing`, `Expired`, `Failed` (the mail bounced), `Lost` (the invitation vanished),
+/// `OptedOut` (declined, left or removed), `Trimmed` (without access for want of a seat). Not set
+/// while the declaration is not accepted.
 #[derive(
     JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize,
 )]

@@ -122,7 +122,9 @@ pub struct TeamStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// `Accepted`, `Synced`, `Ready` and `Stalled`; one entry per type.
+    /// What can be said of this object, one entry per type: `Accepted` (it is valid and what it names
+    /// exists), `Synced` (the account service matched at the last look), `Ready` (both) and, only
+    /// while a person must act, `Stalled`.
     #[schemars(schema_with = "condition::conditions")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
