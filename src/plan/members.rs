@@ -1,5 +1,7 @@
 //! Members and their roles: what is wanted for each person, before guards and seats have spoken.
 
+use jiff::Timestamp;
+
 use crate::domain::desired::{DeletionPolicy, DesiredMember};
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RoleName;
@@ -46,18 +48,9 @@ pub(super) fn classify(draft: &mut Draft<'_>) {
 
 /// What the ledger knows of a declared person; first sight is now where it knows nothing.
 fn record_of(draft: &Draft<'_>, person: &EmailAddress, wanted: &DesiredMember) -> PersonRecord {
+    let known = draft.input.ledger.people.get(person).cloned();
     let mut record =
-        draft.input.ledger.people.get(person).cloned().unwrap_or_else(|| PersonRecord {
-            first_seen: draft.input.now,
-            owned: true,
-            seen: Seen::Never,
-            epoch: wanted.invite_epoch,
-            opted_out: false,
-            lost: false,
-            deletion_policy: wanted.deletion_policy,
-            held: false,
-            paid: None,
-        });
+        known.unwrap_or(PersonRecord { epoch: wanted.invite_epoch, ..unknown(draft.input.now) });
     record.owned = true;
     record.held = false;
     record.deletion_policy = wanted.deletion_policy;
@@ -158,7 +151,7 @@ fn undeclared(draft: &mut Draft<'_>) {
         match known {
             Some(record) if record.owned => no_longer_declared(draft, &person, record),
             known if draft.input.policy.mode == Mode::Exclusive => {
-                let record = known.unwrap_or_else(|| not_ours(draft));
+                let record = known.unwrap_or_else(|| unknown(draft.input.now));
                 end(draft, &person, record, EndCause::NotOurs);
             }
             _ => {}
@@ -221,10 +214,10 @@ fn seen_as(member: &ObservedMember) -> Seen {
     }
 }
 
-/// The record of someone who was never declared: kept only so that the brake pays once.
-fn not_ours(draft: &Draft<'_>) -> PersonRecord {
+/// The record of someone that the ledger knows nothing of.
+fn unknown(now: Timestamp) -> PersonRecord {
     PersonRecord {
-        first_seen: draft.input.now,
+        first_seen: now,
         owned: false,
         seen: Seen::Never,
         epoch: 0,
