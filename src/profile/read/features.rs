@@ -118,14 +118,17 @@ pub fn read_categories(
     let Some(node) = root.get("categories") else { return Vec::new() };
     let mut categories = Vec::new();
     for (name, entry) in node.entries(problems) {
-        entry.only(&["title", "openTo"], problems);
+        entry.only(&["title", "about", "openTo"], problems);
         let title = entry.need("title", problems).and_then(|node| node.text(problems));
+        let about = entry.need_word("about", problems);
         let open_to = entry.get("openTo").filter(|node| !node.is("all")).map_or_else(
             || names.roles.iter().map(|role| RoleName::from(*role)).collect(),
             |node| read_role_set(&node, names, problems),
         );
-        let title = title.unwrap_or_default().to_owned();
-        categories.push(Category { name: name.to_owned(), title, open_to });
+        if let (Some(title), Some(about)) = (title, about) {
+            let (name, title) = (name.to_owned(), title.to_owned());
+            categories.push(Category { name, title, about, open_to });
+        }
     }
     categories
 }
