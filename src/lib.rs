@@ -4,6 +4,7 @@
 
 pub mod backend;
 pub mod domain;
+pub mod failpoint;
 pub mod plan;
 pub mod profile;
 pub mod wire;
