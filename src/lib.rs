@@ -2,6 +2,7 @@
 //!
 //! The map, in reading order. One path: fetch → resolve → observe → plan → apply → report.
 
+pub mod api;
 pub mod backend;
 pub mod domain;
 pub mod failpoint;
