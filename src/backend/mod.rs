@@ -5,6 +5,7 @@ pub mod memory;
 mod pages;
 mod problem;
 mod rows;
+mod rules;
 pub mod transport;
 
 use std::error::Error as StdError;

@@ -60,10 +60,16 @@ impl Rule {
                  digest, raise the limit, or declare the people again"
             }
             Self::Settling => "waits for spec.removals.settle, so that a mass deletion shows whole",
-            Self::OwnerGuard => "the account would have too few owners; make somebody else owner first",
+            Self::OwnerGuard => {
+                "the account would have too few owners; make somebody else owner first"
+            }
             Self::OwnIdentity => "this is the member that our own credential belongs to",
-            Self::ProtectedRole => "the role is protected; name it in spec.grantableRoles of the Account",
-            Self::MailBudget => "the invitations of this hour are used up; the rest follows by itself",
+            Self::ProtectedRole => {
+                "the role is protected; name it in spec.grantableRoles of the Account"
+            }
+            Self::MailBudget => {
+                "the invitations of this hour are used up; the rest follows by itself"
+            }
             Self::NotUnderstood => {
                 "the account service shows a role or state that this version does not know; nothing \
                  is changed until it does"
@@ -251,7 +257,9 @@ impl State {
             Self::Pending => "waits for the person to accept",
             Self::Active => "is a member",
             Self::Removing => "no longer declared; access ends",
-            Self::Expired => "the invitation was not accepted in time; raise inviteEpoch to invite again",
+            Self::Expired => {
+                "the invitation was not accepted in time; raise inviteEpoch to invite again"
+            }
             Self::Failed => {
                 "the invitation could not be delivered; check the address, then raise inviteEpoch"
             }
