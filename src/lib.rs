@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod backend;
+pub mod cli;
 pub mod domain;
 pub mod failpoint;
 pub mod plan;

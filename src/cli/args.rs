@@ -15,7 +15,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 )]
 pub struct Cli {
     /// Log lines on stderr: a level, or a filter as in RUST_LOG.
-    #[arg(long, global = true, env = "SEATKEEPER_LOG", default_value = "warn", value_name = "LEVEL")]
+    #[arg(
+        long,
+        global = true,
+        env = "SEATKEEPER_LOG",
+        default_value = "warn",
+        value_name = "LEVEL"
+    )]
     pub log: String,
     /// Form of the log lines.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
@@ -75,7 +81,12 @@ pub struct PlanArgs {
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub account: Option<String>,
     /// Where the ledger is: `file:PATH`, or `kube:NAMESPACE/NAME` in the current cluster.
-    #[arg(long, value_name = "LEDGER", default_value = "file:.seatkeeper", env = "SEATKEEPER_LEDGER")]
+    #[arg(
+        long,
+        value_name = "LEDGER",
+        default_value = "file:.seatkeeper",
+        env = "SEATKEEPER_LEDGER"
+    )]
     pub ledger: String,
     /// Directory with Secrets as Kubernetes mounts them: DIR/NAME/KEY. Without it the token is
     /// read from the environment variable SEATKEEPER_SECRET_NAME_KEY (upper case, `_` for the rest).

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use args::Cli;
+use args::{Command, ProfileCommand};
 
 /// What a command may use besides its arguments.
 pub struct Io<'a> {
@@ -45,5 +46,32 @@ impl Exit {
             Self::Changes => 3,
             Self::Waits => 4,
         }
+    }
+}
+
+/// Runs one command. Every error is printed here, once, with its chain.
+pub async fn run(cli: Cli, mut io: Io<'_>) -> Exit {
+    match dispatch(cli.command, &mut io).await {
+        Ok(exit) => exit,
+        Err(error) => {
+            let _ = writeln!(io.err, "error: {error:#}");
+            Exit::Error
+        }
+    }
+}
+
+async fn dispatch(command: Command, io: &mut Io<'_>) -> anyhow::Result<Exit> {
+    match command {
+        Command::Crds(args) => crds::crds(&args, io),
+        Command::Profile(ProfileCommand::Check { profile }) => profile::check(&profile, io),
+        Command::Version => {
+            writeln!(io.out, "seatkeeper {}", env!("CARGO_PKG_VERSION"))?;
+            Ok(Exit::Done)
+        }
+        Command::Plan(_)
+        | Command::Apply(_)
+        | Command::Status(_)
+        | Command::Operator(_)
+        | Command::Server(_) => anyhow::bail!("not built yet"),
     }
 }

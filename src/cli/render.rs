@@ -36,16 +36,13 @@ pub fn waiting(plan: &Plan) -> String {
         if !outlook.state.needs_person() || held.contains(&person) {
             continue;
         }
-        let _ = writeln!(
-            text,
-            "! {person}: {}: {}",
-            outlook.state.as_str(),
-            outlook.state.message()
-        );
+        let _ =
+            writeln!(text, "! {person}: {}: {}", outlook.state.as_str(), outlook.state.message());
     }
     if let Some(shortage) = &plan.shortage {
         let when = shortage.enforce_at.map_or_else(String::new, |at| format!(" at {at}"));
-        let people: Vec<String> = shortage.people.iter().take(10).map(ToString::to_string).collect();
+        let people: Vec<String> =
+            shortage.people.iter().take(10).map(ToString::to_string).collect();
         let _ = writeln!(
             text,
             "! {} more people than seats; the service will trim{when}: {}",
@@ -90,7 +87,8 @@ fn held_line(plan: &Plan, held: &Held) -> String {
 /// `+ 3 invitations (3 mails, in 1 wave), ~ 1 role change (1 mail), - 2 removals (2 mails); seats 0 → 3 of 3; 1 queued`.
 #[must_use]
 pub fn summary(plan: &Plan) -> String {
-    let count = |wanted: &dyn Fn(&Action) -> bool| plan.actions.iter().filter(|a| wanted(a)).count();
+    let count =
+        |wanted: &dyn Fn(&Action) -> bool| plan.actions.iter().filter(|a| wanted(a)).count();
     let invitations = count(&|action| matches!(action, Action::Invite { .. }));
     let back = count(&|action| matches!(action, Action::Reinstate { .. }));
     let changes = count(&|action| matches!(action, Action::ChangeRole { .. }));
@@ -118,8 +116,7 @@ pub fn summary(plan: &Plan) -> String {
         ));
     }
     if removals > 0 {
-        let mails =
-            count(&|action| matches!(action, Action::Remove { .. } | Action::Trim { .. }));
+        let mails = count(&|action| matches!(action, Action::Remove { .. } | Action::Trim { .. }));
         parts.push(format!("- {} ({})", many(removals, "removal"), many(mails, "mail")));
     }
     if parts.is_empty() {
