@@ -4,7 +4,9 @@
 
 pub mod api;
 pub mod backend;
+pub mod cli;
 pub mod domain;
+pub mod failpoint;
 pub mod manifests;
 pub mod plan;
 pub mod profile;
