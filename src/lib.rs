@@ -2,8 +2,10 @@
 //!
 //! The map, in reading order. One path: fetch → resolve → observe → plan → apply → report.
 
+pub mod apply;
 pub mod backend;
 pub mod domain;
+pub mod ledger;
 pub mod plan;
 pub mod profile;
 pub mod wire;
