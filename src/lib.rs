@@ -2,9 +2,12 @@
 //!
 //! The map, in reading order. One path: fetch → resolve → observe → plan → apply → report.
 
+pub mod api;
 pub mod apply;
 pub mod backend;
+pub mod cli;
 pub mod domain;
+pub mod failpoint;
 pub mod ledger;
 pub mod plan;
 pub mod profile;

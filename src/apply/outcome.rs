@@ -109,6 +109,7 @@ pub(super) fn stops(error: &BackendError) -> bool {
     match error {
         BackendError::Unreachable(_)
         | BackendError::RateLimited { .. }
+        | BackendError::Unavailable { .. }
         | BackendError::Unauthorized
         | BackendError::NoSuchAccount
         | BackendError::Changed { .. }

@@ -3,18 +3,110 @@
 //! No Kubernetes, no HTTP, no clock, no logs. Same input, same bytes.
 
 pub mod action;
+mod check;
+mod draft;
+pub mod guards;
+mod invitations;
+mod members;
+mod seats;
 pub mod simulate;
+mod words;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use jiff::Timestamp;
+use thiserror::Error;
 
+use crate::domain::desired::Desired;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{HoldDigest, MemberId, RoleName};
-use crate::domain::ledger_view::{Baseline, PersonRecord};
-use crate::domain::observed::SeatLimit;
+use crate::domain::ledger_view::{Baseline, LedgerView, PersonRecord};
+use crate::domain::observed::{Observed, SeatLimit};
+use crate::domain::policy::{Mode, Policy};
 use crate::plan::action::Action;
+use crate::plan::draft::Draft;
+use crate::profile::Profile;
+
+pub use words::{Distrust, Rule, State, Stop};
+
+/// Everything that a plan is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// What the manifests ask for.
+    pub desired: &'a Desired,
+    /// What the service holds, read after our last write.
+    pub observed: &'a Observed,
+    /// The rules of the product.
+    pub profile: &'a Profile,
+    /// How far we may go.
+    pub policy: &'a Policy,
+    /// What the ledger knows of everyone that is declared or observed.
+    pub ledger: &'a LedgerView,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Plans the steps that turn `observed` into `desired` for one account.
+///
+/// n people declared or observed. Output: at most one action a person, in the order of
+/// [`action::Phase`]; what a rule stops is in `held`, never an error. Stopping after any action
+/// breaks no rule. Equal sides give an empty plan, and the same input gives the same plan, byte for
+/// byte. Time O(n log n).
+///
+/// # Errors
+///
+/// [`PlanError::Broken`] when the finished plan would break an invariant: a defect of this program,
+/// found before it could hurt anyone. Nothing of such a plan may run.
+///
+/// Source: OP-01 to OP-09, NP-03, NP-07, NP-13, NP-14, X7, X16, X18.
+pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
+    let trust = guards::trust(input);
+    if let Some(stop) = guards::stop(input, &trust) {
+        return Ok(stopped(input, stop, trust));
+    }
+    let mut draft = Draft::new(input);
+    members::classify(&mut draft);
+    guards::owners(&mut draft);
+    guards::settle(&mut draft);
+    let trims = seats::trims(&draft);
+    let brake = guards::brake(&mut draft, trims);
+    seats::admit(&mut draft);
+    let plan = draft.finish(trust, brake);
+    check::check(input, &plan)?;
+    Ok(plan)
+}
+
+/// A plan that does nothing. People are shown as they are, unless the read is not to be believed.
+fn stopped(input: &Input<'_>, stop: Stop, trust: guards::Trust) -> Plan {
+    let mut draft = Draft::new(input);
+    let mut learn = Learn::default();
+    if matches!(stop, Stop::ReadUntrusted(_)) {
+        if input.policy.mode > Mode::Observe {
+            learn.baseline = trust.baseline;
+        }
+    } else {
+        members::classify(&mut draft);
+    }
+    Plan {
+        actions: Vec::new(),
+        held: Vec::new(),
+        stop: Some(stop),
+        seats: draft.forecast(input.observed.account.seats.used),
+        people: draft.people,
+        hold: None,
+        shortage: None,
+        next_at: trust.next_at,
+        learn,
+    }
+}
+
+/// Why a plan must not run.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum PlanError {
+    /// The finished plan breaks an invariant.
+    #[error("the plan would break an invariant ({0}); nothing was done. Please report this")]
+    Broken(&'static str),
+}
 
 /// What is to be done, what is held back and by which rule, and what is known of each person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,9 +159,9 @@ pub enum Approval {
     /// Seen for the first time; its hour starts now.
     Seen(HoldDigest),
     /// Used by this plan: the hold's number rises, so that it cannot be used again.
-    Used,
+    Used(HoldDigest),
     /// Older than an hour: the hold's number rises, so that it approves nothing.
-    Lapsed,
+    Lapsed(HoldDigest),
 }
 
 /// Something that a rule stopped.
@@ -79,132 +171,6 @@ pub struct Held {
     pub action: Action,
     /// The rule.
     pub rule: Rule,
-}
-
-/// Rules that hold single actions back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rule {
-    /// Mode `Observe` writes nothing.
-    Observing,
-    /// Mode `Invite` adds only.
-    InviteOnly,
-    /// More removals than the brake allows (OP-07).
-    RemovalBrake,
-    /// A removal waits for its settling time.
-    Settling,
-    /// The last owner stays (OP-05).
-    OwnerGuard,
-    /// Our own identity stays.
-    OwnIdentity,
-    /// The role is protected, and `grantableRoles` does not name it.
-    ProtectedRole,
-    /// The mails of this hour are used up.
-    MailBudget,
-    /// The service carries a role or a state that we do not know.
-    NotUnderstood,
-    /// The service is disabled: only removals and revocations work (NP-15).
-    ServiceDisabled,
-    /// No seat is free (OP-03).
-    SeatLimit,
-}
-
-impl Rule {
-    /// Reason of a condition, label of a metric, word of JSON output; never renamed.
-    #[must_use]
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::Observing => "Observing",
-            Self::InviteOnly => "InviteOnly",
-            Self::RemovalBrake => "RemovalHeld",
-            Self::Settling => "Settling",
-            Self::OwnerGuard => "OwnerGuard",
-            Self::OwnIdentity => "OwnIdentity",
-            Self::ProtectedRole => "ProtectedRole",
-            Self::MailBudget => "MailBudget",
-            Self::NotUnderstood => "NotUnderstood",
-            Self::ServiceDisabled => "ServiceDisabled",
-            Self::SeatLimit => "SeatLimitReached",
-        }
-    }
-
-    /// True if nothing goes on until a person acts.
-    #[must_use]
-    pub fn needs_person(self) -> bool {
-        match self {
-            Self::InviteOnly
-            | Self::RemovalBrake
-            | Self::OwnerGuard
-            | Self::OwnIdentity
-            | Self::ProtectedRole
-            | Self::NotUnderstood
-            | Self::ServiceDisabled
-            | Self::SeatLimit => true,
-            Self::Observing | Self::Settling | Self::MailBudget => false,
-        }
-    }
-}
-
-/// Why nothing at all may be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// `spec.suspend` is set.
-    Suspended,
-    /// Another installation manages the account.
-    ClaimedByOther,
-    /// The read may not be used to conclude absence.
-    ReadUntrusted(Distrust),
-}
-
-impl Stop {
-    /// Reason of a condition, word of JSON output; never renamed.
-    #[must_use]
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Suspended => "Suspended",
-            Self::ClaimedByOther => "ClaimedByOther",
-            Self::ReadUntrusted(_) => "ReadUntrusted",
-        }
-    }
-}
-
-/// Why a read is not trusted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Distrust {
-    /// The service answered for another account than the pinned one.
-    OtherAccount,
-    /// Rows, `total` and seat counts do not agree.
-    CountsDiffer {
-        /// Which count.
-        what: &'static str,
-        /// As the rows have it.
-        rows: u64,
-        /// As the service says.
-        said: u64,
-    },
-    /// Rows came twice.
-    Duplicates(u64),
-    /// Fewer people than the brake allows to be missing; a second read that agrees is believed.
-    Shrunk {
-        /// People at the last trusted read.
-        before: u64,
-        /// People now.
-        now: u64,
-    },
-}
-
-impl fmt::Display for Distrust {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OtherAccount => f.write_str("the service answered for another account"),
-            Self::CountsDiffer { what, rows, said } => {
-                write!(f, "the service lists {rows} {what} and says that there are {said}")
-            }
-            Self::Duplicates(n) => write!(f, "{n} rows came twice"),
-            Self::Shrunk { before, now } => {
-                write!(f, "{before} people at the last trusted look, {now} now")
-            }
-        }
-    }
 }
 
 /// What is known of one person, and what waits.
@@ -226,56 +192,6 @@ pub struct Outlook {
     pub sent_at: Option<Timestamp>,
     /// When its link stops working.
     pub expires_at: Option<Timestamp>,
-}
-
-/// State of one person: the words of `status.state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// Not there yet.
-    Planned,
-    /// Waits for a seat.
-    Queued,
-    /// Being sent, or the outcome is unknown and it is still safe to repeat.
-    Sending,
-    /// The outcome is unknown and it is no longer safe to repeat.
-    InDoubt,
-    /// Waits for the person.
-    Pending,
-    /// A member.
-    Active,
-    /// No longer declared and still there.
-    Removing,
-    /// The invitation was not accepted in time.
-    Expired,
-    /// The invitation could not be delivered.
-    Failed,
-    /// The invitation vanished for a cause that we do not know.
-    Lost,
-    /// Declined, left or removed by a person.
-    OptedOut,
-    /// Access is off for want of a seat.
-    Trimmed,
-}
-
-impl State {
-    /// The word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Planned => "Planned",
-            Self::Queued => "Queued",
-            Self::Sending => "Sending",
-            Self::InDoubt => "InDoubt",
-            Self::Pending => "Pending",
-            Self::Active => "Active",
-            Self::Removing => "Removing",
-            Self::Expired => "Expired",
-            Self::Failed => "Failed",
-            Self::Lost => "Lost",
-            Self::OptedOut => "OptedOut",
-            Self::Trimmed => "Trimmed",
-        }
-    }
 }
 
 /// Seats now and after the plan.

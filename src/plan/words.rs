@@ -1,0 +1,277 @@
+//! The closed words of a plan: rules, stops and states. Each goes into conditions, metrics and JSON
+//! output, so none is ever renamed.
+
+use std::fmt;
+
+/// Rules that hold single actions back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// Mode `Observe` writes nothing.
+    Observing,
+    /// Mode `Invite` adds only.
+    InviteOnly,
+    /// More removals than the brake allows (OP-07).
+    RemovalBrake,
+    /// A removal waits for its settling time.
+    Settling,
+    /// The last owner stays (OP-05).
+    OwnerGuard,
+    /// Our own identity stays.
+    OwnIdentity,
+    /// The role is protected, and `grantableRoles` does not name it.
+    ProtectedRole,
+    /// The mails of this hour are used up.
+    MailBudget,
+    /// The service carries a role or a state that we do not know.
+    NotUnderstood,
+    /// The service is disabled: only removals and revocations work (NP-15).
+    ServiceDisabled,
+    /// No seat is free (OP-03).
+    SeatLimit,
+}
+
+impl Rule {
+    /// Reason of a condition, label of a metric, word of JSON output; never renamed.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Observing => "Observing",
+            Self::InviteOnly => "InviteOnly",
+            Self::RemovalBrake => "RemovalHeld",
+            Self::Settling => "Settling",
+            Self::OwnerGuard => "OwnerGuard",
+            Self::OwnIdentity => "OwnIdentity",
+            Self::ProtectedRole => "ProtectedRole",
+            Self::MailBudget => "MailBudget",
+            Self::NotUnderstood => "NotUnderstood",
+            Self::ServiceDisabled => "ServiceDisabled",
+            Self::SeatLimit => "SeatLimitReached",
+        }
+    }
+
+    /// What holds it, and the way out, as a sentence for people.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Observing => "mode Observe writes nothing; raise spec.mode to let it run",
+            Self::InviteOnly => "mode Invite only adds people; raise spec.mode to Manage",
+            Self::RemovalBrake => {
+                "more removals than spec.removals allows in its window; approve the held set by its \
+                 digest, raise the limit, or declare the people again"
+            }
+            Self::Settling => "waits for spec.removals.settle, so that a mass deletion shows whole",
+            Self::OwnerGuard => {
+                "the account would have too few owners; make somebody else owner first"
+            }
+            Self::OwnIdentity => "this is the member that our own credential belongs to",
+            Self::ProtectedRole => {
+                "the role is protected; name it in spec.grantableRoles of the Account"
+            }
+            Self::MailBudget => {
+                "the invitations of this hour are used up; the rest follows by itself"
+            }
+            Self::NotUnderstood => {
+                "the account service shows a role or state that this version does not know; nothing \
+                 is changed until it does"
+            }
+            Self::ServiceDisabled => {
+                "the service is disabled for want of a paid subscription; pick a plan to go on"
+            }
+            Self::SeatLimit => {
+                "no seat is free; remove someone, withdraw a pending invitation, or upgrade the plan"
+            }
+        }
+    }
+
+    /// True if nothing goes on until a person acts.
+    #[must_use]
+    pub fn needs_person(self) -> bool {
+        match self {
+            Self::InviteOnly
+            | Self::RemovalBrake
+            | Self::OwnerGuard
+            | Self::OwnIdentity
+            | Self::ProtectedRole
+            | Self::NotUnderstood
+            | Self::ServiceDisabled
+            | Self::SeatLimit => true,
+            Self::Observing | Self::Settling | Self::MailBudget => false,
+        }
+    }
+}
+
+/// Why nothing at all may be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// `spec.suspend` is set.
+    Suspended,
+    /// Another installation manages the account.
+    ClaimedByOther,
+    /// The read may not be used to conclude absence.
+    ReadUntrusted(Distrust),
+}
+
+impl Stop {
+    /// Reason of a condition, word of JSON output; never renamed.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Suspended => "Suspended",
+            Self::ClaimedByOther => "ClaimedByOther",
+            Self::ReadUntrusted(_) => "ReadUntrusted",
+        }
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Suspended => f.write_str("spec.suspend is set; nothing is written"),
+            Self::ClaimedByOther => f.write_str(
+                "another installation manages this account; run from there, or use its ledger",
+            ),
+            Self::ReadUntrusted(distrust) => write!(
+                f,
+                "the answer of the account service is not trusted: {distrust}; nothing is removed \
+                 and nobody invited until a complete read agrees"
+            ),
+        }
+    }
+}
+
+/// Why a read is not trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Distrust {
+    /// The service answered for another account than the pinned one.
+    OtherAccount,
+    /// Rows, `total` and seat counts do not agree.
+    CountsDiffer {
+        /// Which count.
+        what: &'static str,
+        /// As the rows have it.
+        rows: u64,
+        /// As the service says.
+        said: u64,
+    },
+    /// Rows came twice.
+    Duplicates(u64),
+    /// Fewer people than the brake allows to be missing; a second read that agrees is believed.
+    Shrunk {
+        /// People at the last trusted read.
+        before: u64,
+        /// People now.
+        now: u64,
+    },
+}
+
+impl fmt::Display for Distrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherAccount => f.write_str("the service answered for another account"),
+            Self::CountsDiffer { what, rows, said } => {
+                write!(f, "the service lists {rows} {what} and says that there are {said}")
+            }
+            Self::Duplicates(n) => write!(f, "{n} rows came twice"),
+            Self::Shrunk { before, now } => {
+                write!(f, "{before} people at the last trusted look, {now} now")
+            }
+        }
+    }
+}
+
+/// State of one person: the words of `status.state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// Not there yet.
+    Planned,
+    /// Waits for a seat.
+    Queued,
+    /// Being sent, or the outcome is unknown and it is still safe to repeat.
+    Sending,
+    /// The outcome is unknown and it is no longer safe to repeat.
+    InDoubt,
+    /// Waits for the person.
+    Pending,
+    /// A member.
+    Active,
+    /// No longer declared and still there.
+    Removing,
+    /// The invitation was not accepted in time.
+    Expired,
+    /// The invitation could not be delivered.
+    Failed,
+    /// The invitation vanished for a cause that we do not know.
+    Lost,
+    /// Declined, left or removed by a person.
+    OptedOut,
+    /// Access is off for want of a seat.
+    Trimmed,
+}
+
+impl State {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "Planned",
+            Self::Queued => "Queued",
+            Self::Sending => "Sending",
+            Self::InDoubt => "InDoubt",
+            Self::Pending => "Pending",
+            Self::Active => "Active",
+            Self::Removing => "Removing",
+            Self::Expired => "Expired",
+            Self::Failed => "Failed",
+            Self::Lost => "Lost",
+            Self::OptedOut => "OptedOut",
+            Self::Trimmed => "Trimmed",
+        }
+    }
+
+    /// True if nothing goes on for this person until somebody acts.
+    #[must_use]
+    pub fn needs_person(self) -> bool {
+        match self {
+            Self::Queued
+            | Self::InDoubt
+            | Self::Expired
+            | Self::Failed
+            | Self::Lost
+            | Self::OptedOut
+            | Self::Trimmed => true,
+            Self::Planned | Self::Sending | Self::Pending | Self::Active | Self::Removing => false,
+        }
+    }
+
+    /// What the state means and the way out, as a sentence for people.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Planned => "not there yet",
+            Self::Queued => Rule::SeatLimit.message(),
+            Self::Sending => "the invitation is being sent; its outcome is not known yet",
+            Self::InDoubt => {
+                "it is not known whether the invitation was sent, and too late to ask again safely; \
+                 ask the person, then raise inviteEpoch to invite again"
+            }
+            Self::Pending => "waits for the person to accept",
+            Self::Active => "is a member",
+            Self::Removing => "no longer declared; access ends",
+            Self::Expired => {
+                "the invitation was not accepted in time; raise inviteEpoch to invite again"
+            }
+            Self::Failed => {
+                "the invitation could not be delivered; check the address, then raise inviteEpoch"
+            }
+            Self::Lost => {
+                "the invitation vanished at the account service; raise inviteEpoch to invite again"
+            }
+            Self::OptedOut => {
+                "declined, left or was removed by a person; raise inviteEpoch to invite again"
+            }
+            Self::Trimmed => {
+                "access is off for want of a seat; comes back by itself, in order, when seats return"
+            }
+        }
+    }
+}
