@@ -1,3 +1,5 @@
 //! The one integration test binary.
 
+mod backend_faults;
 mod crds;
+mod scripted;

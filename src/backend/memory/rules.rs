@@ -220,6 +220,7 @@ pub(super) fn same_request(a: &Action, b: &Action) -> bool {
 pub(super) fn said(profile: &Profile) -> ServiceRules {
     let counted = |counted: &Counted| match counted {
         Counted::Owner => "owner",
+        Counted::OwnerInTeam => "ownerInTeam",
         Counted::Active => "active",
         Counted::Pending => "pending",
         Counted::ClientAccess => "clientAccess",
