@@ -1,10 +1,12 @@
 //! The account service behind a trait. Adapters hold no plan logic and never retry a write.
 
 pub mod account_api;
+mod call;
 pub mod memory;
 mod pages;
 mod problem;
 mod rows;
+mod rules;
 pub mod transport;
 
 use std::error::Error as StdError;

@@ -17,6 +17,7 @@ use crate::backend::Backend;
 use crate::backend::BackendError;
 use crate::backend::Executed;
 use crate::backend::Guarantees;
+use crate::backend::ServiceRules;
 use crate::backend::memory::rules::{Todo, changed, rejected};
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{AccountKey, ETag, MemberId, RequestKey};
@@ -296,7 +297,7 @@ impl Backend for Memory {
                 key_retention: KEY_RETENTION,
                 claims: true,
                 trimmed_state: true,
-                rules: rules::said(&self.profile),
+                rules: ServiceRules::of(&self.profile),
             }),
             Answer::Lost => Err(lost()),
         }

@@ -1,11 +1,10 @@
 //! What the service in memory refuses, by the profile's rules and the versions of rows.
 
 use crate::backend::BackendError;
-use crate::backend::ServiceRules;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RoleName;
 use crate::domain::observed::{
-    InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember, SeatLimit,
+    InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember,
 };
 use crate::plan::action::{Action, InvitationRow, MemberRow};
 use crate::profile::{Counted, OnShrink, Profile, Role};
@@ -213,33 +212,5 @@ pub(super) fn same_request(a: &Action, b: &Action) -> bool {
             Action::RevokeInvitation { invitation: j, .. },
         ) => i.id == j.id,
         _ => false,
-    }
-}
-
-/// The profile's rules in the words of the account API.
-pub(super) fn said(profile: &Profile) -> ServiceRules {
-    let counted = |counted: &Counted| match counted {
-        Counted::Owner => "owner",
-        Counted::OwnerInTeam => "ownerInTeam",
-        Counted::Active => "active",
-        Counted::Pending => "pending",
-        Counted::ClientAccess => "clientAccess",
-    };
-    let mut counts: Vec<String> =
-        profile.seats.counts.iter().map(|c| counted(c).to_owned()).collect();
-    counts.sort();
-    let seats = |limit: SeatLimit| match limit {
-        SeatLimit::Seats(seats) => Some(seats),
-        SeatLimit::Unlimited => None,
-    };
-    let plans = profile.plans.iter();
-    ServiceRules {
-        roles: profile.roles.iter().map(|r| (r.name.as_str().to_owned(), r.invitable)).collect(),
-        plans: plans.map(|plan| (plan.name.as_str().to_owned(), seats(plan.seats))).collect(),
-        counts,
-        on_shrink: match profile.seats.on_shrink {
-            OnShrink::TrimLatestAdded => "trimLatestAdded".to_owned(),
-            OnShrink::Keep => "keep".to_owned(),
-        },
     }
 }
