@@ -1,6 +1,7 @@
 //! The account service behind a trait. Adapters hold no plan logic and never retry a write.
 
 pub mod account_api;
+mod call;
 pub mod memory;
 mod pages;
 mod problem;
