@@ -1,3 +1,5 @@
 //! The one integration test binary.
 
+mod cel;
+mod cluster;
 mod crds;
