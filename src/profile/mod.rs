@@ -22,7 +22,7 @@ use crate::domain::observed::SeatLimit;
 pub use crate::profile::builtin::{built_in, built_in_names};
 pub use crate::profile::features::{
     Addressee, AutoJoin, Category, ClientAccessRules, HealthOf, Meter, Notes, Notice, Notify,
-    OverLimit, SecureSignInBy, TeamRules, TeamState, TeamSubscription, Unit, WhenFull,
+    OverLimit, SecureSignInBy, TeamRules, TeamState, TeamSubscription, Topic, Unit, WhenFull,
 };
 pub use crate::profile::read::read;
 pub use crate::profile::service::ServicePermission;
