@@ -1,7 +1,11 @@
 //! The one integration test binary.
 
+mod architecture;
 mod backend_faults;
+mod cel;
+mod cluster;
 mod contract;
 mod contract_memory;
 mod crds;
+mod examples;
 mod scripted;
