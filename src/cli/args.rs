@@ -138,12 +138,27 @@ pub struct ServerArgs {
     /// Accounts, people and tokens to begin with.
     #[arg(long, value_name = "FILE")]
     pub seed: Option<PathBuf>,
+    /// Profile file of your own, beside the built-in ones or in place of one; repeatable.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Vec<PathBuf>,
+    /// Who confirms a paid plan that an account picks.
+    #[arg(long, value_enum, default_value_t = ConfirmPlansArg::Vendor)]
+    pub confirm_plans: ConfirmPlansArg,
     /// One JSON line for each request is added to this file.
     #[arg(long, value_name = "FILE")]
     pub request_log: Option<PathBuf>,
     /// Writes the address that it listens on to this file once it answers.
     #[arg(long, value_name = "FILE")]
     pub address_file: Option<PathBuf>,
+}
+
+/// Who confirms a paid plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConfirmPlansArg {
+    /// The vendor, with a vendor token.
+    Vendor,
+    /// Nobody: for demos.
+    Auto,
 }
 
 /// Arguments of `crds`.
