@@ -4,5 +4,7 @@
 
 pub mod domain;
 pub mod profile;
+pub mod server;
+pub mod telemetry;
 pub mod wire;
 pub mod yaml;
