@@ -2,7 +2,10 @@
 //!
 //! The map, in reading order. One path: fetch → resolve → observe → plan → apply → report.
 
+pub mod api;
+pub mod backend;
 pub mod domain;
+pub mod plan;
 pub mod profile;
 pub mod server;
 pub mod telemetry;

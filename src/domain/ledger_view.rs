@@ -19,10 +19,10 @@ pub struct LedgerView {
     pub people: BTreeMap<EmailAddress, PersonRecord>,
     /// Sends of the open wave whose outcome is not known.
     pub open_sends: BTreeMap<EmailAddress, OpenSend>,
-    /// Times at which the brake was spent, one for each removal.
-    pub brake_spent: Vec<Timestamp>,
-    /// Times at which invitations were sent, one for each mail.
-    pub mails_sent: Vec<Timestamp>,
+    /// Removals that the brake was spent on.
+    pub brake_spent: Vec<Spend>,
+    /// Invitation mails that were sent.
+    pub mails_sent: Vec<Spend>,
     /// Count of the last trusted read, and of a first smaller one beside it.
     pub baseline: Option<Baseline>,
     /// The set that was held when we last looked.
@@ -31,8 +31,18 @@ pub struct LedgerView {
     pub hold_number: u64,
     /// An approval that was seen, and when it was first seen.
     pub approval_seen: Option<(HoldDigest, Timestamp)>,
-    /// When each removal was first wanted; kept in memory by the operator, not in the ledger.
-    pub first_wanted: BTreeMap<EmailAddress, Timestamp>,
+    /// When each removal was first wanted, kept in memory by the operator; `None` for a one-shot
+    /// run, which sees everything at once and does not wait.
+    pub first_wanted: Option<BTreeMap<EmailAddress, Timestamp>>,
+}
+
+/// What was spent of a window at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spend {
+    /// When.
+    pub at: Timestamp,
+    /// How much: removals or mails.
+    pub count: u32,
 }
 
 /// What we know of one person.
@@ -54,8 +64,20 @@ pub struct PersonRecord {
     pub deletion_policy: DeletionPolicy,
     /// The end of this person's access is part of the held set.
     pub held: bool,
-    /// We ended this person's access ourselves after we last saw it.
-    pub ended_by_us: bool,
+    /// What the brake was last spent on for this person; stored before the call, so that a run
+    /// that was killed does not pay twice, and an end that was ours is not taken for theirs.
+    pub paid: Option<Paid>,
+}
+
+/// What the brake was spent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Paid {
+    /// The end of a membership or of an invitation.
+    End,
+    /// A trim.
+    Trim,
+    /// A lower role.
+    Lower,
 }
 
 /// How a person was last seen at the service.

@@ -48,9 +48,9 @@ pub struct RemovalPolicy {
     pub max_total: u32,
     /// Length of the sliding window.
     pub window: Duration,
-    /// How long the operator waits from first sight of a removal; `None` for a one-shot run, which
-    /// sees everything at once.
-    pub settle: Option<Duration>,
+    /// How long the operator waits from first sight of a removal, and how far apart two smaller
+    /// reads must be before both are believed.
+    pub settle: Duration,
 }
 
 impl RemovalPolicy {

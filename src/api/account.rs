@@ -1,0 +1,385 @@
+//! `Account`: one account at an account service, and how far we may go with it.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::condition;
+use super::reference::{OBJECT_NAME, SecretKeyRef};
+
+/// A whole number of seconds, minutes, hours or days.
+const DURATION: &str = r"^[0-9]{1,5}[smhd]$";
+
+/// Ids and slugs of the account service; nothing that would change the meaning of a path.
+pub(super) const ACCOUNT_ID: &str = r"^[A-Za-z0-9][A-Za-z0-9_-]*$";
+
+/// One account at an account service, and how far we may go with it.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[kube(
+    group = "seatkeeper.dev",
+    version = "v1alpha1",
+    kind = "Account",
+    doc = "One account at an account service: its id there, the Secret with its token, and how far \
+           we may go with the people in it.",
+    namespaced,
+    status = "AccountStatus",
+    derive = "PartialEq",
+    shortname = "acct",
+    category = "seatkeeper",
+    printcolumn(
+        name = "Class",
+        type_ = "string",
+        json_path = ".spec.className",
+        description = "AccountClass of the account",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Account",
+        type_ = "string",
+        json_path = ".spec.accountId",
+        description = "Id or slug at the account service"
+    ),
+    printcolumn(
+        name = "Mode",
+        type_ = "string",
+        json_path = ".spec.mode",
+        description = "How far we may go"
+    ),
+    printcolumn(
+        name = "Seats",
+        type_ = "string",
+        json_path = ".status.usage",
+        description = "Seats used of seats there are"
+    ),
+    printcolumn(
+        name = "State",
+        type_ = "string",
+        json_path = ".status.state",
+        description = "What we last found"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "True when nothing is left for us to do"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "Time since the object was made"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountSpec {
+    /// AccountClass of this account. Required; cannot change.
+    #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME))]
+    #[x_kube(validation = Rule::new("self == oldSelf")
+        .message("className cannot change: delete the Account and make a new one"))]
+    pub class_name: String,
+
+    /// Id or slug of the account at the account service. Required; cannot change.
+    #[schemars(length(min = 1, max = 128), regex(pattern = ACCOUNT_ID))]
+    #[x_kube(validation = Rule::new("self == oldSelf")
+        .message("accountId cannot change: delete the Account and make a new one"))]
+    pub account_id: String,
+
+    /// Key of a Secret in this namespace that holds the token for the account service. Required.
+    pub credentials_secret_ref: SecretKeyRef,
+
+    /// How far we may go, each step what the one before may, and more: `Observe` writes nothing
+    /// and reports what would be done; `Invite` adds people; `Manage` also changes and removes the
+    /// people that were declared here; `Exclusive` also removes who is not declared. Required,
+    /// without a default.
+    pub mode: Mode,
+
+    /// `true`: write nothing, whatever the mode. Default `false`.
+    #[serde(default)]
+    pub suspend: bool,
+
+    /// How many people may lose access or rights at once before a person is asked.
+    #[serde(default)]
+    pub removals: Removals,
+
+    /// What to do when the account has more people than seats: `Hold` (default) leaves the choice
+    /// to people until the account service enforces its limit; `Trim` takes away access from the
+    /// latest-added now. `Trim` only where the profile trims.
+    #[serde(default)]
+    pub on_seat_shortage: OnSeatShortage,
+
+    /// Protected roles of the profile that Teams and Memberships of this account may give. Default:
+    /// none.
+    #[schemars(length(max = 64), inner(length(min = 1, max = 63)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub grantable_roles: Vec<String>,
+
+    /// How often the account service is compared with what is declared when nothing changed here: a
+    /// whole number with `s`, `m`, `h` or `d`. Default `10m`, at least `5s`.
+    #[schemars(length(max = 6), regex(pattern = DURATION))]
+    #[serde(default = "AccountSpec::default_resync")]
+    #[x_kube(validation = Rule::new("!self.matches('^[0-9]{1,5}[smh]$') || \
+        duration(self) >= duration('5s')").message("must be at least 5s"))]
+    #[x_kube(validation = Rule::new("!self.matches('^0+d$')").message("must be at least 5s"))]
+    pub resync: String,
+}
+
+impl AccountSpec {
+    /// The schema's default.
+    fn default_resync() -> String {
+        "10m".to_owned()
+    }
+}
+
+/// How far we may go with an account, each step what the one before may, and more.
+#[derive(
+    JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize,
+)]
+pub enum Mode {
+    /// Write nothing, report what would be done.
+    Observe,
+    /// Add people only.
+    Invite,
+    /// Also change and remove the people that were declared here.
+    Manage,
+    /// Also remove who is not declared.
+    Exclusive,
+}
+
+/// What to do with people over a limit that shrank.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub enum OnSeatShortage {
+    /// Leave the choice to people.
+    #[default]
+    Hold,
+    /// Take away access from the latest-added.
+    Trim,
+}
+
+/// How many people may lose access or rights at once before a person is asked.
+///
+/// Counted are removals, cancelled invitations, lowered roles and trims.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Removals {
+    /// So many are always allowed within `window`. Default 3.
+    #[schemars(range(min = 0, max = 100_000))]
+    #[serde(default = "Removals::default_max_count")]
+    pub max_count: i32,
+
+    /// So many are allowed too, in percent of the people in the account. Default 10.
+    #[schemars(range(min = 0, max = 100))]
+    #[serde(default = "Removals::default_max_percent")]
+    pub max_percent: i32,
+
+    /// Upper bound of what `maxPercent` allows, in people. Default 50.
+    #[schemars(range(min = 0, max = 100_000))]
+    #[serde(default = "Removals::default_max_total")]
+    pub max_total: i32,
+
+    /// Time over which they are counted: a whole number with `s`, `m`, `h` or `d`, not zero.
+    /// Default `24h`.
+    #[schemars(length(max = 6), regex(pattern = DURATION))]
+    #[serde(default = "Removals::default_window")]
+    #[x_kube(validation = Rule::new("!self.matches('^0+[smhd]$')")
+        .message("must be longer than zero"))]
+    pub window: String,
+
+    /// How long the operator waits from when it first wants a removal, so that many deletions are
+    /// seen as one: a whole number with `s`, `m`, `h` or `d`. Default `30s`.
+    #[schemars(length(max = 6), regex(pattern = DURATION))]
+    #[serde(default = "Removals::default_settle")]
+    pub settle: String,
+}
+
+impl Removals {
+    /// The schema's default.
+    const fn default_max_count() -> i32 {
+        3
+    }
+
+    /// The schema's default.
+    const fn default_max_percent() -> i32 {
+        10
+    }
+
+    /// The schema's default.
+    const fn default_max_total() -> i32 {
+        50
+    }
+
+    /// The schema's default.
+    fn default_window() -> String {
+        "24h".to_owned()
+    }
+
+    /// The schema's default.
+    fn default_settle() -> String {
+        "30s".to_owned()
+    }
+}
+
+impl Default for Removals {
+    fn default() -> Self {
+        Self {
+            max_count: Self::default_max_count(),
+            max_percent: Self::default_max_percent(),
+            max_total: Self::default_max_total(),
+            window: Self::default_window(),
+            settle: Self::default_settle(),
+        }
+    }
+}
+
+/// What we last found in the account. Written by the operator only.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountStatus {
+    /// `metadata.generation` that this status describes; -1 before we looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// What can be said of this object, one entry per type: `Accepted` (it is valid and what it names
+    /// exists), `Synced` (the account service matched at the last look), `Ready` (both) and, only
+    /// while a person must act, `Stalled`.
+    #[schemars(schema_with = "condition::conditions")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+
+    /// What we last found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<AccountState>,
+
+    /// Plan that sets the number of seats.
+    #[schemars(length(max = 63))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+
+    /// Subscriptions that are not over.
+    #[schemars(length(max = 64))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub subscriptions: Vec<SubscriptionSeen>,
+
+    /// Seats, in people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seats: Option<Seats>,
+
+    /// Seats used of seats there are, as `45/100`; without a limit, `45`.
+    #[schemars(length(max = 32))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<String>,
+
+    /// What is held back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+}
+
+/// What we last found: `Synced` (the account matches), `Observing` (the mode writes nothing), `Held`
+/// (something waits for a person), `Suspended`, `Rejected` (this object is not valid), or why the
+/// account cannot be kept: `Unreachable`, `CredentialsRefused`, `ClaimedByOther`, `LedgerLost`,
+/// `ReadUntrusted`, `ProfileMismatch`.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub enum AccountState {
+    /// The mode writes nothing; what would be done is reported.
+    Observing,
+    /// The account matches what is declared.
+    Synced,
+    /// Something waits for a person.
+    Held,
+    /// The account service does not answer.
+    Unreachable,
+    /// The account service refused the token.
+    CredentialsRefused,
+    /// Another installation manages this account.
+    ClaimedByOther,
+    /// The account knows us, but our record of it is gone.
+    LedgerLost,
+    /// The answer of the account service cannot be complete.
+    ReadUntrusted,
+    /// The account service follows other rules than our profile.
+    ProfileMismatch,
+    /// `spec.suspend` is set.
+    Suspended,
+    /// This object is not valid, or what it names does not exist.
+    Rejected,
+}
+
+/// One subscription of the account.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SubscriptionSeen {
+    /// Plan of the profile.
+    #[schemars(length(min = 1, max = 63))]
+    pub plan: String,
+
+    /// When it ends, if it was cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<Time>,
+}
+
+/// Seats of the account, in people.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seats {
+    /// Seats in use.
+    pub used: i32,
+    /// Seats there are; not set: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
+    /// Owners.
+    pub owner: i32,
+    /// Members with access, owners not among them.
+    pub active: i32,
+    /// Invitations that wait for their person.
+    pub pending: i32,
+    /// Members without access for want of a seat.
+    pub trimmed: i32,
+    /// Declared people who wait for a seat.
+    pub queued: i32,
+}
+
+/// What is held back, and by which rules.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Held {
+    /// Digest of what waits for a person, who lets it run by the annotation
+    /// `seatkeeper.dev/approve: <digest>`. Not set when nothing waits for an approval.
+    #[schemars(length(max = 64))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+
+    /// People who would be invited or let in.
+    pub additions: i32,
+    /// People whose role would change.
+    pub changes: i32,
+    /// People who would lose access or an invitation.
+    pub removals: i32,
+    /// Mails that would be sent.
+    pub mails: i32,
+
+    /// What is held, by rule.
+    #[schemars(length(max = 32))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["rule".into()]))]
+    pub rules: Vec<HeldByRule>,
+}
+
+/// What one rule holds back.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldByRule {
+    /// The rule.
+    #[schemars(length(min = 1, max = 63))]
+    pub rule: String,
+
+    /// How many actions it holds.
+    pub count: i32,
+
+    /// The first ten people: addresses of declared people, else member ids.
+    #[schemars(length(max = 10), inner(length(max = 254)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub names: Vec<String>,
+}

@@ -1,0 +1,189 @@
+//! `Membership`: one person's place in one team.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::condition;
+use super::reference::NameRef;
+
+/// One person's place in one team.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[kube(
+    group = "seatkeeper.dev",
+    version = "v1alpha1",
+    kind = "Membership",
+    doc = "One person's place in one team. Deleting the object ends the membership, unless \
+           `spec.deletionPolicy` is `Retain`.",
+    namespaced,
+    status = "MembershipStatus",
+    derive = "PartialEq",
+    shortname = "mbr",
+    category = "seatkeeper",
+    printcolumn(
+        name = "Team",
+        type_ = "string",
+        json_path = ".spec.teamRef.name",
+        description = "Team of the person"
+    ),
+    printcolumn(
+        name = "Email",
+        type_ = "string",
+        json_path = ".spec.email",
+        description = "Address of the person"
+    ),
+    printcolumn(
+        name = "Role",
+        type_ = "string",
+        json_path = ".spec.role",
+        description = "Declared role"
+    ),
+    printcolumn(
+        name = "State",
+        type_ = "string",
+        json_path = ".status.state",
+        description = "Where the person is"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "True when nothing is left for us to do"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "Time since the object was made"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct MembershipSpec {
+    /// Team that the person joins, in the same namespace. Required; cannot change.
+    #[x_kube(validation = Rule::new("self == oldSelf")
+        .message("teamRef cannot change: delete the Membership and make a new one"))]
+    pub team_ref: NameRef,
+
+    /// Address that the invitation goes to. Compared without case. Required; cannot change.
+    #[schemars(length(min = 3, max = 254))]
+    #[x_kube(validation = Rule::new("self == oldSelf")
+        .message("email cannot change: delete the Membership and make a new one"))]
+    pub email: String,
+
+    /// What the person may do: a role of the account's profile. Required.
+    #[schemars(length(min = 1, max = 63))]
+    pub role: String,
+
+    /// Raise it to invite again someone who declined, left or was removed. May only rise. Default 0.
+    #[schemars(range(min = 0))]
+    #[serde(default)]
+    #[x_kube(validation = Rule::new("self >= oldSelf").message("inviteEpoch may only rise"))]
+    pub invite_epoch: i64,
+
+    /// What happens to the person when this object is deleted: `Revoke` (default) ends the access,
+    /// `Retain` leaves it as it is.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// What becomes of people when their declaration is deleted.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub enum DeletionPolicy {
+    /// Access ends.
+    #[default]
+    Revoke,
+    /// Access stays as it is.
+    Retain,
+}
+
+/// What we last found of the person. Written by the operator only.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MembershipStatus {
+    /// `metadata.generation` that this status describes; -1 before we looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// What can be said of this object, one entry per type: `Accepted` (it is valid and what it names
+    /// exists), `Synced` (the account service matched at the last look), `Ready` (both) and, only
+    /// while a person must act, `Stalled`.
+    #[schemars(schema_with = "condition::conditions")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+
+    /// Where the person is. Not set while this object is not accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<MembershipState>,
+
+    /// Place in the queue for a seat, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<i32>,
+
+    /// Id of the member at the account service.
+    #[schemars(length(max = 128))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_id: Option<String>,
+
+    /// Role that the account service reports.
+    #[schemars(length(max = 63))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+
+    /// The invitation that waits, or the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<InvitationSeen>,
+
+    /// What is wrong and what can be done.
+    #[schemars(length(max = 1024))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Where the person is: `Planned` (not there yet), `Queued` (waits for a seat), `Sending`, `InDoubt`
+/// (a person must look whether the mail went out), `Pending` (the invitation waits for the person),
+/// `Active`, `Removing`, `Expired`, `Failed` (the mail bounced), `Lost` (the invitation vanished),
+/// `OptedOut` (declined, left or removed), `Trimmed` (without access for want of a seat). Not set
+/// while the declaration is not accepted.
+#[derive(
+    JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize,
+)]
+pub enum MembershipState {
+    /// Not there yet.
+    Planned,
+    /// Waits for a seat.
+    Queued,
+    /// The invitation is being sent.
+    Sending,
+    /// Whether the invitation went out is not known, and sending again is no longer safe.
+    InDoubt,
+    /// The invitation waits for the person.
+    Pending,
+    /// A member with access.
+    Active,
+    /// The declaration is deleted and the person still there.
+    Removing,
+    /// The invitation was not accepted in time.
+    Expired,
+    /// The mail could not be delivered.
+    Failed,
+    /// The invitation vanished for a cause that is not known.
+    Lost,
+    /// The person declined, left or was removed by a person.
+    OptedOut,
+    /// A member without access for want of a seat.
+    Trimmed,
+}
+
+/// An invitation at the account service.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InvitationSeen {
+    /// When it was first sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Time>,
+
+    /// When its link stops working.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+}

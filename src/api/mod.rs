@@ -1,0 +1,32 @@
+//! The Kubernetes contract: types of the custom resources and nothing else, one file per kind.
+//!
+//! Doc comments are what `kubectl explain` shows. Rules that the API server can check are CEL next
+//! to the field; the command line runs the same rules on files.
+
+mod account;
+mod account_class;
+mod account_ledger;
+mod condition;
+mod definitions;
+mod membership;
+mod reference;
+mod team;
+
+pub use account::{
+    Account, AccountSpec, AccountState, AccountStatus, Held, HeldByRule, Mode, OnSeatShortage,
+    Removals, Seats, SubscriptionSeen,
+};
+pub use account_class::{AccountApi, AccountClass, AccountClassSpec, Backend, ClassLimits};
+pub use account_ledger::{AccountLedger, AccountLedgerSpec};
+pub use definitions::crds;
+pub use membership::{
+    DeletionPolicy, InvitationSeen, Membership, MembershipSpec, MembershipState, MembershipStatus,
+};
+pub use reference::{NameRef, SecretKeyRef};
+pub use team::{PersonProblem, RosterLine, Team, TeamCounts, TeamSpec, TeamStatus};
+
+/// API group of all kinds.
+pub const GROUP: &str = "seatkeeper.dev";
+
+/// Version of all kinds.
+pub const VERSION: &str = "v1alpha1";

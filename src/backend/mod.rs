@@ -1,0 +1,196 @@
+//! The account service behind a trait. Adapters hold no plan logic and never retry a write.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use crate::domain::keys::{AccountKey, ETag, RequestKey};
+use crate::domain::observed::{Claim, Observed, ObservedInvitation, ObservedMember};
+use crate::plan::action::Action;
+use crate::profile::Profile;
+
+/// The account service, as far as this program needs it: one read and one write.
+///
+/// Every adapter passes `tests/it/contract.rs`.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// Reads one account whole. Pages are followed to the end: a partial answer is an error,
+    /// because the planner would take a missing row for a person who left. Roles and states that
+    /// `profile` does not know come back as unknown.
+    async fn observe(
+        &self,
+        account: &AccountKey,
+        profile: &Profile,
+    ) -> Result<Observed, BackendError>;
+
+    /// Reads which guarantees the service gives, and its rules; cached by the caller.
+    async fn guarantees(&self, account: &AccountKey) -> Result<Guarantees, BackendError>;
+
+    /// Runs one action, once. `key` is sent as `Idempotency-Key` with every POST. An action that
+    /// already took effect answers `Ok`: a member who is gone is removed.
+    async fn execute(
+        &self,
+        account: &AccountKey,
+        action: &Action,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError>;
+
+    /// Puts our claim on the account, if its row is still at `etag`.
+    async fn claim(
+        &self,
+        account: &AccountKey,
+        claim: &Claim,
+        etag: &ETag,
+    ) -> Result<(), BackendError>;
+}
+
+/// What a service answered to an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Executed {
+    /// The member as it is now.
+    Member(ObservedMember),
+    /// The invitation as it is now.
+    Invitation(ObservedInvitation),
+    /// It is gone.
+    Gone,
+}
+
+/// Which guarantees a service gives, and the rules that it keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guarantees {
+    /// How long an idempotency key is remembered; zero: not at all.
+    pub key_retention: Duration,
+    /// The account can hold a claim.
+    pub claims: bool,
+    /// Trimmed is a state of a member.
+    pub trimmed_state: bool,
+    /// The rules that it keeps; compared with our profile by meaning.
+    pub rules: ServiceRules,
+}
+
+/// The rules of an account as the service says them, for comparison by meaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceRules {
+    /// Role names, highest first, each with whether an invitation can give it.
+    pub roles: Vec<(String, bool)>,
+    /// Plan names, lowest tier first, with their seats (`None`: unlimited).
+    pub plans: Vec<(String, Option<u32>)>,
+    /// What takes a seat, sorted.
+    pub counts: Vec<String>,
+    /// What a shrinking limit does.
+    pub on_shrink: String,
+}
+
+/// Why the account service did not do what was asked.
+///
+/// Messages say what was tried and leave the cause to `source()`. No message holds an address, a
+/// token or a body.
+#[derive(Debug, Error)]
+pub enum BackendError {
+    /// The service could not be reached, or did not answer in time. A write may have arrived.
+    #[error("could not reach the account service")]
+    Unreachable(#[source] Box<dyn StdError + Send + Sync>),
+    /// The service asked for fewer requests.
+    #[error("the account service limits requests for {wait:?}")]
+    RateLimited {
+        /// Time to wait, from `Retry-After`.
+        wait: Duration,
+    },
+    /// The service failed (5xx). A write may have taken effect.
+    #[error("the account service failed with status {status}")]
+    Failed {
+        /// HTTP status.
+        status: u16,
+    },
+    /// The credential was refused (401). A new Secret helps, waiting does not.
+    #[error("the account service refused the credentials")]
+    Unauthorized,
+    /// The credential may not do this (403).
+    #[error("the account service does not allow this to the credential: {code}")]
+    Forbidden {
+        /// Word of the answer.
+        code: String,
+    },
+    /// The account is not there (404).
+    #[error("the account service has no such account")]
+    NoSuchAccount,
+    /// The row changed since the last look (409, 412): look again.
+    #[error("the account changed since the last look: {code}")]
+    Changed {
+        /// Word of the answer.
+        code: String,
+    },
+    /// The service understood and said no.
+    #[error("the account service rejected the request: {code}")]
+    Rejected {
+        /// Word of the answer.
+        code: String,
+    },
+    /// The answer is not what the API promises: HTML, half a page, another account, too large.
+    #[error("the account service gave an answer that cannot be used: {what}")]
+    Malformed {
+        /// What is wrong with it; never content of the answer.
+        what: &'static str,
+    },
+}
+
+/// When another try can succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// After a growing pause.
+    Backoff,
+    /// After this pause.
+    After(Duration),
+    /// At once, after a fresh look.
+    LookAgain,
+    /// Not before something else changes.
+    OnChange,
+}
+
+impl BackendError {
+    /// Says when another try can succeed.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Unreachable(_) | Self::Failed { .. } | Self::Malformed { .. } => Retry::Backoff,
+            Self::RateLimited { wait } => Retry::After(*wait),
+            Self::Changed { .. } => Retry::LookAgain,
+            Self::Unauthorized
+            | Self::Forbidden { .. }
+            | Self::NoSuchAccount
+            | Self::Rejected { .. } => Retry::OnChange,
+        }
+    }
+
+    /// Reason of the `Synced` condition and label of metrics. Part of the API: never renamed.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "Unreachable",
+            Self::RateLimited { .. } => "BackendRateLimited",
+            Self::Failed { .. } => "BackendFailed",
+            Self::Unauthorized => "CredentialsRefused",
+            Self::Forbidden { .. } => "Forbidden",
+            Self::NoSuchAccount => "NoSuchAccount",
+            Self::Changed { .. } => "ChangedMeanwhile",
+            Self::Rejected { .. } => "BackendRejected",
+            Self::Malformed { .. } => "MalformedAnswer",
+        }
+    }
+
+    /// True if a write that ended so may have taken effect: its key is kept and repeated (OP-02).
+    #[must_use]
+    pub fn outcome_unknown(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Failed { .. } | Self::Malformed { .. } => true,
+            Self::RateLimited { .. }
+            | Self::Unauthorized
+            | Self::Forbidden { .. }
+            | Self::NoSuchAccount
+            | Self::Changed { .. }
+            | Self::Rejected { .. } => false,
+        }
+    }
+}

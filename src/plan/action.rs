@@ -1,0 +1,247 @@
+//! One change at the account service: a closed set with one total order and one text form.
+
+use std::cmp::Reverse;
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::{ETag, InvitationId, MemberId, RequestKey, RoleName};
+
+/// One change at the account service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Withdraws an invitation that is not accepted.
+    RevokeInvitation {
+        /// The person.
+        person: EmailAddress,
+        /// The invitation.
+        invitation: InvitationRow,
+        /// Why.
+        cause: EndCause,
+    },
+    /// Turns a member's access off for want of a seat; row, join date and notes stay (X18).
+    Trim {
+        /// The person.
+        person: EmailAddress,
+        /// The member.
+        member: MemberRow,
+    },
+    /// Ends a membership.
+    Remove {
+        /// The person.
+        person: EmailAddress,
+        /// The member.
+        member: MemberRow,
+        /// Why.
+        cause: EndCause,
+    },
+    /// Changes a member's role; seat and join date stay (NP-07).
+    ChangeRole {
+        /// The person.
+        person: EmailAddress,
+        /// The member.
+        member: MemberRow,
+        /// Role at the last look.
+        from: RoleName,
+        /// Role from now on.
+        to: RoleName,
+        /// Whether the new role ranks below the old one.
+        direction: Direction,
+    },
+    /// Changes the role of a pending invitation in place; no mail (X15).
+    ChangeInvitedRole {
+        /// The person.
+        person: EmailAddress,
+        /// The invitation.
+        invitation: InvitationRow,
+        /// Role at the last look.
+        from: RoleName,
+        /// Role from now on.
+        to: RoleName,
+    },
+    /// Gives a trimmed member access again, without an invitation (X18).
+    Reinstate {
+        /// The person.
+        person: EmailAddress,
+        /// The member.
+        member: MemberRow,
+    },
+    /// Sends an invitation: one mail.
+    Invite {
+        /// The person.
+        person: EmailAddress,
+        /// Role that acceptance gives.
+        role: RoleName,
+        /// Epoch of the declaration.
+        epoch: i64,
+        /// Key of an earlier call whose outcome is unknown, repeated as it is (OP-02); `None`: a
+        /// new key is drawn and stored before the call.
+        key: Option<RequestKey>,
+    },
+}
+
+/// A member as last seen.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MemberRow {
+    /// Id.
+    pub id: MemberId,
+    /// Version, sent as `If-Match`.
+    pub etag: ETag,
+    /// Decides the order of trims and reinstatements (X16).
+    pub added_at: Timestamp,
+}
+
+/// An invitation as last seen.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InvitationRow {
+    /// Id.
+    pub id: InvitationId,
+    /// Version, sent as `If-Match`.
+    pub etag: ETag,
+    /// Decides the order of withdrawals for want of a seat.
+    pub created_at: Timestamp,
+}
+
+/// Why access ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EndCause {
+    /// The declaration is gone (OP-08).
+    NotDeclared,
+    /// Nobody ever declared the person, and the mode is `Exclusive` (OP-06).
+    NotOurs,
+    /// The seats are fewer than the people (OP-04).
+    SeatShortage,
+}
+
+/// Whether a change of role gives or takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// The new role ranks higher.
+    Raise,
+    /// The new role ranks lower: bounded by the removal brake.
+    Lower,
+}
+
+/// Place in the order of a run: owners first (OP-05), then what frees a seat, then what takes one
+/// (OP-03). Between [`Phase::RevokeInvitation`] and [`Phase::ChangeRole`] nothing takes a seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// [`Action::RevokeInvitation`]
+    RevokeInvitation,
+    /// [`Action::Trim`]
+    Trim,
+    /// [`Action::Remove`]
+    Remove,
+    /// [`Action::ChangeRole`]
+    ChangeRole,
+    /// [`Action::ChangeInvitedRole`]
+    ChangeInvitedRole,
+    /// [`Action::Reinstate`]
+    Reinstate,
+    /// [`Action::Invite`]
+    Invite,
+}
+
+impl Action {
+    /// The person that it is about.
+    #[must_use]
+    pub fn person(&self) -> &EmailAddress {
+        match self {
+            Self::RevokeInvitation { person, .. }
+            | Self::Trim { person, .. }
+            | Self::Remove { person, .. }
+            | Self::ChangeRole { person, .. }
+            | Self::ChangeInvitedRole { person, .. }
+            | Self::Reinstate { person, .. }
+            | Self::Invite { person, .. } => person,
+        }
+    }
+
+    /// Place in the order of a run.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self {
+            Self::RevokeInvitation { .. } => Phase::RevokeInvitation,
+            Self::Trim { .. } => Phase::Trim,
+            Self::Remove { .. } => Phase::Remove,
+            Self::ChangeRole { .. } => Phase::ChangeRole,
+            Self::ChangeInvitedRole { .. } => Phase::ChangeInvitedRole,
+            Self::Reinstate { .. } => Phase::Reinstate,
+            Self::Invite { .. } => Phase::Invite,
+        }
+    }
+
+    /// Word for metrics, logs and JSON output; never renamed.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::RevokeInvitation { .. } => "RevokeInvitation",
+            Self::Trim { .. } => "Trim",
+            Self::Remove { .. } => "Remove",
+            Self::ChangeRole { .. } => "ChangeRole",
+            Self::ChangeInvitedRole { .. } => "ChangeInvitedRole",
+            Self::Reinstate { .. } => "Reinstate",
+            Self::Invite { .. } => "Invite",
+        }
+    }
+
+    /// Key of the total order. Withdrawals for want of a seat go newest first, trims latest-added
+    /// first, reinstatements earliest-added first; invitations keep the order that they are given
+    /// in, which is that of the queue.
+    #[must_use]
+    pub fn order(&self) -> (Phase, Reverse<Option<Timestamp>>, Option<Timestamp>) {
+        let (latest_first, earliest_first) = match self {
+            Self::RevokeInvitation { invitation, cause: EndCause::SeatShortage, .. } => {
+                (Some(invitation.created_at), None)
+            }
+            Self::Trim { member, .. } => (Some(member.added_at), None),
+            Self::Reinstate { member, .. } => (None, Some(member.added_at)),
+            Self::RevokeInvitation { .. }
+            | Self::Remove { .. }
+            | Self::ChangeRole { .. }
+            | Self::ChangeInvitedRole { .. }
+            | Self::Invite { .. } => (None, None),
+        };
+        (self.phase(), Reverse(latest_first), earliest_first)
+    }
+
+    /// True if a person loses something: bounded by the removal brake (OP-07).
+    #[must_use]
+    pub fn takes_away(&self) -> bool {
+        match self {
+            Self::RevokeInvitation { .. } | Self::Trim { .. } | Self::Remove { .. } => true,
+            Self::ChangeRole { direction, .. } => *direction == Direction::Lower,
+            Self::ChangeInvitedRole { .. } | Self::Reinstate { .. } | Self::Invite { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    /// One line of a plan: `+ invite ana@example.com as developer`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RevokeInvitation { person, cause: EndCause::SeatShortage, .. } => {
+                write!(f, "- withdraw the invitation of {person}: too few seats")
+            }
+            Self::RevokeInvitation { person, .. } => {
+                write!(f, "- withdraw the invitation of {person}")
+            }
+            Self::Trim { person, .. } => write!(f, "- trim {person}: too few seats"),
+            Self::Remove { person, .. } => write!(f, "- remove {person}"),
+            Self::ChangeRole { person, from, to, .. } => {
+                write!(f, "~ change {person} from {from} to {to}")
+            }
+            Self::ChangeInvitedRole { person, from, to, .. } => {
+                write!(f, "~ change the invitation of {person} from {from} to {to}")
+            }
+            Self::Reinstate { person, .. } => write!(f, "+ reinstate {person}"),
+            Self::Invite { person, role, key: None, .. } => {
+                write!(f, "+ invite {person} as {role}")
+            }
+            Self::Invite { person, role, key: Some(_), .. } => {
+                write!(f, "+ invite {person} as {role} (again, under the same key)")
+            }
+        }
+    }
+}

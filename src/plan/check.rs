@@ -1,0 +1,110 @@
+//! Invariants of a finished plan, asserted in release builds too: a defect of the planner must
+//! not reach a person.
+
+use std::collections::BTreeSet;
+
+use crate::domain::observed::MemberState;
+use crate::domain::policy::Mode;
+use crate::plan::action::{Action, EndCause};
+use crate::plan::draft::{Draft, price};
+use crate::plan::guards::{budget, ends_role, holders};
+use crate::plan::{Approval, Input, Plan, PlanError};
+
+/// Walks the plan once, in order. Time O(n log n).
+///
+/// # Errors
+///
+/// [`PlanError::Broken`] with the first invariant that does not hold.
+pub(super) fn check(input: &Input<'_>, plan: &Plan) -> Result<(), PlanError> {
+    let checks: [(&str, bool); 7] = [
+        ("nothing is written in mode Observe", mode_holds(input, plan)),
+        ("one action a person", one_each(plan)),
+        ("actions are in order", plan.actions.is_sorted_by_key(Action::order)),
+        ("only what is ours is taken away", ours_only(input, plan)),
+        ("seats are never exceeded", seats_hold(input, plan)),
+        ("owners never fall below the minimum", owners_stay(input, plan)),
+        ("removals stay within the brake", brake_holds(input, plan)),
+    ];
+    match checks.into_iter().find(|(_, holds)| !holds) {
+        Some((what, _)) => Err(PlanError::Broken(what)),
+        None => Ok(()),
+    }
+}
+
+fn mode_holds(input: &Input<'_>, plan: &Plan) -> bool {
+    let mode = input.policy.mode;
+    let adds = |action: &Action| matches!(action, Action::Invite { .. } | Action::Reinstate { .. });
+    match mode {
+        Mode::Observe => plan.actions.is_empty(),
+        Mode::Invite => plan.actions.iter().all(adds),
+        Mode::Manage | Mode::Exclusive => true,
+    }
+}
+
+fn one_each(plan: &Plan) -> bool {
+    let people: BTreeSet<_> = plan.actions.iter().map(Action::person).collect();
+    people.len() == plan.actions.len()
+}
+
+fn ours_only(input: &Input<'_>, plan: &Plan) -> bool {
+    let owned = |person| input.ledger.people.get(person).is_some_and(|record| record.owned);
+    let declared = |person| input.desired.people.contains_key(person);
+    plan.actions.iter().all(|action| {
+        let person = action.person();
+        match action {
+            Action::Remove { cause: EndCause::NotOurs, .. }
+            | Action::RevokeInvitation { cause: EndCause::NotOurs, .. } => {
+                input.policy.mode == Mode::Exclusive && !declared(person)
+            }
+            Action::Remove { .. } => owned(person) && !declared(person),
+            Action::RevokeInvitation { .. } | Action::Trim { .. } => {
+                owned(person) || declared(person)
+            }
+            Action::ChangeRole { .. }
+            | Action::ChangeInvitedRole { .. }
+            | Action::Reinstate { .. }
+            | Action::Invite { .. } => declared(person),
+        }
+    })
+}
+
+/// At every prefix: what takes a seat finds one (OP-03).
+fn seats_hold(input: &Input<'_>, plan: &Plan) -> bool {
+    let draft = Draft::new(input);
+    let limit = input.observed.account.seats.limit;
+    let mut used = i64::from(input.observed.account.seats.used);
+    plan.actions.iter().all(|action| {
+        let seats = draft.seats_of(action);
+        used += seats;
+        seats <= 0 || limit.allows(u32::try_from(used).unwrap_or(0))
+    })
+}
+
+/// At every prefix: no role falls below its least number of holders (OP-05).
+fn owners_stay(input: &Input<'_>, plan: &Plan) -> bool {
+    let mut holders = holders(input);
+    plan.actions.iter().all(|action| {
+        let active = input
+            .observed
+            .members
+            .get(action.person())
+            .is_some_and(|member| member.state == MemberState::Active);
+        let Some(role) = ends_role(input.observed, action).filter(|_| active) else { return true };
+        let least = input.profile.role(&role).map_or(0, |role| role.min_holders);
+        let left = holders.entry(role).or_insert(0);
+        *left = left.saturating_sub(1);
+        least == 0 || *left >= least
+    })
+}
+
+fn brake_holds(input: &Input<'_>, plan: &Plan) -> bool {
+    if matches!(plan.learn.approval, Approval::Used(_)) {
+        return true;
+    }
+    let (allowed, spent) = budget(input);
+    let unpaid = plan.actions.iter().filter(|action| {
+        let record = input.ledger.people.get(action.person());
+        price(action).is_some_and(|price| record.is_none_or(|record| record.paid != Some(price)))
+    });
+    spent + unpaid.count() as u64 <= allowed || plan.actions.iter().all(|a| !a.takes_away())
+}

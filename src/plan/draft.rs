@@ -1,0 +1,253 @@
+//! A plan in the making.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::{RequestKey, RoleName};
+use crate::domain::ledger_view::{Paid, PersonRecord};
+use crate::domain::observed::{MemberState, ObservedInvitation, ObservedMember};
+use crate::domain::policy::Mode;
+use crate::plan::action::{Action, EndCause, InvitationRow, MemberRow};
+use crate::plan::guards::{Brake, Trust};
+use crate::plan::{Held, Hold, Input, Learn, Outlook, Plan, Rule, SeatForecast, Shortage, State};
+use crate::profile::Counted;
+
+/// A plan in the making: what is wanted, before the guards and the seat ledger have spoken.
+pub(super) struct Draft<'a> {
+    pub input: &'a Input<'a>,
+    /// Everyone that is declared, and everyone that is ours and no longer declared.
+    pub people: BTreeMap<EmailAddress, Outlook>,
+    /// What the ledger should know of them.
+    pub records: BTreeMap<EmailAddress, PersonRecord>,
+    /// Removals, withdrawals and lower roles that are wanted.
+    pub endings: Vec<Action>,
+    /// Endings that wait for their settling time.
+    pub unsettled: Vec<Action>,
+    /// Raised roles and roles of pending invitations.
+    pub changes: Vec<Action>,
+    /// Trimmed members that are declared.
+    pub trimmed: Vec<Action>,
+    /// People to invite.
+    pub candidates: Vec<Candidate>,
+    /// What will be done.
+    pub actions: Vec<Action>,
+    /// What will not.
+    pub held: Vec<Held>,
+    /// The set that waits for approval.
+    pub hold: Option<Hold>,
+    /// Who the service will trim.
+    pub shortage: Option<Shortage>,
+    /// Seats used once `actions` have run.
+    pub used: u32,
+    /// People that wait for a seat.
+    pub queued: u32,
+    /// The next timers.
+    pub timers: BTreeSet<Timestamp>,
+}
+
+/// Someone to invite.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Candidate {
+    /// A send whose outcome is unknown goes first: its seat and its mail are reserved already.
+    pub order: (bool, Timestamp, Option<usize>, String),
+    /// The person.
+    pub person: EmailAddress,
+    /// The key to repeat.
+    pub key: Option<RequestKey>,
+    /// Role and epoch of the call.
+    pub role: RoleName,
+    /// Epoch of the call.
+    pub epoch: i64,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(input: &'a Input<'a>) -> Self {
+        Self {
+            input,
+            people: BTreeMap::new(),
+            records: BTreeMap::new(),
+            endings: Vec::new(),
+            unsettled: Vec::new(),
+            changes: Vec::new(),
+            trimmed: Vec::new(),
+            candidates: Vec::new(),
+            actions: Vec::new(),
+            held: Vec::new(),
+            hold: None,
+            shortage: None,
+            used: input.observed.account.seats.used,
+            queued: 0,
+            timers: BTreeSet::new(),
+        }
+    }
+
+    /// Holds an action back and says so at its person.
+    pub fn hold_back(&mut self, action: Action, rule: Rule) {
+        if let Some(outlook) = self.people.get_mut(action.person()) {
+            outlook.rule = Some(rule);
+        }
+        self.held.push(Held { action, rule });
+    }
+
+    /// True if the mode allows `needed`; in mode `Observe` everything is planned, then held.
+    pub fn allows(&self, needed: Mode) -> bool {
+        let mode = self.input.policy.mode;
+        mode == Mode::Observe || mode >= needed
+    }
+
+    /// How many seats an action frees (negative) or takes.
+    pub fn seats_of(&self, action: &Action) -> i64 {
+        let takes = |counted| i64::from(self.input.profile.counts(counted));
+        match action {
+            Action::RevokeInvitation { .. } => -takes(Counted::Pending),
+            Action::Trim { .. } => -takes(Counted::Active),
+            Action::Remove { person, .. } => {
+                -i64::from(self.input.observed.members.get(person).is_some_and(|member| {
+                    member.state != MemberState::Trimmed && takes(self.counted(member)) > 0
+                }))
+            }
+            Action::Reinstate { .. } => takes(Counted::Active),
+            Action::Invite { .. } => takes(Counted::Pending),
+            Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => 0,
+        }
+    }
+
+    /// What a member counts as.
+    fn counted(&self, member: &ObservedMember) -> Counted {
+        match member.role.known() {
+            Some(role) if self.input.profile.is_owner(role) => Counted::Owner,
+            _ => Counted::Active,
+        }
+    }
+
+    /// Does an action: counts its seats.
+    pub fn act(&mut self, action: Action) {
+        let used = i64::from(self.used) + self.seats_of(&action);
+        self.used = u32::try_from(used).unwrap_or(0);
+        self.actions.push(action);
+    }
+
+    /// A time this long after `at`, or never.
+    pub fn after(at: Timestamp, wait: std::time::Duration) -> Timestamp {
+        let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+        at.saturating_add(wait).unwrap_or(Timestamp::MAX)
+    }
+
+    pub fn forecast(&self, after: u32) -> SeatForecast {
+        let seats = &self.input.observed.account.seats;
+        SeatForecast { before: seats.used, after, limit: seats.limit, queued: self.queued }
+    }
+
+    /// Puts everything in order and says what the ledger has to learn.
+    pub fn finish(mut self, trust: Trust, brake: Brake) -> Plan {
+        if self.input.policy.mode == Mode::Observe {
+            self.observe_only();
+        }
+        self.actions.sort_by_key(Action::order);
+        self.held.sort_by_key(|held| held.action.order());
+        let learn = self.learn(&trust, &brake);
+        self.timers.extend(trust.next_at);
+        self.timers.extend(self.announced());
+        let next_at = self.timers.range(self.input.now..).next().copied();
+        Plan {
+            seats: self.forecast(self.used),
+            actions: self.actions,
+            held: self.held,
+            stop: None,
+            people: self.people,
+            hold: self.hold,
+            shortage: self.shortage,
+            next_at,
+            learn,
+        }
+    }
+
+    /// Mode `Observe`: the plan is made as in `Manage`, and all of it is held.
+    fn observe_only(&mut self) {
+        for action in std::mem::take(&mut self.actions) {
+            self.hold_back(action, Rule::Observing);
+        }
+        self.used = self.input.observed.account.seats.used;
+    }
+
+    fn learn(&mut self, trust: &Trust, brake: &Brake) -> Learn {
+        let Input { ledger, observed, policy, .. } = *self.input;
+        if policy.mode == Mode::Observe {
+            return Learn::default();
+        }
+        let mut brake_spent = 0;
+        for action in &self.actions {
+            let Some(record) = self.records.get_mut(action.person()) else { continue };
+            if let Action::Invite { epoch, .. } = action {
+                (record.epoch, record.opted_out, record.lost) = (*epoch, false, false);
+            }
+            if let Some(paid) = price(action) {
+                brake_spent += u32::from(record.paid.is_none());
+                record.paid = Some(paid);
+            }
+        }
+        self.records.retain(|person, record| ledger.people.get(person) != Some(record));
+        let hold = self.hold.as_ref().map(|hold| (hold.digest.clone(), hold.allowed));
+        let known = ledger.hold.as_ref().map(|hold| (hold.digest.clone(), hold.allowed));
+        Learn {
+            records: std::mem::take(&mut self.records),
+            forget_absent: true,
+            baseline: trust.baseline,
+            hold: (hold != known).then_some(hold),
+            approval: brake.approval.clone(),
+            claim: observed.account.claim.is_none(),
+            brake_spent,
+        }
+    }
+
+    /// Ends that the service has announced: of invitations, of subscriptions, of patience.
+    fn announced(&self) -> Vec<Timestamp> {
+        let account = &self.input.observed.account;
+        let pending = self
+            .people
+            .values()
+            .filter(|outlook| outlook.state == State::Pending)
+            .filter_map(|outlook| outlook.expires_at);
+        let ends = account.subscriptions.iter().filter_map(|subscription| subscription.ends_at);
+        pending.chain(ends).chain(account.seats.enforce_at).collect()
+    }
+}
+
+/// What the brake pays for an action.
+pub(super) fn price(action: &Action) -> Option<Paid> {
+    match action {
+        Action::RevokeInvitation { .. } | Action::Remove { .. } => Some(Paid::End),
+        Action::Trim { .. } => Some(Paid::Trim),
+        Action::ChangeRole { .. } => action.takes_away().then_some(Paid::Lower),
+        Action::ChangeInvitedRole { .. } | Action::Reinstate { .. } | Action::Invite { .. } => None,
+    }
+}
+
+/// The row of a member, for an action.
+pub(super) fn member_row(member: &ObservedMember) -> MemberRow {
+    MemberRow { id: member.id.clone(), etag: member.etag.clone(), added_at: member.added_at }
+}
+
+/// The row of an invitation, for an action.
+pub(super) fn invitation_row(invitation: &ObservedInvitation) -> InvitationRow {
+    InvitationRow {
+        id: invitation.id.clone(),
+        etag: invitation.etag.clone(),
+        created_at: invitation.created_at,
+    }
+}
+
+/// Withdraws an invitation.
+pub(super) fn revoke(
+    person: &EmailAddress,
+    invitation: &ObservedInvitation,
+    cause: EndCause,
+) -> Action {
+    Action::RevokeInvitation {
+        person: person.clone(),
+        invitation: invitation_row(invitation),
+        cause,
+    }
+}

@@ -1,0 +1,314 @@
+//! Guards: each holds actions back and says which rule. Source: OP-05, OP-06, OP-07.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::keys::{HoldDigest, RoleName};
+use crate::domain::ledger_view::Baseline;
+use crate::domain::observed::{InvitationState, MemberState, Observed};
+use crate::domain::policy::Mode;
+use crate::plan::action::Action;
+use crate::plan::draft::{Draft, price};
+use crate::plan::simulate::recount;
+use crate::plan::{Approval, Distrust, Hold, Input, Rule, Stop};
+
+/// How long an approval is good for after it was first seen.
+const APPROVAL_LASTS: SignedDuration = SignedDuration::from_hours(1);
+/// When to look again after counts that do not agree: a person may just have accepted.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+
+/// What the trusted-read guard says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trust {
+    /// Why absence may not be concluded from this read.
+    pub distrust: Option<Distrust>,
+    /// Counts for the ledger, where they differ from those it has.
+    pub baseline: Option<Baseline>,
+    /// When to look again.
+    pub next_at: Option<Timestamp>,
+}
+
+/// Weighs a read: absence may be concluded only from one that agrees with itself and with the last
+/// trusted one, less what the brake would allow to go (OP-07).
+pub(super) fn trust(input: &Input<'_>) -> Trust {
+    let Input { observed, ledger, policy, now, .. } = *input;
+    if let Some(distrust) = disagreement(input) {
+        let next_at = now.checked_add(LOOK_AGAIN).ok();
+        return Trust { distrust: Some(distrust), baseline: None, next_at };
+    }
+    let people = people(observed);
+    let new = Baseline { people, smaller: None };
+    let Some(old) = ledger.baseline else {
+        return Trust { baseline: Some(new), ..Trust::default() };
+    };
+    let missing = old.people.saturating_sub(people);
+    if missing <= policy.removals.allowed(old.people) {
+        return Trust { baseline: (old != new).then_some(new), ..Trust::default() };
+    }
+    let distrust = Some(Distrust::Shrunk { before: old.people, now: people });
+    match old.smaller {
+        Some((count, at)) if count == people => {
+            let agreed_at = Draft::after(at, policy.removals.settle);
+            if now >= agreed_at {
+                Trust { baseline: Some(new), ..Trust::default() }
+            } else {
+                Trust { distrust, baseline: None, next_at: Some(agreed_at) }
+            }
+        }
+        _ => Trust {
+            distrust,
+            baseline: Some(Baseline { people: old.people, smaller: Some((people, now)) }),
+            next_at: Some(Draft::after(now, policy.removals.settle)),
+        },
+    }
+}
+
+/// Where a read contradicts itself or the pinned account.
+fn disagreement(input: &Input<'_>) -> Option<Distrust> {
+    let Input { observed, ledger, profile, .. } = *input;
+    if ledger.pinned_account.as_ref().is_some_and(|pinned| *pinned != observed.account.key) {
+        return Some(Distrust::OtherAccount);
+    }
+    let evidence = &observed.evidence;
+    if evidence.duplicates > 0 {
+        return Some(Distrust::Duplicates(evidence.duplicates));
+    }
+    let mut counted = observed.clone();
+    recount(&mut counted, profile);
+    let (rows, said) = (&counted.account.seats, &observed.account.seats);
+    let pairs = [
+        ("members", evidence.member_rows, evidence.member_total),
+        ("invitations", evidence.invitation_rows, evidence.invitation_total),
+        ("owners", rows.owner.into(), said.owner.into()),
+        ("active members", rows.active.into(), said.active.into()),
+        ("pending invitations", rows.pending.into(), said.pending.into()),
+        ("trimmed members", rows.trimmed.into(), said.trimmed.into()),
+        ("used seats", rows.used.into(), said.used.into()),
+    ];
+    pairs
+        .into_iter()
+        .find(|(_, rows, said)| rows != said)
+        .map(|(what, rows, said)| Distrust::CountsDiffer { what, rows, said })
+}
+
+/// People that absence is measured by: members, trimmed included, and open invitations.
+#[must_use]
+pub fn people(observed: &Observed) -> u64 {
+    let open = observed.invitations.iter().filter(|(person, invitation)| {
+        invitation.state == InvitationState::Pending && !observed.members.contains_key(*person)
+    });
+    (observed.members.len() + open.count()) as u64
+}
+
+/// Why nothing at all may be written.
+pub(super) fn stop(input: &Input<'_>, trust: &Trust) -> Option<Stop> {
+    let Input { observed, ledger, policy, .. } = *input;
+    if let Some(distrust) = &trust.distrust {
+        return Some(Stop::ReadUntrusted(distrust.clone()));
+    }
+    let claim = observed.account.claim.as_ref().map(|claim| &claim.installation);
+    if policy.mode > Mode::Observe && claim.is_some() && claim != ledger.installation.as_ref() {
+        return Some(Stop::ClaimedByOther);
+    }
+    policy.suspend.then_some(Stop::Suspended)
+}
+
+/// Owner guard (OP-05): never fewer confirmed holders than the profile's minimum, counted on what
+/// would be left; never our own identity.
+pub(super) fn owners(draft: &mut Draft<'_>) {
+    let mut holders = holders(draft.input);
+    for action in std::mem::take(&mut draft.endings) {
+        match ends_role(draft.input.observed, &action) {
+            Some(_) if is_caller(draft.input, &action) => {
+                draft.hold_back(action, Rule::OwnIdentity);
+            }
+            Some(role) if !leaves_enough(draft.input, &mut holders, &role) => {
+                draft.hold_back(action, Rule::OwnerGuard);
+            }
+            Some(_) | None => draft.endings.push(action),
+        }
+    }
+}
+
+/// Confirmed holders of each role.
+pub(super) fn holders(input: &Input<'_>) -> BTreeMap<RoleName, u32> {
+    let mut holders = BTreeMap::new();
+    for member in input.observed.members.values() {
+        if let (MemberState::Active, Some(role)) = (member.state, member.role.known()) {
+            *holders.entry(role.clone()).or_insert(0) += 1;
+        }
+    }
+    holders
+}
+
+/// The role that somebody who has it now would no longer have.
+pub(super) fn ends_role(observed: &Observed, action: &Action) -> Option<RoleName> {
+    let ends =
+        matches!(action, Action::Remove { .. } | Action::Trim { .. } | Action::ChangeRole { .. });
+    let member = observed.members.get(action.person()).filter(|_| ends)?;
+    member.role.known().cloned()
+}
+
+fn is_caller(input: &Input<'_>, action: &Action) -> bool {
+    let member = input.observed.members.get(action.person());
+    member.is_some_and(|member| input.observed.account.caller.as_ref() == Some(&member.id))
+}
+
+fn leaves_enough(
+    input: &Input<'_>,
+    holders: &mut BTreeMap<RoleName, u32>,
+    role: &RoleName,
+) -> bool {
+    let least = input.profile.role(role).map_or(0, |role| role.min_holders);
+    let Some(count) = holders.get_mut(role) else { return true };
+    if least > 0 && *count <= least {
+        return false;
+    }
+    *count = count.saturating_sub(1);
+    true
+}
+
+/// In the operator a removal waits from first sight, so that a mass deletion is seen as one plan.
+/// Lower roles and trims do not wait.
+pub(super) fn settle(draft: &mut Draft<'_>) {
+    let Some(first_wanted) = &draft.input.ledger.first_wanted else { return };
+    for action in std::mem::take(&mut draft.endings) {
+        let since = first_wanted.get(action.person()).copied().unwrap_or(draft.input.now);
+        let settled_at = Draft::after(since, draft.input.policy.removals.settle);
+        if matches!(action, Action::ChangeRole { .. }) || draft.input.now >= settled_at {
+            draft.endings.push(action);
+        } else {
+            draft.timers.insert(settled_at);
+            draft.unsettled.push(action);
+        }
+    }
+}
+
+/// What the removal brake says.
+pub(super) struct Brake {
+    /// What became of an approval.
+    pub approval: Approval,
+}
+
+/// Removal brake (OP-07): what would be taken away within the sliding window is at most
+/// max(maxCount, min(maxPercent of the last trusted count, maxTotal)), or none of it runs until a
+/// person approves it. A set that was held stays held when the window slides.
+pub(super) fn brake(draft: &mut Draft<'_>, trims: Vec<Action>) -> Brake {
+    let (endings, unsettled) =
+        (std::mem::take(&mut draft.endings), std::mem::take(&mut draft.unsettled));
+    let wanted: Vec<&Action> = endings.iter().chain(&unsettled).chain(&trims).collect();
+    forget_payments(draft, &wanted);
+    let (allowed, spent) = budget(draft.input);
+    let unpaid = wanted.iter().filter(|action| !is_paid(draft, action)).count() as u64;
+    let over = spent.saturating_add(unpaid) > allowed || stays_held(draft, &wanted, allowed);
+    let digest = digest(draft.input, draft.input.ledger.hold_number, &wanted);
+    let approval = approval(draft.input, over.then_some(&digest));
+    let approved = matches!(approval, Approval::Used(_));
+    if over && !approved {
+        let number = draft.input.ledger.hold_number;
+        let lapsed = matches!(approval, Approval::Lapsed(_));
+        let digest = if lapsed { self::digest(draft.input, number + 1, &wanted) } else { digest };
+        draft.hold = Some(hold(digest, &wanted, allowed, spent));
+        for action in endings.into_iter().chain(unsettled).chain(trims) {
+            if let Some(record) = draft.records.get_mut(action.person()) {
+                record.held = true;
+            }
+            draft.hold_back(action, Rule::RemovalBrake);
+        }
+        return Brake { approval };
+    }
+    for action in endings.into_iter().chain(trims) {
+        draft.act(action);
+    }
+    for action in unsettled {
+        if approved {
+            draft.act(action);
+        } else {
+            draft.hold_back(action, Rule::Settling);
+        }
+    }
+    Brake { approval }
+}
+
+/// What was paid for somebody who is no longer to lose anything is forgotten.
+fn forget_payments(draft: &mut Draft<'_>, wanted: &[&Action]) {
+    let wanted: std::collections::BTreeSet<_> = wanted.iter().map(|a| a.person()).collect();
+    for (person, record) in &mut draft.records {
+        if !wanted.contains(person) {
+            record.paid = None;
+        }
+    }
+}
+
+/// Removals allowed in a window, and those spent in the one that runs.
+pub(super) fn budget(input: &Input<'_>) -> (u64, u64) {
+    let Input { observed, ledger, policy, now, .. } = *input;
+    let people = ledger.baseline.map_or_else(|| people(observed), |baseline| baseline.people);
+    let running = ledger
+        .brake_spent
+        .iter()
+        .filter(|spend| Draft::after(spend.at, policy.removals.window) > now);
+    (policy.removals.allowed(people), running.map(|spend| u64::from(spend.count)).sum())
+}
+
+/// True if the brake was spent on this very thing before: a run that was killed pays once.
+pub(super) fn is_paid(draft: &Draft<'_>, action: &Action) -> bool {
+    let record = draft.records.get(action.person());
+    price(action).is_some_and(|price| record.is_some_and(|record| record.paid == Some(price)))
+}
+
+fn stays_held(draft: &Draft<'_>, wanted: &[&Action], allowed: u64) -> bool {
+    let ledger = draft.input.ledger;
+    ledger.hold.as_ref().is_some_and(|hold| hold.allowed >= allowed)
+        && wanted
+            .iter()
+            .any(|action| ledger.people.get(action.person()).is_some_and(|record| record.held))
+}
+
+/// What becomes of the approval that a person gave, if any; `held` is the digest it must match.
+fn approval(input: &Input<'_>, held: Option<&HoldDigest>) -> Approval {
+    let Some(given) = &input.policy.approval else { return Approval::None };
+    let seen = input.ledger.approval_seen.as_ref().filter(|(digest, _)| digest == given);
+    let lapsed = seen.is_some_and(|(_, at)| input.now.duration_since(*at) > APPROVAL_LASTS);
+    match (held == Some(given), lapsed, seen) {
+        (true, false, _) => Approval::Used(given.clone()),
+        (true, true, _) => Approval::Lapsed(given.clone()),
+        (false, _, None) => Approval::Seen(given.clone()),
+        (false, _, Some(_)) => Approval::None,
+    }
+}
+
+/// Digest of a set: account, number of the hold, ids and roles.
+fn digest(input: &Input<'_>, number: u64, wanted: &[&Action]) -> HoldDigest {
+    let mut lines: Vec<String> = wanted
+        .iter()
+        .map(|action| match action {
+            Action::RevokeInvitation { invitation, .. } => format!("revoke {}", invitation.id),
+            Action::Trim { member, .. } => format!("trim {}", member.id),
+            Action::Remove { member, .. } => format!("remove {}", member.id),
+            Action::ChangeRole { member, to, .. } => format!("change {} {to}", member.id),
+            Action::ChangeInvitedRole { invitation, to, .. } => {
+                format!("change {} {to}", invitation.id)
+            }
+            Action::Reinstate { member, .. } => format!("reinstate {}", member.id),
+            Action::Invite { person, role, .. } => format!("invite {person} {role}"),
+        })
+        .collect();
+    lines.sort();
+    let text = format!("{}\n{number}\n{}", input.observed.account.key, lines.join("\n"));
+    let mut hex = String::with_capacity(16);
+    for byte in &Sha256::digest(text)[..8] {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    HoldDigest(hex)
+}
+
+fn hold(digest: HoldDigest, wanted: &[&Action], allowed: u64, spent: u64) -> Hold {
+    let lowered = |action: &&&Action| matches!(action, Action::ChangeRole { .. });
+    let changes = u32::try_from(wanted.iter().filter(lowered).count()).unwrap_or(u32::MAX);
+    let all = u32::try_from(wanted.len()).unwrap_or(u32::MAX);
+    Hold { digest, removals: all - changes, changes, allowed, spent }
+}

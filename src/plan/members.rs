@@ -1,0 +1,230 @@
+//! Members and their roles: what is wanted for each person, before guards and seats have spoken.
+
+use jiff::Timestamp;
+
+use crate::domain::desired::{DeletionPolicy, DesiredMember};
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::RoleName;
+use crate::domain::ledger_view::{PersonRecord, Seen};
+use crate::domain::observed::{InvitationState, MemberState, ObservedMember};
+use crate::domain::policy::Mode;
+use crate::plan::action::{Action, Direction, EndCause};
+use crate::plan::draft::{Draft, member_row, revoke};
+use crate::plan::{Outlook, Rule, State, invitations};
+
+impl Outlook {
+    /// A person in this state, with nothing more to say.
+    pub(super) fn new(state: State) -> Self {
+        Self {
+            state,
+            rule: None,
+            position: None,
+            member: None,
+            role_seen: None,
+            role_differs: false,
+            sent_at: None,
+            expires_at: None,
+        }
+    }
+}
+
+/// Places everyone that is declared, then everyone that is not.
+pub(super) fn classify(draft: &mut Draft<'_>) {
+    let desired = draft.input.desired;
+    for (person, wanted) in &desired.people {
+        let mut record = record_of(draft, person, wanted);
+        let observed = draft.input.observed;
+        match (observed.members.get(person), observed.invitations.get(person)) {
+            (Some(member), _) => declared_member(draft, person, wanted, member, &mut record),
+            (None, Some(invitation)) => {
+                invitations::invited(draft, person, wanted, invitation, &mut record);
+            }
+            (None, None) => invitations::absent(draft, person, wanted, &mut record),
+        }
+        draft.records.insert(person.clone(), record);
+    }
+    undeclared(draft);
+}
+
+/// What the ledger knows of a declared person; first sight is now where it knows nothing.
+fn record_of(draft: &Draft<'_>, person: &EmailAddress, wanted: &DesiredMember) -> PersonRecord {
+    let known = draft.input.ledger.people.get(person).cloned();
+    let mut record =
+        known.unwrap_or(PersonRecord { epoch: wanted.invite_epoch, ..unknown(draft.input.now) });
+    record.owned = true;
+    record.held = false;
+    record.deletion_policy = wanted.deletion_policy;
+    record
+}
+
+/// A declared person who is a member: adopted by the matching declaration, then kept at the role.
+fn declared_member(
+    draft: &mut Draft<'_>,
+    person: &EmailAddress,
+    wanted: &DesiredMember,
+    member: &ObservedMember,
+    record: &mut PersonRecord,
+) {
+    let seen = member.role.known().cloned();
+    let state = match member.state {
+        MemberState::Trimmed => State::Trimmed,
+        MemberState::Active | MemberState::Unknown => State::Active,
+    };
+    let mut outlook = Outlook::new(state);
+    outlook.member = Some(member.id.clone());
+    outlook.role_differs = seen.as_ref() != Some(&wanted.role);
+    outlook.role_seen = seen.clone();
+    let differs = outlook.role_differs;
+    let known = if member.state == MemberState::Unknown { None } else { seen };
+    if known.is_none() {
+        outlook.rule = Some(Rule::NotUnderstood);
+    }
+    draft.people.insert(person.clone(), outlook);
+    (record.opted_out, record.lost) = (false, false);
+    record.epoch = record.epoch.max(wanted.invite_epoch);
+    record.seen = seen_as(member);
+    let Some(from) = known else { return };
+    if !may_touch(draft, &from) {
+        record.owned = draft.input.ledger.people.get(person).is_some_and(|known| known.owned);
+    }
+    if state == State::Trimmed {
+        draft
+            .trimmed
+            .push(Action::Reinstate { person: person.clone(), member: member_row(member) });
+    } else if differs {
+        change_role(draft, person, member, from, &wanted.role);
+    }
+}
+
+/// Wants another role for a member.
+fn change_role(
+    draft: &mut Draft<'_>,
+    person: &EmailAddress,
+    member: &ObservedMember,
+    from: RoleName,
+    to: &RoleName,
+) {
+    let profile = draft.input.profile;
+    let lowers = profile.rank(to) > profile.rank(&from);
+    let immutable = [&from, to].iter().any(|r| profile.role(r).is_none_or(|role| role.immutable));
+    let touchable = may_touch(draft, &from);
+    let action = Action::ChangeRole {
+        person: person.clone(),
+        member: member_row(member),
+        from,
+        to: to.clone(),
+        direction: if lowers { Direction::Lower } else { Direction::Raise },
+    };
+    if draft.input.observed.account.disabled {
+        draft.hold_back(action, Rule::ServiceDisabled);
+    } else if immutable || !touchable {
+        draft.hold_back(action, Rule::ProtectedRole);
+    } else if !draft.allows(Mode::Manage) {
+        draft.hold_back(action, Rule::InviteOnly);
+    } else if lowers {
+        draft.endings.push(action);
+    } else {
+        draft.changes.push(action);
+    }
+}
+
+/// True if a holder of `role` may be adopted, lowered or removed by declarations.
+fn may_touch(draft: &Draft<'_>, role: &RoleName) -> bool {
+    let protected = draft.input.profile.role(role).is_none_or(|role| role.protected);
+    !protected || draft.input.policy.grantable_roles.contains(role)
+}
+
+/// Ends what is ours and no longer declared (OP-08), and in mode `Exclusive` what was never
+/// declared (OP-06). Who is held in place by a declaration that is not valid stays as they are.
+fn undeclared(draft: &mut Draft<'_>) {
+    let observed = draft.input.observed;
+    let people = observed.members.keys().chain(observed.invitations.keys());
+    let mut people: Vec<EmailAddress> = people
+        .filter(|person| !draft.input.desired.people.contains_key(*person))
+        .filter(|person| !draft.input.desired.frozen.contains(*person))
+        .cloned()
+        .collect();
+    people.sort();
+    people.dedup();
+    for person in people {
+        let known = draft.input.ledger.people.get(&person).cloned();
+        match known {
+            Some(record) if record.owned => no_longer_declared(draft, &person, record),
+            known if draft.input.policy.mode == Mode::Exclusive => {
+                let record = known.unwrap_or_else(|| unknown(draft.input.now));
+                end(draft, &person, record, EndCause::NotOurs);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn no_longer_declared(draft: &mut Draft<'_>, person: &EmailAddress, mut record: PersonRecord) {
+    if record.deletion_policy == DeletionPolicy::Retain || !draft.allows(Mode::Manage) {
+        (record.owned, record.paid, record.held) = (false, None, false);
+        draft.records.insert(person.clone(), record);
+        return;
+    }
+    end(draft, person, record, EndCause::NotDeclared);
+}
+
+/// Wants the end of whatever the person has.
+fn end(draft: &mut Draft<'_>, person: &EmailAddress, mut record: PersonRecord, cause: EndCause) {
+    record.held = false;
+    let observed = draft.input.observed;
+    let mut outlook = Outlook::new(State::Removing);
+    let (action, role) = match (observed.members.get(person), observed.invitations.get(person)) {
+        (Some(member), _) => {
+            record.seen = seen_as(member);
+            outlook.member = Some(member.id.clone());
+            let member_row = member_row(member);
+            let action = Action::Remove { person: person.clone(), member: member_row, cause };
+            (action, &member.role)
+        }
+        (None, Some(invitation)) if invitation.state == InvitationState::Pending => {
+            record.seen = Seen::Invited;
+            (revoke(person, invitation, cause), &invitation.role)
+        }
+        (None, _) => {
+            (record.owned, record.seen, record.paid) = (false, Seen::Never, None);
+            draft.records.insert(person.clone(), record);
+            return;
+        }
+    };
+    outlook.role_seen = role.known().cloned();
+    let rule = match role.known() {
+        None => Some(Rule::NotUnderstood),
+        Some(role) if draft.input.profile.is_owner(role) && cause == EndCause::NotOurs => return,
+        Some(role) if !may_touch(draft, role) => Some(Rule::ProtectedRole),
+        Some(_) => None,
+    };
+    draft.people.insert(person.clone(), outlook);
+    draft.records.insert(person.clone(), record);
+    match rule {
+        Some(rule) => draft.hold_back(action, rule),
+        None => draft.endings.push(action),
+    }
+}
+
+/// How a member is remembered.
+fn seen_as(member: &ObservedMember) -> Seen {
+    match member.state {
+        MemberState::Trimmed => Seen::Trimmed,
+        MemberState::Active | MemberState::Unknown => Seen::Member,
+    }
+}
+
+/// The record of someone that the ledger knows nothing of.
+fn unknown(now: Timestamp) -> PersonRecord {
+    PersonRecord {
+        first_seen: now,
+        owned: false,
+        seen: Seen::Never,
+        epoch: 0,
+        opted_out: false,
+        lost: false,
+        deletion_policy: DeletionPolicy::Revoke,
+        held: false,
+        paid: None,
+    }
+}

@@ -1,0 +1,232 @@
+//! The pure planner: desired + observed + profile + policy + ledger → plan.
+//!
+//! No Kubernetes, no HTTP, no clock, no logs. Same input, same bytes.
+
+pub mod action;
+mod check;
+mod draft;
+pub mod guards;
+mod invitations;
+mod members;
+mod seats;
+pub mod simulate;
+mod words;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::domain::desired::Desired;
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::{HoldDigest, MemberId, RoleName};
+use crate::domain::ledger_view::{Baseline, LedgerView, PersonRecord};
+use crate::domain::observed::{Observed, SeatLimit};
+use crate::domain::policy::{Mode, Policy};
+use crate::plan::action::Action;
+use crate::plan::draft::Draft;
+use crate::profile::Profile;
+
+pub use words::{Distrust, Rule, State, Stop};
+
+/// Everything that a plan is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// What the manifests ask for.
+    pub desired: &'a Desired,
+    /// What the service holds, read after our last write.
+    pub observed: &'a Observed,
+    /// The rules of the product.
+    pub profile: &'a Profile,
+    /// How far we may go.
+    pub policy: &'a Policy,
+    /// What the ledger knows of everyone that is declared or observed.
+    pub ledger: &'a LedgerView,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Plans the steps that turn `observed` into `desired` for one account.
+///
+/// n people declared or observed. Output: at most one action a person, in the order of
+/// [`action::Phase`]; what a rule stops is in `held`, never an error. Stopping after any action
+/// breaks no rule. Equal sides give an empty plan, and the same input gives the same plan, byte for
+/// byte. Time O(n log n).
+///
+/// # Errors
+///
+/// [`PlanError::Broken`] when the finished plan would break an invariant: a defect of this program,
+/// found before it could hurt anyone. Nothing of such a plan may run.
+///
+/// Source: OP-01 to OP-09, NP-03, NP-07, NP-13, NP-14, X7, X16, X18.
+pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
+    let trust = guards::trust(input);
+    if let Some(stop) = guards::stop(input, &trust) {
+        return Ok(stopped(input, stop, trust));
+    }
+    let mut draft = Draft::new(input);
+    members::classify(&mut draft);
+    guards::owners(&mut draft);
+    guards::settle(&mut draft);
+    let trims = seats::trims(&draft);
+    let brake = guards::brake(&mut draft, trims);
+    seats::admit(&mut draft);
+    let plan = draft.finish(trust, brake);
+    check::check(input, &plan)?;
+    Ok(plan)
+}
+
+/// A plan that does nothing. People are shown as they are, unless the read is not to be believed.
+fn stopped(input: &Input<'_>, stop: Stop, trust: guards::Trust) -> Plan {
+    let mut draft = Draft::new(input);
+    let mut learn = Learn::default();
+    if matches!(stop, Stop::ReadUntrusted(_)) {
+        if input.policy.mode > Mode::Observe {
+            learn.baseline = trust.baseline;
+        }
+    } else {
+        members::classify(&mut draft);
+    }
+    Plan {
+        actions: Vec::new(),
+        held: Vec::new(),
+        stop: Some(stop),
+        seats: draft.forecast(input.observed.account.seats.used),
+        people: draft.people,
+        hold: None,
+        shortage: None,
+        next_at: trust.next_at,
+        learn,
+    }
+}
+
+/// Why a plan must not run.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum PlanError {
+    /// The finished plan breaks an invariant.
+    #[error("the plan would break an invariant ({0}); nothing was done. Please report this")]
+    Broken(&'static str),
+}
+
+/// What is to be done, what is held back and by which rule, and what is known of each person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// What to do, in order. Stopping after any of them breaks no rule.
+    pub actions: Vec<Action>,
+    /// What a rule stopped, in the same order.
+    pub held: Vec<Held>,
+    /// Why nothing at all may be written; `actions` is empty then.
+    pub stop: Option<Stop>,
+    /// Everyone that is declared, and everyone that is ours and no longer declared.
+    pub people: BTreeMap<EmailAddress, Outlook>,
+    /// Seats now and after the plan.
+    pub seats: SeatForecast,
+    /// The set that waits for a person's approval.
+    pub hold: Option<Hold>,
+    /// Who the service will trim, and when, while `onSeatShortage: Hold` leaves the choice to people.
+    pub shortage: Option<Shortage>,
+    /// When to look again without a change; the earliest timer.
+    pub next_at: Option<Timestamp>,
+    /// What the ledger has to learn.
+    pub learn: Learn,
+}
+
+/// What the ledger has to learn from this look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Learn {
+    /// Records that differ from those in the view.
+    pub records: BTreeMap<EmailAddress, PersonRecord>,
+    /// Records of people that are neither declared nor at the service can go.
+    pub forget_absent: bool,
+    /// Count to measure absence against from now on; `None`: leave it.
+    pub baseline: Option<Baseline>,
+    /// The held set to remember; the outer `None`: leave it.
+    pub hold: Option<Option<(HoldDigest, u64)>>,
+    /// What became of an approval.
+    pub approval: Approval,
+    /// The account carries no claim yet: put ours on it before the first send.
+    pub claim: bool,
+    /// Removals that this plan spends of the brake's window.
+    pub brake_spent: u32,
+}
+
+/// What became of an approval.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Approval {
+    /// Nothing new.
+    #[default]
+    None,
+    /// Seen for the first time; its hour starts now.
+    Seen(HoldDigest),
+    /// Used by this plan: the hold's number rises, so that it cannot be used again.
+    Used(HoldDigest),
+    /// Older than an hour: the hold's number rises, so that it approves nothing.
+    Lapsed(HoldDigest),
+}
+
+/// Something that a rule stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// What would have been done.
+    pub action: Action,
+    /// The rule.
+    pub rule: Rule,
+}
+
+/// What is known of one person, and what waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outlook {
+    /// State.
+    pub state: State,
+    /// The rule that holds the next step back.
+    pub rule: Option<Rule>,
+    /// Place in the queue, from 1; exact to 10, then by tens.
+    pub position: Option<u32>,
+    /// Member id at the service.
+    pub member: Option<MemberId>,
+    /// Role at the service.
+    pub role_seen: Option<RoleName>,
+    /// The declared role differs from it.
+    pub role_differs: bool,
+    /// When the invitation was first sent.
+    pub sent_at: Option<Timestamp>,
+    /// When its link stops working.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Seats now and after the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeatForecast {
+    /// Used now.
+    pub before: u32,
+    /// Used after the plan.
+    pub after: u32,
+    /// What the plan of the account allows.
+    pub limit: SeatLimit,
+    /// Declared people that wait for a seat, the trimmed ahead of them not counted.
+    pub queued: u32,
+}
+
+/// The set that waits for a person's approval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Digest by which it is approved.
+    pub digest: HoldDigest,
+    /// People that would lose access or an invitation.
+    pub removals: u32,
+    /// Roles that would be lowered.
+    pub changes: u32,
+    /// Removals that are allowed in a window.
+    pub allowed: u64,
+    /// Of these, already spent in the window that runs.
+    pub spent: u64,
+}
+
+/// Who the service itself will trim, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    /// People over the limit, in the order in which they will be hit.
+    pub people: Vec<EmailAddress>,
+    /// When the service enforces the limit; `None`: it has not said.
+    pub enforce_at: Option<Timestamp>,
+}

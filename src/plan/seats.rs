@@ -1,0 +1,194 @@
+//! The seat ledger: who counts, what is free, who is trimmed, who comes back, who waits.
+//!
+//! No action of ours makes more people than seats, at any prefix of the plan (OP-03).
+
+use std::cmp::Reverse;
+
+use jiff::SignedDuration;
+
+use crate::domain::observed::{InvitationState, MemberState, SeatLimit};
+use crate::domain::policy::{Mode, OnSeatShortage};
+use crate::plan::action::{Action, EndCause};
+use crate::plan::draft::{Candidate, Draft, member_row, revoke};
+use crate::plan::{Rule, Shortage, State};
+use crate::profile::{Counted, OnShrink};
+
+/// Length of the window of `invitationsPerHour`.
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+/// Positions up to this one are exact.
+const EXACT: u32 = 10;
+
+/// Who is trimmed now: pending invitations, newest first, then members, latest-added first, whatever
+/// their role; never owners, never people that are not ours (NP-14, OP-04, X16). Empty where
+/// `onSeatShortage` is `Hold` or the product does not trim; who will be hit is then announced.
+pub(super) fn trims(draft: &Draft<'_>) -> Vec<Action> {
+    let trims_now = draft.input.profile.seats.on_shrink == OnShrink::TrimLatestAdded
+        && draft.input.policy.on_seat_shortage == OnSeatShortage::Trim
+        && draft.allows(Mode::Manage);
+    if !trims_now {
+        return Vec::new();
+    }
+    over_limit(draft)
+}
+
+/// People over the limit once the wanted endings have run, in the order in which they are hit.
+fn over_limit(draft: &Draft<'_>) -> Vec<Action> {
+    let SeatLimit::Seats(limit) = draft.input.observed.account.seats.limit else {
+        return Vec::new();
+    };
+    let freed: i64 = draft.endings.iter().map(|action| draft.seats_of(action)).sum();
+    let mut over = i64::from(draft.used) + freed - i64::from(limit);
+    let mut hit = Vec::new();
+    for action in trimmable(draft) {
+        if over <= 0 {
+            break;
+        }
+        over += draft.seats_of(&action);
+        hit.push(action);
+    }
+    hit
+}
+
+/// Everyone that can be trimmed, in order.
+fn trimmable(draft: &Draft<'_>) -> Vec<Action> {
+    let (observed, profile) = (draft.input.observed, draft.input.profile);
+    let ending: std::collections::BTreeSet<_> = draft.endings.iter().map(Action::person).collect();
+    let ours = |person: &_| {
+        draft.records.get(person).is_some_and(|record| record.owned) && !ending.contains(person)
+    };
+    let mut pending: Vec<_> = observed
+        .invitations
+        .iter()
+        .filter(|(person, _)| ours(person) && !observed.members.contains_key(*person))
+        .filter(|(_, invitation)| invitation.state == InvitationState::Pending)
+        .filter(|_| profile.counts(Counted::Pending))
+        .collect();
+    pending.sort_by_key(|(_, invitation)| Reverse((invitation.created_at, invitation.id.clone())));
+    let mut members: Vec<_> = observed
+        .members
+        .iter()
+        .filter(|(person, member)| ours(person) && member.state == MemberState::Active)
+        .filter(|(_, member)| member.role.known().is_some_and(|role| !profile.is_owner(role)))
+        .filter(|(_, member)| observed.account.caller.as_ref() != Some(&member.id))
+        .filter(|_| profile.counts(Counted::Active))
+        .collect();
+    members.sort_by_key(|(_, member)| Reverse((member.added_at, member.id.clone())));
+    let revoked =
+        pending.into_iter().map(|(person, row)| revoke(person, row, EndCause::SeatShortage));
+    let trimmed = members
+        .into_iter()
+        .map(|(person, row)| Action::Trim { person: person.clone(), member: member_row(row) });
+    revoked.chain(trimmed).collect()
+}
+
+/// Lets people in: role changes, then the trimmed in the order in which they were added, then new
+/// people in the order of the queue, while seats and mails last.
+pub(super) fn admit(draft: &mut Draft<'_>) {
+    announce(draft);
+    let disabled = draft.input.observed.account.disabled;
+    for action in std::mem::take(&mut draft.changes) {
+        if disabled {
+            draft.hold_back(action, Rule::ServiceDisabled);
+        } else {
+            draft.act(action);
+        }
+    }
+    let waiting = reinstate(draft, disabled);
+    invite(draft, disabled, waiting);
+}
+
+/// Says who the service will hit where we leave the choice to people.
+fn announce(draft: &mut Draft<'_>) {
+    let seats = &draft.input.observed.account.seats;
+    let trims = draft.input.profile.seats.on_shrink == OnShrink::TrimLatestAdded;
+    if !trims || seats.limit.allows(draft.used) {
+        return;
+    }
+    let people: Vec<_> = over_limit(draft).iter().map(|action| action.person().clone()).collect();
+    draft.shortage = Some(Shortage { people, enforce_at: seats.enforce_at });
+}
+
+/// Brings the trimmed back, earliest added first; returns how many still wait, whoever they are.
+fn reinstate(draft: &mut Draft<'_>, disabled: bool) -> u32 {
+    let mut trimmed = std::mem::take(&mut draft.trimmed);
+    trimmed.sort_by_key(|action| match action {
+        Action::Reinstate { member, .. } => Some((member.added_at, member.id.clone())),
+        _ => None,
+    });
+    let all = draft.input.observed.members.values();
+    let all = all.filter(|member| member.state == MemberState::Trimmed).count();
+    let mut waiting = u32::try_from(all.saturating_sub(trimmed.len())).unwrap_or(u32::MAX);
+    for action in trimmed {
+        if disabled {
+            draft.hold_back(action, Rule::ServiceDisabled);
+            waiting += 1;
+        } else if waiting == 0 && has_seat(draft) {
+            draft.act(action);
+        } else {
+            draft.hold_back(action, Rule::SeatLimit);
+            waiting += 1;
+        }
+    }
+    waiting
+}
+
+fn has_seat(draft: &Draft<'_>) -> bool {
+    draft.input.observed.account.seats.limit.allows(draft.used.saturating_add(1))
+}
+
+/// Invites from the queue; who does not fit gets a position behind the trimmed.
+fn invite(draft: &mut Draft<'_>, disabled: bool, trimmed_ahead: u32) {
+    let mut candidates = std::mem::take(&mut draft.candidates);
+    candidates.sort();
+    let mut mails = mails_left(draft);
+    let takes_seat = draft.input.profile.counts(Counted::Pending);
+    let mut ahead = trimmed_ahead;
+    for candidate in candidates {
+        let Candidate { order: _, person, key, role, epoch } = candidate;
+        let repeats = key.is_some();
+        let action = Action::Invite { person: person.clone(), role, epoch, key };
+        if disabled {
+            draft.hold_back(action, Rule::ServiceDisabled);
+        } else if (takes_seat && !has_seat(draft)) || ahead > 0 {
+            ahead += 1;
+            queue(draft, action, ahead);
+        } else if !repeats && mails == Some(0) {
+            draft.hold_back(action, Rule::MailBudget);
+        } else {
+            if !repeats {
+                mails = mails.map(|left| left - 1);
+            }
+            draft.act(action);
+        }
+    }
+}
+
+/// Puts a person in the queue. Positions are exact to ten, then by tens, so that one freed seat
+/// does not rewrite every status.
+fn queue(draft: &mut Draft<'_>, action: Action, position: u32) {
+    draft.queued += 1;
+    let shown = if position <= EXACT { position } else { position.div_ceil(10) * 10 };
+    if let Some(outlook) = draft.people.get_mut(action.person()) {
+        outlook.position = Some(shown);
+        if outlook.state == State::Planned {
+            outlook.state = State::Queued;
+        }
+    }
+    draft.hold_back(action, Rule::SeatLimit);
+}
+
+/// Mails left of this hour; `None`: no limit. Sets the timer at which the first comes back.
+fn mails_left(draft: &mut Draft<'_>) -> Option<u32> {
+    let limit = draft.input.policy.invitations_per_hour?;
+    let now = draft.input.now;
+    let ends = |at: jiff::Timestamp| at.saturating_add(HOUR).unwrap_or(jiff::Timestamp::MAX);
+    let spent = draft.input.ledger.mails_sent.iter().filter(|spend| ends(spend.at) > now);
+    let (used, first) = spent.fold((0_u32, None), |(used, first), spend| {
+        let end = ends(spend.at);
+        (used.saturating_add(spend.count), Some(first.map_or(end, |f: jiff::Timestamp| f.min(end))))
+    });
+    if !draft.candidates.is_empty() {
+        draft.timers.extend(first);
+    }
+    Some(limit.saturating_sub(used))
+}
