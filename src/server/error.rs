@@ -98,6 +98,12 @@ pub enum ApiError {
     /// A role beyond what the caller may give or take.
     #[error("the role is beyond what the caller may give or take")]
     BeyondManage,
+    /// A form that did not come from a page of this service.
+    #[error("the form is not from a page that this browser was shown")]
+    ForgedForm,
+    /// A link that was forged, used up or replaced.
+    #[error("the link does not work, or not any more")]
+    DeadLink,
     /// Not there, or not for this credential.
     #[error("there is no such thing here")]
     NotFound,
@@ -232,6 +238,8 @@ impl ApiError {
             Self::ScopeMissing(_) => kind("scope-missing", S::FORBIDDEN),
             Self::Forbidden => kind("forbidden", S::FORBIDDEN),
             Self::BeyondManage => kind("beyond-manage", S::FORBIDDEN),
+            Self::ForgedForm => kind("forged-form", S::FORBIDDEN),
+            Self::DeadLink => kind("dead-link", S::NOT_FOUND),
             Self::NotFound => kind("not-found", S::NOT_FOUND),
             Self::Method => kind("method-not-allowed", S::METHOD_NOT_ALLOWED),
             Self::PreconditionRequired => kind("if-match-required", S::PRECONDITION_REQUIRED),
@@ -303,6 +311,8 @@ impl ApiError {
             | Self::SubscriptionState { .. } => self.to_string(),
             Self::PlanNeedsVendor => "ask the vendor to confirm the plan".to_owned(),
             Self::Holders => "hand the role to someone else by an ownership change".to_owned(),
+            Self::ForgedForm => "go back, load the page again and send the form once more".to_owned(),
+            Self::DeadLink => "ask for a new invitation".to_owned(),
             Self::Invalid(_)
             | Self::NotJson
             | Self::MediaType

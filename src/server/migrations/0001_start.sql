@@ -138,3 +138,5 @@ create table outbox (
 ) strict;
 
 create index outbox_waiting on outbox (id) where state in ('queued', 'sending');
+
+create index outbox_by_address on outbox (address, template, created_at);

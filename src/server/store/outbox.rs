@@ -85,3 +85,21 @@ pub(crate) async fn advance(
 pub(crate) async fn interrupted(conn: &mut Connection) -> Result<Vec<MailRow>, sqlx::Error> {
     sqlx::query_as("select * from outbox where state = 'sending' order by id").fetch_all(conn).await
 }
+
+/// True if this person was queued such a mail after `since`.
+pub(crate) async fn queued_since(
+    conn: &mut Connection,
+    template: &str,
+    address: &str,
+    since: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select exists (select 1 from outbox where address = ?1 and template = ?2 \
+         and created_at > ?3)",
+    )
+    .bind(address)
+    .bind(template)
+    .bind(micros(since))
+    .fetch_one(conn)
+    .await
+}
