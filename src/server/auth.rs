@@ -67,9 +67,8 @@ impl FromRequestParts<Arc<Service>> for Call {
 
 async fn actor(service: &Arc<Service>, headers: &HeaderMap) -> Result<Actor, ApiError> {
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let (scheme, token) = header
-        .and_then(|header| header.split_once(' '))
-        .ok_or(ApiError::Unauthenticated)?;
+    let (scheme, token) =
+        header.and_then(|header| header.split_once(' ')).ok_or(ApiError::Unauthenticated)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(ApiError::Unauthenticated);
     }

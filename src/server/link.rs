@@ -44,8 +44,7 @@ impl SecretKey {
     /// True if `signature` is the one of `parts`; takes the same time whatever differs.
     pub fn verifies(&self, purpose: &str, parts: &[&str], signature: &str) -> bool {
         let Some(bytes) = unhex(signature) else { return false };
-        bytes.len() == MAC_BYTES
-            && self.mac(purpose, parts).verify_truncated_left(&bytes).is_ok()
+        bytes.len() == MAC_BYTES && self.mac(purpose, parts).verify_truncated_left(&bytes).is_ok()
     }
 
     fn mac(&self, purpose: &str, parts: &[&str]) -> Hmac<Sha256> {

@@ -1,9 +1,9 @@
 //! Who may do what: the closed list of the service's own rights, read from the profile.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::keys::RoleName;
-use crate::profile::{Manage, Profile, reaches};
+use crate::profile::{Manage, Profile, Reach, ServicePermission, reaches};
 use crate::server::error::ApiError;
 
 /// What a token may do. A token without a scope cannot do more by any request.
@@ -168,10 +168,7 @@ impl Actor {
     }
 }
 
-fn verb_map(
-    manage: &Manage,
-    verb: Verb,
-) -> &std::collections::BTreeMap<RoleName, crate::profile::Reach> {
+fn verb_map(manage: &Manage, verb: Verb) -> &BTreeMap<RoleName, Reach> {
     match verb {
         Verb::Invite => &manage.invite,
         Verb::Change => &manage.change,
@@ -193,30 +190,17 @@ fn scope_of(right: Right) -> Option<Scope> {
     }
 }
 
-/// True if the profile gives the right to the role.
+/// True if the profile gives the right to the role. How far it reaches is in `manage`.
 pub(crate) fn role_has(profile: &Profile, role: &RoleName, right: Right) -> bool {
-    let manage = &profile.manage;
-    match right {
-        Right::ReadAccount => profile.role(role).is_some(),
-        Right::ReadMembers => by_permission(profile, role, &["members.read", "members.manage"])
-            .unwrap_or_else(|| profile.role(role).is_some()),
-        Right::Invite => manage.invite.contains_key(role),
-        Right::ChangeRoles => manage.change.contains_key(role),
-        Right::Remove => manage.remove.contains_key(role),
-        Right::ManageSubscriptions => {
-            by_permission(profile, role, &["subscriptions.manage", "billing.manage"])
-                .unwrap_or_else(|| profile.is_owner(role))
-        }
-        Right::ManageAccount | Right::Claim => by_permission(profile, role, &["account.manage"])
-            .unwrap_or_else(|| profile.is_owner(role)),
-        Right::ReadAudit => by_permission(profile, role, &["audit.read", "account.manage"])
-            .unwrap_or_else(|| profile.is_owner(role)),
-    }
-}
-
-/// Whether the role has the first of these permissions that the profile knows; `None` if it knows
-/// none of them.
-fn by_permission(profile: &Profile, role: &RoleName, names: &[&str]) -> Option<bool> {
-    let name = names.iter().find(|name| profile.permissions.contains_key(**name))?;
-    Some(profile.role(role).is_some_and(|role| role.permissions.contains(*name)))
+    let permission = match right {
+        Right::ReadAccount => return profile.role(role).is_some(),
+        Right::ReadMembers => ServicePermission::MembersRead,
+        Right::Invite => ServicePermission::MembersInvite,
+        Right::ChangeRoles => ServicePermission::MembersChange,
+        Right::Remove => ServicePermission::MembersRemove,
+        Right::ManageSubscriptions => ServicePermission::SubscriptionsManage,
+        Right::ManageAccount | Right::Claim => ServicePermission::AccountManage,
+        Right::ReadAudit => ServicePermission::AuditRead,
+    };
+    profile.permits_service(role, permission)
 }

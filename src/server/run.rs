@@ -52,9 +52,10 @@ pub async fn start(settings: Settings) -> Result<Running, ServerError> {
     let stopping = CancellationToken::new();
     let router = routes::router(&service);
     let stop = stopping.clone().cancelled_owned();
-    let server = tokio::spawn(async move {
-        axum::serve(listener, router).with_graceful_shutdown(stop).await
-    });
+    let server =
+        tokio::spawn(
+            async move { axum::serve(listener, router).with_graceful_shutdown(stop).await },
+        );
     let background = tokio::spawn(background(Arc::clone(&service), stopping.clone()));
     Ok(Running { service, address, stopping, server, background })
 }

@@ -165,9 +165,7 @@ impl Reader<'_> {
         }
         for (at, Person { email, name, password }) in users.into_iter().enumerate() {
             let address = self.address(&format!("/users/{at}/email"), &email);
-            checked
-                .users
-                .extend(address.map(|address| CheckedPerson { address, name, password }));
+            checked.users.extend(address.map(|address| CheckedPerson { address, name, password }));
         }
         for (at, account) in accounts.into_iter().enumerate() {
             self.account(&format!("/accounts/{at}"), account, checked);
@@ -193,15 +191,17 @@ impl Reader<'_> {
         let people = self.members(at, &rules, members, checked);
         let tokens = self.tokens(at, tokens);
         if let Some(address) = owner_address {
-            checked.users.push(CheckedPerson {
-                address,
-                name: owner_name.clone(),
-                password,
-            });
+            checked.users.push(CheckedPerson { address, name: owner_name.clone(), password });
         }
         let request = NewAccount { name, slug, profile, owner_email: email };
         let members = people;
-        checked.accounts.push(CheckedAccount { request, owner_name, subscriptions, members, tokens });
+        checked.accounts.push(CheckedAccount {
+            request,
+            owner_name,
+            subscriptions,
+            members,
+            tokens,
+        });
     }
 
     fn members(
@@ -320,12 +320,12 @@ async fn store_account(
     seed: &CheckedAccount,
     expires_at: Timestamp,
 ) -> Result<(), ApiError> {
-    let CheckedAccount { request, owner_name: _, subscriptions, members, tokens } = seed;
+    let CheckedAccount { request, owner_name, subscriptions, members, tokens } = seed;
     let there = accounts::by_id_or_slug(&mut tx, &request.slug).await?;
     let is_new = there.is_none();
     let mut change = match there {
         Some(row) => crate::server::change::Change::on(service, tx, row, Actor::Service)?,
-        None => account::open(service, tx, Actor::Service, request).await?,
+        None => account::open(service, tx, Actor::Service, request, owner_name.clone()).await?,
     };
     if is_new {
         for plan in subscriptions {

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::keys::RoleName;
 use crate::domain::observed::SeatLimit;
-use crate::profile::{self, Counted, OnShrink, Profile};
+use crate::profile::{self, Profile, Word as _};
 use crate::server::change::seats::SeatCount;
 use crate::server::error::ApiError;
 use crate::server::ids;
@@ -152,11 +152,8 @@ pub(crate) fn roles(profile: &Profile) -> wire::RoleList {
     wire::RoleList {
         items: items.collect(),
         plans: profile.plans.iter().map(plan).collect(),
-        counts: profile.seats.counts.iter().map(|&counted| counted_word(counted)).collect(),
-        on_shrink: match profile.seats.on_shrink {
-            OnShrink::TrimLatestAdded => "trimLatestAdded".to_owned(),
-            OnShrink::Keep => "keep".to_owned(),
-        },
+        counts: profile.seats.counts.iter().map(|counted| counted.word().to_owned()).collect(),
+        on_shrink: profile.seats.on_shrink.word().to_owned(),
     }
 }
 
@@ -169,16 +166,6 @@ fn plan(plan: &profile::Plan) -> wire::Plan {
         },
         paid: plan.paid,
     }
-}
-
-fn counted_word(counted: Counted) -> String {
-    match counted {
-        Counted::Owner => "owner",
-        Counted::Active => "active",
-        Counted::Pending => "pending",
-        Counted::ClientAccess => "clientAccess",
-    }
-    .to_owned()
 }
 
 /// A row of the audit log.

@@ -1,3 +1,5 @@
 //! The one integration test binary.
 
 mod crds;
+mod server_story;
+mod service;

@@ -20,6 +20,7 @@ pub(crate) async fn open(
     mut tx: Tx,
     actor: Actor,
     request: &NewAccount,
+    owner_name: Option<String>,
 ) -> Result<Change, ApiError> {
     let NewAccount { name, slug, profile, owner_email } = request;
     must_be_name(name)?;
@@ -48,9 +49,9 @@ pub(crate) async fn open(
     let mut change = Change::on(service, tx, account, actor)?;
     let id = change.account.id.clone();
     change.record("account.opened", &id, None::<()>, Some(request)).await?;
-    let role = rules.roles.first().map(|role| role.name.clone());
+    let role = rules.opening_role().or(rules.roles.first()).map(|role| role.name.clone());
     let role = role.ok_or(ApiError::Corrupt("profile.roles"))?;
-    add(&mut change, owner.as_str(), None, &role).await?;
+    add(&mut change, owner.as_str(), owner_name, &role).await?;
     Ok(change)
 }
 

@@ -1,9 +1,9 @@
 //! Members: role changed, removed, trimmed, reinstated.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::domain::keys::RoleName;
-use crate::profile::{OnShrink, Profile};
+use crate::profile::{Addressee, Notice, OnShrink, Profile};
 use crate::server::change::{Change, Precondition, invitation, seats};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
@@ -37,7 +37,7 @@ pub(crate) async fn change_role(
     let row = MemberRow { role: role.to_string(), ..before.clone() };
     let row = save(change, "member.role_changed", &before, row).await?;
     let words = json!({ "from": before.role, "to": row.role });
-    change.mail(Template::RoleChanged, &row.id, &row.address, words).await?;
+    tell(change, Notice::RoleChanged, &row, words).await?;
     invitation::revoke_beyond(change, &row).await?;
     seats::settle(change).await?;
     Ok(row)
@@ -65,7 +65,7 @@ pub(crate) async fn remove(
         ..before.clone()
     };
     let row = save(change, "member.removed", &before, row).await?;
-    change.mail(Template::Removed, &row.id, &row.address, json!({})).await?;
+    tell(change, Notice::Removed, &row, json!({})).await?;
     invitation::revoke_beyond(change, &row).await?;
     seats::settle(change).await?;
     Ok(row)
@@ -118,13 +118,10 @@ pub(crate) async fn set_trimmed(
     change: &mut Change,
     before: MemberRow,
 ) -> Result<MemberRow, ApiError> {
-    let row = MemberRow {
-        state: MemberState::Trimmed,
-        trimmed_at: Some(change.now),
-        ..before.clone()
-    };
+    let row =
+        MemberRow { state: MemberState::Trimmed, trimmed_at: Some(change.now), ..before.clone() };
     let row = save(change, "member.trimmed", &before, row).await?;
-    change.mail(Template::Trimmed, &row.id, &row.address, json!({})).await?;
+    tell(change, Notice::Trimmed, &row, json!({})).await?;
     Ok(row)
 }
 
@@ -135,16 +132,35 @@ pub(crate) async fn set_reinstated(
 ) -> Result<MemberRow, ApiError> {
     let row = MemberRow { state: MemberState::Active, trimmed_at: None, ..before.clone() };
     let row = save(change, "member.reinstated", &before, row).await?;
-    change.mail(Template::Reinstated, &row.id, &row.address, json!({})).await?;
+    tell(change, Notice::Reinstated, &row, json!({})).await?;
     Ok(row)
 }
 
-/// Refuses a demotion to a token that may not remove.
-pub(crate) fn must_demote(
-    change: &Change,
-    old: &RoleName,
-    new: &RoleName,
+/// Tells the person of a change to their own place: where the profile says so, or says nothing of
+/// notices at all.
+async fn tell(
+    change: &mut Change,
+    notice: Notice,
+    row: &MemberRow,
+    words: Value,
 ) -> Result<(), ApiError> {
+    let template = match notice {
+        Notice::RoleChanged => Template::RoleChanged,
+        Notice::Removed => Template::Removed,
+        Notice::Trimmed => Template::Trimmed,
+        Notice::Reinstated => Template::Reinstated,
+        Notice::Added | Notice::Renamed | Notice::SecureSignInRequired => return Ok(()),
+    };
+    let notify = &change.profile.notify;
+    let told = notify.get(&notice).is_some_and(|told| told.contains(&Addressee::Person));
+    if told || notify.is_empty() {
+        change.mail(template, &row.id, &row.address, words).await?;
+    }
+    Ok(())
+}
+
+/// Refuses a demotion to a token that may not remove.
+pub(crate) fn must_demote(change: &Change, old: &RoleName, new: &RoleName) -> Result<(), ApiError> {
     match &change.actor {
         Actor::Token { scopes, .. }
             if change.profile.rank(new) > change.profile.rank(old)
@@ -197,7 +213,8 @@ fn must_be(row: &MemberRow, state: MemberState) -> Result<(), ApiError> {
 /// Roles that only an ownership change gives or takes stay as they are.
 fn must_be_changeable(profile: &Profile, old: &RoleName, new: &RoleName) -> Result<(), ApiError> {
     let fixed = |name: &RoleName| profile.role(name).is_some_and(|role| role.immutable);
-    if fixed(old) || fixed(new) || profile.is_owner(new) {
+    let given = profile.role(new).is_some_and(|role| role.invitable);
+    if fixed(old) || fixed(new) || !given {
         return Err(ApiError::RoleFixed);
     }
     Ok(())

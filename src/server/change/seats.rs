@@ -16,9 +16,6 @@ use crate::wire::SeatBreakdown;
 /// How long a shrink is announced in an account that an operator has claimed (X18).
 const NOTICE: SignedDuration = SignedDuration::from_hours(24);
 
-/// The plan of an account without a subscription.
-const NO_PLAN: &str = "none";
-
 /// Seats at one moment, in people.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SeatCount {
@@ -90,11 +87,11 @@ pub(crate) fn limit<'a>(
     held: impl Iterator<Item = &'a str>,
 ) -> (PlanName, SeatLimit) {
     let tier = |name: &str| profile.plans.iter().position(|plan| plan.name.as_str() == name);
-    let highest = held.filter_map(tier).max().or_else(|| tier(NO_PLAN));
-    match highest.and_then(|tier| profile.plans.get(tier)) {
+    let highest = held.filter_map(tier).max().and_then(|tier| profile.plans.get(tier));
+    match highest.or_else(|| profile.without_subscription()) {
         Some(plan) => (plan.name.clone(), plan.seats),
         // A profile without plans limits nobody.
-        None => (PlanName::from(NO_PLAN), SeatLimit::Unlimited),
+        None => (PlanName::from("none"), SeatLimit::Unlimited),
     }
 }
 
@@ -196,7 +193,6 @@ async fn reinstate_while_free(change: &mut Change) -> Result<(), ApiError> {
 
 /// Counts the seats of the account that changes.
 pub(crate) async fn counted(change: &mut Change) -> Result<SeatCount, ApiError> {
-    let (account, profile, now) =
-        (change.account.clone(), change.profile.clone(), change.now);
+    let (account, profile, now) = (change.account.clone(), change.profile.clone(), change.now);
     count(change.conn(), &account, &profile, now).await
 }

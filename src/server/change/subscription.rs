@@ -54,7 +54,8 @@ pub(crate) async fn cancel(
     change.must(Right::ManageSubscriptions)?;
     let before = existing(change, id, precondition).await?;
     must_run(&before)?;
-    let row = if is_last_paid(change, &before).await? {
+    let to_the_end = change.profile.cancellation == Cancellation::AtPeriodEndThenTeamsInactive;
+    let row = if to_the_end || is_last_paid(change, &before).await? {
         let ends_at = Some(before.period_end);
         SubscriptionRow { state: SubscriptionState::Ending, ends_at, ..before.clone() }
     } else {
@@ -119,7 +120,7 @@ fn next_period_end(mut end: Timestamp, now: Timestamp) -> Timestamp {
 /// True if the profile disables the account without it: it is paid, and no other paid one renews.
 async fn is_last_paid(change: &mut Change, row: &SubscriptionRow) -> Result<bool, ApiError> {
     match change.profile.cancellation {
-        Cancellation::AtOnce => return Ok(false),
+        Cancellation::AtOnce | Cancellation::AtPeriodEndThenTeamsInactive => return Ok(false),
         Cancellation::LastPaidAtPeriodEndThenDisable => (),
     }
     let account_id = change.account.id.clone();

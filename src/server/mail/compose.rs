@@ -56,7 +56,8 @@ impl Composer {
         }
         templates.add_template("frame.html", include_str!("templates/frame.html"))?;
         // An address literal or a name without a dot is no domain of a sender.
-        let domain = if host.contains('.') && !host.contains(':') { host } else { "localhost.invalid" };
+        let domain =
+            if host.contains('.') && !host.contains(':') { host } else { "localhost.invalid" };
         let address = lettre::Address::new("no-reply", domain)
             .or_else(|_| lettre::Address::new("no-reply", "localhost.invalid"))
             .map_err(|_| ServerError::PublicUrl)?;
@@ -146,7 +147,8 @@ mod tests {
     use super::{Composer, Mail};
     use crate::server::mail::Template;
 
-    const HOSTILE: &str = "Evil\r\nBcc: thief@example.com\r\n\r\n<script>alert(1)</script> {{ link }}";
+    const HOSTILE: &str =
+        "Evil\r\nBcc: thief@example.com\r\n\r\n<script>alert(1)</script> {{ link }}";
 
     #[test]
     fn every_mail_keeps_its_headers_and_its_markup_whatever_the_names_say() {

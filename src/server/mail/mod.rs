@@ -18,7 +18,7 @@ use crate::server::store::outbox::{self, MailRow};
 use crate::server::store::{Connection, invitations};
 use crate::wire::InvitationState;
 
-pub(crate) use compose::{Composer, Mail};
+pub(crate) use compose::Composer;
 
 /// What mails there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::keys::RoleName;
 use crate::domain::observed::SeatLimit;
-use crate::profile::Profile;
+use crate::profile::{MenuEntry, Profile, ServicePermission};
 use crate::server::Service;
 use crate::server::change::{Change, subscription};
 use crate::server::error::ApiError;
@@ -51,17 +51,14 @@ struct Entry {
 
 /// The menu of an account for a role.
 fn menu(profile: &Profile, role: &RoleName, slug: &str) -> Vec<Entry> {
-    let held = profile.role(role).map(|role| &role.permissions);
-    let entry = |(name, rule): (&String, &crate::profile::PermissionRule)| {
-        let granted = held.is_some_and(|held| held.contains(name));
-        let leads_here = granted && matches!(name.as_str(), "members.read" | "members.manage");
-        Some(Entry {
-            title: rule.menu.clone()?,
-            granted,
-            href: leads_here.then(|| format!("/accounts/{slug}/members")),
-        })
-    };
-    let mut entries: Vec<_> = profile.permissions.iter().filter_map(entry).collect();
+    let opens_members = ServicePermission::MembersRead.as_str();
+    let entries = profile.menu.iter().map(|MenuEntry { title, permission }| {
+        let granted = profile.permits(role, permission);
+        let leads_here = granted && permission == opens_members;
+        let href = leads_here.then(|| format!("/accounts/{slug}/members"));
+        Entry { title: title.clone(), granted, href }
+    });
+    let mut entries: Vec<_> = entries.collect();
     let granted = role_has(profile, role, Right::ReadMembers);
     if granted && !entries.iter().any(|entry| entry.href.is_some()) {
         let href = Some(format!("/accounts/{slug}/members"));

@@ -15,10 +15,10 @@ use crate::server::Service;
 use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::permission::{Actor, Right};
+use crate::server::store::accounts;
 use crate::server::store::members;
 use crate::server::store::users::{self, UserRow};
 use crate::server::views::role_name;
-use crate::server::store::accounts;
 use crate::wire::MemberState;
 
 /// How long a session lasts.

@@ -61,8 +61,7 @@ async fn page(
     let mut rows: Vec<Value> = people.iter().map(|row| member_words(&look, &actor, row)).collect();
     if after.is_empty() {
         let (now, window) = (look.now, Window { after: String::new(), size: ROWS });
-        let open =
-            invitations::page(look.conn(), &account_id, Shown::Open, now, &window).await?;
+        let open = invitations::page(look.conn(), &account_id, Shown::Open, now, &window).await?;
         rows.extend(open.iter().map(|row| invitation_words(&look, &actor, row)));
     }
     let words = context! {
@@ -113,8 +112,11 @@ fn invitation_words(look: &Look, actor: &Actor, row: &invitations::InvitationRow
     let reaches = |verb| actor.must_reach(verb, &look.profile, &role).is_ok();
     let pending = state == InvitationState::Pending;
     let open = !matches!(state, InvitationState::Declined);
-    let roles =
-        if pending && reaches(Verb::Change) { reachable(look, actor, Verb::Change) } else { vec![] };
+    let roles = if pending && reaches(Verb::Change) {
+        reachable(look, actor, Verb::Change)
+    } else {
+        vec![]
+    };
     context! {
         kind => "invitations",
         id => row.id,
@@ -181,8 +183,7 @@ pub(crate) async fn change_pending_role(
     let actor = browser.member_of(&service, &account, Right::ChangeRoles).await?;
     let mut change = Change::begin(&service, &account, actor).await?;
     let request = InvitationPatch { role };
-    let done =
-        invitation::change_role(&mut change, &id, &Precondition::Unchecked, &request).await;
+    let done = invitation::change_role(&mut change, &id, &Precondition::Unchecked, &request).await;
     finish(&service, &browser, &account, change, done.map(drop)).await
 }
 

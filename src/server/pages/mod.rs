@@ -85,9 +85,9 @@ impl Pages {
 pub(crate) fn sentence(error: &ApiError) -> String {
     let detail = match error {
         ApiError::Invalid(fields) => {
-            let lines = fields.iter().map(|field| {
-                format!("{} {}", field.pointer.trim_start_matches('/'), field.detail)
-            });
+            let lines = fields
+                .iter()
+                .map(|field| format!("{} {}", field.pointer.trim_start_matches('/'), field.detail));
             return lines.collect::<Vec<_>>().join("; ");
         }
         other => other.detail(),

@@ -50,7 +50,7 @@ pub(crate) async fn open(
     if let Some(given) = once.given_in(&mut tx, scope, service.now() - RETENTION).await? {
         return Ok(given);
     }
-    let mut change = account::open(&service, tx, call.actor.clone(), &body.value).await?;
+    let mut change = account::open(&service, tx, call.actor.clone(), &body.value, None).await?;
     let view = view(&mut change).await?;
     once.finish_in(scope, change, StatusCode::CREATED, &view.etag, &view).await
 }

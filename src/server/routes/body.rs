@@ -93,5 +93,8 @@ fn segments(path: &Path) -> Vec<String> {
 
 /// Source: RFC 6901, 3.
 fn pointer(names: impl IntoIterator<Item = String>) -> String {
-    names.into_iter().map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).collect()
+    names
+        .into_iter()
+        .map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1")))
+        .collect()
 }

@@ -65,13 +65,7 @@ fn report(error: &ApiError, id: &str, route: &str) {
 }
 
 /// Problem details for programs, a page for people.
-fn render(
-    service: &Service,
-    error: ApiError,
-    id: &str,
-    method: &Method,
-    path: &str,
-) -> Response {
+fn render(service: &Service, error: ApiError, id: &str, method: &Method, path: &str) -> Response {
     let status = error.kind().status;
     if !path.starts_with("/v1") {
         if matches!(error, ApiError::Unauthenticated) {
@@ -90,14 +84,7 @@ fn render(
     response
 }
 
-fn note(
-    service: &Service,
-    method: &Method,
-    route: &str,
-    path: &str,
-    status: StatusCode,
-    id: &str,
-) {
+fn note(service: &Service, method: &Method, route: &str, path: &str, status: StatusCode, id: &str) {
     let class = match status.as_u16() / 100 {
         2 => "2xx",
         3 => "3xx",

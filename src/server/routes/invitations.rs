@@ -79,8 +79,7 @@ pub(crate) async fn patch(
 ) -> Result<Response, ApiError> {
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     let precondition = call.precondition()?;
-    let row =
-        invitation::change_role(&mut change, &invitation, precondition, &body.value).await?;
+    let row = invitation::change_role(&mut change, &invitation, precondition, &body.value).await?;
     let view = views::invitation(&row, change.now);
     change.commit().await?;
     answer::json(StatusCode::OK, Some(&view.etag), &view)

@@ -59,8 +59,7 @@ pub(crate) async fn patch(
     body: Body<MemberPatch>,
 ) -> Result<Response, ApiError> {
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
-    let row =
-        member::change_role(&mut change, &member, call.precondition()?, &body.value).await?;
+    let row = member::change_role(&mut change, &member, call.precondition()?, &body.value).await?;
     change.commit().await?;
     let view = views::member(&row);
     answer::json(StatusCode::OK, Some(&view.etag), &view)
@@ -85,7 +84,7 @@ pub(crate) async fn trim(
     call: Call,
     _nothing: Nothing,
 ) -> Result<Response, ApiError> {
-    let once = Once::of(&call, KeyRule::Optional, &[])?;
+    let once = Once::of(&call, KeyRule::Required, &[])?;
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     change.must(Right::Remove)?;
     if let Some(given) = once.given(&mut change).await? {
@@ -103,7 +102,7 @@ pub(crate) async fn reinstate(
     call: Call,
     _nothing: Nothing,
 ) -> Result<Response, ApiError> {
-    let once = Once::of(&call, KeyRule::Optional, &[])?;
+    let once = Once::of(&call, KeyRule::Required, &[])?;
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     change.must(Right::ChangeRoles)?;
     if let Some(given) = once.given(&mut change).await? {

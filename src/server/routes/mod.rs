@@ -31,11 +31,11 @@ pub(crate) const MAX_BODY: usize = 1024 * 1024;
 pub(crate) fn router(service: &Arc<Service>) -> Router {
     let ready = {
         let service = Arc::clone(service);
-        let answers = move || {
+        let ready: telemetry::Readiness = Arc::new(move || {
             let store = service.store.clone();
-            Box::pin(async move { store.answers().await }) as std::pin::Pin<Box<_>>
-        };
-        Arc::new(answers) as telemetry::Readiness
+            Box::pin(async move { store.answers().await })
+        });
+        ready
     };
     Router::new()
         .nest("/v1", v1())
@@ -78,8 +78,5 @@ fn v1() -> Router<Arc<Service>> {
             "/accounts/{account}/subscriptions/{subscription}/cancel",
             post(subscriptions::cancel),
         )
-        .route(
-            "/accounts/{account}/subscriptions/{subscription}/renew",
-            post(subscriptions::renew),
-        )
+        .route("/accounts/{account}/subscriptions/{subscription}/renew", post(subscriptions::renew))
 }

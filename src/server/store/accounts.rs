@@ -73,9 +73,11 @@ pub(crate) async fn insert(conn: &mut Connection, row: &AccountRow) -> Result<()
     .bind(micros(row.created_at))
     .execute(conn)
     .await
-    .map_err(|error| {
-        if hits(&error, "accounts.slug") { ApiError::SlugTaken } else { error.into() }
-    })?;
+    .map_err(
+        |error| {
+            if hits(&error, "accounts.slug") { ApiError::SlugTaken } else { error.into() }
+        },
+    )?;
     Ok(())
 }
 

@@ -69,15 +69,14 @@ pub(crate) async fn advance(
     to: &str,
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
-        "update outbox set state = ?3, sent_at = ?4 where id = ?1 and state = ?2",
-    )
-    .bind(id)
-    .bind(from)
-    .bind(to)
-    .bind(micros(now))
-    .execute(conn)
-    .await?;
+    let done =
+        sqlx::query("update outbox set state = ?3, sent_at = ?4 where id = ?1 and state = ?2")
+            .bind(id)
+            .bind(from)
+            .bind(to)
+            .bind(micros(now))
+            .execute(conn)
+            .await?;
     Ok(done.rows_affected() == 1)
 }
 
