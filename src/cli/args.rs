@@ -26,6 +26,12 @@ pub struct Cli {
     /// Form of the log lines.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+    /// Any value: no colour in log lines.
+    #[arg(long, hide = true, env = "NO_COLOR", value_name = "ANY")]
+    pub no_color: Option<String>,
+    /// Kill a debug build at a named point, to show that nothing is lost.
+    #[arg(long, hide = true, env = "SEATKEEPER_FAILPOINT", value_name = "NAME[:N]")]
+    pub failpoint: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

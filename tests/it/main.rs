@@ -9,3 +9,5 @@ mod contract_memory;
 mod crds;
 mod examples;
 mod scripted;
+mod server_story;
+mod service;
