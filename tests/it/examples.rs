@@ -53,6 +53,10 @@ fn the_first_team_has_three_people() {
     let first_team = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/first-team");
     let accounts = resolved(&first_team);
     let people = &accounts[0].desired.people;
-    let people: Vec<String> = people.iter().map(|(person, m)| format!("{person} {}", m.role)).collect();
-    assert_eq!(people, ["ana@example.com admin", "bo@example.com developer", "cyd@example.com biller"]);
+    let people: Vec<String> =
+        people.iter().map(|(person, m)| format!("{person} {}", m.role)).collect();
+    assert_eq!(
+        people,
+        ["ana@example.com admin", "bo@example.com developer", "cyd@example.com biller"]
+    );
 }
