@@ -196,6 +196,27 @@ impl BackendError {
         }
     }
 
+    /// What to do next, for the `hint:` line and the messages of conditions.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) | Self::Failed { .. } | Self::Unavailable { .. } => {
+                "check that the service runs and that the class names its URL; try again later, \
+                 nothing is lost and nothing is sent twice"
+            }
+            Self::RateLimited { .. } => "try again after that time",
+            Self::Unauthorized => "put a token that is still good into the Secret",
+            Self::Forbidden { .. } => "use a token with the scopes that this needs",
+            Self::NoSuchAccount => "check spec.accountId, and that the token is of that account",
+            Self::Changed { .. } => "try again: the run starts over from a fresh look",
+            Self::Rejected { .. } => "the code says what the service will not do",
+            Self::Malformed { .. } => {
+                "check that the URL is that of an account service and that nothing in between \
+                 answers in its place"
+            }
+        }
+    }
+
     /// True if a write that ended so may have taken effect: its key is kept and repeated (OP-02).
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {

@@ -1,9 +1,14 @@
 //! The command line: one file per subcommand. Data on stdout, talk on stderr.
 
+pub mod apply;
 pub mod args;
 pub mod crds;
+pub mod ledgers;
+pub mod plan;
 pub mod profile;
 pub mod render;
+pub mod secrets;
+pub mod session;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -68,10 +73,9 @@ async fn dispatch(command: Command, io: &mut Io<'_>) -> anyhow::Result<Exit> {
             writeln!(io.out, "seatkeeper {}", env!("CARGO_PKG_VERSION"))?;
             Ok(Exit::Done)
         }
-        Command::Plan(_)
-        | Command::Apply(_)
-        | Command::Status(_)
-        | Command::Operator(_)
-        | Command::Server(_) => anyhow::bail!("not built yet"),
+        Command::Plan(args) => plan::plan(&args, io).await,
+        Command::Apply(args) => apply::apply(&args, io).await,
+        Command::Status(args) => plan::status(&args, io).await,
+        Command::Operator(_) | Command::Server(_) => anyhow::bail!("not built yet"),
     }
 }

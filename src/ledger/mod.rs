@@ -13,6 +13,7 @@
 mod change;
 mod error;
 mod file;
+mod kube;
 mod load;
 mod memory;
 mod pages;
@@ -35,6 +36,7 @@ use crate::ledger::record::{Entry, Head};
 pub use change::{NewSend, OPEN_SENDS_MAX, WAVE_SENDS_MAX};
 pub use error::LedgerError;
 pub use file::FileStore;
+pub use kube::KubeStore;
 pub use memory::{Fault, Hook, MemoryStore, Step};
 pub use pages::PageNumber;
 pub use store::{LedgerStore, Part, SealedPart, Version};
@@ -60,6 +62,9 @@ pub struct Ledger {
     viewed: Option<BTreeSet<PersonHash>>,
     writes: Writes,
 }
+
+/// Points where a debug build can be killed while a file of the ledger is replaced, in order.
+pub const FAILPOINTS: &[&str] = &[file::WRITTEN_BESIDE, file::RENAMED];
 
 /// How often a store was written to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

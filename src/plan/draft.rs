@@ -184,12 +184,16 @@ impl<'a> Draft<'a> {
                 (record.epoch, record.opted_out, record.lost) = (*epoch, false, false);
             }
             if let Some(paid) = price(action) {
-                brake_spent += u32::from(record.paid.is_none());
+                brake_spent += u32::from(record.paid != Some(paid));
                 record.paid = Some(paid);
             }
         }
         self.records.retain(|person, record| ledger.people.get(person) != Some(record));
-        let hold = self.hold.as_ref().map(|hold| (hold.digest.clone(), hold.allowed));
+        // The highest limit under which the set was held: a limit that falls and comes back with
+        // the number of people is not one that a person raised.
+        let before = ledger.hold.as_ref().map_or(0, |hold| hold.allowed);
+        let hold =
+            self.hold.as_ref().map(|hold| (hold.digest.clone(), hold.allowed.max(before)));
         let known = ledger.hold.as_ref().map(|hold| (hold.digest.clone(), hold.allowed));
         Learn {
             records: std::mem::take(&mut self.records),
