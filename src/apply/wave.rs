@@ -213,7 +213,6 @@ fn known(send: &Send, outcome: &Outcome) -> Known {
         | BackendError::RateLimited { .. }
         | BackendError::Unavailable { .. }
         | BackendError::Failed { .. }
-        | BackendError::Unavailable { .. }
         | BackendError::Unauthorized
         | BackendError::Forbidden { .. }
         | BackendError::NoSuchAccount

@@ -86,8 +86,8 @@ pub async fn open(
     let spec = &declarations.account.object.spec;
     let account = AccountKey(spec.account_id.clone());
     let ledger = ledgers::open(&args.ledger, access, &account).await?.map_err(with_hint)?;
-    let resolved = manifests::resolve(&declarations, profile.as_deref(), &|person, _| {
-        ledger.first_seen(person)
+    let resolved = manifests::resolve(&declarations, profile.as_deref(), &|person, origin| {
+        ledger.first_seen(person, origin)
     });
     if only_strays || resolved.account.is_ok() {
         problems.extend(resolved.problems);

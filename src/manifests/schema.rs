@@ -46,7 +46,7 @@ impl Schema {
     /// not dropped but refused, since `roster:` without lines would be an empty roster.
     pub fn check(&self, object: &Value) -> (Value, Vec<Fault>) {
         let mut faults = Vec::new();
-        let spec = Node { schema: &self.schema["properties"]["spec"], pointer: "/spec".to_owned() };
+        let spec = Node::new(&self.schema["properties"]["spec"], "/spec".to_owned());
         let defaulted = match object.get("spec") {
             Some(value) => {
                 spec.check(value, &mut faults);
@@ -86,14 +86,23 @@ impl Schema {
 
 /// One place in the schema.
 struct Node<'a> {
+    /// What fits here.
     schema: &'a Value,
+    /// What explains it: the schema, or for items the schema of their list.
+    explained: &'a Value,
+    /// Where.
     pointer: String,
 }
 
-impl Node<'_> {
+impl<'a> Node<'a> {
+    /// A place that is explained by its own schema.
+    fn new(schema: &'a Value, pointer: String) -> Self {
+        Self { schema, explained: schema, pointer }
+    }
+
     /// Something wrong here.
     fn fault(&self, message: impl Into<String>) -> Fault {
-        Fault { pointer: self.pointer.clone(), message: message.into(), hint: hint(self.schema) }
+        Fault { pointer: self.pointer.clone(), message: message.into(), hint: hint(self.explained) }
     }
 
     /// Checks a value and everything in it.
@@ -123,7 +132,7 @@ impl Node<'_> {
         for (name, value) in value.as_object().unwrap_or(&empty) {
             let pointer = child(&self.pointer, name);
             match known.get(name) {
-                Some(schema) => Node { schema, pointer }.check(value, faults),
+                Some(schema) => Node::new(schema, pointer).check(value, faults),
                 None => faults.push(unknown(pointer, name, known.keys().map(String::as_str))),
             }
         }
@@ -131,8 +140,7 @@ impl Node<'_> {
             let name = name.as_str().unwrap_or_default();
             if value.get(name).is_none() {
                 let schema = &self.schema["properties"][name];
-                faults
-                    .push(Node { schema, pointer: child(&self.pointer, name) }.fault("is missing"));
+                faults.push(Node::new(schema, child(&self.pointer, name)).fault("is missing"));
             }
         }
     }
@@ -145,7 +153,10 @@ impl Node<'_> {
         }
         for (position, item) in items.iter().enumerate() {
             let pointer = child(&self.pointer, &position.to_string());
-            let node = Node { schema: &self.schema["items"], pointer };
+            let schema = &self.schema["items"];
+            let own = schema.get("description").is_some();
+            let explained = if own { schema } else { self.explained };
+            let node = Node { schema, explained, pointer };
             node.check(item, faults);
             let set = self.schema["x-kubernetes-list-type"] == "set";
             if set && items.iter().take(position).any(|earlier| earlier == item) {
@@ -169,11 +180,13 @@ impl Node<'_> {
         }
         let length = text.chars().count();
         if let Some(least) = self.limit("minLength").filter(|least| length < *least) {
-            faults
-                .push(self.fault(format!("has {length} characters; at least {least} are needed")));
+            faults.push(self.fault(match least {
+                1 => "must not be empty".to_owned(),
+                _ => format!("is shorter than {least} characters"),
+            }));
         }
         if let Some(most) = self.limit("maxLength").filter(|most| length > *most) {
-            faults.push(self.fault(format!("has {length} characters; at most {most} are allowed")));
+            faults.push(self.fault(format!("is longer than {most} characters")));
         }
     }
 

@@ -80,10 +80,7 @@ fn waiting_ends<'a>(draft: &'a Draft<'_>) -> impl Iterator<Item = &'a Action> {
 
 /// True if the person has nothing left afterwards, or is trimmed.
 fn ends(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::RevokeInvitation { .. } | Action::Remove { .. } | Action::Trim { .. }
-    )
+    matches!(action, Action::RevokeInvitation { .. } | Action::Remove { .. } | Action::Trim { .. })
 }
 
 /// Everyone that can be trimmed, in order.
@@ -150,7 +147,8 @@ fn announce(draft: &mut Draft<'_>) {
     if !trims || seats.limit.allows(draft.used) {
         return;
     }
-    let people: Vec<_> = over_limit(draft, Whose::Anyone).iter().map(|action| action.person().clone()).collect();
+    let people: Vec<_> =
+        over_limit(draft, Whose::Anyone).iter().map(|action| action.person().clone()).collect();
     draft.shortage = Some(Shortage { people, enforce_at: seats.enforce_at });
 }
 

@@ -1,8 +1,12 @@
 //! The one integration test binary.
 
+mod architecture;
 mod backend_faults;
 mod backend_tls;
+mod cel;
+mod cluster;
 mod contract;
 mod contract_memory;
 mod crds;
+mod examples;
 mod scripted;
