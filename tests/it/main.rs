@@ -2,10 +2,12 @@
 
 mod architecture;
 mod backend_faults;
+mod backend_tls;
 mod cel;
 mod cluster;
 mod contract;
 mod contract_memory;
+mod contract_service;
 mod crds;
 mod examples;
 mod scripted;
