@@ -1,3 +1,5 @@
 //! The one integration test binary.
 
+mod apply;
 mod crds;
+mod world;
