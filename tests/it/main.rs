@@ -2,4 +2,6 @@
 
 mod apply;
 mod crds;
+mod ledger;
+mod ledger_kube;
 mod world;
