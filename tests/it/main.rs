@@ -13,3 +13,8 @@ mod examples;
 mod scripted;
 mod server_story;
 mod service;
+mod apply;
+mod crds;
+mod ledger;
+mod ledger_kube;
+mod world;
