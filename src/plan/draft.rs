@@ -192,8 +192,7 @@ impl<'a> Draft<'a> {
         // The highest limit under which the set was held: a limit that falls and comes back with
         // the number of people is not one that a person raised.
         let before = ledger.hold.as_ref().map_or(0, |hold| hold.allowed);
-        let hold =
-            self.hold.as_ref().map(|hold| (hold.digest.clone(), hold.allowed.max(before)));
+        let hold = self.hold.as_ref().map(|hold| (hold.digest.clone(), hold.allowed.max(before)));
         let known = ledger.hold.as_ref().map(|hold| (hold.digest.clone(), hold.allowed));
         Learn {
             records: std::mem::take(&mut self.records),

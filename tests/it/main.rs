@@ -1,3 +1,6 @@
 //! The one integration test binary.
 
 mod crds;
+mod plan_cases;
+mod plan_properties;
+mod planner;
