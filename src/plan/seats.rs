@@ -24,6 +24,7 @@ const EXACT: u32 = 10;
 /// their role; never owners, never people that are not ours (NP-14, OP-04, X16). Empty where
 /// `onSeatShortage` is `Hold` or the product does not trim; who will be hit is then announced.
 pub(super) fn trims(draft: &mut Draft<'_>) -> Vec<Action> {
+    lower_owners(draft);
     let trims_now = draft.input.profile.seats.on_shrink == OnShrink::TrimLatestAdded
         && draft.input.policy.on_seat_shortage == OnSeatShortage::Trim
         && draft.allows(Mode::Manage);
@@ -41,6 +42,21 @@ pub(super) fn trims(draft: &mut Draft<'_>) -> Vec<Action> {
         }
     }
     hit
+}
+
+/// Holds back lower roles that take a seat which is not free: an owner who becomes a member where
+/// owners take none.
+fn lower_owners(draft: &mut Draft<'_>) {
+    let mut reserved = 0;
+    for action in std::mem::take(&mut draft.endings) {
+        let takes = draft.seats_of(&action) > 0;
+        if takes && !has_seat(draft, reserved) {
+            draft.hold_back(action, Rule::SeatLimit);
+        } else {
+            reserved += u32::from(takes);
+            draft.endings.push(action);
+        }
+    }
 }
 
 /// Whom a shortage can hit.
@@ -130,7 +146,9 @@ pub(super) fn admit(draft: &mut Draft<'_>) {
     for action in std::mem::take(&mut draft.changes) {
         if disabled {
             draft.hold_back(action, Rule::ServiceDisabled);
-        } else if trimmed.contains(action.person()) {
+        } else if trimmed.contains(action.person())
+            || (draft.seats_of(&action) > 0 && !has_seat(draft, 0))
+        {
             draft.hold_back(action, Rule::SeatLimit);
         } else {
             draft.act(action);

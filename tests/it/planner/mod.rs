@@ -2,6 +2,8 @@
 //! as text.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test helpers")]
 
+pub mod effects;
+pub mod generate;
 pub mod profiles;
 pub mod read;
 pub mod text;

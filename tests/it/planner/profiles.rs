@@ -14,6 +14,7 @@ pub fn profile(name: &str) -> Profile {
     match name {
         "nitropack" => nitropack(),
         "portal" => portal(),
+        "club" => club(),
         _ => panic!("no profile {name}"),
     }
 }
@@ -45,6 +46,17 @@ pub fn portal() -> Profile {
     let roles = vec![owner, admin, role("member")];
     let counts = [Counted::Owner, Counted::Active, Counted::Pending];
     product("portal", roles, &counts, OnShrink::Keep)
+}
+
+/// A product of its own: several owners, who take seats and change by a change of role; a chair
+/// that can be neither given, changed nor removed; who was added last is trimmed.
+fn club() -> Profile {
+    let owner = Role { min_holders: 1, protected: true, ..role("owner") };
+    let chair = Role { immutable: true, removable: false, invitable: false, ..role("chair") };
+    let admin = Role { protected: true, ..role("admin") };
+    let counts = [Counted::Owner, Counted::Active, Counted::Pending];
+    let roles = vec![owner, chair, admin, role("member")];
+    product("club", roles, &counts, OnShrink::TrimLatestAdded)
 }
 
 fn role(name: &str) -> Role {
