@@ -5,6 +5,7 @@
 pub mod api;
 pub mod backend;
 pub mod domain;
+pub mod manifests;
 pub mod plan;
 pub mod profile;
 pub mod wire;
