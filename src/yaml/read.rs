@@ -3,26 +3,13 @@
 use std::collections::BTreeMap;
 use std::mem;
 
-use serde_json::Map;
-use serde_json::Value;
-use serde_saphyr::granit_parser::ErrorKind;
-use serde_saphyr::granit_parser::Event;
-use serde_saphyr::granit_parser::Marker;
-use serde_saphyr::granit_parser::Parser;
-use serde_saphyr::granit_parser::ScalarStyle;
-use serde_saphyr::granit_parser::ScanError;
-use serde_saphyr::granit_parser::StrInput;
-use serde_saphyr::granit_parser::Tag;
-use serde_saphyr::granit_parser::options;
+use serde_json::{Map, Value};
+use serde_saphyr::granit_parser::{
+    ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, StrInput, Tag, options,
+};
 
-use crate::yaml::Document;
-use crate::yaml::Position;
-use crate::yaml::Problem;
-use crate::yaml::Step;
-use crate::yaml::child;
-use crate::yaml::push_step;
-use crate::yaml::scalar::Plain;
-use crate::yaml::scalar::read_plain;
+use crate::yaml::scalar::{Plain, read_plain};
+use crate::yaml::{Document, Position, Problem, Step, child, push_step};
 
 /// Longest file, in bytes: ten times a roster of 10 000 people.
 const MAX_BYTES: usize = 16 << 20;

@@ -1,8 +1,7 @@
 //! From values to text that every reader takes alike.
 
 use serde::Serialize;
-use serde_saphyr::SerializeError;
-use serde_saphyr::ser_options;
+use serde_saphyr::{SerializeError, ser_options};
 use thiserror::Error;
 
 /// Why a value cannot be written.
