@@ -1,5 +1,13 @@
 //! The account service behind a trait. Adapters hold no plan logic and never retry a write.
 
+pub mod account_api;
+pub mod memory;
+mod pages;
+mod problem;
+mod rows;
+mod rules;
+pub mod transport;
+
 use std::error::Error as StdError;
 use std::time::Duration;
 
@@ -104,6 +112,13 @@ pub enum BackendError {
         /// HTTP status.
         status: u16,
     },
+    /// The service is busy or still at work on the same request, and asked to wait (409, 503 with
+    /// `Retry-After`). A write may have taken effect, other than with [`Self::RateLimited`].
+    #[error("the account service is not available for {wait:?}")]
+    Unavailable {
+        /// Time to wait, from `Retry-After`.
+        wait: Duration,
+    },
     /// The credential was refused (401). A new Secret helps, waiting does not.
     #[error("the account service refused the credentials")]
     Unauthorized,
@@ -155,7 +170,7 @@ impl BackendError {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Unreachable(_) | Self::Failed { .. } | Self::Malformed { .. } => Retry::Backoff,
-            Self::RateLimited { wait } => Retry::After(*wait),
+            Self::RateLimited { wait } | Self::Unavailable { wait } => Retry::After(*wait),
             Self::Changed { .. } => Retry::LookAgain,
             Self::Unauthorized
             | Self::Forbidden { .. }
@@ -170,7 +185,7 @@ impl BackendError {
         match self {
             Self::Unreachable(_) => "Unreachable",
             Self::RateLimited { .. } => "BackendRateLimited",
-            Self::Failed { .. } => "BackendFailed",
+            Self::Failed { .. } | Self::Unavailable { .. } => "BackendFailed",
             Self::Unauthorized => "CredentialsRefused",
             Self::Forbidden { .. } => "Forbidden",
             Self::NoSuchAccount => "NoSuchAccount",
@@ -184,7 +199,10 @@ impl BackendError {
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Failed { .. } | Self::Malformed { .. } => true,
+            Self::Unreachable(_)
+            | Self::Failed { .. }
+            | Self::Unavailable { .. }
+            | Self::Malformed { .. } => true,
             Self::RateLimited { .. }
             | Self::Unauthorized
             | Self::Forbidden { .. }

@@ -34,3 +34,6 @@ pub use crate::manifests::source::Declared;
 pub use crate::manifests::source::ObjectKey;
 pub use crate::manifests::source::Source;
 pub use crate::manifests::terms::APPROVE_ANNOTATION;
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ pub fn read_invitations(root: &Node<'_>, problems: &mut Problems) -> Option<Invi
 
 /// A duration in days or hours: `30d`, `12h`.
 fn read_lifetime(node: &Node<'_>, problems: &mut Problems) -> Option<Duration> {
-    let text = node.text(problems)?;
+    let text = node.as_text().unwrap_or_default();
     let hours = match (text.strip_suffix('d'), text.strip_suffix('h')) {
         (Some(days), _) => days.parse::<u64>().ok().and_then(|days| days.checked_mul(24)),
         (None, Some(hours)) => hours.parse().ok(),
@@ -44,8 +44,8 @@ fn read_lifetime(node: &Node<'_>, problems: &mut Problems) -> Option<Duration> {
     };
     let hours = hours.filter(|hours| (1..=MAX_LIFETIME_HOURS).contains(hours));
     if hours.is_none() {
-        let message = format!("`{text}` is not a lifetime");
-        problems.push(node.problem(message, "write days or hours, from `1h` to `365d`"));
+        let hint = "write days or hours, from `1h` to `365d`";
+        problems.push(node.problem("must be a lifetime, as `30d`", hint));
     }
     hours.map(|hours| Duration::from_secs(hours * 3600))
 }

@@ -109,7 +109,7 @@ impl Check<'_, '_> {
 
     /// Who holds the role can be removed, where nothing else is said.
     fn taking(&mut self, role: &Role) {
-        let kept = role.min_holders > 0 || !role.removable;
+        let kept = role.opens_account || role.min_holders > 0 || !role.removable;
         if !kept && !self.reached(&self.profile.manage.remove, role) {
             let hint = "add a role to `manage.remove` that reaches it, or `removable: false`";
             self.add(&["roles", role.name.as_str()], "nobody may remove who holds this role", hint);
