@@ -27,6 +27,47 @@ use crate::profile::Profile;
 pub use outcome::{NotRun, Outcome, Report};
 pub use path::{Look, LookError, Ran, RunError, Subject, look, run};
 
+/// Points where a debug build can be killed, in order: between ledger write, send, answer and the
+/// next ledger write. Those of single actions are passed once for each.
+pub const FAILPOINTS: &[&str] = &[
+    BEGIN,
+    OPENED,
+    RECORDED,
+    CLAIMED,
+    ACTING,
+    ACTED,
+    SENDING,
+    ANSWERED,
+    WAVE_SENT,
+    WAVE_OPENED,
+    CLOSING,
+    CLOSED,
+];
+/// Before the head is written.
+const BEGIN: &str = "apply.begin";
+/// The head is written, the pages are not.
+const OPENED: &str = "apply.opened";
+/// The pages are written.
+const RECORDED: &str = "apply.recorded";
+/// The claim is on the account.
+const CLAIMED: &str = "apply.claimed";
+/// Before an action that is not a send.
+const ACTING: &str = "apply.acting";
+/// After an action that is not a send.
+const ACTED: &str = "apply.acted";
+/// Before a send.
+const SENDING: &str = "apply.sending";
+/// A send is answered, and the answer is noted nowhere.
+const ANSWERED: &str = "apply.answered";
+/// A wave is answered, the head says it is open.
+const WAVE_SENT: &str = "apply.wave-sent";
+/// The next wave is open.
+const WAVE_OPENED: &str = "apply.wave-opened";
+/// Before the last head write.
+const CLOSING: &str = "apply.closing";
+/// After it.
+const CLOSED: &str = "apply.closed";
+
 /// What a plan is run with.
 #[derive(Clone, Copy)]
 pub struct Job<'a> {

@@ -6,11 +6,15 @@ use uuid::Uuid;
 
 use crate::apply::outcome::{NotRun, Outcome, Report, stops};
 use crate::apply::wave::{self, Waves};
-use crate::apply::{ApplyError, Job};
+use crate::apply::{
+    ACTED, ACTING, ApplyError, BEGIN, CLAIMED, CLOSED, CLOSING, Job, OPENED, RECORDED, WAVE_OPENED,
+    WAVE_SENT,
+};
 use crate::backend::{BackendError, Executed};
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RequestKey;
 use crate::domain::observed::{Claim, InvitationState, Observed};
+use crate::failpoint::hit;
 use crate::ledger::{Ledger, Writes};
 use crate::plan::action::{Action, Direction};
 use crate::plan::simulate::{recount, step};
@@ -83,12 +87,17 @@ async fn act(
 
     let mut sends = waves.next(ledger).unwrap_or_default();
     wave::open(ledger, &sends, now);
+    hit(BEGIN);
     ledger.write_head().await?;
+    hit(OPENED);
     ledger.write_pages().await?;
+    hit(RECORDED);
     claim(ledger, job, progress).await;
+    hit(CLAIMED);
     one_by_one(job, progress).await;
     loop {
         wave::send(ledger, job, progress, &sends).await;
+        hit(WAVE_SENT);
         if progress.is_stopped() {
             break;
         }
@@ -96,6 +105,7 @@ async fn act(
         sends = next;
         wave::open(ledger, &sends, (job.context.now)());
         ledger.write_head().await?;
+        hit(WAVE_OPENED);
     }
     waves.give_up(progress);
     close(ledger, job, progress, baseline_known).await
@@ -120,7 +130,9 @@ async fn close(
         None => baseline_known,
     };
     ledger.close(trusted.then(|| people(&progress.after)));
+    hit(CLOSING);
     ledger.write_head().await?;
+    hit(CLOSED);
     Ok(())
 }
 
@@ -146,7 +158,9 @@ async fn one_by_one(job: &Job<'_>, progress: &mut Progress<'_>) {
             continue;
         }
         let key = RequestKey(Uuid::new_v4().to_string());
+        hit(ACTING);
         let answer = job.backend.execute(job.account, action, &key).await;
+        hit(ACTED);
         progress.done(index, Outcome::of(answer));
     }
 }

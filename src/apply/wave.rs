@@ -8,11 +8,12 @@ use futures::stream;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::apply::Job;
 use crate::apply::outcome::{NotRun, Outcome, stops};
 use crate::apply::run::{Progress, is_send};
+use crate::apply::{ANSWERED, Job, SENDING};
 use crate::backend::BackendError;
 use crate::domain::keys::RequestKey;
+use crate::failpoint::hit;
 use crate::ledger::{Ledger, NewSend, OPEN_SENDS_MAX, WAVE_SENDS_MAX};
 use crate::plan::action::Action;
 
@@ -142,11 +143,13 @@ pub(super) async fn send(
     let mut answers = stream::iter(calls).buffer_unordered(job.context.in_flight.max(1));
     while let Some((send, outcome)) = answers.next().await {
         let person = &send.record.person;
-        if is_known(send, &outcome) {
-            ledger.close_send(person);
-            if !outcome.is_done() {
+        match known(send, &outcome) {
+            Known::Sent => ledger.close_send(person),
+            Known::NotSent => {
+                ledger.close_send(person);
                 progress.unsent(person);
             }
+            Known::No => {}
         }
         progress.done(send.index, outcome);
     }
@@ -171,7 +174,9 @@ async fn call<'s>(
     if let Some(why) = obstacle {
         return (send, Outcome::NotRun(why));
     }
+    hit(SENDING);
     let answer = job.backend.execute(job.account, &send.action, &send.record.key).await;
+    hit(ANSWERED);
     let outcome = Outcome::of(answer);
     if outcome.error().is_some_and(stops) {
         stopped.store(true, Ordering::Relaxed);
@@ -179,21 +184,31 @@ async fn call<'s>(
     (send, outcome)
 }
 
-/// True if it is known whether the mail went out under this key, in this call or an earlier one.
-fn is_known(send: &Send, outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Done(_) => true,
-        Outcome::Unknown(_) => false,
-        Outcome::NotRun(_) => !send.repeated,
-        Outcome::Refused(error) => !send.repeated || settles_earlier(error),
-    }
+/// What an answer says of the calls under one key, this one and any before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    /// The mail went out.
+    Sent,
+    /// It did not, and will not.
+    NotSent,
+    /// Either.
+    No,
 }
 
-/// True if a refusal says that the earlier call under the same key had no effect either: the
-/// service looks for the key before it looks at anything else but the credential.
-fn settles_earlier(error: &BackendError) -> bool {
+/// What is known of a send after its outcome. The service looks for the key before it looks at
+/// anything but the credential: a refusal of the request itself says that an earlier call under
+/// the key had no effect either; any other refusal speaks of this call only.
+fn known(send: &Send, outcome: &Outcome) -> Known {
+    let error = match outcome {
+        Outcome::Done(_) => return Known::Sent,
+        Outcome::Unknown(_) => return Known::No,
+        Outcome::NotRun(_) if send.repeated => return Known::No,
+        Outcome::NotRun(_) => return Known::NotSent,
+        Outcome::Refused(error) => error,
+    };
     match error {
-        BackendError::Changed { .. } | BackendError::Rejected { .. } => true,
+        BackendError::Changed { code } if code == "idempotency-key-reused" => Known::Sent,
+        BackendError::Changed { .. } | BackendError::Rejected { .. } => Known::NotSent,
         BackendError::Unreachable(_)
         | BackendError::RateLimited { .. }
         | BackendError::Unavailable { .. }
@@ -201,6 +216,12 @@ fn settles_earlier(error: &BackendError) -> bool {
         | BackendError::Unauthorized
         | BackendError::Forbidden { .. }
         | BackendError::NoSuchAccount
-        | BackendError::Malformed { .. } => false,
+        | BackendError::Malformed { .. } => {
+            if send.repeated {
+                Known::No
+            } else {
+                Known::NotSent
+            }
+        }
     }
 }

@@ -4,12 +4,106 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::domain::observed::SeatLimit;
+use crate::apply::Outcome;
+use crate::domain::observed::{Observed, SeatLimit};
+use crate::domain::policy::Mode;
 use crate::plan::action::Action;
 use crate::plan::{Held, Plan, Rule, State};
 
 /// Sends of one wave; as the ledger opens them.
 const WAVE: usize = 64;
+
+/// First line of every answer: `account web/acme (Acme): growth, mode Manage`.
+#[must_use]
+pub fn heading(name: &str, observed: &Observed, mode: Mode) -> String {
+    let account = &observed.account;
+    let plans: Vec<String> = account
+        .subscriptions
+        .iter()
+        .map(|subscription| match subscription.ends_at {
+            Some(at) => format!("{} (ends {at})", subscription.plan),
+            None => subscription.plan.to_string(),
+        })
+        .collect();
+    let plans = if plans.is_empty() { "no subscription".to_owned() } else { plans.join(", ") };
+    let disabled = if account.disabled { ", disabled" } else { "" };
+    format!("account {name} ({}): {plans}{disabled}, mode {mode:?}", account.name)
+}
+
+/// Everyone that is declared, a line each, then the seats.
+#[must_use]
+pub fn status(plan: &Plan, observed: &Observed) -> String {
+    let mut text = String::new();
+    let width = plan.people.keys().map(|person| person.as_str().chars().count()).max();
+    let width = width.unwrap_or(0).max("EMAIL".len());
+    if !plan.people.is_empty() {
+        let _ = writeln!(text, "{:width$}  {:12}  {:10}  NOTE", "EMAIL", "STATE", "ROLE");
+    }
+    for (person, outlook) in &plan.people {
+        let role = outlook.role_seen.as_ref().map_or("-", |role| role.as_str());
+        let note = match (outlook.position, outlook.rule) {
+            (Some(position), _) => format!("position {position}"),
+            (None, Some(rule)) => rule.reason().to_owned(),
+            (None, None) if outlook.role_differs => "another role is declared".to_owned(),
+            (None, None) => String::new(),
+        };
+        let line =
+            format!("{:width$}  {:12}  {role:10}  {note}", person.as_str(), outlook.state.as_str());
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text.push_str(&waiting(plan));
+    let seats = &observed.account.seats;
+    let _ = writeln!(
+        text,
+        "seats {} of {}: {} active, {} pending; {} trimmed, {} queued",
+        seats.used,
+        limit(seats.limit),
+        seats.active,
+        seats.pending,
+        seats.trimmed,
+        plan.seats.queued
+    );
+    text
+}
+
+/// One action with what became of it.
+#[must_use]
+pub fn outcome(action: &Action, outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Done(_) => action.to_string(),
+        Outcome::Refused(error) => format!("! {action}: refused: {error}"),
+        Outcome::Unknown(error) => {
+            format!("! {action}: not known whether it took effect: {error}; the next run finds out")
+        }
+        Outcome::NotRun(why) => format!("! {action}: not done ({})", why.reason()),
+    }
+}
+
+/// Last line of `apply`.
+#[must_use]
+pub fn after(plan: &Plan, done: usize, failed: usize) -> String {
+    let seats = plan.seats;
+    let mut line = match (done, failed) {
+        (0, 0) => "nothing to change".to_owned(),
+        (done, 0) => format!("{done} done"),
+        (done, failed) => format!("{done} done, {failed} not done"),
+    };
+    let _ = write!(line, "; seats {} of {}", seats.before, limit(seats.limit));
+    if seats.queued > 0 {
+        let _ = write!(line, "; {} queued", seats.queued);
+    }
+    if let Some(hold) = &plan.hold {
+        let _ = write!(line, "; {} held", hold.removals + hold.changes);
+    }
+    line
+}
+
+fn limit(limit: SeatLimit) -> String {
+    match limit {
+        SeatLimit::Seats(limit) => limit.to_string(),
+        SeatLimit::Unlimited => "unlimited".to_owned(),
+    }
+}
 
 /// The plan as text: a line for each action, for each thing held and for each person that waits for
 /// somebody, then its blast radius.
@@ -123,12 +217,8 @@ pub fn summary(plan: &Plan) -> String {
         parts.push("nothing to change".to_owned());
     }
     let seats = plan.seats;
-    let limit = match seats.limit {
-        SeatLimit::Seats(limit) => limit.to_string(),
-        SeatLimit::Unlimited => "unlimited".to_owned(),
-    };
-    let mut line =
-        format!("{}; seats {} → {} of {limit}", parts.join(", "), seats.before, seats.after);
+    let (before, after, limit) = (seats.before, seats.after, limit(seats.limit));
+    let mut line = format!("{}; seats {before} → {after} of {limit}", parts.join(", "));
     if seats.queued > 0 {
         let _ = write!(line, "; {} queued", seats.queued);
     }

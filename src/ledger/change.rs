@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::identity::{EmailAddress, PersonHash};
-use crate::domain::keys::{AccountKey, RequestKey, RoleName};
+use crate::domain::keys::{AccountKey, HoldDigest, RequestKey, RoleName};
 use crate::domain::ledger_view::{OpenSend, PersonRecord, Seen};
 use crate::domain::observed::{InvitationState, Observed};
 use crate::ledger::Ledger;
@@ -118,12 +118,10 @@ impl Ledger {
         }
         match approval {
             Approval::None => {}
-            Approval::Seen(digest) => {
-                head.approval_seen = Some(StoredApproval { digest: digest.0.clone(), at: now });
-            }
+            Approval::Seen(digest) => see_approval(head, digest, now),
             Approval::Used(digest) | Approval::Lapsed(digest) => {
                 head.hold_number += 1;
-                head.approval_seen = Some(StoredApproval { digest: digest.0.clone(), at: now });
+                see_approval(head, digest, now);
             }
         }
     }
@@ -170,6 +168,7 @@ impl Ledger {
         let wave = self.head.as_ref().map_or(0, |head| head.wave) + turn;
         let record = self.record_of(&hash).unwrap_or(PersonRecord {
             first_seen: now,
+            declared_by: None,
             owned: true,
             seen: Seen::Never,
             epoch,
@@ -290,6 +289,14 @@ fn new_head(account: &AccountKey, declared: &AccountKey) -> Head {
         hold_number: 0,
         approval_seen: None,
         baseline: None,
+    }
+}
+
+/// Notes when an approval was first seen. It stays noted when it is used or lapses: a person may
+/// leave it where it was given.
+fn see_approval(head: &mut Head, digest: &HoldDigest, now: Timestamp) {
+    if head.approval_seen.as_ref().is_none_or(|seen| seen.digest != digest.0) {
+        head.approval_seen = Some(StoredApproval { digest: digest.0.clone(), at: now });
     }
 }
 

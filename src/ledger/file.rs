@@ -14,8 +14,14 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::failpoint;
 use crate::ledger::error::LedgerError;
 use crate::ledger::store::{LedgerStore, Part, SealedPart, Version, hex};
+
+/// Failpoint: the new file is on the disk, the old one is still in its place.
+pub(super) const WRITTEN_BESIDE: &str = "ledger.written-beside";
+/// Failpoint: the new file is in its place.
+pub(super) const RENAMED: &str = "ledger.renamed";
 
 /// A folder that keeps a ledger.
 #[derive(Debug)]
@@ -197,7 +203,12 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)?;
         file.sync_all()
     });
-    let renamed = written.and_then(|()| fs::rename(&beside, path));
+    let renamed = written.and_then(|()| {
+        failpoint::hit(WRITTEN_BESIDE);
+        fs::rename(&beside, path)?;
+        failpoint::hit(RENAMED);
+        Ok(())
+    });
     if renamed.is_err() {
         let _ = fs::remove_file(&beside);
     }

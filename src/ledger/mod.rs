@@ -14,6 +14,7 @@ mod change;
 mod error;
 mod file;
 mod let_go;
+mod kube;
 mod load;
 mod memory;
 mod pages;
@@ -26,6 +27,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::domain::desired::Origin;
 use crate::domain::identity::{EmailAddress, PersonHash};
 use crate::domain::keys::{AccountKey, HoldDigest, InstallationId};
 use crate::domain::ledger_view::{LedgerView, OpenSend, PersonRecord};
@@ -36,6 +38,7 @@ use crate::ledger::record::{Entry, Head};
 pub use change::{NewSend, OPEN_SENDS_MAX, WAVE_SENDS_MAX};
 pub use error::LedgerError;
 pub use file::FileStore;
+pub use kube::KubeStore;
 pub use memory::{Fault, Hook, MemoryStore, Step};
 pub use pages::PageNumber;
 pub use store::{LedgerStore, Part, SealedPart, Version};
@@ -61,6 +64,9 @@ pub struct Ledger {
     viewed: Option<BTreeSet<PersonHash>>,
     writes: Writes,
 }
+
+/// Points where a debug build can be killed while a file of the ledger is replaced, in order.
+pub const FAILPOINTS: &[&str] = &[file::WRITTEN_BESIDE, file::RENAMED];
 
 /// How often a store was written to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +99,14 @@ impl Ledger {
     #[must_use]
     pub fn installation(&self) -> Option<InstallationId> {
         self.head.as_ref().map(|head| InstallationId(head.installation.clone()))
+    }
+
+    /// When a declaration of a person was first seen; `None` for one that never counted.
+    #[must_use]
+    pub fn first_seen(&self, person: &EmailAddress, origin: &Origin) -> Option<Timestamp> {
+        let entry = self.people.get(&person.hashed(&self.head.as_ref()?.salt))?;
+        let same = entry.record.declared_by.as_ref() == Some(&origin.object());
+        same.then_some(entry.record.first_seen)
     }
 
     /// What is known of everyone that is declared or at the service.

@@ -8,6 +8,7 @@ use crate::api::Account;
 use crate::api::AccountClass;
 use crate::api::Membership;
 use crate::api::Team;
+use crate::manifests::people::address;
 use crate::manifests::reason::Reason;
 use crate::manifests::reason::Rejection;
 use crate::manifests::resolve::Outcome;
@@ -211,7 +212,7 @@ fn sort_team(
             {
                 account.stray_teams.push(team.clone());
             }
-            sorted.strays.insert(key, Outcome::rejected(rejection.clone()));
+            sorted.strays.insert(key, Outcome::with(vec![rejection.clone()]));
         }
     }
 }
@@ -231,13 +232,15 @@ fn sort_membership(
         }
         Err(rejection) => {
             let key = membership_key(&membership.object);
-            sorted.problems.push(membership.problem(&key, rejection));
+            let mut wrong = vec![rejection.clone()];
+            wrong.extend(address(&membership.object.spec.email, "/spec/email".to_owned()).err());
+            sorted.problems.extend(wrong.iter().map(|wrong| membership.problem(&key, wrong)));
             for (_, account) in
                 accounts.iter_mut().filter(|((space, _), _)| *space == key.namespace)
             {
                 account.stray_memberships.push(membership.clone());
             }
-            sorted.strays.insert(key, Outcome::rejected(rejection.clone()));
+            sorted.strays.insert(key, Outcome::with(wrong));
         }
     }
 }

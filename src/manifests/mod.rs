@@ -33,6 +33,7 @@ pub use crate::manifests::source::DEFAULT_NAMESPACE;
 pub use crate::manifests::source::Declared;
 pub use crate::manifests::source::ObjectKey;
 pub use crate::manifests::source::Source;
+pub use crate::manifests::source::namespace;
 pub use crate::manifests::terms::APPROVE_ANNOTATION;
 
 #[cfg(test)]

@@ -89,11 +89,6 @@ impl Outcome {
         Self::with(Vec::new())
     }
 
-    /// Not accepted.
-    pub(super) fn rejected(rejection: Rejection) -> Self {
-        Self::with(vec![rejection])
-    }
-
     /// Not accepted for all these reasons; accepted, if there are none.
     pub(super) fn with(mut rejections: Vec<Rejection>) -> Self {
         let more = rejections.split_off(rejections.len().min(1));

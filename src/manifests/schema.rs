@@ -3,8 +3,8 @@
 use kube::core::cel::CompiledSchema;
 use kube::core::cel::ErrorKind;
 use kube::core::cel::ValidationError;
-use kube::core::cel::Validator;
 use kube::core::cel::compile_schema;
+use kube::core::cel::validate_compiled;
 use serde_json::Value;
 use serde_json::json;
 
@@ -37,6 +37,7 @@ impl Schema {
     pub fn new(schema: Value) -> Self {
         let mut with_patterns = schema.clone();
         patterns_to_rules(&mut with_patterns);
+        keep_rules(&mut with_patterns);
         Self { schema, rules: compile_schema(&with_patterns) }
     }
 
@@ -46,7 +47,7 @@ impl Schema {
     /// not dropped but refused, since `roster:` without lines would be an empty roster.
     pub fn check(&self, object: &Value) -> (Value, Vec<Fault>) {
         let mut faults = Vec::new();
-        let spec = Node { schema: &self.schema["properties"]["spec"], pointer: "/spec".to_owned() };
+        let spec = Node::new(&self.schema["properties"]["spec"], "/spec".to_owned());
         let defaulted = match object.get("spec") {
             Some(value) => {
                 spec.check(value, &mut faults);
@@ -59,7 +60,7 @@ impl Schema {
         };
         // A rule cannot be evaluated on a value of the wrong type: that is said already.
         let broken = !faults.is_empty();
-        let errors = Validator::new().validate_compiled(&self.rules, &defaulted, None).err();
+        let errors = validate_compiled(&self.rules, &defaulted, None).err();
         for error in errors.into_iter().flatten() {
             if !broken || error.kind == ErrorKind::ValidationFailure {
                 faults.push(self.rule_fault(&error));
@@ -86,14 +87,23 @@ impl Schema {
 
 /// One place in the schema.
 struct Node<'a> {
+    /// What fits here.
     schema: &'a Value,
+    /// What explains it: the schema, or for items the schema of their list.
+    explained: &'a Value,
+    /// Where.
     pointer: String,
 }
 
-impl Node<'_> {
+impl<'a> Node<'a> {
+    /// A place that is explained by its own schema.
+    fn new(schema: &'a Value, pointer: String) -> Self {
+        Self { schema, explained: schema, pointer }
+    }
+
     /// Something wrong here.
     fn fault(&self, message: impl Into<String>) -> Fault {
-        Fault { pointer: self.pointer.clone(), message: message.into(), hint: hint(self.schema) }
+        Fault { pointer: self.pointer.clone(), message: message.into(), hint: hint(self.explained) }
     }
 
     /// Checks a value and everything in it.
@@ -123,7 +133,7 @@ impl Node<'_> {
         for (name, value) in value.as_object().unwrap_or(&empty) {
             let pointer = child(&self.pointer, name);
             match known.get(name) {
-                Some(schema) => Node { schema, pointer }.check(value, faults),
+                Some(schema) => Node::new(schema, pointer).check(value, faults),
                 None => faults.push(unknown(pointer, name, known.keys().map(String::as_str))),
             }
         }
@@ -131,8 +141,7 @@ impl Node<'_> {
             let name = name.as_str().unwrap_or_default();
             if value.get(name).is_none() {
                 let schema = &self.schema["properties"][name];
-                faults
-                    .push(Node { schema, pointer: child(&self.pointer, name) }.fault("is missing"));
+                faults.push(Node::new(schema, child(&self.pointer, name)).fault("is missing"));
             }
         }
     }
@@ -145,7 +154,10 @@ impl Node<'_> {
         }
         for (position, item) in items.iter().enumerate() {
             let pointer = child(&self.pointer, &position.to_string());
-            let node = Node { schema: &self.schema["items"], pointer };
+            let schema = &self.schema["items"];
+            let own = schema.get("description").is_some();
+            let explained = if own { schema } else { self.explained };
+            let node = Node { schema, explained, pointer };
             node.check(item, faults);
             let set = self.schema["x-kubernetes-list-type"] == "set";
             if set && items.iter().take(position).any(|earlier| earlier == item) {
@@ -169,11 +181,13 @@ impl Node<'_> {
         }
         let length = text.chars().count();
         if let Some(least) = self.limit("minLength").filter(|least| length < *least) {
-            faults
-                .push(self.fault(format!("has {length} characters; at least {least} are needed")));
+            faults.push(self.fault(match least {
+                1 => "must not be empty".to_owned(),
+                _ => format!("is shorter than {least} characters"),
+            }));
         }
         if let Some(most) = self.limit("maxLength").filter(|most| length > *most) {
-            faults.push(self.fault(format!("has {length} characters; at most {most} are allowed")));
+            faults.push(self.fault(format!("is longer than {most} characters")));
         }
     }
 
@@ -286,6 +300,36 @@ fn patterns_to_rules(schema: &mut Value) {
     if schema.get("items").is_some() {
         patterns_to_rules(&mut schema["items"]);
     }
+}
+
+/// What is left to do below a place of a schema.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rules {
+    Some,
+    None,
+}
+
+/// Drops fields without a rule, so that a roster without rules is not walked line by line.
+fn keep_rules(schema: &mut Value) -> Rules {
+    let mut rules = match schema.get("x-kubernetes-validations") {
+        Some(_) => Rules::Some,
+        None => Rules::None,
+    };
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.retain(|_, property| keep_rules(property) == Rules::Some);
+        if !properties.is_empty() {
+            rules = Rules::Some;
+        }
+    }
+    if let Some(fields) = schema.as_object_mut()
+        && let Some(items) = fields.get_mut("items")
+    {
+        match keep_rules(items) {
+            Rules::Some => rules = Rules::Some,
+            Rules::None => drop(fields.remove("items")),
+        }
+    }
+    rules
 }
 
 /// `spec.roster[3].email` as a JSON pointer. No field of our kinds has a dot or a bracket.

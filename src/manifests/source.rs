@@ -8,6 +8,7 @@ use kube::core::NamespaceResourceScope;
 
 use crate::api;
 use crate::domain::desired::OriginKind;
+use crate::manifests::reason::Reason;
 use crate::manifests::reason::Rejection;
 use crate::yaml::Document;
 use crate::yaml::Problem;
@@ -89,6 +90,22 @@ fn key(
 /// Namespace of an object; for files without one, `default`.
 pub fn namespace(object: &impl kube::Resource) -> String {
     object.meta().namespace.clone().unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned())
+}
+
+impl<T: kube::Resource<DynamicType = ()>> Declared<T> {
+    /// A problem at `pointer` of this object: with file and line, or with the object's name where
+    /// there is no file.
+    #[must_use]
+    pub fn problem_at(&self, pointer: &str, message: String, hint: String) -> Problem {
+        let name = format!(
+            "{} {}/{}",
+            T::kind(&()),
+            namespace(&*self.object),
+            kube::ResourceExt::name_any(&*self.object)
+        );
+        let rejection = Rejection::new(Reason::NotFound, pointer, message, hint);
+        self.problem(name, &rejection)
+    }
 }
 
 impl<T> Declared<T> {

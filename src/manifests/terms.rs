@@ -16,6 +16,7 @@ use crate::manifests::source::quote;
 use crate::profile::OnShrink;
 use crate::profile::Profile;
 use crate::profile::Teams;
+use crate::profile::built_in_names;
 use crate::yaml::nearest;
 
 /// Annotation of an Account by which a person lets a held set run: its value is the digest.
@@ -81,17 +82,23 @@ fn references(declarations: &Declarations, profile: Option<&Profile>) -> Vec<Rej
             wrong.push(Rejection::new(Reason::NotFound, "/spec/className", message, hint));
         }
         (Some(class), None) => {
-            let profile = quote(&class.object.spec.profile);
-            let message = format!(
-                "AccountClass {} names profile {profile}, which there is not",
-                quote(class_name)
-            );
-            let hint = "`seatkeeper profile check` lists the built-in profiles";
-            wrong.push(Rejection::new(Reason::UnknownProfile, "/spec/className", message, hint));
+            wrong.push(unknown_profile(&class.object.spec.profile, class_name));
         }
         (Some(_), Some(_)) => (),
     }
     wrong
+}
+
+/// A class whose profile there is not.
+fn unknown_profile(name: &str, class_name: &str) -> Rejection {
+    let message =
+        format!("AccountClass {} names unknown profile {}", quote(class_name), quote(name));
+    let known = || built_in_names().iter().copied();
+    let hint = match nearest(name, known()) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => format!("built-in profiles are {}", list(known())),
+    };
+    Rejection::new(Reason::UnknownProfile, "/spec/className", message, hint)
 }
 
 /// What the profile has to allow.

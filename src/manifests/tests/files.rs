@@ -82,12 +82,12 @@ fn limits_of_the_schema_hold_in_files_too() {
       hint: AccountClass of this account. Required; cannot change.
     m.yaml:4:26: spec.accountId: is not of the form ^[A-Za-z0-9][A-Za-z0-9_-]*$
       hint: Id or slug of the account at the account service. Required; cannot change.
-    m.yaml:4:80: spec.credentialsSecretRef.key: has 300 characters; at most 253 are allowed
+    m.yaml:4:80: spec.credentialsSecretRef.key: is longer than 253 characters
       hint: Key in the Secret's data.
-    m.yaml:4:428: spec.grantableRoles[1]: has 0 characters; at least 1 are needed
-      hint: see `kubectl explain` for what fits here
+    m.yaml:4:428: spec.grantableRoles[1]: must not be empty
+      hint: Protected roles of the profile that Teams and Memberships of this account may give. Default: none.
     m.yaml:4:432: spec.grantableRoles[2]: is there twice
-      hint: see `kubectl explain` for what fits here
+      hint: Protected roles of the profile that Teams and Memberships of this account may give. Default: none.
     m.yaml:4:440: spec.resync: must be a text, not a number
       hint: How often the account service is compared with what is declared when nothing changed here: a whole number with `s`, `m`, `h` or `d`. Default `10m`, at least `5s`.
     m.yaml:4:462: spec.removals.maxPercent: is 101; at most 100 is allowed
@@ -96,7 +96,7 @@ fn limits_of_the_schema_hold_in_files_too() {
       hint: So many are always allowed within `window`. Default 3.
     m.yaml:4:493: spec.removals.maxTotal: is 3000000000; at most 100000 is allowed
       hint: Upper bound of what `maxPercent` allows, in people. Default 50.
-    m.yaml:9:44: spec.roster[0].email: has 1 characters; at least 3 are needed
+    m.yaml:9:44: spec.roster[0].email: is shorter than 3 characters
       hint: Address that the invitation goes to. Compared without case. Required.
     ");
 }

@@ -1,31 +1,22 @@
 //! Manifests as text in, what was understood of them as text out.
 
 mod files;
+mod folders;
 mod people;
+mod properties;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use crate::domain::desired::{DeletionPolicy, Origin};
 use crate::domain::identity::EmailAddress;
-use crate::domain::observed::SeatLimit;
 use crate::manifests::documents::Collector;
 use crate::manifests::resolve::Outcome;
 use crate::manifests::resolve::Resolved;
 use crate::manifests::resolve::resolve;
 use crate::manifests::source::ObjectKey;
-use crate::profile::Cancellation;
-use crate::profile::InvitationRules;
-use crate::profile::Manage;
-use crate::profile::OnShrink;
-use crate::profile::Plan;
-use crate::profile::Profile;
-use crate::profile::ResendLink;
-use crate::profile::Role;
-use crate::profile::SeatRules;
-use crate::profile::Teams;
+use crate::profile::built_in;
 
 /// The class and the account that most cases need; every word of the account can be replaced.
 pub const ACCOUNT: &str = "\
@@ -62,36 +53,6 @@ pub fn object(kind: &str, name: &str, spec: &str) -> String {
         "apiVersion: seatkeeper.dev/v1alpha1\nkind: {kind}\n\
          metadata: {{name: {name}, namespace: web}}\nspec: {{{spec}}}\n---\n"
     )
-}
-
-/// A profile with the roles of the first product.
-pub fn profile() -> Profile {
-    let role = |name: &str| Role {
-        name: name.into(),
-        permissions: BTreeSet::new(),
-        min_holders: u32::from(name == "owner"),
-        max_holders: None,
-        invitable: name != "owner",
-        protected: name == "owner" || name == "admin",
-        immutable: false,
-        removable: true,
-    };
-    Profile {
-        name: "nitropack".to_owned(),
-        title: "NitroPack".to_owned(),
-        teams: Teams::One,
-        permissions: BTreeMap::new(),
-        roles: ["owner", "admin", "developer", "biller"].map(role).to_vec(),
-        manage: Manage::default(),
-        plans: vec![Plan { name: "growth".into(), seats: SeatLimit::Seats(3), paid: true }],
-        seats: SeatRules { counts: BTreeSet::new(), on_shrink: OnShrink::TrimLatestAdded },
-        cancellation: Cancellation::AtOnce,
-        invitations: InvitationRules {
-            lifetime: Duration::from_secs(86_400),
-            resend: ResendLink::SameLink,
-        },
-        digest: String::new(),
-    }
 }
 
 /// Reads one file and says what was found: one line an object, a note or a problem.
@@ -134,12 +95,13 @@ pub fn resolved(text: &str, with: &With<'_>) -> (Resolved, String) {
     let sorted = objects.by_account();
     let account =
         sorted.accounts.iter().find(|a| a.account.object.metadata.name.as_deref() == Some("acme"));
-    let profile = with.profile.clone();
+    let class = account.unwrap().class.clone();
+    let profile = class.and_then(|class| built_in(&class.object.spec.profile));
     let age = |_: &EmailAddress, origin: &Origin| {
         let position = with.oldest_first.iter().position(|name| *name == origin.name)?;
         Some(time(i64::try_from(position).unwrap()).0)
     };
-    let resolved = resolve(account.unwrap(), profile.as_ref(), &age);
+    let resolved = resolve(account.unwrap(), profile.as_deref(), &age);
     let mut lines = Vec::new();
     if let Err(rejection) = &resolved.account {
         lines.push(format!("account: {} {}", rejection.reason.as_str(), rejection.text()));
@@ -152,25 +114,18 @@ pub fn resolved(text: &str, with: &With<'_>) -> (Resolved, String) {
     (resolved, lines.join("\n"))
 }
 
-/// Resolves with the usual profile and no ages.
+/// Resolves when nothing is being deleted and nothing was seen before.
 pub fn check(text: &str) -> String {
     resolved(text, &With::default()).1
 }
 
 /// What a case adds to its text.
+#[derive(Default)]
 pub struct With<'a> {
     /// Objects that are being deleted.
     pub deleted: &'a [&'a str],
     /// Objects that were seen before, the oldest first.
     pub oldest_first: &'a [&'a str],
-    /// The profile that the class names.
-    pub profile: Option<Profile>,
-}
-
-impl Default for With<'_> {
-    fn default() -> Self {
-        Self { deleted: &[], oldest_first: &[], profile: Some(profile()) }
-    }
 }
 
 /// A time.

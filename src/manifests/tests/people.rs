@@ -2,9 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::{ACCOUNT, With, check, membership, object, profile, resolved, team};
-use crate::profile::OnShrink;
-use crate::profile::Teams;
+use super::{ACCOUNT, With, check, membership, object, resolved, team};
 
 /// A case with the usual account.
 fn with_account(objects: &[String]) -> String {
@@ -190,16 +188,11 @@ fn the_order_of_the_objects_does_not_matter() {
     ];
     let mut turned = objects.clone();
     turned.reverse();
-    let without_lines = |text: String| -> String {
-        text.lines().map(|line| line.split_once(": spec").map_or(line, |(_, rest)| rest)).collect()
+    let people = |objects: &[String]| {
+        let (resolved, _) = resolved(&with_account(objects), &With::default());
+        (resolved.desired, resolved.outcomes)
     };
-    let (there, back) = (check(&with_account(&objects)), check(&with_account(&turned)));
-    let sorted = |text: &str| {
-        let mut lines: Vec<String> = text.lines().map(|l| without_lines(l.to_owned())).collect();
-        lines.sort();
-        lines
-    };
-    assert_eq!(sorted(&there), sorted(&back));
+    assert_eq!(people(&objects), people(&turned));
 }
 
 #[test]
@@ -230,6 +223,8 @@ fn what_names_nothing_is_reported_and_its_people_are_left_as_they_are() {
       hint: make that Team, or name one of this namespace
     m.yaml:34:18: spec.teamRef.name: there is no Team `core` in namespace `web`
       hint: make that Team, or name one of this namespace
+    m.yaml:34:31: spec.email: `dee@` has a domain that is not a valid domain name
+      hint: write it as `name@example.com`
     ");
 }
 
@@ -275,22 +270,24 @@ fn nothing_may_be_planned_for_an_account_that_is_not_accepted() {
         "roster: [{email: ana@example.com, role: nurse}, {email: bo@example.com, role: biller}]",
     )])
     .replace("grantableRoles: [admin]", "grantableRoles: [admn]\n  onSeatShortage: Trim");
-    let mut keeps = profile();
-    keeps.seats.on_shrink = OnShrink::Keep;
-    let (resolved, text) = resolved(&text, &With { profile: Some(keeps), ..With::default() });
+    let text = text.replace("profile: nitropack", "profile: portal");
+    let (resolved, text) = resolved(&text, &With::default());
     assert!(resolved.policy.is_none());
     assert_snapshot!(text, @"
-    account: ProfileCannot spec.onSeatShortage: profile `nitropack` does not trim people over the limit; set `Hold`, or leave the field out
+    account: ProfileCannot spec.onSeatShortage: profile `portal` does not trim people over the limit; set `Hold`, or leave the field out
     ana@example.com: frozen
     bo@example.com: frozen
     Team web/core: ParentNotAccepted
     Team web/core line 0 ana@example.com: UnknownRole
-    m.yaml:14:20: spec.grantableRoles[0]: `admn` is not a role of profile `nitropack`
+    Team web/core line 1 bo@example.com: UnknownRole
+    m.yaml:14:20: spec.grantableRoles[0]: `admn` is not a role of profile `portal`
       hint: did you mean `admin`?
-    m.yaml:15:3: spec.onSeatShortage: profile `nitropack` does not trim people over the limit
+    m.yaml:15:3: spec.onSeatShortage: profile `portal` does not trim people over the limit
       hint: set `Hold`, or leave the field out
-    m.yaml:20:68: spec.roster[0].role: `nurse` is not a role of profile `nitropack`
-      hint: its roles are `owner`, `admin`, `developer`, `biller`
+    m.yaml:20:68: spec.roster[0].role: `nurse` is not a role of profile `portal`
+      hint: its roles are `owner`, `admin`, `member`
+    m.yaml:20:106: spec.roster[1].role: `biller` is not a role of profile `portal`
+      hint: its roles are `owner`, `admin`, `member`
     ");
 }
 
@@ -305,10 +302,25 @@ fn a_class_or_profile_that_there_is_not_is_refused() {
     m.yaml:10:3: spec.className: there is no AccountClass `nitro`
       hint: make that AccountClass, or name one that there is
     ");
-    assert_snapshot!(resolved(&text, &With { profile: None, ..With::default() }).1, @"");
-    let mut many = profile();
-    many.teams = Teams::Many;
-    assert_snapshot!(resolved(&text, &With { profile: Some(many), ..With::default() }).1, @"");
+    assert_snapshot!(check(&text.replace("profile: nitropack", "profile: nitropak")), @"
+    account: UnknownProfile spec.className: AccountClass `nitropack` names unknown profile `nitropak`; did you mean `nitropack`?
+    ana@example.com: frozen
+    Team web/core: ParentNotAccepted
+    m.yaml:10:3: spec.className: AccountClass `nitropack` names unknown profile `nitropak`
+      hint: did you mean `nitropack`?
+    ");
+    assert_snapshot!(check(&text.replace("profile: nitropack", "profile: catalogue")), @"
+    account: NotServed spec.className: profile `catalogue` has many teams in an account: not served yet; use a class whose profile has one team in an account
+    ana@example.com: frozen
+    Team web/core: ParentNotAccepted
+    Team web/core line 0 ana@example.com: UnknownRole
+    m.yaml:10:3: spec.className: profile `catalogue` has many teams in an account: not served yet
+      hint: use a class whose profile has one team in an account
+    m.yaml:14:20: spec.grantableRoles[0]: `admin` is not a role of profile `catalogue`
+      hint: its roles are `company-admin`, `team-admin`, `member`
+    m.yaml:19:68: spec.roster[0].role: `biller` is not a role of profile `catalogue`
+      hint: its roles are `company-admin`, `team-admin`, `member`
+    ");
 }
 
 #[test]

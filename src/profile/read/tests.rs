@@ -202,7 +202,7 @@ fn words_are_closed() {
 }
 
 #[test]
-fn values_of_the_wrong_kind_are_refused() {
+fn seats_and_flags_of_the_wrong_kind_are_refused() {
     check(
         &[("team: {seats: 10}", "team: {seats: many}")],
         &[
@@ -231,6 +231,10 @@ fn values_of_the_wrong_kind_are_refused() {
             "  hint: write `true` or `false`",
         ],
     );
+}
+
+#[test]
+fn lifetimes_of_the_wrong_kind_are_refused() {
     check(
         &[("lifetime: 30d", "lifetime: 30 days")],
         &[
@@ -252,6 +256,10 @@ fn values_of_the_wrong_kind_are_refused() {
             "  hint: write days or hours, from `1h` to `365d`",
         ],
     );
+}
+
+#[test]
+fn texts_mappings_and_lists_of_the_wrong_kind_are_refused() {
     check(
         &[("title: Acme", "title: ''")],
         &[
@@ -428,6 +436,10 @@ fn every_account_has_an_owner() {
             "  hint: add `protected: true`",
         ],
     );
+}
+
+#[test]
+fn the_bounds_of_holders_can_be_met() {
     check(
         &[("holders: {min: 1}", "holders: {min: 2}")],
         &[
@@ -459,6 +471,10 @@ fn every_account_has_an_owner() {
             "  hint: raise `holders.max`, or use `ownershipChange: move`",
         ],
     );
+}
+
+#[test]
+fn a_change_of_owner_says_what_becomes_of_the_former() {
     check(
         &[("{openingAccount: true}", "{openingAccount: true, ownershipChange: move}")],
         &[
@@ -537,7 +553,7 @@ fn permission_and_reach_go_together() {
 }
 
 #[test]
-fn plans_and_seats_go_together() {
+fn plans_are_in_order_and_cover_every_account() {
     check(
         &[("plans:\n  none: {seats: 1, paid: false}\n  team: {seats: 10}", "plans: {}")],
         &[
@@ -566,6 +582,10 @@ fn plans_and_seats_go_together() {
             "  hint: put the plans in the order of their tiers, lowest first",
         ],
     );
+}
+
+#[test]
+fn pool_limit_and_what_counts_go_together() {
     check(
         &[("pool: account", "pool: none")],
         &[
@@ -605,6 +625,10 @@ fn plans_and_seats_go_together() {
             "  hint: keep one of the two",
         ],
     );
+}
+
+#[test]
+fn people_are_limited_by_seats_alone() {
     check(
         &[
             ("team: {seats: 10}", "team: {seats: 10, meters: {users: 5}}"),
@@ -717,4 +741,87 @@ fn nobody_gets_a_guarded_role_by_the_way() {
         &[("notes: none", "notes: none\nclientAccess: {roles: [], healthOf: websites}")],
         &["p.yaml:24:16: clientAccess.roles: no role can be asked for", "  hint: list roles"],
     );
+}
+
+#[test]
+fn all_problems_are_told_at_once_in_the_order_of_the_file() {
+    check(
+        &[
+            ("formatVersion: 1\n", "formatVersion: 2\nfoo: 1\n"),
+            ("receives: [news]", "receives: [new]"),
+            ("team: {seats: 10}", "team: {seats: 010}"),
+            ("notes: none", "notes: nobody"),
+        ],
+        &[
+            "p.yaml:1:1: formatVersion: this program reads format 1 only",
+            "  hint: write `formatVersion: 1`, or use the version of the program that it is for",
+            "p.yaml:2:1: foo: unknown key `foo`",
+            "  hint: known here: formatVersion, profile, title, teams, team, permissions, roles, \
+             manage, plans, seats, cancellation, invitations, secureSignIn, autoJoin, \
+             clientAccess, categories, notify, notes, meters",
+            "p.yaml:12:50: roles.guest.receives[0]: there is no category `new`",
+            "  hint: did you mean `news`?",
+            "p.yaml:19:10: plans.team.seats: must be a whole number or `unlimited`",
+            "  hint: write how many people the plan allows",
+            "p.yaml:19:17: plans.team.seats: `010` begins with 0: some readers take it as octal",
+            "  hint: put it in quotes if it is text, or leave the 0 out",
+            "p.yaml:24:1: notes: unknown word `nobody`",
+            "  hint: known here: authorOnly, none",
+        ],
+    );
+}
+
+#[test]
+fn a_role_called_no_works() {
+    let text = RIGHT.replace("guest:", "no:").replace("title: News", "title: News, openTo: [no]");
+    let profile = read("p.yaml", &text).unwrap();
+    let no = &profile.roles[2];
+    assert_eq!(no.name.as_str(), "no");
+    assert!(profile.permits(&no.name, "product.use") && no.receives.contains("news"));
+    assert!(profile.categories[0].open_to.contains(&no.name));
+}
+
+#[test]
+fn roles_and_plans_keep_the_order_of_the_file() {
+    let profile = read("p.yaml", RIGHT).unwrap();
+    let roles: Vec<&str> = profile.roles.iter().map(|role| role.name.as_str()).collect();
+    assert_eq!(roles, ["owner", "developer", "guest"]);
+    let swapped = RIGHT.replace("  developer: {p", "  zed: {p").replace("developer:", "zed:");
+    let profile = read("p.yaml", &swapped).unwrap();
+    assert_eq!(profile.rank(&"zed".into()), Some(1));
+    assert_eq!(profile.rank(&"guest".into()), Some(2));
+}
+
+#[test]
+fn what_is_no_profile_at_all_is_told_too() {
+    let told = |text: &str| match read("p.yaml", text) {
+        Ok(profile) => format!("{profile:?}"),
+        Err(problems) => problems.iter().map(|problem| format!("{problem}\n")).collect(),
+    };
+    assert_eq!(told(""), "p.yaml: the file is empty\n  hint: write a profile\n");
+    assert_eq!(told("# nothing\n---\n"), told(""));
+    assert!(told("[1, 2]").starts_with("p.yaml:1:1: must be a mapping\n"), "{}", told("[1, 2]"));
+    assert!(told("a: [1").starts_with("p.yaml:1:4: a: not valid YAML: "), "{}", told("a: [1"));
+}
+
+#[test]
+fn no_file_makes_the_reader_stumble() {
+    let lines: Vec<&str> = RIGHT.lines().collect();
+    for left_out in 0..lines.len() {
+        let text: Vec<&str> = [&lines[..left_out], &lines[left_out + 1..]].concat();
+        let _ = read("p.yaml", &text.join("\n"));
+    }
+    for end in (0..RIGHT.len()).step_by(7) {
+        assert!(read("p.yaml", &RIGHT[..end]).is_err());
+    }
+    for value in ["x", "1", "true", "[]", "{}", "null", "[[]]", "{a: {b: c}}"] {
+        for key in super::KEYS {
+            let text: String = RIGHT
+                .lines()
+                .filter(|line| !line.starts_with(&format!("{key}:")))
+                .map(|line| format!("{line}\n"))
+                .collect();
+            let _ = read("p.yaml", &format!("{text}{key}: {value}\n"));
+        }
+    }
 }
