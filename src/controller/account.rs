@@ -18,13 +18,14 @@ use crate::controller::queue::{Next, jitter};
 use crate::controller::round::Round;
 use crate::controller::session::Session;
 use crate::controller::status::{Finding, Looked, Trouble};
-use crate::controller::{fetch, finalizers, let_go, mark, report};
+use crate::controller::{fetch, let_go, mark, report};
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::keys::AccountKey;
 use crate::domain::policy::Policy;
 use crate::ledger::{KubeStore, Ledger};
 use crate::plan::Plan;
 use crate::plan::action::{Action, EndCause};
+use crate::profile::Profile;
 
 /// Longest reconcile; what is cut goes on from where it was.
 const DEADLINE: Duration = Duration::from_secs(300);

@@ -27,13 +27,12 @@ impl Clients {
     ///
     /// The configuration cannot work, for example a certificate that cannot be read.
     pub fn new(config: &Config) -> Result<Self, kube::Error> {
-        let reader = Config { read_timeout: None, default_retry: true, ..config.clone() };
-        let writer = Config {
-            read_timeout: Some(DEADLINE),
-            reset_reader_on_write: true,
-            default_retry: false,
-            ..config.clone()
-        };
+        let (mut reader, mut writer) = (config.clone(), config.clone());
+        reader.read_timeout = None;
+        reader.default_retry = true;
+        writer.read_timeout = Some(DEADLINE);
+        writer.reset_reader_on_write = true;
+        writer.default_retry = false;
         Ok(Self { reader: Client::try_from(reader)?, writer: Client::try_from(writer)? })
     }
 }

@@ -50,13 +50,14 @@ pub fn transition(kind: &str, old: &[Condition], new: &[Condition]) -> Option<Tr
 /// Publishes what began or ended at objects of one kind.
 pub async fn publish_transitions<'a, K: Marked>(
     ctx: &Context,
-    written: impl Iterator<Item = (&'a ObjectMeta, &'a [Condition], &'a [Condition])>,
+    written: Vec<(&'a ObjectMeta, &'a [Condition], &'a [Condition])>,
 ) {
     let kind = K::kind(&());
-    let news = written.filter_map(|(object, old, new)| {
+    let news = written.into_iter().filter_map(|(object, old, new)| {
         transition(&kind, old, new).map(|transition| (object, transition))
     });
-    for (object, Transition { kind, reason, note }) in news.take(AT_MOST) {
+    let news: Vec<_> = news.take(AT_MOST).collect();
+    for (object, Transition { kind, reason, note }) in news {
         publish::<K>(ctx, object, kind, reason, note).await;
     }
 }

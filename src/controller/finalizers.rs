@@ -1,7 +1,6 @@
 //! Our marks on objects: an object that granted something stays until that is settled.
 
-use futures::StreamExt as _;
-use futures::TryStreamExt as _;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
@@ -93,12 +92,12 @@ pub async fn add<K: Marked>(
     let lacking = objects
         .into_iter()
         .filter(|object| !is_marked::<K>(object) && object.deletion_timestamp.is_none());
-    let writes = lacking.map(|object| async move {
+    let wanted = lacking.map(|object| {
         let mut finalizers = object.finalizers.clone().unwrap_or_default();
         finalizers.push(K::FINALIZER.to_owned());
-        write::<K>(ctx, &object, finalizers).await
+        (object, finalizers)
     });
-    futures::stream::iter(writes).buffer_unordered(AT_ONE_TIME).try_collect().await
+    write_all::<K>(ctx, wanted.collect()).await
 }
 
 /// Takes our mark off the objects that carry it.
@@ -111,21 +110,31 @@ pub async fn remove<K: Marked>(
     objects: impl IntoIterator<Item = ObjectMeta>,
 ) -> Result<(), ClusterError> {
     let carrying = objects.into_iter().filter(is_marked::<K>);
-    let writes = carrying.map(|object| async move {
+    let wanted = carrying.map(|object| {
         let mut finalizers = object.finalizers.clone().unwrap_or_default();
         finalizers.retain(|finalizer| finalizer != K::FINALIZER);
-        write::<K>(ctx, &object, finalizers).await
+        (object, finalizers)
     });
+    write_all::<K>(ctx, wanted.collect()).await
+}
+
+/// Writes finalizers of several objects, some at one time.
+async fn write_all<K: Marked>(
+    ctx: &Context,
+    wanted: Vec<(ObjectMeta, Vec<String>)>,
+) -> Result<(), ClusterError> {
+    let writes = wanted.into_iter().map(|(object, to)| write::<K>(ctx, object, to).boxed());
+    let writes: Vec<_> = writes.collect();
     futures::stream::iter(writes).buffer_unordered(AT_ONE_TIME).try_collect().await
 }
 
 /// Writes finalizers at the version that was seen; an object that is gone needs none.
 async fn write<K: Marked>(
     ctx: &Context,
-    object: &ObjectMeta,
+    object: ObjectMeta,
     finalizers: Vec<String>,
 ) -> Result<(), ClusterError> {
-    let Name { namespace, name } = Name::of(object);
+    let Name { namespace, name } = Name::of(&object);
     let api: Api<Guarded<K>> = Api::namespaced(ctx.clients.writer.clone(), &namespace);
     let patch = json!({"metadata": {
         "uid": object.uid,

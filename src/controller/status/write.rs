@@ -1,6 +1,6 @@
 //! Writes statuses: one server-side apply an object, and none where nothing differs.
 
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -146,20 +146,20 @@ fn unread<K>(ctx: &Context, objects: &[Guarded<K>]) -> Vec<Write<Shared>> {
 }
 
 /// Writes statuses of one kind, several at one time, then the events of what changed in them.
-async fn write<K: Marked, S: Serialize>(
+async fn write<K: Marked, S: Serialize + Sync>(
     ctx: &Context,
     writes: Vec<Write<S>>,
 ) -> Result<(), ClusterError> {
-    let answers = futures::stream::iter(&writes).map(|write| apply::<K, S>(ctx, write));
-    let answers: Vec<_> = answers.buffered(AT_ONE_TIME).collect().await;
+    let calls: Vec<_> = writes.iter().map(|write| apply::<K, S>(ctx, write).boxed()).collect();
+    let answers: Vec<_> = futures::stream::iter(calls).buffered(AT_ONE_TIME).collect().await;
     let news = writes.iter().zip(&answers).filter(|(_, answer)| answer.is_ok());
     let news = news.map(|(write, _)| (&write.object, &write.old[..], &write.new[..]));
-    events::publish_transitions::<K>(ctx, news).await;
+    events::publish_transitions::<K>(ctx, news.collect()).await;
     answers.into_iter().collect()
 }
 
 /// Applies one status to the very object that it was made for.
-async fn apply<K: Marked, S: Serialize>(
+async fn apply<K: Marked, S: Serialize + Sync>(
     ctx: &Context,
     write: &Write<S>,
 ) -> Result<(), ClusterError> {
