@@ -13,6 +13,7 @@
 mod change;
 mod error;
 mod file;
+mod let_go;
 mod kube;
 mod load;
 mod memory;
