@@ -12,5 +12,7 @@ pub mod ledger;
 pub mod manifests;
 pub mod plan;
 pub mod profile;
+pub mod server;
+pub mod telemetry;
 pub mod wire;
 pub mod yaml;

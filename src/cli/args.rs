@@ -26,6 +26,12 @@ pub struct Cli {
     /// Form of the log lines.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+    /// Any value: no colour in log lines.
+    #[arg(long, hide = true, env = "NO_COLOR", value_name = "ANY")]
+    pub no_color: Option<String>,
+    /// Kill a debug build at a named point, to show that nothing is lost.
+    #[arg(long, hide = true, env = "SEATKEEPER_FAILPOINT", value_name = "NAME[:N]")]
+    pub failpoint: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -138,12 +144,27 @@ pub struct ServerArgs {
     /// Accounts, people and tokens to begin with.
     #[arg(long, value_name = "FILE")]
     pub seed: Option<PathBuf>,
+    /// Profile file of your own, beside the built-in ones or in place of one; repeatable.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Vec<PathBuf>,
+    /// Who confirms a paid plan that an account picks.
+    #[arg(long, value_enum, default_value_t = ConfirmPlansArg::Vendor)]
+    pub confirm_plans: ConfirmPlansArg,
     /// One JSON line for each request is added to this file.
     #[arg(long, value_name = "FILE")]
     pub request_log: Option<PathBuf>,
     /// Writes the address that it listens on to this file once it answers.
     #[arg(long, value_name = "FILE")]
     pub address_file: Option<PathBuf>,
+}
+
+/// Who confirms a paid plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConfirmPlansArg {
+    /// The vendor, with a vendor token.
+    Vendor,
+    /// Nobody: for demos.
+    Auto,
 }
 
 /// Arguments of `crds`.

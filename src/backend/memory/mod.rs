@@ -349,3 +349,97 @@ impl Backend for Memory {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crate::backend::Backend as _;
+    use crate::backend::BackendError;
+    use crate::backend::Executed;
+    use crate::backend::memory::{Fault, Memory};
+    use crate::domain::identity::EmailAddress;
+    use crate::domain::keys::{AccountKey, RequestKey};
+    use crate::domain::observed::{
+        InvitationState, MemberState, Observed, ObservedAccount, ObservedSeats, ReadEvidence,
+        SeatLimit,
+    };
+    use crate::plan::action::Action;
+    use crate::profile;
+
+    fn person(name: &str) -> EmailAddress {
+        EmailAddress::parse(&format!("{name}@example.com")).unwrap()
+    }
+
+    fn service() -> Memory {
+        let seats = ObservedSeats {
+            limit: SeatLimit::Seats(3),
+            used: 0,
+            owner: 0,
+            active: 0,
+            pending: 0,
+            trimmed: 0,
+            enforce_at: None,
+        };
+        let account = ObservedAccount {
+            key: "acc_1".into(),
+            name: "Acme".to_owned(),
+            etag: "0".into(),
+            claim: None,
+            seats,
+            subscriptions: Vec::new(),
+            disabled: false,
+            caller: None,
+        };
+        let observed = Observed {
+            account,
+            members: BTreeMap::new(),
+            invitations: BTreeMap::new(),
+            evidence: ReadEvidence::default(),
+        };
+        let profile = profile::built_in("nitropack").unwrap();
+        Memory::new((*profile).clone(), observed, "2026-11-01T08:00:00Z".parse().unwrap())
+    }
+
+    async fn invite(service: &Memory, name: &str) -> Result<Executed, BackendError> {
+        let role = "developer".into();
+        let action = Action::Invite { person: person(name), role, epoch: 0, key: None };
+        service.execute(&AccountKey::from("acc_1"), &action, &RequestKey::from(name)).await
+    }
+
+    #[tokio::test]
+    async fn a_lost_request_and_a_lost_answer_look_the_same_and_only_one_had_an_effect() {
+        let service = service();
+        service.fail("Invite", 1, Fault::Lost).await;
+        service.fail("Invite", 2, Fault::AnswerLost).await;
+        for effects in [0, 1] {
+            let error = invite(&service, "ana").await.unwrap_err();
+            assert!(error.outcome_unknown(), "{error:?}");
+            assert_eq!(service.effects().await.len(), effects);
+        }
+        let answer = invite(&service, "ana").await.unwrap();
+        assert!(matches!(answer, Executed::Invitation(_)), "the same key: {answer:?}");
+        assert_eq!(service.effects().await.len(), 1);
+        assert_eq!(service.calls().await, BTreeMap::from([("Invite", 3)]));
+    }
+
+    #[tokio::test]
+    async fn the_service_trims_latest_added_first_and_invitations_expire() {
+        let service = service();
+        for (name, day) in [("zoe", 1), ("ana", 2)] {
+            service.advance_to(format!("2026-11-0{day}T09:00:00Z").parse().unwrap()).await;
+            invite(&service, name).await.unwrap();
+            service.accept(&person(name)).await;
+        }
+        invite(&service, "bob").await.unwrap();
+        service.set_limit(SeatLimit::Seats(1)).await;
+        service.advance_to("2026-12-24T09:00:00Z".parse().unwrap()).await;
+        service.trim_over_limit().await;
+
+        let observed = service.observed().await;
+        assert_eq!(observed.invitations[&person("bob")].state, InvitationState::Expired);
+        assert_eq!(observed.members[&person("zoe")].state, MemberState::Active);
+        assert_eq!(observed.members[&person("ana")].state, MemberState::Trimmed);
+        assert_eq!((observed.account.seats.used, observed.account.seats.trimmed), (1, 1));
+    }
+}
