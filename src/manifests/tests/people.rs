@@ -35,6 +35,8 @@ fn a_bad_line_is_reported_and_the_good_ones_go_on() {
     )]);
     assert_snapshot!(check(&text), @"
     dee@example.com: biller by core line 3
+    bo@example.com: frozen
+    cyd@example.com: frozen
     Team web/core line 0 ana: InvalidAddress
     Team web/core line 1 bo@example.com: UnknownRole
     Team web/core line 2 cyd@example.com: UnknownRole
@@ -54,6 +56,8 @@ fn everyone_of_a_team_that_is_not_valid_is_left_as_they_are() {
         "defaultRole: boss, roster: [{email: ana@example.com, role: admin}, {email: bo@example.com}]",
     )]);
     assert_snapshot!(check(&text), @"
+    ana@example.com: frozen
+    bo@example.com: frozen
     Team web/core: UnknownRole
     m.yaml:19:34: spec.defaultRole: `boss` is not a role of profile `nitropack`
       hint: its roles are `owner`, `admin`, `developer`, `biller`
@@ -72,11 +76,11 @@ fn roles_that_may_not_be_given_are_refused() {
     assert_snapshot!(check(&text), @"
     ana@example.com: frozen
     bo@example.com: frozen
-    Membership web/ana: RoleNotGrantable
+    Membership web/ana: RoleNotInvitable
     Membership web/bo: RoleNotGrantable
     Membership web/cyd: InvalidAddress
-    m.yaml:23:55: spec.role: role `owner` is protected
-      hint: add `owner` to spec.grantableRoles of the Account
+    m.yaml:23:55: spec.role: role `owner` cannot be given by an invitation
+      hint: roles that can: `admin`, `developer`, `biller`
     m.yaml:28:54: spec.role: role `admin` is protected
       hint: add `admin` to spec.grantableRoles of the Account
     m.yaml:33:31: spec.email: `cyd@` has a domain that is not a valid domain name
@@ -98,13 +102,13 @@ fn the_older_of_two_declarations_counts() {
     ]);
     let with = With { oldest_first: &["b-older", "core", "a-younger"], ..With::default() };
     assert_snapshot!(resolved(&text, &with).1, @"
-    ana@example.com: developer by a-younger
-    bo@example.com: biller by core line 1
-    Membership web/b-older: Conflict
-    Team web/core line 0 ana@example.com: Conflict
-    m.yaml:19:44: spec.roster[0].email: `ana@example.com` is declared already by Membership web/a-younger
+    ana@example.com: biller by core line 0
+    bo@example.com: developer by b-older
+    Membership web/a-younger: Conflict
+    Team web/core line 1 bo@example.com: Conflict
+    m.yaml:19:84: spec.roster[1].email: `bo@example.com` is declared already by Membership web/b-older
       hint: keep one of the two; the older counts
-    m.yaml:29:31: spec.email: `bo@example.com` is declared already by Team web/core (spec.roster[1])
+    m.yaml:24:31: spec.email: `ana@example.com` is declared already by Team web/core (spec.roster[0])
       hint: keep one of the two; the older counts
     ");
 }
@@ -118,9 +122,9 @@ fn a_declaration_that_was_seen_beats_one_that_is_new_whatever_their_names() {
     ]);
     let with = With { oldest_first: &["z-known"], ..With::default() };
     assert_snapshot!(resolved(&text, &with).1, @"
-    ana@example.com: developer by a-new
-    Membership web/z-known: Conflict
-    m.yaml:29:31: spec.email: `ana@example.com` is declared already by Membership web/a-new
+    ana@example.com: biller by z-known
+    Membership web/a-new: Conflict
+    m.yaml:24:31: spec.email: `ana@example.com` is declared already by Membership web/z-known
       hint: keep one of the two; the older counts
     ");
 }
@@ -134,7 +138,7 @@ fn spellings_of_one_address_are_one_person() {
     ]);
     assert_snapshot!(check(&text), @"
     ana@mail.xn--bcher-kva.example: developer by ana
-    Team web/core line 0 ana@mail.xn--bcher-kva.example: Conflict
+    Team web/core line 0 ana@mail.bücher.example: Conflict
     m.yaml:19:44: spec.roster[0].email: `ana@mail.xn--bcher-kva.example` is declared already by Membership web/ana
       hint: keep one of the two; the older counts
     ");
@@ -152,19 +156,19 @@ fn ties_of_age_go_by_position_then_by_name() {
         membership("b", "email: cyd@example.com, role: biller"),
     ]);
     assert_snapshot!(check(&text), @"
-ana@example.com: developer by core line 2
-cyd@example.com: biller by b
-x@example.com: biller by core line 0
-Membership web/a: Conflict
-Team web/core line 1 ana@example.com: Conflict
-Team web/late line 0 ana@example.com: Conflict
-m.yaml:19:82: spec.roster[1].email: `ana@example.com` is declared already by Team web/core (spec.roster[2])
-  hint: keep one of the two; the older counts
-m.yaml:24:44: spec.roster[0].email: `ana@example.com` is declared already by Team web/core (spec.roster[2])
-  hint: keep one of the two; the older counts
-m.yaml:29:31: spec.email: `cyd@example.com` is declared already by Membership web/b
-  hint: keep one of the two; the older counts
-");
+    ana@example.com: developer by late line 0
+    cyd@example.com: developer by a
+    x@example.com: biller by core line 0
+    Membership web/b: Conflict
+    Team web/core line 1 ana@example.com: Conflict
+    Team web/core line 2 ana@example.com: Conflict
+    m.yaml:19:82: spec.roster[1].email: `ana@example.com` is declared already by Team web/late (spec.roster[0])
+      hint: keep one of the two; the older counts
+    m.yaml:19:122: spec.roster[2].email: `ana@example.com` is declared already by Team web/late (spec.roster[0])
+      hint: keep one of the two; the older counts
+    m.yaml:34:31: spec.email: `cyd@example.com` is declared already by Membership web/a
+      hint: keep one of the two; the older counts
+    ");
 }
 
 #[test]
@@ -176,13 +180,14 @@ fn a_younger_declaration_does_not_take_over_when_the_older_breaks() {
     ]);
     let with = With { oldest_first: &["older", "younger"], ..With::default() };
     assert_snapshot!(resolved(&text, &with).1, @"
-Membership web/older: UnknownRole
-Membership web/younger: Conflict
-m.yaml:24:55: spec.role: `amdin` is not a role of profile `nitropack`
-  hint: did you mean `admin`?
-m.yaml:29:31: spec.email: `ana@example.com` is declared already by Membership web/older
-  hint: keep one of the two; the older counts
-");
+    ana@example.com: frozen
+    Membership web/older: UnknownRole
+    Membership web/younger: Conflict
+    m.yaml:24:55: spec.role: `amdin` is not a role of profile `nitropack`
+      hint: did you mean `admin`?
+    m.yaml:29:31: spec.email: `ana@example.com` is declared already by Membership web/older
+      hint: keep one of the two; the older counts
+    ");
 }
 
 #[test]
@@ -219,6 +224,8 @@ fn what_names_nothing_is_reported_and_its_people_are_left_as_they_are() {
     ]);
     assert_snapshot!(check(&text), @"
     ana@example.com: frozen
+    bo@example.com: frozen
+    cyd@example.com: frozen
     Membership web/bo: ParentNotAccepted
     Membership web/cyd: NotFound
     Membership web/dee: NotFound
@@ -251,14 +258,9 @@ fn an_object_that_is_being_deleted_declares_nobody_and_keeps_its_policy() {
     let with = With { deleted: &["gone", "cyd"], ..With::default() };
     assert_snapshot!(resolved(&text, &with).1, @"
     bo@example.com: developer by bo
-    ana@example.com: frozen
+    ana@example.com: leaving gone line 0, Retain
+    bo@example.com: leaving gone line 1, Retain
     cyd@example.com: leaving cyd, Revoke
-    Team web/gone line 0 ana@example.com: UnknownRole
-    Team web/gone line 1 bo@example.com: Conflict
-    m.yaml:24:92: spec.roster[0].role: `nurse` is not a role of profile `nitropack`
-      hint: its roles are `owner`, `admin`, `developer`, `biller`
-    m.yaml:24:107: spec.roster[1].email: `bo@example.com` is declared already by Membership web/bo
-      hint: keep one of the two; the older counts
     ");
 }
 
@@ -270,8 +272,9 @@ fn memberships_of_a_team_that_is_being_deleted_are_left_as_they_are() {
     ]);
     let with = With { deleted: &["core"], ..With::default() };
     assert_snapshot!(resolved(&text, &with).1, @"
-    cyd@example.com: biller by cyd
+    cyd@example.com: frozen
     ana@example.com: leaving core line 0, Revoke
+    Membership web/cyd: ParentNotAccepted
     ");
 }
 
@@ -286,19 +289,21 @@ fn nothing_may_be_planned_for_an_account_that_is_not_accepted() {
     let (resolved, text) = resolved(&text, &With::default());
     assert!(resolved.policy.is_none());
     assert_snapshot!(text, @"
-account: UnknownRole spec.grantableRoles[0]: `admn` is not a role of profile `portal`; did you mean `admin`?
-ana@example.com: frozen
-bo@example.com: frozen
-Team web/core: ParentNotAccepted
-Team web/core line 0 ana@example.com: UnknownRole
-Team web/core line 1 bo@example.com: UnknownRole
-m.yaml:14:20: spec.grantableRoles[0]: `admn` is not a role of profile `portal`
-  hint: did you mean `admin`?
-m.yaml:20:68: spec.roster[0].role: `nurse` is not a role of profile `portal`
-  hint: its roles are `owner`, `admin`, `member`
-m.yaml:20:106: spec.roster[1].role: `biller` is not a role of profile `portal`
-  hint: its roles are `owner`, `admin`, `member`
-");
+    account: ProfileCannot spec.onSeatShortage: profile `portal` does not trim people over the limit; set `Hold`, or leave the field out
+    ana@example.com: frozen
+    bo@example.com: frozen
+    Team web/core: ParentNotAccepted
+    Team web/core line 0 ana@example.com: UnknownRole
+    Team web/core line 1 bo@example.com: UnknownRole
+    m.yaml:14:20: spec.grantableRoles[0]: `admn` is not a role of profile `portal`
+      hint: did you mean `admin`?
+    m.yaml:15:3: spec.onSeatShortage: profile `portal` does not trim people over the limit
+      hint: set `Hold`, or leave the field out
+    m.yaml:20:68: spec.roster[0].role: `nurse` is not a role of profile `portal`
+      hint: its roles are `owner`, `admin`, `member`
+    m.yaml:20:106: spec.roster[1].role: `biller` is not a role of profile `portal`
+      hint: its roles are `owner`, `admin`, `member`
+    ");
 }
 
 #[test]
@@ -306,11 +311,12 @@ fn a_class_or_profile_that_there_is_not_is_refused() {
     let people = team("core", "roster: [{email: ana@example.com, role: biller}]");
     let text = with_account(std::slice::from_ref(&people));
     assert_snapshot!(check(&text.replace("className: nitropack", "className: nitro")), @"
-      account: NotFound spec.className: there is no AccountClass `nitro`; make that AccountClass, or name one that there is
-      Team web/core: ParentNotAccepted
-      m.yaml:10:3: spec.className: there is no AccountClass `nitro`
-        hint: make that AccountClass, or name one that there is
-      ");
+    account: NotFound spec.className: there is no AccountClass `nitro`; make that AccountClass, or name one that there is
+    ana@example.com: frozen
+    Team web/core: ParentNotAccepted
+    m.yaml:10:3: spec.className: there is no AccountClass `nitro`
+      hint: make that AccountClass, or name one that there is
+    ");
     assert_snapshot!(check(&text.replace("profile: nitropack", "profile: nitropak")), @"
     account: UnknownProfile spec.className: AccountClass `nitropack` names unknown profile `nitropak`; did you mean `nitropack`?
     ana@example.com: frozen
