@@ -5,7 +5,7 @@
 //! server refuses request fields that it does not know.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Header of the idempotency key; required for every POST that mails.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -90,8 +90,8 @@ pub struct Account {
     pub state: AccountState,
     /// When it was opened.
     pub created_at: Timestamp,
-    /// Who manages the account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Who manages the account. Like every answer it may gain fields, which a request may not.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "answered_claim")]
     pub claim: Option<Claim>,
     /// Seats at this moment.
     pub seats: Seats,
@@ -123,6 +123,18 @@ pub struct Claim {
     pub installation_id: String,
     /// Where it runs, 1 to 128 characters.
     pub fingerprint: String,
+}
+
+/// Reads the claim of an answer: fields that we do not know are ignored.
+fn answered_claim<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Claim>, D::Error> {
+    #[derive(Deserialize)]
+    struct Answered {
+        installation_id: String,
+        fingerprint: String,
+    }
+    let answered = Option::<Answered>::deserialize(deserializer)?;
+    Ok(answered
+        .map(|Answered { installation_id, fingerprint }| Claim { installation_id, fingerprint }))
 }
 
 /// `PATCH /v1/accounts/{a}` with `If-Match`. Fields left out stay.

@@ -1,5 +1,14 @@
 //! The account service behind a trait. Adapters hold no plan logic and never retry a write.
 
+pub mod account_api;
+mod call;
+pub mod memory;
+mod pages;
+mod problem;
+mod rows;
+mod rules;
+pub mod transport;
+
 use std::error::Error as StdError;
 use std::time::Duration;
 
@@ -104,6 +113,13 @@ pub enum BackendError {
         /// HTTP status.
         status: u16,
     },
+    /// The service is busy or still at work on the same request, and asked to wait (409, 503 with
+    /// `Retry-After`). A write may have taken effect, other than with [`Self::RateLimited`].
+    #[error("the account service is not available for {wait:?}")]
+    Unavailable {
+        /// Time to wait, from `Retry-After`.
+        wait: Duration,
+    },
     /// The credential was refused (401). A new Secret helps, waiting does not.
     #[error("the account service refused the credentials")]
     Unauthorized,
@@ -155,7 +171,7 @@ impl BackendError {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Unreachable(_) | Self::Failed { .. } | Self::Malformed { .. } => Retry::Backoff,
-            Self::RateLimited { wait } => Retry::After(*wait),
+            Self::RateLimited { wait } | Self::Unavailable { wait } => Retry::After(*wait),
             Self::Changed { .. } => Retry::LookAgain,
             Self::Unauthorized
             | Self::Forbidden { .. }
@@ -170,7 +186,7 @@ impl BackendError {
         match self {
             Self::Unreachable(_) => "Unreachable",
             Self::RateLimited { .. } => "BackendRateLimited",
-            Self::Failed { .. } => "BackendFailed",
+            Self::Failed { .. } | Self::Unavailable { .. } => "BackendFailed",
             Self::Unauthorized => "CredentialsRefused",
             Self::Forbidden { .. } => "Forbidden",
             Self::NoSuchAccount => "NoSuchAccount",
@@ -180,11 +196,35 @@ impl BackendError {
         }
     }
 
+    /// What to do next, for the `hint:` line and the messages of conditions.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) | Self::Failed { .. } | Self::Unavailable { .. } => {
+                "check that the service runs and that the class names its URL; try again later, \
+                 nothing is lost and nothing is sent twice"
+            }
+            Self::RateLimited { .. } => "try again after that time",
+            Self::Unauthorized => "put a token that is still good into the Secret",
+            Self::Forbidden { .. } => "use a token with the scopes that this needs",
+            Self::NoSuchAccount => "check spec.accountId, and that the token is of that account",
+            Self::Changed { .. } => "try again: the run starts over from a fresh look",
+            Self::Rejected { .. } => "the code says what the service will not do",
+            Self::Malformed { .. } => {
+                "check that the URL is that of an account service and that nothing in between \
+                 answers in its place"
+            }
+        }
+    }
+
     /// True if a write that ended so may have taken effect: its key is kept and repeated (OP-02).
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Failed { .. } | Self::Malformed { .. } => true,
+            Self::Unreachable(_)
+            | Self::Failed { .. }
+            | Self::Unavailable { .. }
+            | Self::Malformed { .. } => true,
             Self::RateLimited { .. }
             | Self::Unauthorized
             | Self::Forbidden { .. }

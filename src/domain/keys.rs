@@ -44,10 +44,33 @@ names! {
     RoleName;
     /// Name of a plan of the profile.
     PlanName;
-    /// Idempotency key of one send: random, stored before the call (OP-02).
-    RequestKey;
     /// Digest of a held set, by which a person approves it: 16 hex digits.
     HoldDigest;
     /// Id of one installation of this program: random, made with the ledger.
     InstallationId;
+}
+
+/// Idempotency key of one send: random, stored before the call (OP-02). `Debug` hides it: who
+/// knows it could answer for our call.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestKey(pub String);
+
+impl RequestKey {
+    /// The key as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for RequestKey {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for RequestKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RequestKey(..)")
+    }
 }

@@ -51,6 +51,9 @@ pub struct Spend {
 pub struct PersonRecord {
     /// When we first saw a declaration; *older* means this everywhere.
     pub first_seen: Timestamp,
+    /// The object that declares this person, as `Team web/core`; an older declaration wins, and
+    /// the one that was first is the older.
+    pub declared_by: Option<String>,
     /// We declared or adopted this person, and did not let go since.
     pub owned: bool,
     /// How we last saw the person at the service.

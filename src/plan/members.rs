@@ -52,6 +52,7 @@ fn record_of(draft: &Draft<'_>, person: &EmailAddress, wanted: &DesiredMember) -
     let mut record =
         known.unwrap_or(PersonRecord { epoch: wanted.invite_epoch, ..unknown(draft.input.now) });
     record.owned = true;
+    record.declared_by = Some(wanted.origin.object());
     record.held = false;
     record.deletion_policy = wanted.deletion_policy;
     record
@@ -233,6 +234,7 @@ fn seen_as(member: &ObservedMember) -> Seen {
 fn unknown(now: Timestamp) -> PersonRecord {
     PersonRecord {
         first_seen: now,
+        declared_by: None,
         owned: false,
         seen: Seen::Never,
         epoch: 0,

@@ -49,6 +49,40 @@ impl Rule {
         }
     }
 
+    /// What holds it, and the way out, as a sentence for people.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Observing => "mode Observe writes nothing; raise spec.mode to let it run",
+            Self::InviteOnly => "mode Invite only adds people; raise spec.mode to Manage",
+            Self::RemovalBrake => {
+                "more removals than spec.removals allows in its window; approve the held set by its \
+                 digest, raise the limit, or declare the people again"
+            }
+            Self::Settling => "waits for spec.removals.settle, so that a mass deletion shows whole",
+            Self::OwnerGuard => {
+                "the account would have too few owners; make somebody else owner first"
+            }
+            Self::OwnIdentity => "this is the member that our own credential belongs to",
+            Self::ProtectedRole => {
+                "the role is protected; name it in spec.grantableRoles of the Account"
+            }
+            Self::MailBudget => {
+                "the invitations of this hour are used up; the rest follows by itself"
+            }
+            Self::NotUnderstood => {
+                "the account service shows a role or state that this version does not know; nothing \
+                 is changed until it does"
+            }
+            Self::ServiceDisabled => {
+                "the service is disabled for want of a paid subscription; pick a plan to go on"
+            }
+            Self::SeatLimit => {
+                "no seat is free; remove someone, withdraw a pending invitation, or upgrade the plan"
+            }
+        }
+    }
+
     /// True if nothing goes on until a person acts.
     #[must_use]
     pub fn needs_person(self) -> bool {
@@ -85,6 +119,22 @@ impl Stop {
             Self::Suspended => "Suspended",
             Self::ClaimedByOther => "ClaimedByOther",
             Self::ReadUntrusted(_) => "ReadUntrusted",
+        }
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Suspended => f.write_str("spec.suspend is set; nothing is written"),
+            Self::ClaimedByOther => f.write_str(
+                "another installation manages this account; run from there, or use its ledger",
+            ),
+            Self::ReadUntrusted(distrust) => write!(
+                f,
+                "the answer of the account service is not trusted: {distrust}; nothing is removed \
+                 and nobody invited until a complete read agrees"
+            ),
         }
     }
 }
@@ -175,6 +225,53 @@ impl State {
             Self::Lost => "Lost",
             Self::OptedOut => "OptedOut",
             Self::Trimmed => "Trimmed",
+        }
+    }
+
+    /// True if nothing goes on for this person until somebody acts.
+    #[must_use]
+    pub fn needs_person(self) -> bool {
+        match self {
+            Self::Queued
+            | Self::InDoubt
+            | Self::Expired
+            | Self::Failed
+            | Self::Lost
+            | Self::OptedOut
+            | Self::Trimmed => true,
+            Self::Planned | Self::Sending | Self::Pending | Self::Active | Self::Removing => false,
+        }
+    }
+
+    /// What the state means and the way out, as a sentence for people.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Planned => "not there yet",
+            Self::Queued => Rule::SeatLimit.message(),
+            Self::Sending => "the invitation is being sent; its outcome is not known yet",
+            Self::InDoubt => {
+                "it is not known whether the invitation was sent, and too late to ask again safely; \
+                 ask the person, then raise inviteEpoch to invite again"
+            }
+            Self::Pending => "waits for the person to accept",
+            Self::Active => "is a member",
+            Self::Removing => "no longer declared; access ends",
+            Self::Expired => {
+                "the invitation was not accepted in time; raise inviteEpoch to invite again"
+            }
+            Self::Failed => {
+                "the invitation could not be delivered; check the address, then raise inviteEpoch"
+            }
+            Self::Lost => {
+                "the invitation vanished at the account service; raise inviteEpoch to invite again"
+            }
+            Self::OptedOut => {
+                "declined, left or was removed by a person; raise inviteEpoch to invite again"
+            }
+            Self::Trimmed => {
+                "access is off for want of a seat; comes back by itself, in order, when seats return"
+            }
         }
     }
 }

@@ -13,8 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use crate::yaml::read::read;
-pub use crate::yaml::write::WriteError;
-pub use crate::yaml::write::write;
+pub use crate::yaml::write::{WriteError, write};
 
 /// Where something stands in a file; both from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

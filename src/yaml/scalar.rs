@@ -1,7 +1,6 @@
 //! What a plain scalar means: the core schema of YAML 1.2, and nothing of YAML 1.1.
 
-use serde_json::Number;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// What a plain scalar means.
 #[derive(Clone, Debug, PartialEq)]

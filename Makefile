@@ -1,0 +1,50 @@
+# The daily commands; `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+CARGO ?= cargo
+CONTROLPLANE := tests/controlplane/run.sh
+
+.PHONY: help prepare build demo demo-cluster test check rules crds controlplane bench clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+prepare: ## install what a fresh machine lacks (root), or say what to install
+	@tests/prepare.sh
+
+build: prepare ## the debug binary
+	$(CARGO) build --locked
+
+demo: build ## the story by command line: no cluster, no root, from an empty folder
+	@examples/first-team/demo.sh target/debug/seatkeeper
+
+demo-cluster: build controlplane ## the story by kubectl and the operator on a real API server
+	@$(CONTROLPLANE) with examples/first-team/demo-cluster.sh target/debug/seatkeeper
+
+test: prepare ## everything that the README promises (first run on a new machine: about 20 minutes)
+	$(CARGO) build --locked --tests
+	$(CONTROLPLANE) with $(CARGO) test --locked --no-fail-fast
+
+check: prepare ## format, lints, generated files, who may name whom: the quick half
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) test --locked --test it -- architecture:: crds::
+	@if $(CARGO) tree --locked -e normal -i aws-lc-rs 2>/dev/null | grep -q .; then \
+		echo 'error: aws-lc-rs is in the tree; ring is the only TLS provider' >&2; exit 1; fi
+
+rules: ## the table rule -> tests
+	@tests/rules.sh
+
+crds: build ## write crds/ anew from the types
+	target/debug/seatkeeper crds --output-dir crds
+
+controlplane: prepare ## build kube-apiserver, etcd and kubectl for the tests, once
+	@tests/controlplane/build.sh >/dev/null
+
+bench: ## plan and no-op check of 10 000 people: time and memory, reported only
+	$(CARGO) run --locked --release --example bench
+
+clean: ## delete what was built here
+	$(CARGO) clean
+	rm -rf .demo

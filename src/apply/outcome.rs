@@ -1,0 +1,121 @@
+//! What became of a plan.
+
+use crate::backend::{BackendError, Executed};
+use crate::domain::observed::Observed;
+use crate::ledger::Writes;
+use crate::plan::action::Action;
+
+/// What became of one action.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Done; what the service answered.
+    Done(Executed),
+    /// The service said no; nothing changed.
+    Refused(BackendError),
+    /// It may have taken effect. A send stays in the ledger's open wave and is repeated under the
+    /// same key.
+    Unknown(BackendError),
+    /// It was not tried.
+    NotRun(NotRun),
+}
+
+/// Why an action was not tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NotRun {
+    /// An earlier answer stopped the run.
+    Stopped,
+    /// A seat that it needs was not freed (OP-03).
+    SeatNotFreed,
+    /// A new owner was not raised, so the old one stays (OP-05).
+    OwnerNotRaised,
+    /// The service may have forgotten the key: a person must look.
+    InDoubt,
+    /// Too many sends are in doubt.
+    TooManyInDoubt,
+}
+
+impl NotRun {
+    /// Word for logs and JSON output; never renamed.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Stopped => "Stopped",
+            Self::SeatNotFreed => "SeatNotFreed",
+            Self::OwnerNotRaised => "OwnerNotRaised",
+            Self::InDoubt => "InDoubt",
+            Self::TooManyInDoubt => "TooManyInDoubt",
+        }
+    }
+}
+
+/// What became of a plan.
+#[derive(Debug)]
+pub struct Report {
+    /// Each action of the plan, in its order.
+    pub outcomes: Vec<(Action, Outcome)>,
+    /// The account as far as the answers say: the look, and what was done since.
+    pub after: Observed,
+    /// Why the claim was not put on the account; nothing ran then.
+    pub claim_error: Option<BackendError>,
+    /// Writes of the ledger in this run.
+    pub writes: Writes,
+}
+
+impl Report {
+    /// The answer that stopped the run before its end.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&BackendError> {
+        let of_actions = self.outcomes.iter().filter_map(|(_, outcome)| outcome.error());
+        self.claim_error.as_ref().or_else(|| of_actions.into_iter().find(|error| stops(error)))
+    }
+
+    /// True if every action was done.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let all_done = self.outcomes.iter().all(|(_, outcome)| outcome.is_done());
+        self.claim_error.is_none() && all_done
+    }
+}
+
+impl Outcome {
+    /// Sorts an answer.
+    pub(super) fn of(answer: Result<Executed, BackendError>) -> Self {
+        match answer {
+            Ok(executed) => Self::Done(executed),
+            Err(error) if error.outcome_unknown() => Self::Unknown(error),
+            Err(error) => Self::Refused(error),
+        }
+    }
+
+    /// True if it was done.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Done(_))
+    }
+
+    /// Why the service did not do it, if it was asked.
+    #[must_use]
+    pub fn error(&self) -> Option<&BackendError> {
+        match self {
+            Self::Refused(error) | Self::Unknown(error) => Some(error),
+            Self::Done(_) | Self::NotRun(_) => None,
+        }
+    }
+}
+
+/// True if nothing else should be tried after this answer: the next call would fare the same, or
+/// the plan is out of date.
+pub(super) fn stops(error: &BackendError) -> bool {
+    match error {
+        BackendError::Unreachable(_)
+        | BackendError::RateLimited { .. }
+        | BackendError::Unavailable { .. }
+        | BackendError::Unauthorized
+        | BackendError::NoSuchAccount
+        | BackendError::Changed { .. }
+        | BackendError::Malformed { .. } => true,
+        BackendError::Failed { .. }
+        | BackendError::Forbidden { .. }
+        | BackendError::Rejected { .. } => false,
+    }
+}

@@ -1,0 +1,317 @@
+//! The steps of a run.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use crate::apply::outcome::{NotRun, Outcome, Report, stops};
+use crate::apply::wave::{self, Waves};
+use crate::apply::{
+    ACTED, ACTING, ApplyError, BEGIN, CLAIMED, CLOSED, CLOSING, Job, OPENED, RECORDED, WAVE_OPENED,
+    WAVE_SENT,
+};
+use crate::backend::{BackendError, Executed};
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::RequestKey;
+use crate::domain::observed::{Claim, InvitationState, Observed};
+use crate::failpoint::hit;
+use crate::ledger::{Ledger, Writes};
+use crate::plan::action::{Action, Direction};
+use crate::plan::simulate::{recount, step};
+use crate::plan::{Approval, Distrust, Learn, Stop};
+
+/// Runs a plan; see [`crate::apply::apply`].
+pub(super) async fn run(ledger: &mut Ledger, job: &Job<'_>) -> Result<Report, ApplyError> {
+    let before = ledger.writes();
+    let mut progress = Progress::new(job);
+    if job.plan.actions.is_empty() {
+        learn_only(ledger, job, &mut progress).await?;
+    } else {
+        act(ledger, job, &mut progress).await?;
+    }
+    Ok(progress.report(before, ledger.writes()))
+}
+
+/// Records what a plan without actions learned.
+async fn learn_only(
+    ledger: &mut Ledger,
+    job: &Job<'_>,
+    progress: &mut Progress<'_>,
+) -> Result<(), ApplyError> {
+    if has_nothing_to_learn(ledger, job) {
+        return Ok(());
+    }
+    ledger.pin(&job.observed.account.key)?;
+    ledger.learn(&job.plan.learn, &BTreeSet::new(), (job.context.now)());
+    if ledger.head_differs() {
+        ledger.write_head().await?;
+    }
+    if ledger.pages_differ() {
+        ledger.write_pages().await?;
+    }
+    claim(ledger, job, progress).await;
+    Ok(())
+}
+
+/// True if nothing is to be written, or nothing may be.
+fn has_nothing_to_learn(ledger: &Ledger, job: &Job<'_>) -> bool {
+    let Learn { records, forget_absent, baseline, hold, approval, claim, brake_spent: _ } =
+        &job.plan.learn;
+    let news = !records.is_empty()
+        || baseline.is_some()
+        || hold.is_some()
+        || *approval != Approval::None
+        || (*claim && job.context.claims);
+    // Only a plan that may write forgets, and only a ledger that is there can.
+    let tidies = *forget_absent && ledger.installation().is_some();
+    let other = Some(Stop::ReadUntrusted(Distrust::OtherAccount));
+    job.plan.stop == other || !(news || tidies)
+}
+
+/// Runs a plan with actions.
+async fn act(
+    ledger: &mut Ledger,
+    job: &Job<'_>,
+    progress: &mut Progress<'_>,
+) -> Result<(), ApplyError> {
+    let now = (job.context.now)();
+    ledger.pin(&job.observed.account.key)?;
+    ledger.write_repairs().await?;
+    let baseline_known = ledger.settled_baseline() == Some(people(job.observed));
+    let inviting = job.plan.actions.iter().filter(|action| is_send(action));
+    let inviting: BTreeSet<&EmailAddress> = inviting.map(Action::person).collect();
+    ledger.learn(&job.plan.learn, &inviting, now);
+    ledger.spend_brake(job.plan.learn.brake_spent, now, job.context.brake_window);
+    let mut waves = Waves::of(job, ledger, now, progress);
+    waves.place(ledger, now);
+
+    let mut sends = waves.next(ledger).unwrap_or_default();
+    wave::open(ledger, &sends, now);
+    hit(BEGIN);
+    ledger.write_head().await?;
+    hit(OPENED);
+    ledger.write_pages().await?;
+    hit(RECORDED);
+    claim(ledger, job, progress).await;
+    hit(CLAIMED);
+    one_by_one(job, progress).await;
+    loop {
+        wave::send(ledger, job, progress, &sends).await;
+        hit(WAVE_SENT);
+        if progress.is_stopped() {
+            break;
+        }
+        let Some(next) = waves.next(ledger) else { break };
+        sends = next;
+        wave::open(ledger, &sends, (job.context.now)());
+        ledger.write_head().await?;
+        hit(WAVE_OPENED);
+    }
+    waves.give_up(progress);
+    close(ledger, job, progress, baseline_known).await
+}
+
+/// Writes what is known at the end.
+async fn close(
+    ledger: &mut Ledger,
+    job: &Job<'_>,
+    progress: &mut Progress<'_>,
+    baseline_known: bool,
+) -> Result<(), ApplyError> {
+    progress.finish_all();
+    for person in std::mem::take(&mut progress.unsent) {
+        ledger.unplace(&person);
+    }
+    if ledger.pages_differ() {
+        ledger.write_pages().await?;
+    }
+    let trusted = match &job.plan.learn.baseline {
+        Some(baseline) => baseline.smaller.is_none(),
+        None => baseline_known,
+    };
+    ledger.close(trusted.then(|| people(&progress.after)));
+    hit(CLOSING);
+    ledger.write_head().await?;
+    hit(CLOSED);
+    Ok(())
+}
+
+/// Puts our claim on the account, if it carries none; nothing runs without it.
+async fn claim(ledger: &Ledger, job: &Job<'_>, progress: &mut Progress<'_>) {
+    let wanted = job.plan.learn.claim && job.context.claims;
+    let Some(installation) = ledger.installation().filter(|_| wanted) else { return };
+    let claim = Claim { installation, fingerprint: job.context.fingerprint.to_owned() };
+    match job.backend.claim(job.account, &claim, &job.observed.account.etag).await {
+        Ok(()) => progress.after.account.claim = Some(claim),
+        Err(error) => progress.claim_error = Some(error),
+    }
+}
+
+/// Runs what is not a send, in order.
+async fn one_by_one(job: &Job<'_>, progress: &mut Progress<'_>) {
+    for (index, action) in job.plan.actions.iter().enumerate() {
+        if is_send(action) {
+            continue;
+        }
+        if let Some(why) = progress.obstacle(action) {
+            progress.done(index, Outcome::NotRun(why));
+            continue;
+        }
+        let key = RequestKey(Uuid::new_v4().to_string());
+        hit(ACTING);
+        let answer = job.backend.execute(job.account, action, &key).await;
+        hit(ACTED);
+        progress.done(index, Outcome::of(answer));
+    }
+}
+
+/// True if the action mails: it needs a stored key.
+pub(super) fn is_send(action: &Action) -> bool {
+    match action {
+        Action::Invite { .. } => true,
+        Action::RevokeInvitation { .. }
+        | Action::Trim { .. }
+        | Action::Remove { .. }
+        | Action::ChangeRole { .. }
+        | Action::ChangeInvitedRole { .. }
+        | Action::Reinstate { .. } => false,
+    }
+}
+
+/// People that absence is measured against.
+fn people(observed: &Observed) -> u64 {
+    let open = observed.invitations.iter().filter(|(person, invitation)| {
+        invitation.state == InvitationState::Pending && !observed.members.contains_key(*person)
+    });
+    (observed.members.len() + open.count()) as u64
+}
+
+/// A run as far as it got.
+pub(super) struct Progress<'a> {
+    job: &'a Job<'a>,
+    outcomes: Vec<Option<Outcome>>,
+    after: Observed,
+    claim_error: Option<BackendError>,
+    stopped: bool,
+    seat_not_freed: bool,
+    owner_not_raised: bool,
+    /// People that had a place in a wave, and to whom nothing was sent.
+    unsent: Vec<EmailAddress>,
+}
+
+impl<'a> Progress<'a> {
+    fn new(job: &'a Job<'a>) -> Self {
+        Self {
+            job,
+            outcomes: job.plan.actions.iter().map(|_| None).collect(),
+            after: job.observed.clone(),
+            claim_error: None,
+            stopped: false,
+            seat_not_freed: false,
+            owner_not_raised: false,
+            unsent: Vec::new(),
+        }
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.stopped || self.claim_error.is_some()
+    }
+
+    /// Why an action may not run now.
+    pub fn obstacle(&self, action: &Action) -> Option<NotRun> {
+        let takes_seat = matches!(action, Action::Reinstate { .. } | Action::Invite { .. });
+        if self.is_stopped() {
+            Some(NotRun::Stopped)
+        } else if self.seat_not_freed && takes_seat {
+            Some(NotRun::SeatNotFreed)
+        } else if self.owner_not_raised && self.ends_owner(action) {
+            Some(NotRun::OwnerNotRaised)
+        } else {
+            None
+        }
+    }
+
+    /// True if an owner would no longer be one.
+    fn ends_owner(&self, action: &Action) -> bool {
+        let member = self.after.members.get(action.person());
+        let role = member.and_then(|member| member.role.known());
+        action.takes_away() && role.is_some_and(|role| self.job.profile.is_owner(role))
+    }
+
+    /// Nothing was sent to this person in this run.
+    pub fn unsent(&mut self, person: &EmailAddress) {
+        self.unsent.push(person.clone());
+    }
+
+    /// Takes an outcome.
+    pub fn done(&mut self, index: usize, outcome: Outcome) {
+        let Some(action) = self.job.plan.actions.get(index) else { return };
+        match &outcome {
+            Outcome::Done(executed) => self.take_effect(action, executed),
+            Outcome::Refused(_) | Outcome::Unknown(_) | Outcome::NotRun(_) => self.failed(action),
+        }
+        self.stopped |= outcome.error().is_some_and(stops);
+        (self.job.on_done)(action, &outcome);
+        if let Some(slot) = self.outcomes.get_mut(index) {
+            *slot = Some(outcome);
+        }
+    }
+
+    fn failed(&mut self, action: &Action) {
+        match action {
+            Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. } => {
+                self.seat_not_freed = true;
+            }
+            Action::ChangeRole { to, direction: Direction::Raise, .. } => {
+                self.owner_not_raised |= self.job.profile.is_owner(to);
+            }
+            Action::ChangeRole { .. }
+            | Action::ChangeInvitedRole { .. }
+            | Action::Reinstate { .. }
+            | Action::Invite { .. } => {}
+        }
+    }
+
+    /// Does to our picture what was done to the account, with the row that the service answered.
+    fn take_effect(&mut self, action: &Action, executed: &Executed) {
+        step(&mut self.after, action, self.job.profile, (self.job.context.now)());
+        let person = action.person();
+        match executed {
+            Executed::Member(member) => {
+                self.after.invitations.remove(person);
+                self.after.members.insert(person.clone(), member.clone());
+            }
+            Executed::Invitation(invitation) => {
+                self.after.invitations.insert(person.clone(), invitation.clone());
+            }
+            Executed::Gone => {}
+        }
+    }
+
+    /// Says of everything without an outcome that it did not run.
+    fn finish_all(&mut self) {
+        for index in 0..self.outcomes.len() {
+            if self.outcomes.get(index).is_some_and(Option::is_none) {
+                self.done(index, Outcome::NotRun(NotRun::Stopped));
+            }
+        }
+        if self.outcomes.iter().flatten().any(Outcome::is_done) {
+            recount(&mut self.after, self.job.profile);
+        }
+    }
+
+    fn report(mut self, before: Writes, now: Writes) -> Report {
+        self.finish_all();
+        let actions = self.job.plan.actions.iter().cloned();
+        let outcomes = self
+            .outcomes
+            .into_iter()
+            .map(|outcome| outcome.unwrap_or(Outcome::NotRun(NotRun::Stopped)));
+        Report {
+            outcomes: actions.zip(outcomes).collect(),
+            after: self.after,
+            claim_error: self.claim_error,
+            writes: Writes { head: now.head - before.head, pages: now.pages - before.pages },
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Client of the account API, over any [`Transport`].
+//!
+//! A read is complete or an error. A write is sent once; whoever sent it reads the outcome from
+//! [`BackendError::outcome_unknown`]. Nothing of an answer's text gets into errors.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::{Method, Response, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use crate::backend::Backend;
+use crate::backend::BackendError;
+use crate::backend::Executed;
+use crate::backend::Guarantees;
+use crate::backend::call::{Call, json};
+use crate::backend::pages;
+use crate::backend::problem;
+use crate::backend::rows;
+use crate::backend::transport::{Transport, TransportError};
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::{AccountKey, ETag, RequestKey, RoleName};
+use crate::domain::observed::{Claim, Observed, ReadEvidence};
+use crate::plan::action::{Action, InvitationRow, MemberRow};
+use crate::profile::Profile;
+use crate::wire;
+
+/// Time for one call, unless the caller sets another.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The account API as a [`Backend`].
+pub struct AccountApi {
+    transport: Arc<dyn Transport>,
+    token: SecretString,
+    deadline: Duration,
+}
+
+/// A token that cannot be sent.
+#[derive(Debug, Error)]
+#[error("the token is empty or holds characters that a header cannot carry")]
+pub struct InvalidToken;
+
+impl AccountApi {
+    /// Makes a client that shows `token` to the service behind `transport`. White space round the
+    /// token, as files end with, is cut.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidToken`] when it is empty or cannot be sent in a header.
+    pub fn new(transport: Arc<dyn Transport>, token: &SecretString) -> Result<Self, InvalidToken> {
+        let token = token.expose_secret().trim();
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(InvalidToken);
+        }
+        Ok(Self { transport, token: token.into(), deadline: DEFAULT_DEADLINE })
+    }
+
+    /// Sets the time for one call, connection and body included.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Sends one call and reads the JSON of a success.
+    pub(super) async fn ask<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, BackendError> {
+        json(&self.send(call).await?)
+    }
+
+    /// Sends one call, once; gives the answer if it is a success.
+    async fn send(&self, call: Call<'_>) -> Result<Response<Vec<u8>>, BackendError> {
+        let request = call.request(&self.token)?;
+        let answer = tokio::time::timeout(self.deadline, self.transport.send(request)).await;
+        let response = match answer {
+            Err(elapsed) => return Err(BackendError::Unreachable(Box::new(elapsed))),
+            Ok(Err(TransportError::TooLarge)) => {
+                return Err(BackendError::Malformed { what: "larger than 8 MiB" });
+            }
+            Ok(Err(error @ TransportError::Broken(_))) => {
+                return Err(BackendError::Unreachable(Box::new(error)));
+            }
+            Ok(Ok(response)) => response,
+        };
+        if response.status().is_success() { Ok(response) } else { Err(problem::error(&response)) }
+    }
+
+    /// Ends a row. Already gone is done, once it is sure that the account still answers: where
+    /// the account is gone for us, so is every row, and that says nothing of the person.
+    async fn end(&self, account: &str, call: Call<'_>) -> Result<Executed, BackendError> {
+        match self.send(call).await {
+            Ok(response) if response.status() == StatusCode::NO_CONTENT => Ok(Executed::Gone),
+            Ok(response) => json::<Ended>(&response)?.gone(),
+            Err(BackendError::NoSuchAccount) => {
+                let path = format!("/v1/accounts/{account}");
+                self.ask::<wire::Account>(Call::new(Method::GET, path)).await?;
+                Ok(Executed::Gone)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn change_member(
+        &self,
+        call: Call<'_>,
+        person: &EmailAddress,
+        expected: impl FnOnce(&wire::Member) -> bool,
+    ) -> Result<Executed, BackendError> {
+        let row = self.ask(call).await.map_err(row_gone)?;
+        rows::written_member(row, person, expected).map(Executed::Member)
+    }
+
+    async fn trim_or_reinstate(
+        &self,
+        members: &str,
+        member: &MemberRow,
+        key: &RequestKey,
+        person: &EmailAddress,
+        (verb, state): (&str, wire::MemberState),
+    ) -> Result<Executed, BackendError> {
+        let path = format!("{members}/{}/{verb}", rows::id(member.id.as_str())?);
+        let call = Call::new(Method::POST, path).if_match(&member.etag).key(key);
+        self.change_member(call, person, |row| row.state == state).await
+    }
+
+    async fn change_role(
+        &self,
+        members: &str,
+        member: &MemberRow,
+        person: &EmailAddress,
+        to: &RoleName,
+    ) -> Result<Executed, BackendError> {
+        let path = format!("{members}/{}", rows::id(member.id.as_str())?);
+        let patch = wire::MemberPatch { role: to.as_str().to_owned() };
+        let call = Call::new(Method::PATCH, path).if_match(&member.etag).json(&patch)?;
+        self.change_member(call, person, |row| row.role == to.as_str()).await
+    }
+
+    async fn change_invited_role(
+        &self,
+        invitations: &str,
+        invitation: &InvitationRow,
+        person: &EmailAddress,
+        to: &RoleName,
+    ) -> Result<Executed, BackendError> {
+        let path = format!("{invitations}/{}", rows::id(invitation.id.as_str())?);
+        let patch = wire::InvitationPatch { role: to.as_str().to_owned() };
+        let call = Call::new(Method::PATCH, path).if_match(&invitation.etag).json(&patch)?;
+        let row = self.ask(call).await.map_err(row_gone)?;
+        rows::written_invitation(row, person, to).map(Executed::Invitation)
+    }
+
+    async fn invite(
+        &self,
+        invitations: &str,
+        person: &EmailAddress,
+        role: &RoleName,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        let new = wire::NewInvitation {
+            email: person.as_str().to_owned(),
+            role: role.as_str().to_owned(),
+            external_ref: Some(key.as_str().to_owned()),
+        };
+        let call = Call::new(Method::POST, invitations.to_owned()).key(key).json(&new)?;
+        let row = self.ask(call).await?;
+        rows::written_invitation(row, person, role).map(Executed::Invitation)
+    }
+}
+
+#[async_trait]
+impl Backend for AccountApi {
+    /// Invitations are read before members: who accepts in between is then seen in both lists,
+    /// and not in neither. Both are asked for under the account's id, so a short name that moves
+    /// to another account cannot mix two.
+    async fn observe(
+        &self,
+        account: &AccountKey,
+        profile: &Profile,
+    ) -> Result<Observed, BackendError> {
+        let path = format!("/v1/accounts/{}", asked(account)?);
+        let answer = self.ask(Call::new(Method::GET, path)).await?;
+        let account = rows::account(answer, account)?;
+        let path = format!("/v1/accounts/{}", account.key);
+        let mut position = 0;
+        let mut evidence = ReadEvidence::default();
+
+        let mut invitations = rows::Invitations::default();
+        let list = format!("{path}/invitations");
+        let take = |row| invitations.take(row, profile, &mut evidence);
+        let listed = pages::read(self, &list, &mut position, take).await?;
+        evidence.invitation_rows = listed.rows;
+        evidence.invitation_total = listed.total;
+
+        let mut members = rows::Members::default();
+        let list = format!("{path}/members");
+        let take = |row| members.take(row, profile, &mut evidence);
+        let listed = pages::read(self, &list, &mut position, take).await?;
+        evidence.member_rows = listed.rows;
+        evidence.member_total = listed.total;
+
+        let (members, invitations) = (members.people, invitations.people);
+        Ok(Observed { account, members, invitations, evidence })
+    }
+
+    async fn guarantees(&self, account: &AccountKey) -> Result<Guarantees, BackendError> {
+        let roles = format!("/v1/accounts/{}/roles", asked(account)?);
+        let path = "/v1/capabilities".to_owned();
+        let capabilities = self.ask(Call::new(Method::GET, path)).await?;
+        let rules = self.ask(Call::new(Method::GET, roles)).await?;
+        Ok(rows::guarantees(&capabilities, rules))
+    }
+
+    async fn execute(
+        &self,
+        account: &AccountKey,
+        action: &Action,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        let account = asked(account)?;
+        let members = format!("/v1/accounts/{account}/members");
+        let invitations = format!("/v1/accounts/{account}/invitations");
+        match action {
+            Action::RevokeInvitation { invitation, .. } => {
+                let path = format!("{invitations}/{}/revoke", rows::id(invitation.id.as_str())?);
+                let call = Call::new(Method::POST, path).if_match(&invitation.etag).key(key);
+                self.end(account, call).await
+            }
+            Action::Trim { person, member } => {
+                let to = ("trim", wire::MemberState::Trimmed);
+                self.trim_or_reinstate(&members, member, key, person, to).await
+            }
+            Action::Remove { member, .. } => {
+                let path = format!("{members}/{}", rows::id(member.id.as_str())?);
+                let call = Call::new(Method::DELETE, path).if_match(&member.etag);
+                self.end(account, call).await
+            }
+            Action::ChangeRole { person, member, to, .. } => {
+                self.change_role(&members, member, person, to).await
+            }
+            Action::ChangeInvitedRole { person, invitation, to, .. } => {
+                self.change_invited_role(&invitations, invitation, person, to).await
+            }
+            Action::Reinstate { person, member } => {
+                let to = ("reinstate", wire::MemberState::Active);
+                self.trim_or_reinstate(&members, member, key, person, to).await
+            }
+            Action::Invite { person, role, .. } => {
+                self.invite(&invitations, person, role, key).await
+            }
+        }
+    }
+
+    async fn claim(
+        &self,
+        account: &AccountKey,
+        claim: &Claim,
+        etag: &ETag,
+    ) -> Result<(), BackendError> {
+        let path = format!("/v1/accounts/{}", asked(account)?);
+        let ours = wire::Claim {
+            installation_id: claim.installation.as_str().to_owned(),
+            fingerprint: claim.fingerprint.clone(),
+        };
+        let patch = wire::AccountPatch { name: None, claim: Some(ours) };
+        let call = Call::new(Method::PATCH, path).if_match(etag).json(&patch)?;
+        let answer: wire::Account = self.ask(call).await?;
+        if answer.claim.map(rows::claim).as_ref() == Some(claim) {
+            Ok(())
+        } else {
+            Err(BackendError::Malformed { what: "an answer that does not show the change" })
+        }
+    }
+}
+
+/// The row of a write is gone: our picture is old.
+fn row_gone(error: BackendError) -> BackendError {
+    match error {
+        BackendError::NoSuchAccount => BackendError::Changed { code: "not-found".to_owned() },
+        other => other,
+    }
+}
+
+/// The account as a segment of a path. What cannot be one is no account: it was never asked for.
+fn asked(account: &AccountKey) -> Result<&str, BackendError> {
+    rows::id(account.as_str())
+        .map_err(|_| BackendError::Rejected { code: "not-an-account-id".to_owned() })
+}
+
+/// The row that a write ended.
+#[derive(serde::Deserialize)]
+struct Ended {
+    state: String,
+}
+
+impl Ended {
+    fn gone(&self) -> Result<Executed, BackendError> {
+        match self.state.as_str() {
+            "revoked" | "deleted" => Ok(Executed::Gone),
+            _ => Err(BackendError::Malformed { what: "an answer that does not show the change" }),
+        }
+    }
+}

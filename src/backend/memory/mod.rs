@@ -1,0 +1,445 @@
+//! An account service in memory: one account, with [`simulate::step`] as the only meaning of an
+//! action. For tests and trials of everything above a backend.
+//!
+//! It keeps the guarantees that the account API promises (keys, versions, seats, owners), fails
+//! where a test says so, and moves as the people and the service behind a real one do.
+
+mod rules;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+
+use crate::backend::Backend;
+use crate::backend::BackendError;
+use crate::backend::Executed;
+use crate::backend::Guarantees;
+use crate::backend::ServiceRules;
+use crate::backend::memory::rules::{Todo, changed, rejected};
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::{AccountKey, ETag, MemberId, RequestKey};
+use crate::domain::observed::{
+    Claim, InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember, RoleSeen,
+    SeatLimit,
+};
+use crate::plan::action::Action;
+use crate::plan::simulate;
+use crate::profile::Profile;
+
+/// How long a key is remembered: as the embedded service does.
+const KEY_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// One account in memory.
+pub struct Memory {
+    profile: Profile,
+    state: Mutex<State>,
+}
+
+struct State {
+    observed: Observed,
+    now: Timestamp,
+    /// What was done under each key, and the answer that was given.
+    answers: BTreeMap<RequestKey, (Action, Executed)>,
+    effects: Vec<Action>,
+    calls: BTreeMap<&'static str, u64>,
+    faults: BTreeMap<(&'static str, u64), Fault>,
+}
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The request never arrives.
+    Lost,
+    /// The request takes effect, the answer never arrives.
+    AnswerLost,
+    /// The service fails before any effect.
+    Failed {
+        /// HTTP status, 5xx.
+        status: u16,
+    },
+    /// The service asks for fewer requests.
+    RateLimited {
+        /// Time to wait.
+        wait: Duration,
+    },
+    /// The credential is refused.
+    Unauthorized,
+}
+
+impl Memory {
+    /// Holds `observed` at `now`, under the rules of `profile`; counts are taken anew.
+    #[must_use]
+    pub fn new(profile: Profile, mut observed: Observed, now: Timestamp) -> Self {
+        simulate::recount(&mut observed, &profile);
+        let state = State {
+            observed,
+            now,
+            answers: BTreeMap::new(),
+            effects: Vec::new(),
+            calls: BTreeMap::new(),
+            faults: BTreeMap::new(),
+        };
+        Self { profile, state: Mutex::new(state) }
+    }
+
+    /// The account as it is, without a call.
+    pub async fn observed(&self) -> Observed {
+        self.state.lock().await.observed.clone()
+    }
+
+    /// Every action that took effect, in order, once each.
+    pub async fn effects(&self) -> Vec<Action> {
+        self.state.lock().await.effects.clone()
+    }
+
+    /// Calls so far by kind: `observe`, `guarantees`, `claim` and those of [`Action::kind`].
+    pub async fn calls(&self) -> BTreeMap<&'static str, u64> {
+        self.state.lock().await.calls.clone()
+    }
+
+    /// Makes the `nth` call of `kind` from now on fail; 1 is the next one.
+    pub async fn fail(&self, kind: &'static str, nth: u64, fault: Fault) {
+        let mut state = self.state.lock().await;
+        let so_far = state.calls.get(kind).copied().unwrap_or_default();
+        state.faults.insert((kind, so_far + nth), fault);
+    }
+
+    /// Time passes: invitations that are over their date expire.
+    pub async fn advance_to(&self, now: Timestamp) {
+        self.change(|observed, _| {
+            for invitation in observed.invitations.values_mut() {
+                if invitation.state == InvitationState::Pending && invitation.expires_at <= now {
+                    invitation.state = InvitationState::Expired;
+                }
+            }
+        })
+        .await;
+        self.state.lock().await.now = now;
+    }
+
+    /// The person takes the invitation that waits. Without one, nothing happens.
+    pub async fn accept(&self, person: &EmailAddress) {
+        self.change(|observed, now| {
+            let pending =
+                |invitation: &ObservedInvitation| invitation.state == InvitationState::Pending;
+            if !observed.invitations.get(person).is_some_and(pending) {
+                return;
+            }
+            let Some(invitation) = observed.invitations.remove(person) else { return };
+            let member = ObservedMember {
+                id: MemberId(format!("mem_{}_{}", observed.members.len(), now.as_microsecond())),
+                etag: ETag("0".to_owned()),
+                role: invitation.role,
+                state: MemberState::Active,
+                added_at: invitation.created_at,
+                joined_at: now,
+            };
+            observed.members.insert(person.clone(), member);
+        })
+        .await;
+    }
+
+    /// The person says no to the invitation that waits.
+    pub async fn decline(&self, person: &EmailAddress) {
+        self.change(|observed, _| {
+            if let Some(invitation) = observed.invitations.get_mut(person) {
+                invitation.state = InvitationState::Declined;
+            }
+        })
+        .await;
+    }
+
+    /// The person leaves, or is removed by someone else.
+    pub async fn leave(&self, person: &EmailAddress) {
+        self.change(|observed, _| {
+            observed.members.remove(person);
+        })
+        .await;
+    }
+
+    /// The plan changes. The service itself trims nobody: see [`Self::trim_over_limit`].
+    pub async fn set_limit(&self, limit: SeatLimit) {
+        self.change(|observed, _| observed.account.seats.limit = limit).await;
+    }
+
+    /// The service enforces the limit: members that are not owners lose access, latest-added
+    /// first, until the rest fits.
+    pub async fn trim_over_limit(&self) {
+        let State { observed, .. } = &mut *self.state.lock().await;
+        loop {
+            let seats = &observed.account.seats;
+            let latest = observed
+                .members
+                .values_mut()
+                .filter(|member| member.state == MemberState::Active)
+                .filter(|member| !member.role.known().is_some_and(|r| self.profile.is_owner(r)))
+                .max_by(|a, b| (a.added_at, &a.id).cmp(&(b.added_at, &b.id)));
+            match latest {
+                Some(member) if !seats.limit.allows(seats.used) => {
+                    member.state = MemberState::Trimmed;
+                    member.etag = ETag(format!("{}+", member.etag));
+                }
+                _ => return,
+            }
+            simulate::recount(observed, &self.profile);
+        }
+    }
+
+    async fn change(&self, change: impl FnOnce(&mut Observed, Timestamp)) {
+        let State { observed, now, .. } = &mut *self.state.lock().await;
+        change(observed, *now);
+        simulate::recount(observed, &self.profile);
+    }
+}
+
+fn lost() -> BackendError {
+    BackendError::Unreachable("an injected fault".into())
+}
+
+impl State {
+    /// Counts a call; `Ok(true)`: it takes effect and its answer is lost.
+    fn arrive(&mut self, kind: &'static str) -> Result<Answer, BackendError> {
+        let count = self.calls.entry(kind).or_default();
+        *count += 1;
+        match self.faults.remove(&(kind, *count)) {
+            None => Ok(Answer::Given),
+            Some(Fault::AnswerLost) => Ok(Answer::Lost),
+            Some(Fault::Lost) => Err(lost()),
+            Some(Fault::Failed { status }) => Err(BackendError::Failed { status }),
+            Some(Fault::RateLimited { wait }) => Err(BackendError::RateLimited { wait }),
+            Some(Fault::Unauthorized) => Err(BackendError::Unauthorized),
+        }
+    }
+
+    fn is_ours(&self, account: &AccountKey) -> Result<(), BackendError> {
+        if self.observed.account.key == *account {
+            Ok(())
+        } else {
+            Err(BackendError::NoSuchAccount)
+        }
+    }
+
+    /// The answer that was given under `key`, if the action is a POST that succeeded before.
+    fn replay(&self, action: &Action, key: &RequestKey) -> Result<Option<Executed>, BackendError> {
+        match self.answers.get(key) {
+            None => Ok(None),
+            Some((before, answer)) if rules::same_request(before, action) => {
+                Ok(Some(answer.clone()))
+            }
+            Some(_) => Err(changed("idempotency-key-reused")),
+        }
+    }
+
+    fn perform(&mut self, action: &Action, key: &RequestKey, profile: &Profile) -> Executed {
+        simulate::step(&mut self.observed, action, profile, self.now);
+        simulate::recount(&mut self.observed, profile);
+        self.effects.push(action.clone());
+        let answer = self.answer(action);
+        if rules::is_post(action) {
+            self.answers.insert(key.clone(), (action.clone(), answer.clone()));
+        }
+        answer
+    }
+
+    fn answer(&self, action: &Action) -> Executed {
+        let member = self.observed.members.get(action.person()).cloned();
+        let invitation = self.observed.invitations.get(action.person()).cloned();
+        let answer = match action {
+            Action::RevokeInvitation { .. } | Action::Remove { .. } => None,
+            Action::Trim { .. } | Action::ChangeRole { .. } | Action::Reinstate { .. } => {
+                member.map(Executed::Member)
+            }
+            Action::ChangeInvitedRole { .. } | Action::Invite { .. } => {
+                invitation.map(Executed::Invitation)
+            }
+        };
+        answer.unwrap_or(Executed::Gone)
+    }
+}
+
+/// What becomes of the answer to a call that arrived.
+#[derive(Clone, Copy)]
+enum Answer {
+    Given,
+    Lost,
+}
+
+#[async_trait]
+impl Backend for Memory {
+    async fn observe(
+        &self,
+        account: &AccountKey,
+        profile: &Profile,
+    ) -> Result<Observed, BackendError> {
+        let mut state = self.state.lock().await;
+        let answer = state.arrive("observe")?;
+        state.is_ours(account)?;
+        let mut observed = state.observed.clone();
+        let unknown = |role: &RoleSeen| role.known().is_none_or(|r| profile.role(r).is_none());
+        let members = observed.members.values_mut().map(|member| &mut member.role);
+        let invited = observed.invitations.values_mut().map(|invitation| &mut invitation.role);
+        members.chain(invited).filter(|role| unknown(role)).for_each(|r| *r = RoleSeen::Unknown);
+        match answer {
+            Answer::Given => Ok(observed),
+            Answer::Lost => Err(lost()),
+        }
+    }
+
+    async fn guarantees(&self, account: &AccountKey) -> Result<Guarantees, BackendError> {
+        let mut state = self.state.lock().await;
+        let answer = state.arrive("guarantees")?;
+        state.is_ours(account)?;
+        match answer {
+            Answer::Given => Ok(Guarantees {
+                key_retention: KEY_RETENTION,
+                claims: true,
+                trimmed_state: true,
+                rules: ServiceRules::of(&self.profile),
+            }),
+            Answer::Lost => Err(lost()),
+        }
+    }
+
+    async fn execute(
+        &self,
+        account: &AccountKey,
+        action: &Action,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        let mut state = self.state.lock().await;
+        let answer = state.arrive(action.kind())?;
+        state.is_ours(account)?;
+        let executed = match state.replay(action, key)? {
+            Some(before) => before,
+            None => match rules::check(&self.profile, &state.observed, action)? {
+                Todo::Done => Executed::Gone,
+                Todo::Do => state.perform(action, key, &self.profile),
+            },
+        };
+        match answer {
+            Answer::Given => Ok(executed),
+            Answer::Lost => Err(lost()),
+        }
+    }
+
+    async fn claim(
+        &self,
+        account: &AccountKey,
+        claim: &Claim,
+        etag: &ETag,
+    ) -> Result<(), BackendError> {
+        let mut state = self.state.lock().await;
+        let answer = state.arrive("claim")?;
+        state.is_ours(account)?;
+        let row = &mut state.observed.account;
+        if row.etag != *etag {
+            return Err(changed("stale"));
+        }
+        if row.claim.as_ref().is_some_and(|there| there.installation != claim.installation) {
+            return Err(rejected("claimed-by-other"));
+        }
+        row.claim = Some(claim.clone());
+        row.etag = ETag(format!("{}+", row.etag));
+        match answer {
+            Answer::Given => Ok(()),
+            Answer::Lost => Err(lost()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crate::backend::Backend as _;
+    use crate::backend::BackendError;
+    use crate::backend::Executed;
+    use crate::backend::memory::{Fault, Memory};
+    use crate::domain::identity::EmailAddress;
+    use crate::domain::keys::{AccountKey, RequestKey};
+    use crate::domain::observed::{
+        InvitationState, MemberState, Observed, ObservedAccount, ObservedSeats, ReadEvidence,
+        SeatLimit,
+    };
+    use crate::plan::action::Action;
+    use crate::profile;
+
+    fn person(name: &str) -> EmailAddress {
+        EmailAddress::parse(&format!("{name}@example.com")).unwrap()
+    }
+
+    fn service() -> Memory {
+        let seats = ObservedSeats {
+            limit: SeatLimit::Seats(3),
+            used: 0,
+            owner: 0,
+            active: 0,
+            pending: 0,
+            trimmed: 0,
+            enforce_at: None,
+        };
+        let account = ObservedAccount {
+            key: "acc_1".into(),
+            name: "Acme".to_owned(),
+            etag: "0".into(),
+            claim: None,
+            seats,
+            subscriptions: Vec::new(),
+            disabled: false,
+            caller: None,
+        };
+        let observed = Observed {
+            account,
+            members: BTreeMap::new(),
+            invitations: BTreeMap::new(),
+            evidence: ReadEvidence::default(),
+        };
+        let profile = profile::built_in("nitropack").unwrap();
+        Memory::new((*profile).clone(), observed, "2026-11-01T08:00:00Z".parse().unwrap())
+    }
+
+    async fn invite(service: &Memory, name: &str) -> Result<Executed, BackendError> {
+        let role = "developer".into();
+        let action = Action::Invite { person: person(name), role, epoch: 0, key: None };
+        service.execute(&AccountKey::from("acc_1"), &action, &RequestKey::from(name)).await
+    }
+
+    #[tokio::test]
+    async fn a_lost_request_and_a_lost_answer_look_the_same_and_only_one_had_an_effect() {
+        let service = service();
+        service.fail("Invite", 1, Fault::Lost).await;
+        service.fail("Invite", 2, Fault::AnswerLost).await;
+        for effects in [0, 1] {
+            let error = invite(&service, "ana").await.unwrap_err();
+            assert!(error.outcome_unknown(), "{error:?}");
+            assert_eq!(service.effects().await.len(), effects);
+        }
+        let answer = invite(&service, "ana").await.unwrap();
+        assert!(matches!(answer, Executed::Invitation(_)), "the same key: {answer:?}");
+        assert_eq!(service.effects().await.len(), 1);
+        assert_eq!(service.calls().await, BTreeMap::from([("Invite", 3)]));
+    }
+
+    #[tokio::test]
+    async fn the_service_trims_latest_added_first_and_invitations_expire() {
+        let service = service();
+        for (name, day) in [("zoe", 1), ("ana", 2)] {
+            service.advance_to(format!("2026-11-0{day}T09:00:00Z").parse().unwrap()).await;
+            invite(&service, name).await.unwrap();
+            service.accept(&person(name)).await;
+        }
+        invite(&service, "bob").await.unwrap();
+        service.set_limit(SeatLimit::Seats(1)).await;
+        service.advance_to("2026-12-24T09:00:00Z".parse().unwrap()).await;
+        service.trim_over_limit().await;
+
+        let observed = service.observed().await;
+        assert_eq!(observed.invitations[&person("bob")].state, InvitationState::Expired);
+        assert_eq!(observed.members[&person("zoe")].state, MemberState::Active);
+        assert_eq!(observed.members[&person("ana")].state, MemberState::Trimmed);
+        assert_eq!((observed.account.seats.used, observed.account.seats.trimmed), (1, 1));
+    }
+}

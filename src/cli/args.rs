@@ -1,0 +1,190 @@
+//! Arguments and their help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps who is on an account equal to what is declared in git.
+#[derive(Debug, Parser)]
+#[command(
+    name = "seatkeeper",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 error, 2 wrong usage, 3 `plan` found changes, 4 something \
+                  waits for a person."
+)]
+pub struct Cli {
+    /// Log lines on stderr: a level, or a filter as in RUST_LOG.
+    #[arg(
+        long,
+        global = true,
+        env = "SEATKEEPER_LOG",
+        default_value = "warn",
+        value_name = "LEVEL"
+    )]
+    pub log: String,
+    /// Form of the log lines.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Any value: no colour in log lines.
+    #[arg(long, hide = true, env = "NO_COLOR", value_name = "ANY")]
+    pub no_color: Option<String>,
+    /// Kill a debug build at a named point, to show that nothing is lost.
+    #[arg(long, hide = true, env = "SEATKEEPER_FAILPOINT", value_name = "NAME[:N]")]
+    pub failpoint: Option<String>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what `apply` would do. Writes nothing anywhere, the ledger included.
+    Plan(PlanArgs),
+    /// Make the account match the files.
+    Apply(ApplyArgs),
+    /// Show the account and everyone that is declared, as they are now.
+    Status(PlanArgs),
+    /// Run the Kubernetes operator.
+    Operator(OperatorArgs),
+    /// Run an account service of your own.
+    Server(ServerArgs),
+    /// Print the custom resource definitions, or write them to a directory.
+    Crds(CrdsArgs),
+    /// Work with profiles: a product's rules as data.
+    #[command(subcommand)]
+    Profile(ProfileCommand),
+    /// Print the version.
+    Version,
+}
+
+/// Form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Form of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// One JSON document; fields are only ever added.
+    Json,
+}
+
+/// Files, ledger and secrets of one account.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// File or directory with manifests (`-` for stdin); repeatable.
+    #[arg(short, long = "filename", value_name = "FILE|DIR", required = true)]
+    pub filename: Vec<PathBuf>,
+    /// Account to work on, as NAMESPACE/NAME; needed where the files hold several.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub account: Option<String>,
+    /// Where the ledger is: `file:PATH`, or `kube:NAMESPACE/NAME` in the current cluster.
+    #[arg(
+        long,
+        value_name = "LEDGER",
+        default_value = "file:.seatkeeper",
+        env = "SEATKEEPER_LEDGER"
+    )]
+    pub ledger: String,
+    /// Directory with Secrets as Kubernetes mounts them: DIR/NAME/KEY. Without it the token is
+    /// read from the environment variable SEATKEEPER_SECRET_NAME_KEY (upper case, `_` for the rest).
+    #[arg(long, value_name = "DIR")]
+    pub secrets: Option<PathBuf>,
+    /// Profile file of your own, in place of the built-in one of the same name.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// Form of the answer.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// Arguments of `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// Files, ledger and secrets.
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// Digest of a held set, as `plan` and `status` print it: lets exactly that set run, once.
+    #[arg(long, value_name = "DIGEST")]
+    pub approve: Option<String>,
+}
+
+/// Arguments of `operator`.
+#[derive(Debug, Args)]
+pub struct OperatorArgs {
+    /// Address of /livez, /readyz and /metrics.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    pub listen: std::net::SocketAddr,
+    /// Writes the address that it listens on to this file.
+    #[arg(long, value_name = "FILE")]
+    pub address_file: Option<PathBuf>,
+    /// Accounts reconciled at the same time.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub concurrency: u16,
+}
+
+/// Arguments of `server`.
+#[derive(Debug, Args)]
+pub struct ServerArgs {
+    /// Address to listen on.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: std::net::SocketAddr,
+    /// Address by which people reach the service; links in mails are built from it and from
+    /// nothing else. Default: the address that it listens on.
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<url::Url>,
+    /// Directory of the database, the secret key and the spool of mails; made if it is missing.
+    #[arg(long, value_name = "DIR", default_value = "seatkeeper-data")]
+    pub data_dir: PathBuf,
+    /// Accounts, people and tokens to begin with.
+    #[arg(long, value_name = "FILE")]
+    pub seed: Option<PathBuf>,
+    /// Profile file of your own, beside the built-in ones or in place of one; repeatable.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Vec<PathBuf>,
+    /// Who confirms a paid plan that an account picks.
+    #[arg(long, value_enum, default_value_t = ConfirmPlansArg::Vendor)]
+    pub confirm_plans: ConfirmPlansArg,
+    /// One JSON line for each request is added to this file.
+    #[arg(long, value_name = "FILE")]
+    pub request_log: Option<PathBuf>,
+    /// Writes the address that it listens on to this file once it answers.
+    #[arg(long, value_name = "FILE")]
+    pub address_file: Option<PathBuf>,
+}
+
+/// Who confirms a paid plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConfirmPlansArg {
+    /// The vendor, with a vendor token.
+    Vendor,
+    /// Nobody: for demos.
+    Auto,
+}
+
+/// Arguments of `crds`.
+#[derive(Debug, Args)]
+pub struct CrdsArgs {
+    /// Write one file for each kind into this directory instead of printing.
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+}
+
+/// Work with profiles.
+#[derive(Debug, Subcommand)]
+pub enum ProfileCommand {
+    /// Check a profile and print what it says in short.
+    Check {
+        /// A file, or the name of a built-in profile.
+        #[arg(value_name = "FILE|NAME")]
+        profile: String,
+    },
+}

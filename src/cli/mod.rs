@@ -1,0 +1,106 @@
+//! The command line: one file per subcommand. Data on stdout, talk on stderr.
+
+pub mod apply;
+pub mod args;
+pub mod crds;
+pub mod ledgers;
+pub mod operator;
+pub mod plan;
+pub mod profile;
+pub mod render;
+pub mod secrets;
+pub mod server;
+pub mod session;
+mod signals;
+
+use std::io::{IsTerminal as _, Write};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::failpoint;
+use crate::telemetry;
+
+pub use args::Cli;
+use args::{Command, ProfileCommand};
+
+/// What a command may use besides its arguments.
+pub struct Io<'a> {
+    /// Data.
+    pub out: &'a mut (dyn Write + Send),
+    /// Talk: problems, progress, hints.
+    pub err: &'a mut (dyn Write + Send),
+    /// The clock.
+    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+/// How a command ended; the exit codes are part of the contract (README).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// 0: done, or nothing to do.
+    Done,
+    /// 1: an error; the hint says what to do.
+    Error,
+    /// 3: `plan` found changes. (2 is wrong usage, as clap says it.)
+    Changes,
+    /// 4: something waits for a person.
+    Waits,
+}
+
+impl Exit {
+    /// The number.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Error => 1,
+            Self::Changes => 3,
+            Self::Waits => 4,
+        }
+    }
+}
+
+/// Runs one command. Every error is printed here, once, with its chain.
+pub async fn run(cli: Cli, mut io: Io<'_>) -> Exit {
+    let ended = match prepare(&cli) {
+        Ok(()) => dispatch(cli.command, &mut io).await,
+        Err(error) => Err(error),
+    };
+    match ended {
+        Ok(exit) => exit,
+        Err(error) => {
+            let _ = writeln!(io.err, "error: {error:#}");
+            Exit::Error
+        }
+    }
+}
+
+/// Starts logs; arms the failpoint of a kill test.
+fn prepare(cli: &Cli) -> anyhow::Result<()> {
+    let format = match cli.log_format {
+        args::LogFormat::Text => telemetry::LogFormat::Text,
+        args::LogFormat::Json => telemetry::LogFormat::Json,
+    };
+    let colour = std::io::stderr().is_terminal() && cli.no_color.is_none();
+    telemetry::start_logs(&cli.log, format, colour)?;
+    if let Some(point) = &cli.failpoint {
+        failpoint::arm(point)?;
+    }
+    Ok(())
+}
+
+async fn dispatch(command: Command, io: &mut Io<'_>) -> anyhow::Result<Exit> {
+    match command {
+        Command::Crds(args) => crds::crds(&args, io),
+        Command::Profile(ProfileCommand::Check { profile }) => profile::check(&profile, io),
+        Command::Version => {
+            writeln!(io.out, "seatkeeper {}", env!("CARGO_PKG_VERSION"))?;
+            Ok(Exit::Done)
+        }
+        Command::Plan(args) => plan::plan(&args, io).await,
+        Command::Apply(args) => apply::apply(&args, io).await,
+        Command::Status(args) => plan::status(&args, io).await,
+        Command::Server(args) => server::server(&args, io).await,
+        Command::Operator(args) => operator::operator(&args, io).await,
+    }
+}

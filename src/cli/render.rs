@@ -1,0 +1,298 @@
+//! Plan → text or JSON. The same lines for `plan` and for `apply`.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::apply::Outcome;
+use crate::domain::observed::{Observed, SeatLimit};
+use crate::domain::policy::Mode;
+use crate::plan::action::Action;
+use crate::plan::{Held, Plan, Rule, State};
+
+/// Sends of one wave; as the ledger opens them.
+const WAVE: usize = 64;
+
+/// First line of every answer: `account web/acme (Acme): growth, mode Manage`.
+#[must_use]
+pub fn heading(name: &str, observed: &Observed, mode: Mode) -> String {
+    let account = &observed.account;
+    let plans: Vec<String> = account
+        .subscriptions
+        .iter()
+        .map(|subscription| match subscription.ends_at {
+            Some(at) => format!("{} (ends {at})", subscription.plan),
+            None => subscription.plan.to_string(),
+        })
+        .collect();
+    let plans = if plans.is_empty() { "no subscription".to_owned() } else { plans.join(", ") };
+    let disabled = if account.disabled { ", disabled" } else { "" };
+    format!("account {name} ({}): {plans}{disabled}, mode {mode:?}", account.name)
+}
+
+/// Everyone that is declared, a line each, then the seats.
+#[must_use]
+pub fn status(plan: &Plan, observed: &Observed) -> String {
+    let mut text = String::new();
+    let width = plan.people.keys().map(|person| person.as_str().chars().count()).max();
+    let width = width.unwrap_or(0).max("EMAIL".len());
+    if !plan.people.is_empty() {
+        let _ = writeln!(text, "{:width$}  {:12}  {:10}  NOTE", "EMAIL", "STATE", "ROLE");
+    }
+    for (person, outlook) in &plan.people {
+        let role = outlook.role_seen.as_ref().map_or("-", |role| role.as_str());
+        let note = match (outlook.position, outlook.rule) {
+            (Some(position), _) => format!("position {position}"),
+            (None, Some(rule)) => rule.reason().to_owned(),
+            (None, None) if outlook.role_differs => "another role is declared".to_owned(),
+            (None, None) => String::new(),
+        };
+        let line =
+            format!("{:width$}  {:12}  {role:10}  {note}", person.as_str(), outlook.state.as_str());
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text.push_str(&waiting(plan));
+    let seats = &observed.account.seats;
+    let _ = writeln!(
+        text,
+        "seats {} of {}: {} active, {} pending; {} trimmed, {} queued",
+        seats.used,
+        limit(seats.limit),
+        seats.active,
+        seats.pending,
+        seats.trimmed,
+        plan.seats.queued
+    );
+    text
+}
+
+/// One action with what became of it.
+#[must_use]
+pub fn outcome(action: &Action, outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Done(_) => action.to_string(),
+        Outcome::Refused(error) => format!("! {action}: refused: {error}"),
+        Outcome::Unknown(error) => {
+            format!("! {action}: not known whether it took effect: {error}; the next run finds out")
+        }
+        Outcome::NotRun(why) => format!("! {action}: not done ({})", why.reason()),
+    }
+}
+
+/// Last line of `apply`.
+#[must_use]
+pub fn after(plan: &Plan, done: usize, failed: usize) -> String {
+    let seats = plan.seats;
+    let mut line = match (done, failed) {
+        (0, 0) => "nothing to change".to_owned(),
+        (done, 0) => format!("{done} done"),
+        (done, failed) => format!("{done} done, {failed} not done"),
+    };
+    let _ = write!(line, "; seats {} of {}", seats.before, limit(seats.limit));
+    if seats.queued > 0 {
+        let _ = write!(line, "; {} queued", seats.queued);
+    }
+    if let Some(hold) = &plan.hold {
+        let _ = write!(line, "; {} held", hold.removals + hold.changes);
+    }
+    line
+}
+
+fn limit(limit: SeatLimit) -> String {
+    match limit {
+        SeatLimit::Seats(limit) => limit.to_string(),
+        SeatLimit::Unlimited => "unlimited".to_owned(),
+    }
+}
+
+/// The plan as text: a line for each action, for each thing held and for each person that waits for
+/// somebody, then its blast radius.
+#[must_use]
+pub fn text(plan: &Plan) -> String {
+    let mut text = String::new();
+    for action in &plan.actions {
+        let _ = writeln!(text, "{action}");
+    }
+    text.push_str(&waiting(plan));
+    let _ = writeln!(text, "{}", summary(plan));
+    text
+}
+
+/// What does not go on by itself: held actions, people that wait, the hold, the stop.
+#[must_use]
+pub fn waiting(plan: &Plan) -> String {
+    let mut text = String::new();
+    for held in &plan.held {
+        let _ = writeln!(text, "{}", held_line(plan, held));
+    }
+    let held: Vec<_> = plan.held.iter().map(|held| held.action.person()).collect();
+    for (person, outlook) in &plan.people {
+        if !outlook.state.needs_person() || held.contains(&person) {
+            continue;
+        }
+        let _ =
+            writeln!(text, "! {person}: {}: {}", outlook.state.as_str(), outlook.state.message());
+    }
+    if let Some(shortage) = &plan.shortage {
+        let when = shortage.enforce_at.map_or_else(String::new, |at| format!(" at {at}"));
+        let people: Vec<String> =
+            shortage.people.iter().take(10).map(ToString::to_string).collect();
+        let _ = writeln!(
+            text,
+            "! {} more people than seats; the service will trim{when}: {}",
+            shortage.people.len(),
+            people.join(", ")
+        );
+    }
+    if let Some(hold) = &plan.hold {
+        let _ = writeln!(
+            text,
+            "! held set {}: {} removals, {} lower roles; {} of {} removals of this window are \
+             used\n  hint: to let exactly this set run once: seatkeeper apply … --approve {}",
+            hold.digest, hold.removals, hold.changes, hold.spent, hold.allowed, hold.digest
+        );
+    }
+    if let Some(stop) = &plan.stop {
+        let _ = writeln!(text, "! {}: {stop}", stop.reason());
+    }
+    text
+}
+
+fn held_line(plan: &Plan, held: &Held) -> String {
+    let Held { action, rule } = held;
+    let outlook = plan.people.get(action.person());
+    let state = outlook.map(|outlook| outlook.state);
+    match (rule, state, outlook.and_then(|outlook| outlook.position)) {
+        (Rule::SeatLimit, Some(State::Queued), Some(position)) => {
+            format!("! {}: Queued, position {position}: {}", action.person(), rule.message())
+        }
+        (Rule::SeatLimit, Some(State::Trimmed), _) => {
+            format!("! {}: Trimmed: {}", action.person(), State::Trimmed.message())
+        }
+        _ => {
+            let line = action.to_string();
+            let what = line.trim_start_matches(['+', '-', '~', ' ']);
+            format!("! held: {what} ({}: {})", rule.reason(), rule.message())
+        }
+    }
+}
+
+/// The blast radius in one line:
+/// `+ 3 invitations (3 mails, in 1 wave), ~ 1 role change (1 mail), - 2 removals (2 mails); seats 0 → 3 of 3; 1 queued`.
+#[must_use]
+pub fn summary(plan: &Plan) -> String {
+    let count =
+        |wanted: &dyn Fn(&Action) -> bool| plan.actions.iter().filter(|a| wanted(a)).count();
+    let invitations = count(&|action| matches!(action, Action::Invite { .. }));
+    let back = count(&|action| matches!(action, Action::Reinstate { .. }));
+    let changes = count(&|action| matches!(action, Action::ChangeRole { .. }));
+    let quiet = count(&|action| matches!(action, Action::ChangeInvitedRole { .. }));
+    let removals = count(&Action::takes_away)
+        - count(&|action| matches!(action, Action::ChangeRole { .. }) && action.takes_away());
+    let mut parts = Vec::new();
+    if invitations > 0 {
+        let waves = invitations.div_ceil(WAVE);
+        parts.push(format!(
+            "+ {} ({}, in {})",
+            many(invitations, "invitation"),
+            many(invitations, "mail"),
+            many(waves, "wave")
+        ));
+    }
+    if back > 0 {
+        parts.push(format!("+ {} ({})", many(back, "reinstatement"), many(back, "mail")));
+    }
+    if changes + quiet > 0 {
+        parts.push(format!(
+            "~ {} ({})",
+            many(changes + quiet, "role change"),
+            many(changes, "mail")
+        ));
+    }
+    if removals > 0 {
+        let mails = count(&|action| matches!(action, Action::Remove { .. } | Action::Trim { .. }));
+        parts.push(format!("- {} ({})", many(removals, "removal"), many(mails, "mail")));
+    }
+    if parts.is_empty() {
+        parts.push("nothing to change".to_owned());
+    }
+    let seats = plan.seats;
+    let (before, after, limit) = (seats.before, seats.after, limit(seats.limit));
+    let mut line = format!("{}; seats {before} → {after} of {limit}", parts.join(", "));
+    if seats.queued > 0 {
+        let _ = write!(line, "; {} queued", seats.queued);
+    }
+    if let Some(hold) = &plan.hold {
+        let _ = write!(line, "; {} held", hold.removals + hold.changes);
+    }
+    line
+}
+
+fn many(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// The plan as JSON. Fields are only ever added.
+#[must_use]
+pub fn json(plan: &Plan) -> Value {
+    let seats = plan.seats;
+    json!({
+        "actions": plan.actions.iter().map(action_json).collect::<Vec<_>>(),
+        "held": plan.held.iter().map(|held| {
+            let mut value = action_json(&held.action);
+            value["rule"] = json!(held.rule.reason());
+            value["message"] = json!(held.rule.message());
+            value
+        }).collect::<Vec<_>>(),
+        "people": plan.people.iter().map(|(person, outlook)| json!({
+            "email": person.as_str(),
+            "state": outlook.state.as_str(),
+            "rule": outlook.rule.map(Rule::reason),
+            "position": outlook.position,
+            "memberId": outlook.member.as_ref().map(ToString::to_string),
+            "role": outlook.role_seen.as_ref().map(ToString::to_string),
+            "sentAt": outlook.sent_at,
+            "expiresAt": outlook.expires_at,
+        })).collect::<Vec<_>>(),
+        "seats": {
+            "before": seats.before,
+            "after": seats.after,
+            "limit": match seats.limit { SeatLimit::Seats(n) => Some(n), SeatLimit::Unlimited => None },
+            "queued": seats.queued,
+        },
+        "hold": plan.hold.as_ref().map(|hold| json!({
+            "digest": hold.digest.as_str(),
+            "removals": hold.removals,
+            "changes": hold.changes,
+            "allowed": hold.allowed,
+            "spent": hold.spent,
+        })),
+        "stop": plan.stop.as_ref().map(|stop| json!({
+            "reason": stop.reason(),
+            "message": stop.to_string(),
+        })),
+        "summary": summary(plan),
+    })
+}
+
+/// One action as JSON.
+#[must_use]
+pub fn action_json(action: &Action) -> Value {
+    let (role, from) = match action {
+        Action::ChangeRole { from, to, .. } | Action::ChangeInvitedRole { from, to, .. } => {
+            (Some(to), Some(from))
+        }
+        Action::Invite { role, .. } => (Some(role), None),
+        Action::RevokeInvitation { .. }
+        | Action::Trim { .. }
+        | Action::Remove { .. }
+        | Action::Reinstate { .. } => (None, None),
+    };
+    json!({
+        "kind": action.kind(),
+        "email": action.person().as_str(),
+        "role": role.map(ToString::to_string),
+        "from": from.map(ToString::to_string),
+        "text": action.to_string(),
+    })
+}

@@ -1,0 +1,311 @@
+//! What `apply` tells the ledger. Everything here is in memory until the head or a page is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::domain::desired::DeletionPolicy;
+use crate::domain::identity::{EmailAddress, PersonHash};
+use crate::domain::keys::{AccountKey, HoldDigest, RequestKey, RoleName};
+use crate::domain::ledger_view::{OpenSend, PersonRecord, Seen};
+use crate::domain::observed::{InvitationState, Observed};
+use crate::ledger::Ledger;
+use crate::ledger::error::LedgerError;
+use crate::ledger::record::{
+    Entry, FORMAT, Head, Invite, StoredApproval, StoredBaseline, StoredHold, StoredSend,
+    StoredSpend,
+};
+use crate::ledger::store::Part;
+use crate::plan::{Approval, Learn};
+
+/// Most sends of one wave.
+pub const WAVE_SENDS_MAX: usize = 64;
+
+/// Most sends in doubt that the head holds: one wave, and as many left over from earlier ones.
+pub const OPEN_SENDS_MAX: usize = 2 * WAVE_SENDS_MAX;
+
+/// Window of the mail budget.
+const MAIL_WINDOW: Duration = Duration::from_secs(3600);
+
+/// How far the service's clock may be behind ours when we ask whether a row is newer than a send.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// A send that is about to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSend {
+    /// The person.
+    pub person: EmailAddress,
+    /// Key of the call.
+    pub key: RequestKey,
+    /// Role of the call.
+    pub role: RoleName,
+    /// Epoch of the call.
+    pub epoch: i64,
+    /// When the backend may have forgotten the key.
+    pub not_after: Timestamp,
+}
+
+impl Ledger {
+    /// Makes a fresh ledger the one of `account`, the id that the service answered; a ledger that
+    /// has one already must have this one.
+    pub(crate) fn pin(&mut self, account: &AccountKey) -> Result<(), LedgerError> {
+        match &self.head {
+            Some(head) if head.account == account.0 => {}
+            Some(head) => {
+                return Err(LedgerError::OtherAccount {
+                    place: self.store.place(Part::Head),
+                    pinned: head.account.clone(),
+                    asked: account.0.clone(),
+                });
+            }
+            None => self.head = Some(new_head(account, &self.declared)),
+        }
+        Ok(())
+    }
+
+    /// Drops the sends that a look answers: the person is there, or a row that is newer than the
+    /// call. Also those that are too old to arrive, of people whom nobody asks for any more.
+    pub(super) fn settle(&mut self, observed: &Observed, now: Timestamp) {
+        let viewed = self.viewed.as_ref();
+        let Some(head) = &mut self.head else { return };
+        if head.sends.is_empty() || head.account != observed.account.key.0 {
+            return;
+        }
+        let members: BTreeSet<String> =
+            observed.members.keys().map(|person| person.hashed(&head.salt).0).collect();
+        let invitations: BTreeMap<String, _> = observed
+            .invitations
+            .iter()
+            .map(|(person, invitation)| (person.hashed(&head.salt).0, invitation))
+            .collect();
+        head.sends.retain(|send| {
+            let answered = invitations.get(&send.person).is_some_and(|invitation| {
+                let sent = send.at.saturating_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
+                invitation.state == InvitationState::Pending || invitation.created_at >= sent
+            });
+            let wanted = viewed.is_none_or(|v| v.contains(&PersonHash(send.person.clone())));
+            !answered && !members.contains(&send.person) && (wanted || now < send.not_after)
+        });
+    }
+
+    /// Takes over what a plan learned. `inviting`: people that an invitation of this plan goes to;
+    /// how they were is kept until the invitation is on its way.
+    pub(crate) fn learn(
+        &mut self,
+        learn: &Learn,
+        inviting: &BTreeSet<&EmailAddress>,
+        now: Timestamp,
+    ) {
+        let Learn { records, forget_absent, baseline, hold, approval, claim: _, brake_spent: _ } =
+            learn;
+        for (person, record) in records {
+            self.learn_record(person, record, inviting.contains(person));
+        }
+        if *forget_absent {
+            self.forget_unviewed();
+        }
+        let Some(head) = &mut self.head else { return };
+        if let Some(baseline) = baseline {
+            head.baseline = Some((*baseline).into());
+        }
+        if let Some(hold) = hold {
+            head.hold = hold.as_ref().map(|(digest, allowed)| StoredHold {
+                digest: digest.0.clone(),
+                allowed: *allowed,
+            });
+        }
+        match approval {
+            Approval::None => {}
+            Approval::Seen(digest) => see_approval(head, digest, now),
+            Approval::Used(digest) | Approval::Lapsed(digest) => {
+                head.hold_number += 1;
+                see_approval(head, digest, now);
+            }
+        }
+    }
+
+    fn learn_record(&mut self, person: &EmailAddress, record: &PersonRecord, inviting: bool) {
+        let Some(hash) = self.hash(person) else { return };
+        let invite = self
+            .open_send(&hash)
+            .and_then(|_| self.people.get(&hash))
+            .and_then(|entry| entry.invite);
+        let record = match self.record_of(&hash) {
+            Some(known) if inviting => PersonRecord {
+                seen: known.seen,
+                epoch: known.epoch,
+                opted_out: known.opted_out,
+                lost: known.lost,
+                paid: known.paid,
+                ..record.clone()
+            },
+            Some(_) | None => record.clone(),
+        };
+        self.put(hash, Entry { record, invite });
+    }
+
+    /// Forgets who is neither declared nor at the service, unless a send may still arrive.
+    fn forget_unviewed(&mut self) {
+        let Some(viewed) = &self.viewed else { return };
+        let gone: Vec<PersonHash> = self
+            .people
+            .keys()
+            .filter(|hash| !viewed.contains(*hash) && self.open_send(hash).is_none())
+            .cloned()
+            .collect();
+        for hash in gone {
+            self.changed.insert(self.layout.page_of(&hash));
+            self.people.remove(&hash);
+        }
+    }
+
+    /// Gives a person's invitation a place in the wave that is opened as the `turn`th from now,
+    /// counted from 1.
+    pub(crate) fn place(&mut self, person: &EmailAddress, epoch: i64, turn: u64, now: Timestamp) {
+        let Some(hash) = self.hash(person) else { return };
+        let wave = self.head.as_ref().map_or(0, |head| head.wave) + turn;
+        let record = self.record_of(&hash).unwrap_or(PersonRecord {
+            first_seen: now,
+            declared_by: None,
+            owned: true,
+            seen: Seen::Never,
+            epoch,
+            opted_out: false,
+            lost: false,
+            deletion_policy: DeletionPolicy::Revoke,
+            held: false,
+            paid: None,
+        });
+        self.put(hash, Entry { record, invite: Some(Invite { wave, epoch }) });
+    }
+
+    /// The send of a person whose outcome is not known.
+    pub(crate) fn open_send_of(&self, person: &EmailAddress) -> Option<OpenSend> {
+        self.open_send(&self.hash(person)?)
+    }
+
+    /// Sends whose outcome is not known.
+    pub(crate) fn open_sends(&self) -> usize {
+        self.head.as_ref().map_or(0, |head| head.sends.len())
+    }
+
+    /// Opens the next wave: its sends, and `mails` of them that are new to the mail budget.
+    pub(crate) fn open_wave(&mut self, sends: &[NewSend], mails: u32, now: Timestamp) {
+        let sends: Vec<StoredSend> = sends
+            .iter()
+            .filter_map(|send| {
+                Some(StoredSend {
+                    key: send.key.0.clone(),
+                    person: self.hash(&send.person)?.0,
+                    role: send.role.0.clone(),
+                    epoch: send.epoch,
+                    at: now,
+                    not_after: send.not_after,
+                })
+            })
+            .collect();
+        let Some(head) = &mut self.head else { return };
+        for mut send in sends {
+            let known = head.sends.iter().position(|open| open.person == send.person);
+            if let Some(known) = known.map(|at| head.sends.remove(at))
+                && known.key == send.key
+            {
+                send.at = known.at;
+            }
+            head.sends.push(send);
+        }
+        head.wave += 1;
+        head.open = true;
+        spend(&mut head.mails_sent, mails, now, MAIL_WINDOW);
+    }
+
+    /// Spends removals of the brake's window.
+    pub(crate) fn spend_brake(&mut self, removals: u32, now: Timestamp, window: Duration) {
+        if let Some(head) = &mut self.head {
+            spend(&mut head.brake_spent, removals, now, window);
+        }
+    }
+
+    /// The outcome of a send is known: it goes with the next write of the head.
+    pub(crate) fn close_send(&mut self, person: &EmailAddress) {
+        let Some(hash) = self.hash(person) else { return };
+        if let Some(head) = &mut self.head {
+            head.sends.retain(|send| send.person != hash.0);
+        }
+    }
+
+    /// Nothing was sent to a person that had a place in a wave: they are as they were before.
+    pub(crate) fn unplace(&mut self, person: &EmailAddress) {
+        let Some(hash) = self.hash(person) else { return };
+        if let Some(mut entry) = self.people.get(&hash).cloned() {
+            entry.invite = None;
+            self.put(hash, entry);
+        }
+    }
+
+    /// Ends the run: `people` is the count to measure absence against.
+    pub(crate) fn close(&mut self, people: Option<u64>) {
+        let Some(head) = &mut self.head else { return };
+        head.open = false;
+        if let Some(people) = people {
+            head.baseline = Some(StoredBaseline { people, smaller: None });
+        }
+    }
+
+    /// The count that absence is measured against, unless a smaller one waits beside it.
+    pub(crate) fn settled_baseline(&self) -> Option<u64> {
+        let baseline = self.head.as_ref()?.baseline?;
+        baseline.smaller.is_none().then_some(baseline.people)
+    }
+
+    fn hash(&self, person: &EmailAddress) -> Option<PersonHash> {
+        self.head.as_ref().map(|head| person.hashed(&head.salt))
+    }
+
+    fn put(&mut self, hash: PersonHash, entry: Entry) {
+        if self.people.get(&hash) != Some(&entry) {
+            self.changed.insert(self.layout.page_of(&hash));
+            self.people.insert(hash, entry);
+        }
+    }
+}
+
+fn new_head(account: &AccountKey, declared: &AccountKey) -> Head {
+    Head {
+        format_version: FORMAT,
+        account: account.0.clone(),
+        declared: declared.0.clone(),
+        installation: Uuid::new_v4().to_string(),
+        salt: Uuid::new_v4().simple().to_string(),
+        wave: 0,
+        open: false,
+        paged: false,
+        sends: Vec::new(),
+        brake_spent: Vec::new(),
+        mails_sent: Vec::new(),
+        hold: None,
+        hold_number: 0,
+        approval_seen: None,
+        baseline: None,
+    }
+}
+
+/// Notes when an approval was first seen. It stays noted when it is used or lapses: a person may
+/// leave it where it was given.
+fn see_approval(head: &mut Head, digest: &HoldDigest, now: Timestamp) {
+    if head.approval_seen.as_ref().is_none_or(|seen| seen.digest != digest.0) {
+        head.approval_seen = Some(StoredApproval { digest: digest.0.clone(), at: now });
+    }
+}
+
+/// Adds to a window and drops what it can no longer see.
+fn spend(spends: &mut Vec<StoredSpend>, count: u32, now: Timestamp, window: Duration) {
+    let window = SignedDuration::try_from(window).unwrap_or(SignedDuration::MAX);
+    let since = now.saturating_sub(window).unwrap_or(Timestamp::MIN);
+    spends.retain(|spend| spend.at > since);
+    if count > 0 {
+        spends.push(StoredSpend { at: now, count });
+    }
+}

@@ -1,0 +1,165 @@
+//! Reads a ledger and refuses what cannot be trusted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::de::DeserializeOwned;
+
+use crate::domain::keys::AccountKey;
+use crate::ledger::Ledger;
+use crate::ledger::error::LedgerError;
+use crate::ledger::pages::{Layout, PageNumber};
+use crate::ledger::record::{Entry, FORMAT, Format, Head, Page, person_hash};
+use crate::ledger::store::{LedgerStore, Part, SealedPart, Version};
+
+impl Ledger {
+    /// Reads the whole ledger of the account that is declared as `declared`; one that is not there
+    /// is empty. Nothing is created.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] when a part is cut, edited, missing, of another account or of a newer
+    /// version: nothing may be built on a part of a ledger.
+    pub async fn load(
+        store: Box<dyn LedgerStore>,
+        declared: &AccountKey,
+    ) -> Result<Self, LedgerError> {
+        let parts = store.load().await?;
+        let mut ledger = Self {
+            store,
+            declared: declared.clone(),
+            head: None,
+            stored: None,
+            layout: Layout::default(),
+            pages: BTreeMap::new(),
+            people: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            repairs: BTreeSet::new(),
+            viewed: None,
+            writes: super::Writes::default(),
+        };
+        let (heads, pages): (Vec<_>, Vec<_>) =
+            parts.into_iter().partition(|(sealed, _)| sealed.part == Part::Head);
+        for (sealed, version) in heads {
+            ledger.take_head(&sealed, version)?;
+        }
+        ledger.take_pages(pages)?;
+        ledger.undo_unopened();
+        Ok(ledger)
+    }
+
+    fn take_head(&mut self, sealed: &SealedPart, version: Version) -> Result<(), LedgerError> {
+        let head: Head = self.unseal(sealed)?;
+        if head.account != sealed.account {
+            return Err(self.damaged(Part::Head, "it names two accounts"));
+        }
+        let declared = self.declared.as_str();
+        if head.account != declared && head.declared != declared {
+            return Err(LedgerError::OtherAccount {
+                place: self.store.place(Part::Head),
+                pinned: head.account,
+                asked: declared.to_owned(),
+            });
+        }
+        self.stored = Some((head.clone(), version));
+        self.head = Some(head);
+        Ok(())
+    }
+
+    fn take_pages(&mut self, pages: Vec<(SealedPart, Version)>) -> Result<(), LedgerError> {
+        let mut sorted = BTreeMap::new();
+        for (sealed, version) in pages {
+            if let Part::Page(number) = sealed.part {
+                sorted.insert(number, (sealed, version));
+            }
+        }
+        let Some(head) = &self.head else {
+            return match sorted.is_empty() {
+                true => self.lay_out(&BTreeSet::new(), false),
+                false => Err(self.damaged(Part::Head, "it is missing, and pages of it are there")),
+            };
+        };
+        let paged = head.paged;
+        for (number, (sealed, version)) in &sorted {
+            self.take_page(*number, sealed, version)?;
+        }
+        self.lay_out(&sorted.into_keys().collect(), paged)
+    }
+
+    /// Takes the people of one page. Pages come in order: deeper ones replace those above.
+    fn take_page(
+        &mut self,
+        number: PageNumber,
+        sealed: &SealedPart,
+        version: &Version,
+    ) -> Result<(), LedgerError> {
+        let part = Part::Page(number);
+        let page: Page = self.unseal(sealed)?;
+        let ours = self.head.as_ref().is_some_and(|head| {
+            head.installation == page.installation && head.account == sealed.account
+        });
+        if !ours {
+            return Err(self.damaged(part, "it belongs to another ledger"));
+        }
+        let below: Vec<_> =
+            self.people.range(number.range()).map(|(hash, _)| hash.clone()).collect();
+        for hash in below {
+            self.people.remove(&hash);
+        }
+        for (hash, stored) in page.people {
+            let hash = person_hash(&hash).filter(|hash| number.covers(hash));
+            let Some(hash) = hash else {
+                return Err(self.damaged(part, "it holds people of another page"));
+            };
+            self.people.insert(hash, Entry::from(stored));
+        }
+        self.pages.insert(number, (version.clone(), sealed.checksum.clone()));
+        Ok(())
+    }
+
+    fn lay_out(&mut self, stored: &BTreeSet<PageNumber>, paged: bool) -> Result<(), LedgerError> {
+        let layout = match stored.is_empty() {
+            true if !paged => Layout::fresh(),
+            true => return Err(self.damaged(Part::Page(PageNumber::ROOT), "it is missing")),
+            false => Layout::of(stored)
+                .map_err(|page| self.damaged(Part::Page(page), "it is missing"))?,
+        };
+        self.repairs.extend(layout.leaves.iter().filter(|page| !stored.contains(*page)));
+        if stored.is_empty() {
+            self.repairs.clear();
+        }
+        self.layout = layout;
+        Ok(())
+    }
+
+    /// Places in waves that were never opened: nothing was sent. They go before a wave is opened
+    /// that could bear the same number.
+    fn undo_unopened(&mut self) {
+        let Some(head) = &self.head else { return };
+        let open: BTreeSet<&str> = head.sends.iter().map(|send| send.person.as_str()).collect();
+        for (hash, entry) in &mut self.people {
+            let unopened = entry.invite.is_some_and(|invite| invite.wave > head.wave);
+            if unopened && !open.contains(hash.0.as_str()) {
+                entry.invite = None;
+                self.repairs.insert(self.layout.page_of(hash));
+            }
+        }
+    }
+
+    /// Checks a part and reads its content.
+    fn unseal<T: DeserializeOwned>(&self, sealed: &SealedPart) -> Result<T, LedgerError> {
+        if !sealed.is_whole() {
+            return Err(self.damaged(sealed.part, "its checksum does not match its content"));
+        }
+        let not_ours = |_| self.damaged(sealed.part, "its content is not that of a ledger");
+        let Format { format_version } = serde_json::from_str(&sealed.content).map_err(not_ours)?;
+        if format_version != FORMAT {
+            let place = self.store.place(sealed.part);
+            return Err(LedgerError::Newer { place, found: format_version });
+        }
+        serde_json::from_str(&sealed.content).map_err(not_ours)
+    }
+
+    fn damaged(&self, part: Part, what: &'static str) -> LedgerError {
+        LedgerError::Damaged { place: self.store.place(part), what }
+    }
+}

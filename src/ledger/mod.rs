@@ -1,0 +1,181 @@
+//! Write-ahead record of what we sent and own, so that nothing is sent twice or lost (OP-02).
+//!
+//! A **head** (the open wave, budgets, the held set) and **pages** of people by salted hash. The
+//! head is reserved by version: of two runs at once one writes it, the other starts over.
+//! `plan` reads a ledger; only `apply` changes one. After an error of a write the value in memory
+//! may be ahead of the store: load anew.
+//!
+//! A person's record is stored before the call, with the number of the wave that the invitation
+//! has a place in. What it means is told from the head: a wave that was never opened was never
+//! sent; a send that is still in the open wave is in doubt; any other was sent. So a record never
+//! has to be written again after the answer, and a kill between any two writes is told right.
+
+mod change;
+mod error;
+mod file;
+mod kube;
+mod let_go;
+mod load;
+mod memory;
+mod pages;
+mod record;
+mod store;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::domain::desired::Origin;
+use crate::domain::identity::{EmailAddress, PersonHash};
+use crate::domain::keys::{AccountKey, HoldDigest, InstallationId};
+use crate::domain::ledger_view::{LedgerView, OpenSend, PersonRecord};
+use crate::domain::observed::Observed;
+use crate::ledger::pages::{Layout, PageNumber as Page};
+use crate::ledger::record::{Entry, Head};
+
+pub use change::{NewSend, OPEN_SENDS_MAX, WAVE_SENDS_MAX};
+pub use error::LedgerError;
+pub use file::FileStore;
+pub use kube::KubeStore;
+pub use memory::{Fault, Hook, MemoryStore, Step};
+pub use pages::PageNumber;
+pub use store::{LedgerStore, Part, SealedPart, Version};
+
+/// The ledger of one account, loaded whole.
+pub struct Ledger {
+    store: Box<dyn LedgerStore>,
+    /// Id or short name by which the account is declared.
+    declared: AccountKey,
+    /// The head as it is to be; `None` before the first change.
+    head: Option<Head>,
+    /// The head as it is stored.
+    stored: Option<(Head, Version)>,
+    layout: Layout,
+    /// Stored pages: version and checksum.
+    pages: BTreeMap<Page, (Version, String)>,
+    people: BTreeMap<PersonHash, Entry>,
+    /// Pages that something was learned for.
+    changed: BTreeSet<Page>,
+    /// Pages that a killed run left behind; they mean the same after they are written anew.
+    repairs: BTreeSet<Page>,
+    /// People of the last view: the others are neither declared nor at the service.
+    viewed: Option<BTreeSet<PersonHash>>,
+    writes: Writes,
+}
+
+/// Points where a debug build can be killed while a file of the ledger is replaced, in order.
+pub const FAILPOINTS: &[&str] = &[file::WRITTEN_BESIDE, file::RENAMED];
+
+/// How often a store was written to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Writes {
+    /// Writes of the head.
+    pub head: u64,
+    /// Writes of pages.
+    pub pages: u64,
+}
+
+impl fmt::Debug for Ledger {
+    /// Counts only: the parts hold keys and the salt.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger")
+            .field("declared", &self.declared)
+            .field("people", &self.people.len())
+            .field("writes", &self.writes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Writes since it was loaded.
+    #[must_use]
+    pub fn writes(&self) -> Writes {
+        self.writes
+    }
+
+    /// The installation that this ledger stands for; `None` before the first change.
+    #[must_use]
+    pub fn installation(&self) -> Option<InstallationId> {
+        self.head.as_ref().map(|head| InstallationId(head.installation.clone()))
+    }
+
+    /// When a declaration of a person was first seen; `None` for one that never counted.
+    #[must_use]
+    pub fn first_seen(&self, person: &EmailAddress, origin: &Origin) -> Option<Timestamp> {
+        let entry = self.people.get(&person.hashed(&self.head.as_ref()?.salt))?;
+        let same = entry.record.declared_by.as_ref() == Some(&origin.object());
+        same.then_some(entry.record.first_seen)
+    }
+
+    /// What is known of everyone that is declared or at the service.
+    ///
+    /// `declared`: everyone that a declaration names, the invalid ones (`Desired::frozen`)
+    /// included: who is left out and not at the service is forgotten by the next change. Open sends
+    /// that `observed` answers are settled first. `first_wanted` is the caller's to fill in.
+    pub fn view<'a>(
+        &mut self,
+        declared: impl Iterator<Item = &'a EmailAddress>,
+        observed: &'a Observed,
+        now: Timestamp,
+    ) -> LedgerView {
+        let Some(head) = &self.head else { return LedgerView::default() };
+        let at_service = observed.members.keys().chain(observed.invitations.keys());
+        let people: BTreeMap<PersonHash, EmailAddress> = declared
+            .chain(at_service)
+            .map(|person| (person.hashed(&head.salt), person.clone()))
+            .collect();
+        self.viewed = Some(people.keys().cloned().collect());
+        self.settle(observed, now);
+        self.read(people)
+    }
+
+    fn read(&self, people: BTreeMap<PersonHash, EmailAddress>) -> LedgerView {
+        let Some(head) = &self.head else { return LedgerView::default() };
+        let mut view = LedgerView {
+            installation: self.installation(),
+            pinned_account: Some(AccountKey(head.account.clone())),
+            people: BTreeMap::new(),
+            open_sends: BTreeMap::new(),
+            brake_spent: head.brake_spent.iter().copied().map(Into::into).collect(),
+            mails_sent: head.mails_sent.iter().copied().map(Into::into).collect(),
+            baseline: head.baseline.map(Into::into),
+            hold: head.hold.as_ref().map(record::StoredHold::to_view),
+            hold_number: head.hold_number,
+            approval_seen: head
+                .approval_seen
+                .as_ref()
+                .map(|seen| (HoldDigest(seen.digest.clone()), seen.at)),
+            first_wanted: None,
+        };
+        for (hash, person) in people {
+            if let Some(send) = self.open_send(&hash) {
+                view.open_sends.insert(person.clone(), send);
+            }
+            if let Some(record) = self.record_of(&hash) {
+                view.people.insert(person, record);
+            }
+        }
+        view
+    }
+
+    /// The send of a person whose outcome is not known.
+    fn open_send(&self, hash: &PersonHash) -> Option<OpenSend> {
+        let sends = &self.head.as_ref()?.sends;
+        sends.iter().find(|send| send.person == hash.0).map(record::StoredSend::to_view)
+    }
+
+    /// What is known of a person: a place in a wave counts as sent unless the wave was never
+    /// opened or the outcome is not known.
+    fn record_of(&self, hash: &PersonHash) -> Option<PersonRecord> {
+        let entry = self.people.get(hash)?;
+        let wave = self.head.as_ref().map_or(0, |head| head.wave);
+        Some(match entry.invite {
+            Some(invite) if invite.wave <= wave && self.open_send(hash).is_none() => {
+                entry.as_sent(invite.epoch)
+            }
+            Some(_) | None => entry.record.clone(),
+        })
+    }
+}
