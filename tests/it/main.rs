@@ -3,6 +3,7 @@
 mod architecture;
 mod backend_faults;
 mod backend_tls;
+mod backend_writes;
 mod cel;
 mod cluster;
 mod contract;
