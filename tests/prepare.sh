@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 declare -A packages=(
-  [cc]='gcc libc6-dev' [make]=make [openssl]=openssl [curl]='curl ca-certificates' [cargo]=rustup [go]=golang-go
+  [cc]='gcc libc6-dev' [make]=make [openssl]=openssl [curl]='curl ca-certificates' [jq]=jq [cargo]=rustup [go]=golang-go
 )
 declare -A hints=(
   [cargo]='install rustup and have its cargo in PATH'
@@ -18,7 +18,7 @@ say() { printf 'prepare: %s\n' "$*" >&2; }
 find_missing() {
   local tool
   missing=()
-  for tool in cc make openssl curl cargo; do
+  for tool in cc make openssl curl jq cargo; do
     command -v "$tool" >/dev/null || missing+=("$tool")
   done
   # Refuses a Go that is too old for the go.mod and cannot fetch a newer one by itself.

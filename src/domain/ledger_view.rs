@@ -61,7 +61,8 @@ pub struct PersonRecord {
     pub epoch: i64,
     /// Declined, left or removed by a person: no automatic invitation in this epoch.
     pub opted_out: bool,
-    /// The invitation vanished for a cause that we do not know: not sent again in this epoch.
+    /// The invitation vanished for a cause that we do not know, expired or could not be delivered:
+    /// not sent again in this epoch, also when its row is gone.
     pub lost: bool,
     /// The declaration's policy; it must outlive the file.
     pub deletion_policy: DeletionPolicy,

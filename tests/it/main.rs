@@ -1,5 +1,6 @@
 //! The one integration test binary.
 
+mod apply;
 mod architecture;
 mod backend_faults;
 mod backend_tls;
@@ -11,6 +12,12 @@ mod contract_memory;
 mod contract_service;
 mod crds;
 mod examples;
+mod ledger;
+mod ledger_kube;
+mod plan_cases;
+mod plan_properties;
+mod planner;
 mod scripted;
 mod server_story;
 mod service;
+mod world;
