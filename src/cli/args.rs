@@ -138,6 +138,9 @@ pub struct OperatorArgs {
     /// Address of /livez, /readyz and /metrics.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     pub listen: std::net::SocketAddr,
+    /// Writes the address that it listens on to this file.
+    #[arg(long, value_name = "FILE")]
+    pub address_file: Option<PathBuf>,
     /// Accounts reconciled at the same time.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub concurrency: u16,
