@@ -6,6 +6,7 @@ pub mod api;
 pub mod apply;
 pub mod backend;
 pub mod cli;
+pub mod controller;
 pub mod domain;
 pub mod failpoint;
 pub mod ledger;

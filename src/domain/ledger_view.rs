@@ -17,7 +17,8 @@ pub struct LedgerView {
     pub pinned_account: Option<AccountKey>,
     /// What we know of each person.
     pub people: BTreeMap<EmailAddress, PersonRecord>,
-    /// Sends of the open wave whose outcome is not known.
+    /// Sends whose outcome is not known. Not those that the look itself answers: the person is a
+    /// member, has an open invitation, or one that is over and younger than the send.
     pub open_sends: BTreeMap<EmailAddress, OpenSend>,
     /// Removals that the brake was spent on.
     pub brake_spent: Vec<Spend>,
@@ -61,7 +62,8 @@ pub struct PersonRecord {
     pub epoch: i64,
     /// Declined, left or removed by a person: no automatic invitation in this epoch.
     pub opted_out: bool,
-    /// The invitation vanished for a cause that we do not know: not sent again in this epoch.
+    /// The invitation vanished for a cause that we do not know, expired or could not be delivered:
+    /// not sent again in this epoch, also when its row is gone.
     pub lost: bool,
     /// The declaration's policy; it must outlive the file.
     pub deletion_policy: DeletionPolicy,

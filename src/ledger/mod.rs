@@ -14,6 +14,7 @@ mod change;
 mod error;
 mod file;
 mod kube;
+mod let_go;
 mod load;
 mod memory;
 mod pages;

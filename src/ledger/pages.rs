@@ -44,9 +44,13 @@ impl PageNumber {
 
     /// True if the person belongs on this page.
     pub(super) fn covers(self, person: &PersonHash) -> bool {
-        let (from, to) = self.range();
-        let above = matches!(&to, Bound::Excluded(to) if *person >= *to);
-        matches!(&from, Bound::Included(from) if *person >= *from) && !above
+        Self::at_depth(self.0.ilog2(), person) == self
+    }
+
+    /// The page of this depth that the person belongs on.
+    fn at_depth(depth: u32, person: &PersonHash) -> Self {
+        let first = person.0.get(..4).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        Self((1 << depth) | (first.unwrap_or_default() >> (MAX_DEPTH - depth)))
     }
 
     /// The hashes that belong on this page.
@@ -129,6 +133,64 @@ impl Layout {
 
     /// The page that a person belongs on.
     pub fn page_of(&self, person: &PersonHash) -> PageNumber {
-        self.leaves.iter().copied().find(|page| page.covers(person)).unwrap_or(PageNumber::ROOT)
+        let candidates = (0..MAX_DEPTH).map(|depth| PageNumber::at_depth(depth, person));
+        candidates.into_iter().find(|page| self.leaves.contains(page)).unwrap_or(PageNumber::ROOT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Layout, PageNumber};
+    use crate::domain::identity::PersonHash;
+
+    fn pages(numbers: &[u32]) -> BTreeSet<PageNumber> {
+        numbers.iter().map(|number| PageNumber::new(*number).unwrap()).collect()
+    }
+
+    /// Leaves, then what they replace; or the page that is missing.
+    fn layout(stored: &[u32]) -> String {
+        match Layout::of(&pages(stored)) {
+            Ok(Layout { leaves, replaced }) => {
+                let list = |pages: BTreeSet<PageNumber>| {
+                    pages.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+                };
+                format!("{} | {}", list(leaves), list(replaced))
+            }
+            Err(page) => format!("missing {page}"),
+        }
+    }
+
+    #[test]
+    fn a_set_of_pages_says_by_itself_what_it_is() {
+        assert_eq!(layout(&[1]), "01 | ");
+        assert_eq!(layout(&[2, 3]), "02 03 | ");
+        assert_eq!(layout(&[2, 6, 7]), "02 06 07 | ");
+        assert_eq!(layout(&[1, 2]), "02 03 | 01", "killed after the first half");
+        assert_eq!(layout(&[1, 2, 3]), "02 03 | 01", "killed before the old one went");
+        assert_eq!(layout(&[1, 6]), "02 06 07 | 01", "killed in a second split");
+        assert_eq!(layout(&[2]), "missing 03");
+        assert_eq!(layout(&[2, 7]), "missing 06");
+        assert_eq!(layout(&[5, 3]), "missing 04");
+    }
+
+    #[test]
+    fn every_hash_is_on_one_page_and_within_its_range() {
+        let layout = Layout::of(&pages(&[2, 6, 14, 15])).unwrap();
+        for first in 0..=0xffff_u32 {
+            let person = PersonHash(format!("{first:04x}{:028x}", 7));
+            let on: Vec<_> = layout.leaves.iter().filter(|page| page.covers(&person)).collect();
+            assert_eq!(on, [&layout.page_of(&person)]);
+            use std::ops::RangeBounds as _;
+            assert!(layout.page_of(&person).range().contains(&person), "{first:04x}");
+        }
+    }
+
+    #[test]
+    fn the_tree_has_a_bottom() {
+        assert_eq!(PageNumber::new(0), None);
+        assert_eq!(PageNumber::new(1 << 16), None);
+        assert_eq!(PageNumber::new((1 << 16) - 1).unwrap().halves(), None);
     }
 }

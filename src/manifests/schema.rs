@@ -3,8 +3,8 @@
 use kube::core::cel::CompiledSchema;
 use kube::core::cel::ErrorKind;
 use kube::core::cel::ValidationError;
-use kube::core::cel::Validator;
 use kube::core::cel::compile_schema;
+use kube::core::cel::validate_compiled;
 use serde_json::Value;
 use serde_json::json;
 
@@ -37,6 +37,7 @@ impl Schema {
     pub fn new(schema: Value) -> Self {
         let mut with_patterns = schema.clone();
         patterns_to_rules(&mut with_patterns);
+        keep_rules(&mut with_patterns);
         Self { schema, rules: compile_schema(&with_patterns) }
     }
 
@@ -59,7 +60,7 @@ impl Schema {
         };
         // A rule cannot be evaluated on a value of the wrong type: that is said already.
         let broken = !faults.is_empty();
-        let errors = Validator::new().validate_compiled(&self.rules, &defaulted, None).err();
+        let errors = validate_compiled(&self.rules, &defaulted, None).err();
         for error in errors.into_iter().flatten() {
             if !broken || error.kind == ErrorKind::ValidationFailure {
                 faults.push(self.rule_fault(&error));
@@ -299,6 +300,36 @@ fn patterns_to_rules(schema: &mut Value) {
     if schema.get("items").is_some() {
         patterns_to_rules(&mut schema["items"]);
     }
+}
+
+/// What is left to do below a place of a schema.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rules {
+    Some,
+    None,
+}
+
+/// Drops fields without a rule, so that a roster without rules is not walked line by line.
+fn keep_rules(schema: &mut Value) -> Rules {
+    let mut rules = match schema.get("x-kubernetes-validations") {
+        Some(_) => Rules::Some,
+        None => Rules::None,
+    };
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.retain(|_, property| keep_rules(property) == Rules::Some);
+        if !properties.is_empty() {
+            rules = Rules::Some;
+        }
+    }
+    if let Some(fields) = schema.as_object_mut()
+        && let Some(items) = fields.get_mut("items")
+    {
+        match keep_rules(items) {
+            Rules::Some => rules = Rules::Some,
+            Rules::None => drop(fields.remove("items")),
+        }
+    }
+    rules
 }
 
 /// `spec.roster[3].email` as a JSON pointer. No field of our kinds has a dot or a bracket.

@@ -110,16 +110,20 @@ impl<'a> Draft<'a> {
             }
             Action::Reinstate { .. } => takes(Counted::Active),
             Action::Invite { .. } => takes(Counted::Pending),
-            Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => 0,
+            Action::ChangeRole { from, to, .. } => {
+                takes(self.counted_role(to)) - takes(self.counted_role(from))
+            }
+            Action::ChangeInvitedRole { .. } => 0,
         }
     }
 
     /// What a member counts as.
     fn counted(&self, member: &ObservedMember) -> Counted {
-        match member.role.known() {
-            Some(role) if self.input.profile.is_owner(role) => Counted::Owner,
-            _ => Counted::Active,
-        }
+        member.role.known().map_or(Counted::Active, |role| self.counted_role(role))
+    }
+
+    fn counted_role(&self, role: &RoleName) -> Counted {
+        if self.input.profile.is_owner(role) { Counted::Owner } else { Counted::Active }
     }
 
     /// Does an action: counts its seats.

@@ -27,12 +27,12 @@ pub(super) fn invited(
         InvitationState::Failed => State::Failed,
         InvitationState::Unknown => State::Pending,
     };
-    let open = open_send(draft, person, record);
+    // The ledger has dropped the sends that this look answers: a row that is over is an older one.
+    let open = draft.input.ledger.open_sends.get(person);
     if let Some(send) = open.filter(|send| state != State::Pending && repeatable(draft, send)) {
         return repeat(draft, person, send);
     }
-    record.opted_out = state == State::OptedOut;
-    record.seen = if state == State::Pending { Seen::Invited } else { Seen::Never };
+    remember(record, state);
     let role_seen = invitation.role.known().cloned();
     let mut outlook = Outlook::new(state);
     outlook.role_differs = role_seen.as_ref() != Some(&wanted.role);
@@ -57,6 +57,18 @@ pub(super) fn invited(
     }
     if understood && from != wanted.role {
         change_role(draft, person, invitation, from, &wanted.role);
+    }
+}
+
+/// Remembers where an invitation stands: once its row is gone, one that was declined, that nobody
+/// took in time or that could not be delivered must not look like one that was never sent.
+fn remember(record: &mut PersonRecord, state: State) {
+    match state {
+        State::Pending => {
+            (record.seen, record.opted_out, record.lost) = (Seen::Invited, false, false);
+        }
+        State::OptedOut => (record.seen, record.opted_out) = (Seen::Never, true),
+        _ => (record.seen, record.lost) = (Seen::Never, true),
     }
 }
 
@@ -96,7 +108,7 @@ pub(super) fn absent(
     wanted: &DesiredMember,
     record: &mut PersonRecord,
 ) {
-    if let Some(send) = open_send(draft, person, record) {
+    if let Some(send) = draft.input.ledger.open_sends.get(person) {
         if repeatable(draft, send) {
             return repeat(draft, person, send);
         }
@@ -119,16 +131,6 @@ pub(super) fn absent(
         _ => return candidate(draft, person, wanted, record),
     };
     draft.people.insert(person.clone(), Outlook::new(state));
-}
-
-/// A send of this person whose outcome is unknown. Before every send the record is stored with
-/// `Seen::Never`: who was seen since is an outcome.
-fn open_send<'a>(
-    draft: &Draft<'a>,
-    person: &EmailAddress,
-    record: &PersonRecord,
-) -> Option<&'a OpenSend> {
-    draft.input.ledger.open_sends.get(person).filter(|_| record.seen == Seen::Never)
 }
 
 /// True while the backend must still know the key.

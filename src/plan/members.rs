@@ -90,10 +90,13 @@ fn declared_member(
     }
     if state == State::Trimmed {
         let action = Action::Reinstate { person: person.clone(), member: member_row(member) };
-        if record.owned {
-            draft.trimmed.push(action);
-        } else {
+        if draft.input.profile.is_owner(&from) {
+            // Owners are never trimmed: whatever this is, we do not know it.
+            draft.hold_back(action, Rule::NotUnderstood);
+        } else if !record.owned {
             draft.hold_back(action, Rule::ProtectedRole);
+        } else {
+            draft.trimmed.push(action);
         }
     } else if differs {
         change_role(draft, person, member, from, &wanted.role);

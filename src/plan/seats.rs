@@ -5,14 +5,14 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::identity::EmailAddress;
 use crate::domain::observed::{InvitationState, MemberState, SeatLimit};
 use crate::domain::policy::{Mode, OnSeatShortage};
 use crate::plan::action::{Action, EndCause};
 use crate::plan::draft::{Candidate, Draft, member_row, revoke};
-use crate::plan::{Rule, Shortage, State};
+use crate::plan::{Input, Rule, Shortage, State};
 use crate::profile::{Counted, OnShrink};
 
 /// Length of the window of `invitationsPerHour`.
@@ -24,6 +24,7 @@ const EXACT: u32 = 10;
 /// their role; never owners, never people that are not ours (NP-14, OP-04, X16). Empty where
 /// `onSeatShortage` is `Hold` or the product does not trim; who will be hit is then announced.
 pub(super) fn trims(draft: &mut Draft<'_>) -> Vec<Action> {
+    lower_owners(draft);
     let trims_now = draft.input.profile.seats.on_shrink == OnShrink::TrimLatestAdded
         && draft.input.policy.on_seat_shortage == OnSeatShortage::Trim
         && draft.allows(Mode::Manage);
@@ -41,6 +42,21 @@ pub(super) fn trims(draft: &mut Draft<'_>) -> Vec<Action> {
         }
     }
     hit
+}
+
+/// Holds back lower roles that take a seat which is not free: an owner who becomes a member where
+/// owners take none.
+fn lower_owners(draft: &mut Draft<'_>) {
+    let mut reserved = 0;
+    for action in std::mem::take(&mut draft.endings) {
+        let takes = draft.seats_of(&action) > 0;
+        if takes && !has_seat(draft, reserved) {
+            draft.hold_back(action, Rule::SeatLimit);
+        } else {
+            reserved += u32::from(takes);
+            draft.endings.push(action);
+        }
+    }
 }
 
 /// Whom a shortage can hit.
@@ -130,7 +146,9 @@ pub(super) fn admit(draft: &mut Draft<'_>) {
     for action in std::mem::take(&mut draft.changes) {
         if disabled {
             draft.hold_back(action, Rule::ServiceDisabled);
-        } else if trimmed.contains(action.person()) {
+        } else if trimmed.contains(action.person())
+            || (draft.seats_of(&action) > 0 && !has_seat(draft, 0))
+        {
             draft.hold_back(action, Rule::SeatLimit);
         } else {
             draft.act(action);
@@ -147,9 +165,11 @@ fn announce(draft: &mut Draft<'_>) {
     if !trims || seats.limit.allows(draft.used) {
         return;
     }
-    let people: Vec<_> =
-        over_limit(draft, Whose::Anyone).iter().map(|action| action.person().clone()).collect();
-    draft.shortage = Some(Shortage { people, enforce_at: seats.enforce_at });
+    let hit = over_limit(draft, Whose::Anyone);
+    let people: Vec<_> = hit.iter().map(|action| action.person().clone()).collect();
+    if !people.is_empty() {
+        draft.shortage = Some(Shortage { people, enforce_at: seats.enforce_at });
+    }
 }
 
 /// Brings the trimmed back, earliest added first; returns how many still wait, whoever they are.
@@ -207,7 +227,7 @@ fn has_seat(draft: &Draft<'_>, reserved: u32) -> bool {
 fn invite(draft: &mut Draft<'_>, disabled: bool, trimmed_ahead: u32) {
     let mut candidates = std::mem::take(&mut draft.candidates);
     candidates.sort();
-    let mut mails = mails_left(draft);
+    let (mut mails, next_mail) = mails_left(draft.input);
     let takes_seat = draft.input.profile.counts(Counted::Pending);
     let mut ahead = trimmed_ahead;
     // Seats of people that wait for nothing but their mail.
@@ -223,6 +243,7 @@ fn invite(draft: &mut Draft<'_>, disabled: bool, trimmed_ahead: u32) {
             queue(draft, action, ahead);
         } else if !repeats && mails == Some(0) {
             reserved += u32::from(takes_seat);
+            draft.timers.extend(next_mail);
             draft.hold_back(action, Rule::MailBudget);
         } else {
             if !repeats {
@@ -247,18 +268,11 @@ fn queue(draft: &mut Draft<'_>, action: Action, position: u32) {
     draft.hold_back(action, Rule::SeatLimit);
 }
 
-/// Mails left of this hour; `None`: no limit. Sets the timer at which the first comes back.
-fn mails_left(draft: &mut Draft<'_>) -> Option<u32> {
-    let limit = draft.input.policy.invitations_per_hour?;
-    let now = draft.input.now;
-    let ends = |at: jiff::Timestamp| at.saturating_add(HOUR).unwrap_or(jiff::Timestamp::MAX);
-    let spent = draft.input.ledger.mails_sent.iter().filter(|spend| ends(spend.at) > now);
-    let (used, first) = spent.fold((0_u32, None), |(used, first), spend| {
-        let end = ends(spend.at);
-        (used.saturating_add(spend.count), Some(first.map_or(end, |f: jiff::Timestamp| f.min(end))))
-    });
-    if !draft.candidates.is_empty() {
-        draft.timers.extend(first);
-    }
-    Some(limit.saturating_sub(used))
+/// Mails left of this hour (`None`: no limit), and when the first of those sent comes back.
+fn mails_left(input: &Input<'_>) -> (Option<u32>, Option<Timestamp>) {
+    let ends = |at: Timestamp| at.saturating_add(HOUR).unwrap_or(Timestamp::MAX);
+    let spent = input.ledger.mails_sent.iter().filter(|spend| ends(spend.at) > input.now);
+    let used = spent.clone().fold(0_u32, |used, spend| used.saturating_add(spend.count));
+    let limit = input.policy.invitations_per_hour;
+    (limit.map(|limit| limit.saturating_sub(used)), spent.map(|spend| ends(spend.at)).min())
 }

@@ -470,6 +470,16 @@ macro_rules! cases {
                 }
             )*
         }
+
+        mod service {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let world = crate::contract_service::AtService::new().await;
+                    super::$case(super::Case { world: &world }).await;
+                }
+            )*
+        }
     };
 }
 

@@ -84,7 +84,7 @@ fn limits_of_the_schema_hold_in_files_too() {
       hint: Id or slug of the account at the account service. Required; cannot change.
     m.yaml:4:80: spec.credentialsSecretRef.key: is longer than 253 characters
       hint: Key in the Secret's data.
-    m.yaml:4:428: spec.grantableRoles[1]: is shorter than the 1 characters it needs
+    m.yaml:4:428: spec.grantableRoles[1]: must not be empty
       hint: Protected roles of the profile that Teams and Memberships of this account may give. Default: none.
     m.yaml:4:432: spec.grantableRoles[2]: is there twice
       hint: Protected roles of the profile that Teams and Memberships of this account may give. Default: none.
@@ -96,7 +96,7 @@ fn limits_of_the_schema_hold_in_files_too() {
       hint: So many are always allowed within `window`. Default 3.
     m.yaml:4:493: spec.removals.maxTotal: is 3000000000; at most 100000 is allowed
       hint: Upper bound of what `maxPercent` allows, in people. Default 50.
-    m.yaml:9:44: spec.roster[0].email: is shorter than the 3 characters it needs
+    m.yaml:9:44: spec.roster[0].email: is shorter than 3 characters
       hint: Address that the invitation goes to. Compared without case. Required.
     ");
 }

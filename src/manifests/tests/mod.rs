@@ -1,7 +1,9 @@
 //! Manifests as text in, what was understood of them as text out.
 
 mod files;
+mod folders;
 mod people;
+mod properties;
 
 use std::collections::BTreeMap;
 
