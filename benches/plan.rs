@@ -149,7 +149,10 @@ fn peak_mib() -> Option<u64> {
 }
 
 fn main() {
-    println!("{:>8}  {:>14}  {:>8}  {:>10}  {:>9}", "people", "plan", "actions", "time ms", "peak MiB");
+    println!(
+        "{:>8}  {:>14}  {:>8}  {:>10}  {:>9}",
+        "people", "plan", "actions", "time ms", "peak MiB"
+    );
     for people in [1_000, 10_000, 100_000] {
         for (name, missing) in [("no change", None), ("each 10th new", Some(10))] {
             let (time, actions) = measure(people, missing);
