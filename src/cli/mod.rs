@@ -4,6 +4,7 @@ pub mod apply;
 pub mod args;
 pub mod crds;
 pub mod ledgers;
+pub mod operator;
 pub mod plan;
 pub mod profile;
 pub mod render;
@@ -100,6 +101,6 @@ async fn dispatch(command: Command, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         Command::Apply(args) => apply::apply(&args, io).await,
         Command::Status(args) => plan::status(&args, io).await,
         Command::Server(args) => server::server(&args, io).await,
-        Command::Operator(_) => anyhow::bail!("not built yet"),
+        Command::Operator(args) => operator::operator(&args, io).await,
     }
 }
