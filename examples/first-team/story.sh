@@ -80,7 +80,13 @@ api() {
     curl -sS --fail-with-body -X "$method" -H "Authorization: Bearer ${AS:-$TOKEN}" \
         -H 'Content-Type: application/json' "$@" "$SERVICE/v1/accounts/acme$path"
 }
-mails() { find "$WORK/data/spool" -name "*$1*.eml" 2>/dev/null | wc -l; }
+# The worker sends by itself, a moment after the change.
+all_sent() { [ "$(api GET "/invitations?page_size=1000" | jq '[.items[] | select(.delivery == "queued" or .delivery == "sending")] | length')" -eq 0 ]; }
+mails() {
+    until_true 20 all_sent || fail "mails are still queued"
+    count_mails "$1"
+}
+count_mails() { find "$WORK/data/spool" -name "*$1*.eml" 2>/dev/null | wc -l; }
 members() { api GET "/members?page_size=1000" | jq -r '.items[] | select(.role != "owner") | "\(.email) \(.role) \(.state)"' | sort; }
 member() { api GET "/members?page_size=1000" | jq -c --arg email "$1" '.items[] | select(.email == $email)'; }
 active() { members | grep -c ' active$' || true; }
@@ -118,6 +124,7 @@ submit() {
 }
 accept() {
     local person=$1 link
+    until_true 20 all_sent || fail "mails are still queued"
     link=$(link_to "$person@example.com")
     shift
     submit "$person" "$link" "${link#"$SERVICE"}/accept" "$@"

@@ -105,7 +105,9 @@ impl Reqwest {
     }
 }
 
-/// The settings that are the same for every service.
+/// The settings that are the same for every service. Of all retries one is left that cannot be
+/// switched off and does no harm: a request that found its kept connection closed before a byte of
+/// it was written goes out on a new one.
 fn client() -> ClientBuilder {
     if CryptoProvider::get_default().is_none() {
         // Another thread may be faster; then there is a provider, which is all that is needed.

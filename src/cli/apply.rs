@@ -107,8 +107,10 @@ fn finish(
             writeln!(io.out, "{}", render::after(&ran.settled, done.len() - failed, failed))?;
         }
         Output::Json => {
-            let mut value = render::json(&ran.settled);
+            let mut value = render::json(&ran.settled, &session.profile);
             value["done"] = json!(done);
+            let writes = session.ledger.writes();
+            value["ledger"] = json!({ "headWrites": writes.head, "pageWrites": writes.pages });
             print_json(session, &value, io)?;
         }
     }

@@ -21,9 +21,9 @@ pub async fn plan(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
     match args.output {
         Output::Text => {
             writeln!(io.out, "{}", render::heading(&session.name, &observed, session.policy.mode))?;
-            write!(io.out, "{}", render::text(&plan))?;
+            write!(io.out, "{}", render::text(&plan, &session.profile))?;
         }
-        Output::Json => print_json(&session, &render::json(&plan), io)?,
+        Output::Json => print_json(&session, &render::json(&plan, &session.profile), io)?,
     }
     if plan.actions.is_empty() { Ok(exit_of_rest(&plan)) } else { Ok(Exit::Changes) }
 }
@@ -43,7 +43,7 @@ pub async fn status(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
             writeln!(io.out, "{}", render::heading(&session.name, &observed, session.policy.mode))?;
             write!(io.out, "{}", render::status(&plan, &observed))?;
         }
-        Output::Json => print_json(&session, &render::json(&plan), io)?,
+        Output::Json => print_json(&session, &render::json(&plan, &session.profile), io)?,
     }
     Ok(exit_of_rest(&plan))
 }

@@ -9,6 +9,7 @@ use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
 use crate::plan::{Held, Plan, Rule, State};
+use crate::profile::{Notice, Profile};
 
 /// Sends of one wave; as the ledger opens them.
 const WAVE: usize = 64;
@@ -108,13 +109,13 @@ fn limit(limit: SeatLimit) -> String {
 /// The plan as text: a line for each action, for each thing held and for each person that waits for
 /// somebody, then its blast radius.
 #[must_use]
-pub fn text(plan: &Plan) -> String {
+pub fn text(plan: &Plan, profile: &Profile) -> String {
     let mut text = String::new();
     for action in &plan.actions {
         let _ = writeln!(text, "{action}");
     }
     text.push_str(&waiting(plan));
-    let _ = writeln!(text, "{}", summary(plan));
+    let _ = writeln!(text, "{}", summary(plan, profile));
     text
 }
 
@@ -179,46 +180,15 @@ fn held_line(plan: &Plan, held: &Held) -> String {
 
 /// The blast radius in one line:
 /// `+ 3 invitations (3 mails, in 1 wave), ~ 1 role change (1 mail), - 2 removals (2 mails); seats 0 → 3 of 3; 1 queued`.
+///
+/// Mails are counted as `profile` sends them.
 #[must_use]
-pub fn summary(plan: &Plan) -> String {
-    let count =
-        |wanted: &dyn Fn(&Action) -> bool| plan.actions.iter().filter(|a| wanted(a)).count();
-    let invitations = count(&|action| matches!(action, Action::Invite { .. }));
-    let back = count(&|action| matches!(action, Action::Reinstate { .. }));
-    let changes = count(&|action| matches!(action, Action::ChangeRole { .. }));
-    let quiet = count(&|action| matches!(action, Action::ChangeInvitedRole { .. }));
-    let removals = count(&Action::takes_away)
-        - count(&|action| matches!(action, Action::ChangeRole { .. }) && action.takes_away());
-    let mut parts = Vec::new();
-    if invitations > 0 {
-        let waves = invitations.div_ceil(WAVE);
-        parts.push(format!(
-            "+ {} ({}, in {})",
-            many(invitations, "invitation"),
-            many(invitations, "mail"),
-            many(waves, "wave")
-        ));
-    }
-    if back > 0 {
-        parts.push(format!("+ {} ({})", many(back, "reinstatement"), many(back, "mail")));
-    }
-    if changes + quiet > 0 {
-        parts.push(format!(
-            "~ {} ({})",
-            many(changes + quiet, "role change"),
-            many(changes, "mail")
-        ));
-    }
-    if removals > 0 {
-        let mails = count(&|action| matches!(action, Action::Remove { .. } | Action::Trim { .. }));
-        parts.push(format!("- {} ({})", many(removals, "removal"), many(mails, "mail")));
-    }
-    if parts.is_empty() {
-        parts.push("nothing to change".to_owned());
-    }
+pub fn summary(plan: &Plan, profile: &Profile) -> String {
+    let parts = parts(plan, profile);
+    let parts = if parts.is_empty() { "nothing to change".to_owned() } else { parts.join(", ") };
     let seats = plan.seats;
     let (before, after, limit) = (seats.before, seats.after, limit(seats.limit));
-    let mut line = format!("{}; seats {before} → {after} of {limit}", parts.join(", "));
+    let mut line = format!("{parts}; seats {before} → {after} of {limit}");
     if seats.queued > 0 {
         let _ = write!(line, "; {} queued", seats.queued);
     }
@@ -228,13 +198,63 @@ pub fn summary(plan: &Plan) -> String {
     line
 }
 
+/// Invitations, reinstatements, role changes and removals, each with its mails.
+fn parts(plan: &Plan, profile: &Profile) -> Vec<String> {
+    let (mut invitations, mut back) = (Tally::default(), Tally::default());
+    let (mut changes, mut removals) = (Tally::default(), Tally::default());
+    for action in &plan.actions {
+        let tally = match action {
+            Action::Invite { .. } => &mut invitations,
+            Action::Reinstate { .. } => &mut back,
+            Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => &mut changes,
+            Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. } => {
+                &mut removals
+            }
+        };
+        tally.people += 1;
+        tally.mails += usize::from(mails(action, profile));
+    }
+    let waves = many(invitations.people.div_ceil(WAVE), "wave");
+    [
+        ("+", invitations, "invitation", format!(", in {waves}")),
+        ("+", back, "reinstatement", String::new()),
+        ("~", changes, "role change", String::new()),
+        ("-", removals, "removal", String::new()),
+    ]
+    .into_iter()
+    .filter(|(_, tally, _, _)| tally.people > 0)
+    .map(|(sign, Tally { people, mails }, noun, more)| {
+        format!("{sign} {} ({}{more})", many(people, noun), many(mails, "mail"))
+    })
+    .collect()
+}
+
+/// People that something happens to, and those of them that get a mail of it.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    people: usize,
+    mails: usize,
+}
+
+/// True if the person gets a mail.
+fn mails(action: &Action, profile: &Profile) -> bool {
+    match action {
+        Action::Invite { .. } => true,
+        Action::ChangeInvitedRole { .. } | Action::RevokeInvitation { .. } => false,
+        Action::ChangeRole { .. } => profile.tells_person(Notice::RoleChanged),
+        Action::Reinstate { .. } => profile.tells_person(Notice::Reinstated),
+        Action::Trim { .. } => profile.tells_person(Notice::Trimmed),
+        Action::Remove { .. } => profile.tells_person(Notice::Removed),
+    }
+}
+
 fn many(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
 /// The plan as JSON. Fields are only ever added.
 #[must_use]
-pub fn json(plan: &Plan) -> Value {
+pub fn json(plan: &Plan, profile: &Profile) -> Value {
     let seats = plan.seats;
     json!({
         "actions": plan.actions.iter().map(action_json).collect::<Vec<_>>(),
@@ -271,7 +291,7 @@ pub fn json(plan: &Plan) -> Value {
             "reason": stop.reason(),
             "message": stop.to_string(),
         })),
-        "summary": summary(plan),
+        "summary": summary(plan, profile),
     })
 }
 

@@ -104,7 +104,8 @@ pub async fn open(
     if let Some(digest) = approve {
         policy.approval = Some(HoldDigest(digest.to_owned()));
     }
-    let backend: Arc<dyn Backend> = Arc::new(connect(&declarations, &token)?);
+    let api = connect(&declarations, &token)?.with_deadline(args.timeout);
+    let backend: Arc<dyn Backend> = Arc::new(api);
     let object = &declarations.account.object;
     let name = format!("{}/{}", manifests::namespace(&**object), object.name_any());
     Ok(Some(Session { name, account, desired: resolved.desired, policy, profile, backend, ledger }))
@@ -148,7 +149,6 @@ fn choose(args: &PlanArgs, mut accounts: Vec<Declarations>) -> Result<Declaratio
 }
 
 /// The profile that the class names: a file of one's own where `--profile` gives one.
-#[expect(clippy::type_complexity, reason = "a profile, none, or what is wrong with the file")]
 fn read_profile(
     args: &PlanArgs,
     declarations: &Declarations,

@@ -41,7 +41,8 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// The first failure; the status says it too.
 pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, ReconcileError> {
     let mut memory = ctx.take_memory(name);
-    let round = fetch::cached(ctx, name).and_then(|fetched| Round::of(fetched, &mut memory.winners));
+    let round =
+        fetch::cached(ctx, name).and_then(|fetched| Round::of(fetched, &mut memory.winners));
     let Some(mut round) = round else {
         ctx.metrics.share(name, None);
         let_go::ledger(ctx, name).await?; // cluster: write
@@ -77,8 +78,7 @@ async fn sync(
     let (_, class, profile) = round.terms()?;
     let account = AccountKey(round.fetched.account.spec.account_id.clone());
     let last = memory.session.take();
-    let mut session =
-        Session::open(ctx, last, &round.fetched.account, &class, &profile).await?; // cluster: read
+    let mut session = Session::open(ctx, last, &round.fetched.account, &class, &profile).await?; // cluster: read
     session.check(&account, &profile).await?; // backend: read, once
     let session = memory.session.insert(session);
     let bench = Bench { ctx, name, session, account: &account };
@@ -138,7 +138,8 @@ impl Bench<'_> {
     ) -> Result<Look, ReconcileError> {
         let (policy, _, profile) = round.terms()?;
         let subject = self.subject(round, &policy, &profile);
-        let look = apply::look(&subject, ledger, Some(first_wanted.clone()), &*self.ctx.now).await?;
+        let look =
+            apply::look(&subject, ledger, Some(first_wanted.clone()), &*self.ctx.now).await?;
         if look.plan.stop.is_none() {
             *first_wanted = still_wanted(&look.plan, first_wanted, (self.ctx.now)());
         }
@@ -211,9 +212,7 @@ fn still_wanted(plan: &Plan, before: &FirstWanted, now: Timestamp) -> FirstWante
         | Action::Invite { .. } => false,
     };
     let people = plan.actions.iter().chain(held).filter(ends).map(Action::person);
-    people
-        .map(|person| (person.clone(), before.get(person).copied().unwrap_or(now)))
-        .collect()
+    people.map(|person| (person.clone(), before.get(person).copied().unwrap_or(now))).collect()
 }
 
 /// Runs the steps, but not for ever, and not into the ground.

@@ -138,8 +138,9 @@ where
     K: Resource<DynamicType = ()> + Clone,
 {
     let matters = |object: &Guarded<K>| {
-        let ObjectMeta { uid, generation, deletion_timestamp, finalizers, labels, annotations, .. } =
-            object.meta().clone();
+        let ObjectMeta {
+            uid, generation, deletion_timestamp, finalizers, labels, annotations, ..
+        } = object.meta().clone();
         (uid, generation, deletion_timestamp, finalizers, labels, annotations)
     };
     (old.as_ref().map(matters) != new.as_ref().map(matters)).then_some(Change { old, new })
@@ -188,7 +189,9 @@ mod tests {
         assert!(cache.apply(object("a", 1, none.clone())).is_some());
         assert!(cache.apply(object("a", 2, none.clone())).is_none(), "a status moves the version");
         assert!(cache.apply(object("a", 3, json!({"generation": 2}))).is_some());
-        assert!(cache.apply(object("a", 4, json!({"generation": 2, "labels": {"b": "c"}}))).is_some());
+        assert!(
+            cache.apply(object("a", 4, json!({"generation": 2, "labels": {"b": "c"}}))).is_some()
+        );
         let finalizers = json!({"generation": 2, "finalizers": ["d"]});
         assert!(cache.apply(object("a", 5, finalizers)).is_some());
         let deleting = json!({"generation": 2, "deletionTimestamp": "2026-11-22T05:00:00Z"});

@@ -37,9 +37,7 @@ pub fn transition(kind: &str, old: &[Condition], new: &[Condition]) -> Option<Tr
             note: format!("this {kind} needs a person ({reason}); see its conditions"),
             reason,
         }),
-        _ if synced(old).as_deref() == Some("False")
-            && synced(new).as_deref() == Some("True") =>
-        {
+        _ if synced(old).as_deref() == Some("False") && synced(new).as_deref() == Some("True") => {
             let note = format!("this {kind} is in order again");
             Some(Transition { kind: EventType::Normal, reason: "Recovered".to_owned(), note })
         }

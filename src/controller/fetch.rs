@@ -61,8 +61,7 @@ pub fn cached(ctx: &Context, name: &Name) -> Option<Fetched> {
 /// The cluster does not answer.
 pub async fn fresh(ctx: &Context, known: &Account) -> Result<Option<Fetched>, ClusterError> {
     let namespace = known.namespace().unwrap_or_default();
-    let accounts: Api<Guarded<Account>> =
-        Api::namespaced(ctx.clients.reader.clone(), &namespace);
+    let accounts: Api<Guarded<Account>> = Api::namespaced(ctx.clients.reader.clone(), &namespace);
     let found = call("read the Account", accounts.get_opt(&known.name_any())).await?;
     let Some(account) = found.as_ref().and_then(Guarded::readable).cloned() else {
         return Ok(None);
@@ -162,7 +161,8 @@ where
 impl Fetched {
     /// The declarations of the account, told from those of the other accounts of its namespace.
     pub fn declarations(&self) -> Option<Declarations> {
-        let ours = |entry: &Declarations| entry.account.object.metadata.uid == self.account.metadata.uid;
+        let ours =
+            |entry: &Declarations| entry.account.object.metadata.uid == self.account.metadata.uid;
         self.objects.by_account().accounts.into_iter().find(ours)
     }
 

@@ -160,8 +160,7 @@ async fn write<K: Marked>(
 ///
 /// The cluster does not answer.
 pub async fn ledger_parts(ctx: &Context, account: &Name) -> Result<Vec<ObjectMeta>, ClusterError> {
-    let api: Api<AccountLedger> =
-        Api::namespaced(ctx.clients.reader.clone(), &account.namespace);
+    let api: Api<AccountLedger> = Api::namespaced(ctx.clients.reader.clone(), &account.namespace);
     let all = call("list AccountLedgers", api.list_metadata(&ListParams::default())).await?;
     let pages = format!("{}.page-", account.name);
     let ours = |part: &ObjectMeta| {

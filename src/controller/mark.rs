@@ -20,11 +20,7 @@ use crate::domain::policy::{Mode, Policy};
 /// # Errors
 ///
 /// The cluster does not answer, or an object changed since we looked.
-pub async fn declarations(
-    ctx: &Context,
-    name: &Name,
-    round: &Round,
-) -> Result<(), ReconcileError> {
+pub async fn declarations(ctx: &Context, name: &Name, round: &Round) -> Result<(), ReconcileError> {
     let (policy, ..) = round.terms()?;
     let account = round.fetched.account.meta();
     if policy.mode < Mode::Manage {

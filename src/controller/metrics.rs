@@ -127,7 +127,8 @@ mod tests {
     fn sums_follow_the_accounts_and_name_none_of_them() {
         let registry = Registry::default();
         let metrics = Metrics::new(&registry);
-        let share = |used| Share { held: [("RemovalHeld", used)].into(), seats: [("used", used)].into() };
+        let share =
+            |used| Share { held: [("RemovalHeld", used)].into(), seats: [("used", used)].into() };
         metrics.share(&Name::new("web", "acme"), Some(share(3)));
         metrics.share(&Name::new("web", "other"), Some(share(4)));
         metrics.share(&Name::new("web", "acme"), Some(share(1)));

@@ -62,8 +62,8 @@ fn of_person(
     person: &EmailAddress,
     policy: DeletionPolicy,
 ) -> Verdict {
-    let elsewhere = resolved.desired.people.contains_key(person)
-        || resolved.desired.frozen.contains(person);
+    let elsewhere =
+        resolved.desired.people.contains_key(person) || resolved.desired.frozen.contains(person);
     if elsewhere || policy == DeletionPolicy::Retain {
         return Verdict::Goes;
     }

@@ -43,8 +43,7 @@ impl Round {
             }
         }
         let people = resolved.desired.people.iter();
-        *winners =
-            people.map(|(person, member)| (person.clone(), member.origin.clone())).collect();
+        *winners = people.map(|(person, member)| (person.clone(), member.origin.clone())).collect();
         Some(Self { fetched, resolved, profile, class, blind: unreadable.unknown })
     }
 
@@ -73,7 +72,11 @@ impl Round {
     /// # Errors
     ///
     /// The cluster does not answer, or the account was deleted or made anew meanwhile.
-    pub async fn renew(&mut self, ctx: &Context, winners: &mut Winners) -> Result<(), ReconcileError> {
+    pub async fn renew(
+        &mut self,
+        ctx: &Context,
+        winners: &mut Winners,
+    ) -> Result<(), ReconcileError> {
         let account = Arc::clone(&self.fetched.account);
         let namespace = account.namespace().unwrap_or_default();
         if fetch::is_torn_down(ctx, &namespace).await? {

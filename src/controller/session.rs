@@ -59,12 +59,12 @@ impl Session {
         if let Some(last) = last.filter(same) {
             return Ok(last);
         }
-        let url = Url::parse(&api.url)
-            .map_err(|_| ReconcileError::InvalidClass(SetupError::BaseUrl))?;
+        let url =
+            Url::parse(&api.url).map_err(|_| ReconcileError::InvalidClass(SetupError::BaseUrl))?;
         let ca_bundle = api.ca_bundle.as_deref().map(str::as_bytes);
         let transport = Reqwest::new(&url, ca_bundle).map_err(ReconcileError::InvalidClass)?;
-        let client = AccountApi::new(Arc::new(transport), &token)
-            .map_err(ReconcileError::InvalidToken)?;
+        let client =
+            AccountApi::new(Arc::new(transport), &token).map_err(ReconcileError::InvalidToken)?;
         Ok(Self {
             backend: Counted { backend: client, metrics: ctx.metrics.clone() },
             api: api.clone(),

@@ -13,8 +13,8 @@
 mod change;
 mod error;
 mod file;
-mod let_go;
 mod kube;
+mod let_go;
 mod load;
 mod memory;
 mod pages;

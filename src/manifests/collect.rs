@@ -91,7 +91,9 @@ struct Collector<'a> {
 
 /// What a declaration says of a person besides the role.
 #[derive(Clone, Copy)]
-struct Terms {
+struct Line<'a> {
+    /// The address as it was written.
+    email: &'a str,
     /// Raised to invite again.
     invite_epoch: i64,
     /// What the end of the declaration does.
@@ -146,9 +148,10 @@ impl Collector<'_> {
             }
             if let Ok(person) = person {
                 let (invite_epoch, policy) = (line.invite_epoch, team.spec.deletion_policy);
-                let terms = Terms { invite_epoch, deletion_policy: deletion_policy(policy) };
+                let deletion_policy = deletion_policy(policy);
+                let said = Line { email: &line.email, invite_epoch, deletion_policy };
                 let role = accepted.clone().and(role);
-                self.declare(origin(key, Some(position)), person, role, terms);
+                self.declare(origin(key, Some(position)), person, role, said);
             }
         }
         Outcome { accepted, more: Vec::new(), lines }
@@ -172,8 +175,9 @@ impl Collector<'_> {
         let outcome = Outcome::with(wrong.into_iter().flatten().cloned().collect());
         if let Ok(person) = person {
             let invite_epoch = membership.spec.invite_epoch;
-            let terms = Terms { invite_epoch, deletion_policy: deletion_policy(policy) };
-            self.declare(origin(&key, None), person, role, terms);
+            let (email, deletion_policy) = (&membership.spec.email, deletion_policy(policy));
+            let said = Line { email, invite_epoch, deletion_policy };
+            self.declare(origin(&key, None), person, role, said);
         }
         self.collected.outcomes.insert(key, outcome);
     }
@@ -199,8 +203,8 @@ impl Collector<'_> {
     /// Declares a person of an object that belongs to no account.
     fn stray(&mut self, origin: Origin, email: &str) {
         if let Ok(person) = EmailAddress::parse(email) {
-            let terms = Terms { invite_epoch: 0, deletion_policy: DeletionPolicy::Retain };
-            self.declare(origin, person, Err(stray()), terms);
+            let said = Line { email, invite_epoch: 0, deletion_policy: DeletionPolicy::Retain };
+            self.declare(origin, person, Err(stray()), said);
         }
     }
 
@@ -218,12 +222,13 @@ impl Collector<'_> {
         origin: Origin,
         person: EmailAddress,
         role: Result<RoleName, Rejection>,
-        terms: Terms,
+        said: Line<'_>,
     ) {
         let first_seen = (self.first_seen)(&person, &origin);
-        let Terms { invite_epoch, deletion_policy } = terms;
+        let Line { email, invite_epoch, deletion_policy } = said;
+        let email = email.to_owned();
         let candidate =
-            Candidate { person, origin, role, invite_epoch, deletion_policy, first_seen };
+            Candidate { person, email, origin, role, invite_epoch, deletion_policy, first_seen };
         self.collected.candidates.push(candidate);
     }
 

@@ -29,6 +29,8 @@ pub struct Roles<'a> {
 pub struct Candidate {
     /// The person.
     pub person: EmailAddress,
+    /// The address as it was written.
+    pub email: String,
     /// Where.
     pub origin: Origin,
     /// Role, or why the declaration is not valid.
@@ -46,7 +48,7 @@ pub struct Candidate {
 pub struct Loser {
     /// The declaration.
     pub origin: Origin,
-    /// The address.
+    /// The address as it was written.
     pub email: String,
     /// Why.
     pub rejection: Rejection,
@@ -146,7 +148,7 @@ fn lost(loser: Candidate, winner: &Origin) -> Loser {
     let message = format!("`{}` is declared already by {}", loser.person, describe(winner));
     let hint = "keep one of the two; the older counts";
     let rejection = Rejection::new(Reason::Conflict, pointer, message, hint);
-    Loser { origin: loser.origin, email: loser.person.to_string(), rejection }
+    Loser { origin: loser.origin, email: loser.email, rejection }
 }
 
 /// A declaration in words: `Team web/core (spec.roster[3])`.

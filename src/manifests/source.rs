@@ -144,14 +144,28 @@ pub fn field(pointer: &str) -> String {
     field
 }
 
-/// Text of a person for a message: in backticks, control characters escaped.
+/// Most characters of a person's text in a message: a condition and a status have limits, and an
+/// escaped character takes up to ten.
+const MAX_QUOTED: usize = 64;
+
+/// Text of a person for a message: in backticks, control characters escaped, long ones cut.
 pub fn quote(text: &str) -> String {
-    format!("`{}`", text.escape_debug())
+    let start: String = text.chars().take(MAX_QUOTED).collect();
+    let cut = if start.len() < text.len() { "…" } else { "" };
+    format!("`{}{cut}`", start.escape_debug())
 }
 
 #[cfg(test)]
 mod tests {
     use super::field;
+    use super::quote;
+
+    #[test]
+    fn quoted_text_is_short_and_cannot_steer_a_terminal() {
+        assert_eq!(quote("a\u{1b}[31m\n"), r"`a\u{1b}[31m\n`");
+        assert_eq!(quote("josé"), "`josé`");
+        assert_eq!(quote(&"\u{1b}".repeat(254)).chars().count(), 64 * 6 + 3);
+    }
 
     #[test]
     fn pointers_read_like_fields() {

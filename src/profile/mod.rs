@@ -373,6 +373,14 @@ impl Profile {
         self.categories.iter().find(|category| category.name == name)
     }
 
+    /// True if a person is told by mail of this change to their own place: where the profile says
+    /// so, or says nothing of notices at all.
+    #[must_use]
+    pub fn tells_person(&self, notice: Notice) -> bool {
+        let told = self.notify.get(&notice).is_some_and(|told| told.contains(&Addressee::Person));
+        told || self.notify.is_empty()
+    }
+
     /// True if `counted` takes a seat.
     #[must_use]
     pub fn counts(&self, counted: Counted) -> bool {

@@ -4,6 +4,7 @@ mod apply;
 mod architecture;
 mod backend_faults;
 mod backend_tls;
+mod backend_writes;
 mod cel;
 mod cluster;
 mod contract;

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use crate::api::{
-    Account, AccountState, AccountStatus, Held, HeldByRule, Seats, SubscriptionSeen,
-};
+use crate::api::{Account, AccountState, AccountStatus, Held, HeldByRule, Seats, SubscriptionSeen};
 use crate::controller::error::ReconcileError;
 use crate::controller::status::conditions::{Say, Says, Truth, time};
 use crate::controller::status::{Finding, Looked, Picture, clip, number, person};
@@ -98,9 +96,9 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         && !shortage.people.is_empty()
     {
         let people = shortage.people.len();
-        let when = shortage.enforce_at.map(|at| format!("; the service enforces the limit at {at}"));
-        let message =
-            format!("{people} people are over the limit{}", when.unwrap_or_default());
+        let when =
+            shortage.enforce_at.map(|at| format!("; the service enforces the limit at {at}"));
+        let message = format!("{people} people are over the limit{}", when.unwrap_or_default());
         return (AccountState::Held, Say::no(Rule::SeatLimit.reason(), message), true);
     }
     if !plan.actions.is_empty() {
@@ -124,7 +122,10 @@ fn explain(account: &Account, plan: &Plan, rule: Rule) -> String {
         (Some(hold), Rule::RemovalBrake) => format!(
             "{held} changes that take away wait for a person: {} are allowed in a window and {} are \
              spent; let them run with `kubectl annotate --overwrite account {} {APPROVE_ANNOTATION}={}`",
-            hold.allowed, hold.spent, account.name_any(), hold.digest,
+            hold.allowed,
+            hold.spent,
+            account.name_any(),
+            hold.digest,
         ),
         _ => format!("{held} changes are held: {}", rule.message()),
     }
@@ -200,8 +201,9 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
         }
     }
     let rules = rules.into_iter();
-    held.rules =
-        rules.map(|(rule, (count, names))| HeldByRule { rule: rule.to_owned(), count, names }).collect();
+    held.rules = rules
+        .map(|(rule, (count, names))| HeldByRule { rule: rule.to_owned(), count, names })
+        .collect();
     Some(held)
 }
 

@@ -85,8 +85,7 @@ impl Says {
     ) -> Vec<Condition> {
         let ready = self.ready();
         let Self { accepted, synced, stalled } = self;
-        let mut says =
-            vec![("Accepted", accepted), ("Ready", &ready), ("Synced", synced)];
+        let mut says = vec![("Accepted", accepted), ("Ready", &ready), ("Synced", synced)];
         says.extend(stalled.as_ref().map(|stalled| ("Stalled", stalled)));
         says.sort_by_key(|(type_, _)| *type_);
         let condition = |(type_, say): (&str, &Say)| {
@@ -98,7 +97,8 @@ impl Says {
                 reason: say.reason.to_owned(),
                 message: say.message.clone(),
                 observed_generation: generation,
-                last_transition_time: same.map_or_else(|| time(now), |old| old.last_transition_time.clone()),
+                last_transition_time: same
+                    .map_or_else(|| time(now), |old| old.last_transition_time.clone()),
             }
         };
         says.into_iter().map(condition).collect()
@@ -142,11 +142,14 @@ mod tests {
 
     #[test]
     fn the_time_moves_with_the_status_alone() {
-        let held = says(Say::no("Held", "2 held")).conditions(&[], Some(1), at("2026-11-22T05:00:00Z"));
-        let more = says(Say::no("Held", "3 held")).conditions(&held, Some(1), at("2026-11-22T06:00:00Z"));
+        let held =
+            says(Say::no("Held", "2 held")).conditions(&[], Some(1), at("2026-11-22T05:00:00Z"));
+        let more =
+            says(Say::no("Held", "3 held")).conditions(&held, Some(1), at("2026-11-22T06:00:00Z"));
         assert_eq!(held[3].last_transition_time, more[3].last_transition_time);
         assert_eq!(more[3].message, "3 held");
-        let done = says(Say::yes("Synced", "")).conditions(&more, Some(1), at("2026-11-22T07:00:00Z"));
+        let done =
+            says(Say::yes("Synced", "")).conditions(&more, Some(1), at("2026-11-22T07:00:00Z"));
         assert_eq!(done.len(), 3, "Stalled is there only while a person must act");
         assert_ne!(done[2].last_transition_time, more[3].last_transition_time);
         assert_eq!(done[0].last_transition_time, more[0].last_transition_time);

@@ -49,7 +49,11 @@ pub fn next(
 }
 
 /// The status of a declaration that is not valid.
-pub fn rejected(membership: &Membership, rejection: &Rejection, now: Timestamp) -> MembershipStatus {
+pub fn rejected(
+    membership: &Membership,
+    rejection: &Rejection,
+    now: Timestamp,
+) -> MembershipStatus {
     finish(MembershipStatus::default(), membership, &rejection_says(rejection), now)
 }
 

@@ -1,8 +1,8 @@
 //! What can be said of one person: the table of states, row by row. Pure.
 
 use crate::api::MembershipState;
-use crate::controller::status::conditions::{Say, Says};
 use crate::controller::status::Looked;
+use crate::controller::status::conditions::{Say, Says};
 use crate::domain::identity::EmailAddress;
 use crate::domain::policy::Mode;
 use crate::plan::{Outlook, Rule, State};

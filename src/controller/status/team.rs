@@ -10,7 +10,7 @@ use crate::controller::status::{Looked, Picture, clip, number, person};
 use crate::domain::desired::DesiredMember;
 use crate::domain::identity::EmailAddress;
 use crate::domain::policy::Mode;
-use crate::manifests::{ObjectKey, Rejection, RejectedLine};
+use crate::manifests::{ObjectKey, RejectedLine, Rejection};
 use crate::plan::{Rule, State};
 
 /// People with a problem that are named.
@@ -69,9 +69,7 @@ fn synced(looked: &Looked, verdict: Option<&Verdict>) -> Say {
     }
     match verdict {
         Some(Verdict::Stays(Some(rule))) => Say::no(rule.reason(), rule.message()),
-        Some(Verdict::Stays(None)) => {
-            Say::no(State::Removing.as_str(), State::Removing.message())
-        }
+        Some(Verdict::Stays(None)) => Say::no(State::Removing.as_str(), State::Removing.message()),
         Some(Verdict::Goes | Verdict::GoesRefused(_)) | None => {
             Say::yes("Synced", "the account was looked at; people with a problem are counted")
         }

@@ -129,6 +129,21 @@ fn a_declaration_that_was_seen_beats_one_that_is_new_whatever_their_names() {
     ");
 }
 
+// rule: OP-09
+#[test]
+fn spellings_of_one_address_are_one_person() {
+    let text = with_account(&[
+        team("core", "roster: [{email: ana@mail.bücher.example, role: biller}]"),
+        membership("ana", "email: ANA@mail.xn--bcher-kva.example, role: developer"),
+    ]);
+    assert_snapshot!(check(&text), @"
+    ana@mail.xn--bcher-kva.example: developer by ana
+    Team web/core line 0 ana@mail.bücher.example: Conflict
+    m.yaml:19:44: spec.roster[0].email: `ana@mail.xn--bcher-kva.example` is declared already by Membership web/ana
+      hint: keep one of the two; the older counts
+    ");
+}
+
 #[test]
 fn ties_of_age_go_by_position_then_by_name() {
     let text = with_account(&[

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::keys::RoleName;
-use crate::profile::{Addressee, Notice, OnShrink, Profile};
+use crate::profile::{Notice, OnShrink, Profile};
 use crate::server::change::{Change, Precondition, invitation, seats};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
@@ -151,9 +151,7 @@ async fn tell(
         Notice::Reinstated => Template::Reinstated,
         Notice::Added | Notice::Renamed | Notice::SecureSignInRequired => return Ok(()),
     };
-    let notify = &change.profile.notify;
-    let told = notify.get(&notice).is_some_and(|told| told.contains(&Addressee::Person));
-    if told || notify.is_empty() {
+    if change.profile.tells_person(notice) {
         change.mail(template, &row.id, &row.address, words).await?;
     }
     Ok(())

@@ -317,7 +317,11 @@ fn settle_in(world: &mut World, person: &EmailAddress, life: &Life, position: us
     if let Some(record) = record {
         world.ledger.people.insert(person.clone(), record);
     }
-    if let Some(is_good) = open_send {
+    let is_answered = world.observed.members.contains_key(person)
+        || world.observed.invitations.get(person).is_some_and(|row| {
+            matches!(row.state, InvitationState::Pending | InvitationState::Unknown)
+        });
+    if let Some(is_good) = open_send.filter(|_| !is_answered) {
         let minutes = SignedDuration::from_mins(if is_good { 30 } else { -30 });
         let key = RequestKey(format!("open-{person}"));
         let role = world.profile.roles.last().unwrap().name.clone();

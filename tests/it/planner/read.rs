@@ -19,7 +19,7 @@ use seatkeeper::domain::observed::{
     ObservedMember, ObservedSeats, ObservedSubscription, ReadEvidence, RoleSeen, SeatLimit,
 };
 use seatkeeper::domain::policy::{Mode, OnSeatShortage, Policy, RemovalPolicy};
-use seatkeeper::plan::simulate::recount;
+use seatkeeper::plan::simulate::{recount, simulate};
 use seatkeeper::plan::{Input, Plan, plan};
 use seatkeeper::profile::Profile;
 use serde::Deserialize;
@@ -36,6 +36,7 @@ const ACCOUNT: &str = "acc_1";
 const INSTALLATION: &str = "inst_ours";
 
 /// Everything that a plan is made of.
+#[derive(Clone)]
 pub struct Case {
     desired: Desired,
     observed: Observed,
@@ -68,6 +69,35 @@ impl Case {
         let planned = plan(&input).expect("a sound plan");
         assert_eq!(plan(&input).expect("a sound plan"), planned, "the same again");
         planned
+    }
+
+    /// What the service holds.
+    pub fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
+    /// What the service holds once the plan has run.
+    pub fn after(&self) -> Observed {
+        simulate(&self.observed, &self.plan().actions, &self.profile, self.now)
+    }
+
+    /// The digest that is approved.
+    pub fn approval(&self) -> Option<HoldDigest> {
+        self.policy.approval.clone()
+    }
+
+    /// The same, with another approval.
+    pub fn approve(&self, digest: HoldDigest) -> Self {
+        let mut case = self.clone();
+        case.policy.approval = Some(digest);
+        case
+    }
+
+    /// The same, when so many approvals were used or lapsed.
+    pub fn with_hold_number(&self, number: u64) -> Self {
+        let mut case = self.clone();
+        case.ledger.hold_number = number;
+        case
     }
 
     /// Puts the digest that people would see in place of the word `shown`.
