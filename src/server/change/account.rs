@@ -139,7 +139,8 @@ async fn set_claim(change: &mut Change, claim: &Claim) -> Result<(), ApiError> {
     seats::settle(change).await
 }
 
-fn must_be_name(name: &str) -> Result<(), ApiError> {
+/// Refuses what is no name of an account.
+pub(crate) fn must_be_name(name: &str) -> Result<(), ApiError> {
     let long = !(1..=100).contains(&name.chars().count());
     if long || name.chars().any(char::is_control) || name.trim().is_empty() {
         return Err(ApiError::field("/name", "has 1 to 100 printable characters"));
@@ -147,7 +148,8 @@ fn must_be_name(name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn must_be_slug(slug: &str) -> Result<(), ApiError> {
+/// Refuses what is no slug.
+pub(crate) fn must_be_slug(slug: &str) -> Result<(), ApiError> {
     let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if (1..=63).contains(&slug.len()) && slug.bytes().all(known) {
         return Ok(());

@@ -104,8 +104,10 @@ pub(crate) async fn deliver_due(service: &Arc<Service>) -> Result<usize, ApiErro
         let outcome = match write(service, &mail).await {
             Ok(()) => "sent",
             Err(error) => {
-                tracing::error!(mail.id = %mail.id, %error, "could not write a mail");
-                "failed"
+                let outcome = error.outcome();
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(mail.id = mail.id, outcome, error, "could not write a mail");
+                outcome
             }
         };
         let mut tx = service.store.begin().await?;
@@ -113,6 +115,10 @@ pub(crate) async fn deliver_due(service: &Arc<Service>) -> Result<usize, ApiErro
         tx.commit().await?;
         service.metrics.mails.get_or_create(&vec![("outcome", outcome)]).inc();
         sent += usize::from(outcome == "sent");
+        if outcome == "queued" {
+            // What keeps this one back keeps all of them back: the next tick tries again.
+            break;
+        }
     }
     Ok(sent)
 }
@@ -197,6 +203,23 @@ fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&unfinished, folder.join(name))
+}
+
+impl MailError {
+    /// What becomes of the mail. The file gets its name last, so that whatever failed before has
+    /// sent nothing; only a writer that was stopped leaves it open.
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::Store(_) | Self::Spool(_) => "queued",
+            Self::Interrupted => "unknown",
+            Self::Template
+            | Self::Subject
+            | Self::Render(_)
+            | Self::Build(_)
+            | Self::Address(_)
+            | Self::Words(_) => "failed",
+        }
+    }
 }
 
 /// Why a mail was not written.
