@@ -119,9 +119,8 @@ pub struct AccountSpec {
     /// whole number with `s`, `m`, `h` or `d`. Default `10m`, at least `5s`.
     #[schemars(length(max = 6), regex(pattern = DURATION))]
     #[serde(default = "AccountSpec::default_resync")]
-    #[x_kube(validation = Rule::new("!self.matches('^[0-9]{1,5}[smh]$') || \
-        duration(self) >= duration('5s')").message("must be at least 5s"))]
-    #[x_kube(validation = Rule::new("!self.matches('^0+d$')").message("must be at least 5s"))]
+    #[x_kube(validation = Rule::new("!self.matches('^(0*[0-4]s|0+[mhd])$')")
+        .message("must be at least 5s"))]
     pub resync: String,
 }
 

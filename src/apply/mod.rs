@@ -6,6 +6,7 @@
 //! loses nothing and sends nothing twice.
 
 mod outcome;
+mod path;
 mod run;
 mod wave;
 
@@ -24,6 +25,7 @@ use crate::plan::action::Action;
 use crate::profile::Profile;
 
 pub use outcome::{NotRun, Outcome, Report};
+pub use path::{Look, LookError, Ran, RunError, Subject, look, run};
 
 /// Points where a debug build can be killed, in order: between ledger write, send, answer and the
 /// next ledger write. Those of single actions are passed once for each.

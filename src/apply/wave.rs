@@ -211,8 +211,8 @@ fn known(send: &Send, outcome: &Outcome) -> Known {
         BackendError::Changed { .. } | BackendError::Rejected { .. } => Known::NotSent,
         BackendError::Unreachable(_)
         | BackendError::RateLimited { .. }
-        | BackendError::Failed { .. }
         | BackendError::Unavailable { .. }
+        | BackendError::Failed { .. }
         | BackendError::Unauthorized
         | BackendError::Forbidden { .. }
         | BackendError::NoSuchAccount

@@ -7,10 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
@@ -18,6 +16,7 @@ use crate::backend::Backend;
 use crate::backend::BackendError;
 use crate::backend::Executed;
 use crate::backend::Guarantees;
+use crate::backend::call::{Call, json};
 use crate::backend::pages;
 use crate::backend::problem;
 use crate::backend::rows;
@@ -32,11 +31,6 @@ use crate::wire;
 /// Time for one call, unless the caller sets another.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Deepest nesting of an answer; the API's own has six levels.
-const MAX_DEPTH: usize = 32;
-
-const JSON: &str = "application/json";
-
 /// The account API as a [`Backend`].
 pub struct AccountApi {
     transport: Arc<dyn Transport>,
@@ -48,36 +42,6 @@ pub struct AccountApi {
 #[derive(Debug, Error)]
 #[error("the token is empty or holds characters that a header cannot carry")]
 pub struct InvalidToken;
-
-/// One call. Paths are made of ids that were checked, so that none leads elsewhere.
-pub(super) struct Call<'a> {
-    method: Method,
-    path: String,
-    etag: Option<&'a ETag>,
-    key: Option<&'a RequestKey>,
-    body: Vec<u8>,
-}
-
-impl<'a> Call<'a> {
-    pub(super) fn new(method: Method, path: String) -> Self {
-        Self { method, path, etag: None, key: None, body: Vec::new() }
-    }
-
-    fn if_match(mut self, etag: &'a ETag) -> Self {
-        self.etag = Some(etag);
-        self
-    }
-
-    fn key(mut self, key: &'a RequestKey) -> Self {
-        self.key = Some(key);
-        self
-    }
-
-    fn json(mut self, body: &impl Serialize) -> Result<Self, BackendError> {
-        self.body = serde_json::to_vec(body).map_err(|_| unsendable())?;
-        Ok(self)
-    }
-}
 
 impl AccountApi {
     /// Makes a client that shows `token` to the service behind `transport`. White space round the
@@ -108,7 +72,7 @@ impl AccountApi {
 
     /// Sends one call, once; gives the answer if it is a success.
     async fn send(&self, call: Call<'_>) -> Result<Response<Vec<u8>>, BackendError> {
-        let request = self.request(call)?;
+        let request = call.request(&self.token)?;
         let answer = tokio::time::timeout(self.deadline, self.transport.send(request)).await;
         let response = match answer {
             Err(elapsed) => return Err(BackendError::Unreachable(Box::new(elapsed))),
@@ -121,29 +85,6 @@ impl AccountApi {
             Ok(Ok(response)) => response,
         };
         if response.status().is_success() { Ok(response) } else { Err(problem::error(&response)) }
-    }
-
-    fn request(&self, call: Call<'_>) -> Result<Request<Vec<u8>>, BackendError> {
-        let Call { method, path, etag, key, body } = call;
-        let bearer = format!("Bearer {}", self.token.expose_secret());
-        let mut bearer = HeaderValue::try_from(bearer).map_err(|_| unsendable())?;
-        bearer.set_sensitive(true);
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(AUTHORIZATION, bearer)
-            .header(ACCEPT, HeaderValue::from_static(JSON));
-        if let Some(etag) = etag {
-            request = request.header(IF_MATCH, etag.as_str());
-        }
-        if let Some(key) = key {
-            let name = HeaderName::from_static(wire::IDEMPOTENCY_KEY);
-            request = request.header(name, key.as_str());
-        }
-        if !body.is_empty() {
-            request = request.header(CONTENT_TYPE, HeaderValue::from_static(JSON));
-        }
-        request.body(body).map_err(|_| unsendable())
     }
 
     /// Ends a row. Already gone is done, once it is sure that the account still answers: where
@@ -348,10 +289,6 @@ fn asked(account: &AccountKey) -> Result<&str, BackendError> {
         .map_err(|_| BackendError::Rejected { code: "not-an-account-id".to_owned() })
 }
 
-fn unsendable() -> BackendError {
-    BackendError::Malformed { what: "a value that cannot be sent back" }
-}
-
 /// The row that a write ended.
 #[derive(serde::Deserialize)]
 struct Ended {
@@ -364,50 +301,5 @@ impl Ended {
             "revoked" | "deleted" => Ok(Executed::Gone),
             _ => Err(BackendError::Malformed { what: "an answer that does not show the change" }),
         }
-    }
-}
-
-/// Reads the JSON of a success.
-fn json<T: DeserializeOwned>(response: &Response<Vec<u8>>) -> Result<T, BackendError> {
-    if !problem::is(response.headers(), JSON) {
-        return Err(BackendError::Malformed { what: "not JSON" });
-    }
-    if too_deep(response.body()) {
-        return Err(BackendError::Malformed { what: "nested too deeply" });
-    }
-    serde_json::from_slice(response.body())
-        .map_err(|_| BackendError::Malformed { what: "not the JSON of this API" })
-}
-
-/// True if brackets outside strings nest deeper than [`MAX_DEPTH`].
-fn too_deep(json: &[u8]) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in json {
-        match (in_string, byte) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (_, b'"') => in_string = !in_string,
-            (false, b'[' | b'{') => depth += 1,
-            (false, b']' | b'}') => depth = depth.saturating_sub(1),
-            _ => (),
-        }
-        if depth > MAX_DEPTH {
-            return true;
-        }
-    }
-    false
-}
-
-#[cfg(test)]
-mod tests {
-    use super::too_deep;
-
-    #[test]
-    fn depth_counts_brackets_outside_strings() {
-        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(!too_deep(nested(32).as_bytes()));
-        assert!(too_deep(nested(33).as_bytes()));
-        assert!(!too_deep(format!("[{}]", vec!["[]"; 100].join(",")).as_bytes()));
-        assert!(!too_deep(format!(r#"["{}\"{}"]"#, "[".repeat(50), "{".repeat(50)).as_bytes()));
     }
 }

@@ -1,6 +1,7 @@
 //! The account service behind a trait. Adapters hold no plan logic and never retry a write.
 
 pub mod account_api;
+mod call;
 pub mod memory;
 mod pages;
 mod problem;
@@ -192,6 +193,27 @@ impl BackendError {
             Self::Changed { .. } => "ChangedMeanwhile",
             Self::Rejected { .. } => "BackendRejected",
             Self::Malformed { .. } => "MalformedAnswer",
+        }
+    }
+
+    /// What to do next, for the `hint:` line and the messages of conditions.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) | Self::Failed { .. } | Self::Unavailable { .. } => {
+                "check that the service runs and that the class names its URL; try again later, \
+                 nothing is lost and nothing is sent twice"
+            }
+            Self::RateLimited { .. } => "try again after that time",
+            Self::Unauthorized => "put a token that is still good into the Secret",
+            Self::Forbidden { .. } => "use a token with the scopes that this needs",
+            Self::NoSuchAccount => "check spec.accountId, and that the token is of that account",
+            Self::Changed { .. } => "try again: the run starts over from a fresh look",
+            Self::Rejected { .. } => "the code says what the service will not do",
+            Self::Malformed { .. } => {
+                "check that the URL is that of an account service and that nothing in between \
+                 answers in its place"
+            }
         }
     }
 

@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use url::form_urlencoded::byte_serialize;
 
 use crate::backend::BackendError;
-use crate::backend::account_api::{AccountApi, Call};
+use crate::backend::account_api::AccountApi;
+use crate::backend::call::Call;
 use crate::wire::{MAX_PAGE_SIZE, Page};
 
 /// Most pages of one list: 250 000 rows.

@@ -69,23 +69,23 @@ pub(super) fn error(response: &Response<Vec<u8>>) -> BackendError {
     let status = response.status();
     let problem = code(response);
     let code = problem.unwrap_or(OTHER).to_owned();
-    let wait = wait(response.headers());
-    match (status, wait) {
+    let headers = response.headers();
+    match (status, retry_after(headers)) {
         (StatusCode::UNAUTHORIZED, _) => BackendError::Unauthorized,
         (StatusCode::TOO_MANY_REQUESTS, wait) => {
-            BackendError::RateLimited { wait: wait.unwrap_or(DEFAULT_WAIT) }
+            let wait = wait.or_else(|| rate_limit_reset(headers)).unwrap_or(DEFAULT_WAIT);
+            BackendError::RateLimited { wait }
         }
         (StatusCode::FORBIDDEN, Some(wait)) => BackendError::RateLimited { wait },
         (StatusCode::FORBIDDEN, None) => BackendError::Forbidden { code },
         (StatusCode::NOT_FOUND, _) if problem == Some("not-found") => BackendError::NoSuchAccount,
         (StatusCode::NOT_FOUND, _) => BackendError::Malformed { what: "a 404 that is not its own" },
-        // The same key is still at work.
-        (StatusCode::CONFLICT | StatusCode::SERVICE_UNAVAILABLE, Some(wait)) => {
-            BackendError::Unavailable { wait }
-        }
-        (StatusCode::CONFLICT, None) if LOOK_AGAIN.contains(&code.as_str()) => {
+        (StatusCode::CONFLICT, _) if LOOK_AGAIN.contains(&code.as_str()) => {
             BackendError::Changed { code }
         }
+        // A conflict that we have no word for and that passes: the same key is still at work.
+        (StatusCode::CONFLICT, Some(wait)) if code == OTHER => BackendError::Unavailable { wait },
+        (StatusCode::SERVICE_UNAVAILABLE, Some(wait)) => BackendError::Unavailable { wait },
         (StatusCode::PRECONDITION_FAILED, _) => BackendError::Changed { code },
         (StatusCode::UNPROCESSABLE_ENTITY, _) if code == "idempotency-key-reused" => {
             BackendError::Changed { code }
@@ -121,15 +121,26 @@ pub(super) fn is(headers: &HeaderMap, media_type: &str) -> bool {
     essence.trim().eq_ignore_ascii_case(media_type)
 }
 
-/// How long the service asks us to wait: `Retry-After` in both forms, else the reset time of
-/// `RateLimit`. Sources: RFC 9110, 10.2.3; draft-ietf-httpapi-ratelimit-headers.
-fn wait(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
-    let wait = match text(RETRY_AFTER) {
-        Some(value) => seconds(value).or_else(|| until(value, text(DATE)))?,
-        None => seconds(rate_limit_reset(text(HeaderName::from_static("ratelimit"))?)?)?,
-    };
+/// How long the service asks us to wait. Source: RFC 9110, 10.2.3.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = text(headers, RETRY_AFTER)?;
+    let wait = seconds(value).or_else(|| until(value, text(headers, DATE)))?;
     Some(wait.min(MAX_WAIT))
+}
+
+/// When the first limit of `RateLimit` is full again, if nothing of it is left. It comes with
+/// every answer, so it says something of a refusal only where the limit is the reason.
+/// Source: draft-ietf-httpapi-ratelimit-headers.
+fn rate_limit_reset(headers: &HeaderMap) -> Option<Duration> {
+    let value = text(headers, HeaderName::from_static("ratelimit"))?;
+    let first = value.split(',').next()?;
+    let parameter = |name: &str| first.split(';').find_map(|part| part.trim().strip_prefix(name));
+    let reset = if parameter("r=")? == "0" { parameter("t=")? } else { return None };
+    Some(seconds(reset)?.min(MAX_WAIT))
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
 }
 
 /// Digits only; a number beyond all bounds is a long wait, not none.
@@ -154,13 +165,6 @@ fn http_date(text: &str) -> Option<Timestamp> {
         ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
     let date = FORMS.iter().find_map(|form| DateTime::strptime(form, text).ok())?;
     TimeZone::UTC.to_timestamp(date).ok()
-}
-
-/// The parameter `t` of the first limit, if nothing of it is left.
-fn rate_limit_reset(value: &str) -> Option<&str> {
-    let first = value.split(',').next()?;
-    let parameter = |name: &str| first.split(';').find_map(|part| part.trim().strip_prefix(name));
-    if parameter("r=")? == "0" { parameter("t=") } else { None }
 }
 
 #[cfg(test)]
@@ -202,6 +206,8 @@ mod tests {
         }
         let said = waits(&[("ratelimit", r#""invite-mail";r=0;t=9"#)]);
         assert_eq!(said, "RateLimited { wait: 9s }");
+        let said = waits(&[("ratelimit", r#""invite-mail";r=3;t=9"#)]);
+        assert_eq!(said, "RateLimited { wait: 30s }", "another limit was the reason");
     }
 
     #[test]
@@ -250,6 +256,23 @@ mod tests {
         ] {
             assert_eq!(problem(status, code), format!("Rejected {{ code: {code:?} }}"));
         }
+    }
+
+    #[test]
+    fn a_refusal_that_we_know_is_not_in_doubt_whatever_the_headers_say() {
+        let full = ("ratelimit", r#""invite-mail";r=0;t=9"#);
+        let json = ("content-type", "application/problem+json");
+        for (status, code, said) in [
+            (409, "seat-limit-reached", r#"Rejected { code: "seat-limit-reached" }"#),
+            (409, "already-member", r#"Changed { code: "already-member" }"#),
+            (403, "scope-missing", r#"Forbidden { code: "scope-missing" }"#),
+        ] {
+            let body = format!(r#"{{"code": "{code}"}}"#);
+            assert_eq!(format!("{:?}", check(status, &[json, full], &body)), said);
+        }
+        let body = r#"{"code": "seat-limit-reached"}"#;
+        let said = check(409, &[json, ("retry-after", "3")], body);
+        assert!(!said.outcome_unknown(), "{said:?}");
     }
 
     #[test]

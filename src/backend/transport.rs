@@ -105,7 +105,9 @@ impl Reqwest {
     }
 }
 
-/// The settings that are the same for every service.
+/// The settings that are the same for every service. Of all retries one is left that cannot be
+/// switched off and does no harm: a request that found its kept connection closed before a byte of
+/// it was written goes out on a new one.
 fn client() -> ClientBuilder {
     if CryptoProvider::get_default().is_none() {
         // Another thread may be faster; then there is a provider, which is all that is needed.
@@ -193,9 +195,24 @@ where
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+    use axum::routing::get;
+    use http::Request;
     use url::Url;
 
-    use super::Reqwest;
+    use super::{InProcess, MAX_ANSWER_BYTES, Reqwest, Transport as _, TransportError};
+
+    #[tokio::test]
+    async fn a_service_in_this_process_answers_without_a_socket() {
+        let router = Router::new()
+            .route("/small", get(|| async { "ok" }))
+            .route("/large", get(|| async { vec![0; MAX_ANSWER_BYTES + 1] }));
+        let transport = InProcess(router);
+        let ask = |path| transport.send(Request::get(path).body(Vec::new()).unwrap());
+        assert_eq!(ask("/small").await.unwrap().body(), b"ok");
+        assert_eq!(ask("/nowhere").await.unwrap().status(), 404);
+        assert!(matches!(ask("/large").await, Err(TransportError::TooLarge)));
+    }
 
     fn check(url: &str, ca_bundle: Option<&[u8]>) -> String {
         match Reqwest::new(&Url::parse(url).unwrap(), ca_bundle) {

@@ -1,8 +1,10 @@
 //! Arguments and their help texts.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 
 /// Keeps who is on an account equal to what is declared in git.
 #[derive(Debug, Parser)]
@@ -26,6 +28,12 @@ pub struct Cli {
     /// Form of the log lines.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+    /// Any value: no colour in log lines.
+    #[arg(long, hide = true, env = "NO_COLOR", value_name = "ANY")]
+    pub no_color: Option<String>,
+    /// Kill a debug build at a named point, to show that nothing is lost.
+    #[arg(long, hide = true, env = "SEATKEEPER_FAILPOINT", value_name = "NAME[:N]")]
+    pub failpoint: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -95,9 +103,22 @@ pub struct PlanArgs {
     /// Profile file of your own, in place of the built-in one of the same name.
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
+    /// Time for each call to the account service, as `500ms`, `30s` or `2m`.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = timeout)]
+    pub timeout: Duration,
     /// Form of the answer.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
+}
+
+/// Reads a time that a call may take.
+fn timeout(text: &str) -> Result<Duration, String> {
+    let (least, most) = (Duration::from_millis(1), Duration::from_mins(10));
+    let time: SignedDuration = text.parse().map_err(|_| "give a time as 500ms, 30s or 2m")?;
+    match Duration::try_from(time) {
+        Ok(time) if (least..=most).contains(&time) => Ok(time),
+        _ => Err("give a time from 1ms to 10m".to_owned()),
+    }
 }
 
 /// Arguments of `apply`.
@@ -117,9 +138,15 @@ pub struct OperatorArgs {
     /// Address of /livez, /readyz and /metrics.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     pub listen: std::net::SocketAddr,
+    /// Writes the address that it listens on to this file.
+    #[arg(long, value_name = "FILE")]
+    pub address_file: Option<PathBuf>,
     /// Accounts reconciled at the same time.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub concurrency: u16,
+    /// Looks at this namespace only. Default: all namespaces.
+    #[arg(long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
 }
 
 /// Arguments of `server`.
@@ -138,12 +165,27 @@ pub struct ServerArgs {
     /// Accounts, people and tokens to begin with.
     #[arg(long, value_name = "FILE")]
     pub seed: Option<PathBuf>,
+    /// Profile file of your own, beside the built-in ones or in place of one; repeatable.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Vec<PathBuf>,
+    /// Who confirms a paid plan that an account picks.
+    #[arg(long, value_enum, default_value_t = ConfirmPlansArg::Vendor)]
+    pub confirm_plans: ConfirmPlansArg,
     /// One JSON line for each request is added to this file.
     #[arg(long, value_name = "FILE")]
     pub request_log: Option<PathBuf>,
     /// Writes the address that it listens on to this file once it answers.
     #[arg(long, value_name = "FILE")]
     pub address_file: Option<PathBuf>,
+}
+
+/// Who confirms a paid plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConfirmPlansArg {
+    /// The vendor, with a vendor token.
+    Vendor,
+    /// Nobody: for demos.
+    Auto,
 }
 
 /// Arguments of `crds`.

@@ -1,14 +1,25 @@
 //! The command line: one file per subcommand. Data on stdout, talk on stderr.
 
+pub mod apply;
 pub mod args;
 pub mod crds;
+pub mod ledgers;
+pub mod operator;
+pub mod plan;
 pub mod profile;
 pub mod render;
+pub mod secrets;
+pub mod server;
+pub mod session;
+mod signals;
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+
+use crate::failpoint;
+use crate::telemetry;
 
 pub use args::Cli;
 use args::{Command, ProfileCommand};
@@ -51,13 +62,31 @@ impl Exit {
 
 /// Runs one command. Every error is printed here, once, with its chain.
 pub async fn run(cli: Cli, mut io: Io<'_>) -> Exit {
-    match dispatch(cli.command, &mut io).await {
+    let ended = match prepare(&cli) {
+        Ok(()) => dispatch(cli.command, &mut io).await,
+        Err(error) => Err(error),
+    };
+    match ended {
         Ok(exit) => exit,
         Err(error) => {
             let _ = writeln!(io.err, "error: {error:#}");
             Exit::Error
         }
     }
+}
+
+/// Starts logs; arms the failpoint of a kill test.
+fn prepare(cli: &Cli) -> anyhow::Result<()> {
+    let format = match cli.log_format {
+        args::LogFormat::Text => telemetry::LogFormat::Text,
+        args::LogFormat::Json => telemetry::LogFormat::Json,
+    };
+    let colour = std::io::stderr().is_terminal() && cli.no_color.is_none();
+    telemetry::start_logs(&cli.log, format, colour)?;
+    if let Some(point) = &cli.failpoint {
+        failpoint::arm(point)?;
+    }
+    Ok(())
 }
 
 async fn dispatch(command: Command, io: &mut Io<'_>) -> anyhow::Result<Exit> {
@@ -68,10 +97,10 @@ async fn dispatch(command: Command, io: &mut Io<'_>) -> anyhow::Result<Exit> {
             writeln!(io.out, "seatkeeper {}", env!("CARGO_PKG_VERSION"))?;
             Ok(Exit::Done)
         }
-        Command::Plan(_)
-        | Command::Apply(_)
-        | Command::Status(_)
-        | Command::Operator(_)
-        | Command::Server(_) => anyhow::bail!("not built yet"),
+        Command::Plan(args) => plan::plan(&args, io).await,
+        Command::Apply(args) => apply::apply(&args, io).await,
+        Command::Status(args) => plan::status(&args, io).await,
+        Command::Server(args) => server::server(&args, io).await,
+        Command::Operator(args) => operator::operator(&args, io).await,
     }
 }

@@ -4,23 +4,118 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::domain::observed::SeatLimit;
+use crate::apply::Outcome;
+use crate::domain::observed::{Observed, SeatLimit};
+use crate::domain::policy::Mode;
 use crate::plan::action::Action;
 use crate::plan::{Held, Plan, Rule, State};
+use crate::profile::{Notice, Profile};
 
 /// Sends of one wave; as the ledger opens them.
 const WAVE: usize = 64;
 
+/// First line of every answer: `account web/acme (Acme): growth, mode Manage`.
+#[must_use]
+pub fn heading(name: &str, observed: &Observed, mode: Mode) -> String {
+    let account = &observed.account;
+    let plans: Vec<String> = account
+        .subscriptions
+        .iter()
+        .map(|subscription| match subscription.ends_at {
+            Some(at) => format!("{} (ends {at})", subscription.plan),
+            None => subscription.plan.to_string(),
+        })
+        .collect();
+    let plans = if plans.is_empty() { "no subscription".to_owned() } else { plans.join(", ") };
+    let disabled = if account.disabled { ", disabled" } else { "" };
+    format!("account {name} ({}): {plans}{disabled}, mode {mode:?}", account.name)
+}
+
+/// Everyone that is declared, a line each, then the seats.
+#[must_use]
+pub fn status(plan: &Plan, observed: &Observed) -> String {
+    let mut text = String::new();
+    let width = plan.people.keys().map(|person| person.as_str().chars().count()).max();
+    let width = width.unwrap_or(0).max("EMAIL".len());
+    if !plan.people.is_empty() {
+        let _ = writeln!(text, "{:width$}  {:12}  {:10}  NOTE", "EMAIL", "STATE", "ROLE");
+    }
+    for (person, outlook) in &plan.people {
+        let role = outlook.role_seen.as_ref().map_or("-", |role| role.as_str());
+        let note = match (outlook.position, outlook.rule) {
+            (Some(position), _) => format!("position {position}"),
+            (None, Some(rule)) => rule.reason().to_owned(),
+            (None, None) if outlook.role_differs => "another role is declared".to_owned(),
+            (None, None) => String::new(),
+        };
+        let line =
+            format!("{:width$}  {:12}  {role:10}  {note}", person.as_str(), outlook.state.as_str());
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text.push_str(&waiting(plan));
+    let seats = &observed.account.seats;
+    let _ = writeln!(
+        text,
+        "seats {} of {}: {} active, {} pending; {} trimmed, {} queued",
+        seats.used,
+        limit(seats.limit),
+        seats.active,
+        seats.pending,
+        seats.trimmed,
+        plan.seats.queued
+    );
+    text
+}
+
+/// One action with what became of it.
+#[must_use]
+pub fn outcome(action: &Action, outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Done(_) => action.to_string(),
+        Outcome::Refused(error) => format!("! {action}: refused: {error}"),
+        Outcome::Unknown(error) => {
+            format!("! {action}: not known whether it took effect: {error}; the next run finds out")
+        }
+        Outcome::NotRun(why) => format!("! {action}: not done ({})", why.reason()),
+    }
+}
+
+/// Last line of `apply`.
+#[must_use]
+pub fn after(plan: &Plan, done: usize, failed: usize) -> String {
+    let seats = plan.seats;
+    let mut line = match (done, failed) {
+        (0, 0) => "nothing to change".to_owned(),
+        (done, 0) => format!("{done} done"),
+        (done, failed) => format!("{done} done, {failed} not done"),
+    };
+    let _ = write!(line, "; seats {} of {}", seats.before, limit(seats.limit));
+    if seats.queued > 0 {
+        let _ = write!(line, "; {} queued", seats.queued);
+    }
+    if let Some(hold) = &plan.hold {
+        let _ = write!(line, "; {} held", hold.removals + hold.changes);
+    }
+    line
+}
+
+fn limit(limit: SeatLimit) -> String {
+    match limit {
+        SeatLimit::Seats(limit) => limit.to_string(),
+        SeatLimit::Unlimited => "unlimited".to_owned(),
+    }
+}
+
 /// The plan as text: a line for each action, for each thing held and for each person that waits for
 /// somebody, then its blast radius.
 #[must_use]
-pub fn text(plan: &Plan) -> String {
+pub fn text(plan: &Plan, profile: &Profile) -> String {
     let mut text = String::new();
     for action in &plan.actions {
         let _ = writeln!(text, "{action}");
     }
     text.push_str(&waiting(plan));
-    let _ = writeln!(text, "{}", summary(plan));
+    let _ = writeln!(text, "{}", summary(plan, profile));
     text
 }
 
@@ -85,50 +180,15 @@ fn held_line(plan: &Plan, held: &Held) -> String {
 
 /// The blast radius in one line:
 /// `+ 3 invitations (3 mails, in 1 wave), ~ 1 role change (1 mail), - 2 removals (2 mails); seats 0 → 3 of 3; 1 queued`.
+///
+/// Mails are counted as `profile` sends them.
 #[must_use]
-pub fn summary(plan: &Plan) -> String {
-    let count =
-        |wanted: &dyn Fn(&Action) -> bool| plan.actions.iter().filter(|a| wanted(a)).count();
-    let invitations = count(&|action| matches!(action, Action::Invite { .. }));
-    let back = count(&|action| matches!(action, Action::Reinstate { .. }));
-    let changes = count(&|action| matches!(action, Action::ChangeRole { .. }));
-    let quiet = count(&|action| matches!(action, Action::ChangeInvitedRole { .. }));
-    let removals = count(&Action::takes_away)
-        - count(&|action| matches!(action, Action::ChangeRole { .. }) && action.takes_away());
-    let mut parts = Vec::new();
-    if invitations > 0 {
-        let waves = invitations.div_ceil(WAVE);
-        parts.push(format!(
-            "+ {} ({}, in {})",
-            many(invitations, "invitation"),
-            many(invitations, "mail"),
-            many(waves, "wave")
-        ));
-    }
-    if back > 0 {
-        parts.push(format!("+ {} ({})", many(back, "reinstatement"), many(back, "mail")));
-    }
-    if changes + quiet > 0 {
-        parts.push(format!(
-            "~ {} ({})",
-            many(changes + quiet, "role change"),
-            many(changes, "mail")
-        ));
-    }
-    if removals > 0 {
-        let mails = count(&|action| matches!(action, Action::Remove { .. } | Action::Trim { .. }));
-        parts.push(format!("- {} ({})", many(removals, "removal"), many(mails, "mail")));
-    }
-    if parts.is_empty() {
-        parts.push("nothing to change".to_owned());
-    }
+pub fn summary(plan: &Plan, profile: &Profile) -> String {
+    let parts = parts(plan, profile);
+    let parts = if parts.is_empty() { "nothing to change".to_owned() } else { parts.join(", ") };
     let seats = plan.seats;
-    let limit = match seats.limit {
-        SeatLimit::Seats(limit) => limit.to_string(),
-        SeatLimit::Unlimited => "unlimited".to_owned(),
-    };
-    let mut line =
-        format!("{}; seats {} → {} of {limit}", parts.join(", "), seats.before, seats.after);
+    let (before, after, limit) = (seats.before, seats.after, limit(seats.limit));
+    let mut line = format!("{parts}; seats {before} → {after} of {limit}");
     if seats.queued > 0 {
         let _ = write!(line, "; {} queued", seats.queued);
     }
@@ -138,13 +198,63 @@ pub fn summary(plan: &Plan) -> String {
     line
 }
 
+/// Invitations, reinstatements, role changes and removals, each with its mails.
+fn parts(plan: &Plan, profile: &Profile) -> Vec<String> {
+    let (mut invitations, mut back) = (Tally::default(), Tally::default());
+    let (mut changes, mut removals) = (Tally::default(), Tally::default());
+    for action in &plan.actions {
+        let tally = match action {
+            Action::Invite { .. } => &mut invitations,
+            Action::Reinstate { .. } => &mut back,
+            Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => &mut changes,
+            Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. } => {
+                &mut removals
+            }
+        };
+        tally.people += 1;
+        tally.mails += usize::from(mails(action, profile));
+    }
+    let waves = many(invitations.people.div_ceil(WAVE), "wave");
+    [
+        ("+", invitations, "invitation", format!(", in {waves}")),
+        ("+", back, "reinstatement", String::new()),
+        ("~", changes, "role change", String::new()),
+        ("-", removals, "removal", String::new()),
+    ]
+    .into_iter()
+    .filter(|(_, tally, _, _)| tally.people > 0)
+    .map(|(sign, Tally { people, mails }, noun, more)| {
+        format!("{sign} {} ({}{more})", many(people, noun), many(mails, "mail"))
+    })
+    .collect()
+}
+
+/// People that something happens to, and those of them that get a mail of it.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    people: usize,
+    mails: usize,
+}
+
+/// True if the person gets a mail.
+fn mails(action: &Action, profile: &Profile) -> bool {
+    match action {
+        Action::Invite { .. } => true,
+        Action::ChangeInvitedRole { .. } | Action::RevokeInvitation { .. } => false,
+        Action::ChangeRole { .. } => profile.tells_person(Notice::RoleChanged),
+        Action::Reinstate { .. } => profile.tells_person(Notice::Reinstated),
+        Action::Trim { .. } => profile.tells_person(Notice::Trimmed),
+        Action::Remove { .. } => profile.tells_person(Notice::Removed),
+    }
+}
+
 fn many(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
 /// The plan as JSON. Fields are only ever added.
 #[must_use]
-pub fn json(plan: &Plan) -> Value {
+pub fn json(plan: &Plan, profile: &Profile) -> Value {
     let seats = plan.seats;
     json!({
         "actions": plan.actions.iter().map(action_json).collect::<Vec<_>>(),
@@ -181,7 +291,7 @@ pub fn json(plan: &Plan) -> Value {
             "reason": stop.reason(),
             "message": stop.to_string(),
         })),
-        "summary": summary(plan),
+        "summary": summary(plan, profile),
     })
 }
 

@@ -51,6 +51,18 @@ pub struct Origin {
     pub position: Option<usize>,
 }
 
+impl Origin {
+    /// The declaring object, as `Team web/core`: the roster position is not part of it.
+    #[must_use]
+    pub fn object(&self) -> String {
+        let kind = match self.kind {
+            OriginKind::Membership => "Membership",
+            OriginKind::Team => "Team",
+        };
+        format!("{kind} {}/{}", self.namespace, self.name)
+    }
+}
+
 /// Kinds that declare people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OriginKind {

@@ -17,7 +17,8 @@ pub struct LedgerView {
     pub pinned_account: Option<AccountKey>,
     /// What we know of each person.
     pub people: BTreeMap<EmailAddress, PersonRecord>,
-    /// Sends of the open wave whose outcome is not known.
+    /// Sends whose outcome is not known. Not those that the look itself answers: the person is a
+    /// member, has an open invitation, or one that is over and younger than the send.
     pub open_sends: BTreeMap<EmailAddress, OpenSend>,
     /// Removals that the brake was spent on.
     pub brake_spent: Vec<Spend>,
@@ -50,6 +51,9 @@ pub struct Spend {
 pub struct PersonRecord {
     /// When we first saw a declaration; *older* means this everywhere.
     pub first_seen: Timestamp,
+    /// The object that declares this person, as `Team web/core`; an older declaration wins, and
+    /// the one that was first is the older.
+    pub declared_by: Option<String>,
     /// We declared or adopted this person, and did not let go since.
     pub owned: bool,
     /// How we last saw the person at the service.
@@ -58,7 +62,8 @@ pub struct PersonRecord {
     pub epoch: i64,
     /// Declined, left or removed by a person: no automatic invitation in this epoch.
     pub opted_out: bool,
-    /// The invitation vanished for a cause that we do not know: not sent again in this epoch.
+    /// The invitation vanished for a cause that we do not know, expired or could not be delivered:
+    /// not sent again in this epoch, also when its row is gone.
     pub lost: bool,
     /// The declaration's policy; it must outlive the file.
     pub deletion_policy: DeletionPolicy,

@@ -168,6 +168,7 @@ impl Ledger {
         let wave = self.head.as_ref().map_or(0, |head| head.wave) + turn;
         let record = self.record_of(&hash).unwrap_or(PersonRecord {
             first_seen: now,
+            declared_by: None,
             owned: true,
             seen: Seen::Never,
             epoch,

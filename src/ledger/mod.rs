@@ -14,6 +14,7 @@ mod change;
 mod error;
 mod file;
 mod kube;
+mod let_go;
 mod load;
 mod memory;
 mod pages;
@@ -26,6 +27,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::domain::desired::Origin;
 use crate::domain::identity::{EmailAddress, PersonHash};
 use crate::domain::keys::{AccountKey, HoldDigest, InstallationId};
 use crate::domain::ledger_view::{LedgerView, OpenSend, PersonRecord};
@@ -97,6 +99,14 @@ impl Ledger {
     #[must_use]
     pub fn installation(&self) -> Option<InstallationId> {
         self.head.as_ref().map(|head| InstallationId(head.installation.clone()))
+    }
+
+    /// When a declaration of a person was first seen; `None` for one that never counted.
+    #[must_use]
+    pub fn first_seen(&self, person: &EmailAddress, origin: &Origin) -> Option<Timestamp> {
+        let entry = self.people.get(&person.hashed(&self.head.as_ref()?.salt))?;
+        let same = entry.record.declared_by.as_ref() == Some(&origin.object());
+        same.then_some(entry.record.first_seen)
     }
 
     /// What is known of everyone that is declared or at the service.

@@ -153,6 +153,8 @@ pub(super) struct Page {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct StoredPerson {
     pub first_seen: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared_by: Option<String>,
     #[serde(default, skip_serializing_if = "is_false")]
     pub owned: bool,
     #[serde(default, skip_serializing_if = "is_never")]
@@ -227,6 +229,7 @@ impl Entry {
     pub fn to_stored(&self) -> StoredPerson {
         let PersonRecord {
             first_seen,
+            declared_by,
             owned,
             seen,
             epoch,
@@ -235,9 +238,10 @@ impl Entry {
             deletion_policy,
             held,
             paid,
-        } = self.record;
+        } = self.record.clone();
         StoredPerson {
             first_seen,
+            declared_by,
             owned,
             seen: match seen {
                 Seen::Never => StoredSeen::Never,
@@ -276,6 +280,7 @@ impl From<StoredPerson> for Entry {
     fn from(stored: StoredPerson) -> Self {
         let StoredPerson {
             first_seen,
+            declared_by,
             owned,
             seen,
             epoch,
@@ -288,6 +293,7 @@ impl From<StoredPerson> for Entry {
         } = stored;
         let record = PersonRecord {
             first_seen,
+            declared_by,
             owned,
             seen: match seen {
                 StoredSeen::Never => Seen::Never,

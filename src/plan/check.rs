@@ -16,11 +16,12 @@ use crate::plan::{Approval, Input, Plan, PlanError};
 ///
 /// [`PlanError::Broken`] with the first invariant that does not hold.
 pub(super) fn check(input: &Input<'_>, plan: &Plan) -> Result<(), PlanError> {
-    let checks: [(&str, bool); 7] = [
+    let checks: [(&str, bool); 8] = [
         ("nothing is written in mode Observe", mode_holds(input, plan)),
         ("one action a person", one_each(plan)),
         ("actions are in order", plan.actions.is_sorted_by_key(Action::order)),
         ("only what is ours is taken away", ours_only(input, plan)),
+        ("who has a declaration that is not valid stays as they are", frozen_stay(input, plan)),
         ("seats are never exceeded", seats_hold(input, plan)),
         ("owners never fall below the minimum", owners_stay(input, plan)),
         ("removals stay within the brake", brake_holds(input, plan)),
@@ -56,16 +57,22 @@ fn ours_only(input: &Input<'_>, plan: &Plan) -> bool {
             | Action::RevokeInvitation { cause: EndCause::NotOurs, .. } => {
                 input.policy.mode == Mode::Exclusive && !declared(person)
             }
-            Action::Remove { .. } => owned(person) && !declared(person),
-            Action::RevokeInvitation { .. } | Action::Trim { .. } => {
-                owned(person) || declared(person)
+            Action::Remove { .. }
+            | Action::RevokeInvitation { cause: EndCause::NotDeclared, .. } => {
+                owned(person) && !declared(person)
             }
+            Action::RevokeInvitation { cause: EndCause::SeatShortage, .. }
+            | Action::Trim { .. } => owned(person) || declared(person),
             Action::ChangeRole { .. }
             | Action::ChangeInvitedRole { .. }
             | Action::Reinstate { .. }
             | Action::Invite { .. } => declared(person),
         }
     })
+}
+
+fn frozen_stay(input: &Input<'_>, plan: &Plan) -> bool {
+    plan.actions.iter().all(|action| !input.desired.frozen.contains(action.person()))
 }
 
 /// At every prefix: what takes a seat finds one (OP-03).
@@ -106,5 +113,8 @@ fn brake_holds(input: &Input<'_>, plan: &Plan) -> bool {
         let record = input.ledger.people.get(action.person());
         price(action).is_some_and(|price| record.is_none_or(|record| record.paid != Some(price)))
     });
-    spent + unpaid.count() as u64 <= allowed || plan.actions.iter().all(|a| !a.takes_away())
+    match unpaid.count() as u64 {
+        0 => true,
+        unpaid => spent.saturating_add(unpaid) <= allowed,
+    }
 }

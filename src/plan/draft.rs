@@ -110,16 +110,20 @@ impl<'a> Draft<'a> {
             }
             Action::Reinstate { .. } => takes(Counted::Active),
             Action::Invite { .. } => takes(Counted::Pending),
-            Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => 0,
+            Action::ChangeRole { from, to, .. } => {
+                takes(self.counted_role(to)) - takes(self.counted_role(from))
+            }
+            Action::ChangeInvitedRole { .. } => 0,
         }
     }
 
     /// What a member counts as.
     fn counted(&self, member: &ObservedMember) -> Counted {
-        match member.role.known() {
-            Some(role) if self.input.profile.is_owner(role) => Counted::Owner,
-            _ => Counted::Active,
-        }
+        member.role.known().map_or(Counted::Active, |role| self.counted_role(role))
+    }
+
+    fn counted_role(&self, role: &RoleName) -> Counted {
+        if self.input.profile.is_owner(role) { Counted::Owner } else { Counted::Active }
     }
 
     /// Does an action: counts its seats.
@@ -184,12 +188,15 @@ impl<'a> Draft<'a> {
                 (record.epoch, record.opted_out, record.lost) = (*epoch, false, false);
             }
             if let Some(paid) = price(action) {
-                brake_spent += u32::from(record.paid.is_none());
+                brake_spent += u32::from(record.paid != Some(paid));
                 record.paid = Some(paid);
             }
         }
         self.records.retain(|person, record| ledger.people.get(person) != Some(record));
-        let hold = self.hold.as_ref().map(|hold| (hold.digest.clone(), hold.allowed));
+        // The highest limit under which the set was held: a limit that falls and comes back with
+        // the number of people is not one that a person raised.
+        let before = ledger.hold.as_ref().map_or(0, |hold| hold.allowed);
+        let hold = self.hold.as_ref().map(|hold| (hold.digest.clone(), hold.allowed.max(before)));
         let known = ledger.hold.as_ref().map(|hold| (hold.digest.clone(), hold.allowed));
         Learn {
             records: std::mem::take(&mut self.records),

@@ -7,12 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::keys::{HoldDigest, RoleName};
-use crate::domain::ledger_view::Baseline;
+use crate::domain::ledger_view::{Baseline, Paid, Seen};
 use crate::domain::observed::{InvitationState, MemberState, Observed};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
 use crate::plan::draft::{Draft, price};
-use crate::plan::simulate::recount;
+use crate::plan::simulate::Count;
 use crate::plan::{Approval, Distrust, Hold, Input, Rule, Stop};
 
 /// How long an approval is good for after it was first seen.
@@ -44,8 +44,9 @@ pub(super) fn trust(input: &Input<'_>) -> Trust {
     let Some(old) = ledger.baseline else {
         return Trust { baseline: Some(new), ..Trust::default() };
     };
-    let missing = old.people.saturating_sub(people);
-    if missing <= policy.removals.allowed(old.people) {
+    let missing = old.people.saturating_sub(people).saturating_sub(explained(input));
+    let empty = people == 0 && missing > 0;
+    if !empty && missing <= policy.removals.allowed(old.people) {
         return Trust { baseline: (old != new).then_some(new), ..Trust::default() };
     }
     let distrust = Some(Distrust::Shrunk { before: old.people, now: people });
@@ -66,6 +67,19 @@ pub(super) fn trust(input: &Input<'_>) -> Trust {
     }
 }
 
+/// People that are gone for a cause that we know: we ended them ourselves, or their invitation is
+/// listed as over.
+fn explained(input: &Input<'_>) -> u64 {
+    let Input { observed, ledger, .. } = *input;
+    let gone = ledger.people.iter().filter(|(person, record)| {
+        let invitation = observed.invitations.get(*person);
+        let open = invitation.is_some_and(|row| row.state == InvitationState::Pending);
+        let ours = record.paid == Some(Paid::End) || invitation.is_some();
+        record.seen != Seen::Never && !observed.members.contains_key(*person) && !open && ours
+    });
+    gone.count() as u64
+}
+
 /// Where a read contradicts itself or the pinned account.
 fn disagreement(input: &Input<'_>) -> Option<Distrust> {
     let Input { observed, ledger, profile, .. } = *input;
@@ -76,22 +90,24 @@ fn disagreement(input: &Input<'_>) -> Option<Distrust> {
     if evidence.duplicates > 0 {
         return Some(Distrust::Duplicates(evidence.duplicates));
     }
-    let mut counted = observed.clone();
-    recount(&mut counted, profile);
-    let (rows, said) = (&counted.account.seats, &observed.account.seats);
-    let pairs = [
-        ("members", evidence.member_rows, evidence.member_total),
-        ("invitations", evidence.invitation_rows, evidence.invitation_total),
-        ("owners", rows.owner.into(), said.owner.into()),
-        ("active members", rows.active.into(), said.active.into()),
-        ("pending invitations", rows.pending.into(), said.pending.into()),
-        ("trimmed members", rows.trimmed.into(), said.trimmed.into()),
-        ("used seats", rows.used.into(), said.used.into()),
+    let (rows, said) = (Count::of(observed, profile), &observed.account.seats);
+    let (members, invitations) = (rows.strange_members.into(), rows.strange_invitations.into());
+    let used = rows.used(profile);
+    // What the service counts, what the rows say, and by how much people whose role or state we do
+    // not know can make the two differ.
+    let counts: [(&'static str, u64, u64, u64); 7] = [
+        ("members", evidence.member_rows, evidence.member_total, 0),
+        ("invitations", evidence.invitation_rows, evidence.invitation_total, 0),
+        ("owners", rows.owner.into(), said.owner.into(), members),
+        ("active members", rows.active.into(), said.active.into(), members),
+        ("pending invitations", rows.pending.into(), said.pending.into(), invitations),
+        ("trimmed members", rows.trimmed.into(), said.trimmed.into(), members),
+        ("used seats", used.into(), said.used.into(), members + invitations),
     ];
-    pairs
+    counts
         .into_iter()
-        .find(|(_, rows, said)| rows != said)
-        .map(|(what, rows, said)| Distrust::CountsDiffer { what, rows, said })
+        .find(|(_, rows, said, slack)| rows.abs_diff(*said) > *slack)
+        .map(|(what, rows, said, _)| Distrust::CountsDiffer { what, rows, said })
 }
 
 /// People that absence is measured by: members, trimmed included, and open invitations.
@@ -129,6 +145,27 @@ pub(super) fn owners(draft: &mut Draft<'_>) {
                 draft.hold_back(action, Rule::OwnerGuard);
             }
             Some(_) | None => draft.endings.push(action),
+        }
+    }
+    most_holders(draft);
+}
+
+/// Holds back raises to a role that already has its most holders; an ownership changes hands in
+/// two confirmed steps, not by a change of role.
+fn most_holders(draft: &mut Draft<'_>) {
+    let mut holders = holders(draft.input);
+    for action in std::mem::take(&mut draft.changes) {
+        let Action::ChangeRole { to, .. } = &action else {
+            draft.changes.push(action);
+            continue;
+        };
+        let most = draft.input.profile.role(to).and_then(|role| role.max_holders);
+        let count = holders.entry(to.clone()).or_insert(0);
+        if most.is_some_and(|most| *count >= most) {
+            draft.hold_back(action, Rule::OwnerGuard);
+        } else {
+            *count += 1;
+            draft.changes.push(action);
         }
     }
 }
@@ -203,7 +240,9 @@ pub(super) fn brake(draft: &mut Draft<'_>, trims: Vec<Action>) -> Brake {
     forget_payments(draft, &wanted);
     let (allowed, spent) = budget(draft.input);
     let unpaid = wanted.iter().filter(|action| !is_paid(draft, action)).count() as u64;
-    let over = spent.saturating_add(unpaid) > allowed || stays_held(draft, &wanted, allowed);
+    // What was paid for was allowed or approved then: a run that was killed goes on.
+    let exceeds = unpaid > 0 && spent.saturating_add(unpaid) > allowed;
+    let over = exceeds || stays_held(draft, &wanted, allowed);
     let digest = digest(draft.input, draft.input.ledger.hold_number, &wanted);
     let approval = approval(draft.input, over.then_some(&digest));
     let approved = matches!(approval, Approval::Used(_));
@@ -233,11 +272,13 @@ pub(super) fn brake(draft: &mut Draft<'_>, trims: Vec<Action>) -> Brake {
     Brake { approval }
 }
 
-/// What was paid for somebody who is no longer to lose anything is forgotten.
+/// What was paid for somebody who is no longer to lose anything is forgotten; not while a send may
+/// still turn out not to have been made: then the person is as before.
 fn forget_payments(draft: &mut Draft<'_>, wanted: &[&Action]) {
+    let open_sends = &draft.input.ledger.open_sends;
     let wanted: std::collections::BTreeSet<_> = wanted.iter().map(|a| a.person()).collect();
     for (person, record) in &mut draft.records {
-        if !wanted.contains(person) {
+        if !wanted.contains(person) && !open_sends.contains_key(person) {
             record.paid = None;
         }
     }

@@ -2,11 +2,13 @@
 
 use crate::domain::desired::DesiredMember;
 use crate::domain::identity::EmailAddress;
+use crate::domain::keys::RoleName;
 use crate::domain::ledger_view::{OpenSend, Paid, PersonRecord, Seen};
 use crate::domain::observed::{InvitationState, ObservedInvitation};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
 use crate::plan::draft::{Candidate, Draft, invitation_row};
+use crate::plan::members::{may_give, may_touch};
 use crate::plan::{Outlook, Rule, State};
 
 /// Places a declared person with an invitation.
@@ -25,8 +27,12 @@ pub(super) fn invited(
         InvitationState::Failed => State::Failed,
         InvitationState::Unknown => State::Pending,
     };
-    record.opted_out = state == State::OptedOut;
-    record.seen = if state == State::Pending { Seen::Invited } else { Seen::Never };
+    // The ledger has dropped the sends that this look answers: a row that is over is an older one.
+    let open = draft.input.ledger.open_sends.get(person);
+    if let Some(send) = open.filter(|send| state != State::Pending && repeatable(draft, send)) {
+        return repeat(draft, person, send);
+    }
+    remember(record, state);
     let role_seen = invitation.role.known().cloned();
     let mut outlook = Outlook::new(state);
     outlook.role_differs = role_seen.as_ref() != Some(&wanted.role);
@@ -38,23 +44,52 @@ pub(super) fn invited(
     }
     let understood = outlook.rule.is_none();
     draft.people.insert(person.clone(), outlook);
-    match (state, role_seen) {
-        (State::Pending, Some(from)) if understood && from != wanted.role => {
-            let action = Action::ChangeInvitedRole {
-                person: person.clone(),
-                invitation: invitation_row(invitation),
-                from,
-                to: wanted.role.clone(),
-            };
-            if draft.allows(Mode::Manage) {
-                draft.changes.push(action);
-            } else {
-                draft.hold_back(action, Rule::InviteOnly);
-            }
+    if state != State::Pending {
+        if again {
+            candidate(draft, person, wanted, record);
         }
-        (State::Pending, _) => record.epoch = record.epoch.max(wanted.invite_epoch),
-        _ if again => candidate(draft, person, wanted, record),
-        _ => {}
+        return;
+    }
+    record.epoch = record.epoch.max(wanted.invite_epoch);
+    let Some(from) = role_seen else { return };
+    if !may_touch(draft, &from) {
+        record.owned = draft.input.ledger.people.get(person).is_some_and(|known| known.owned);
+    }
+    if understood && from != wanted.role {
+        change_role(draft, person, invitation, from, &wanted.role);
+    }
+}
+
+/// Remembers where an invitation stands: once its row is gone, one that was declined, that nobody
+/// took in time or that could not be delivered must not look like one that was never sent.
+fn remember(record: &mut PersonRecord, state: State) {
+    match state {
+        State::Pending => {
+            (record.seen, record.opted_out, record.lost) = (Seen::Invited, false, false);
+        }
+        State::OptedOut => (record.seen, record.opted_out) = (Seen::Never, true),
+        _ => (record.seen, record.lost) = (Seen::Never, true),
+    }
+}
+
+/// Wants another role for someone whose invitation waits.
+fn change_role(
+    draft: &mut Draft<'_>,
+    person: &EmailAddress,
+    invitation: &ObservedInvitation,
+    from: RoleName,
+    to: &RoleName,
+) {
+    let touchable = may_touch(draft, &from) && may_give(draft, to);
+    let invitation = invitation_row(invitation);
+    let action =
+        Action::ChangeInvitedRole { person: person.clone(), invitation, from, to: to.clone() };
+    if !touchable {
+        draft.hold_back(action, Rule::ProtectedRole);
+    } else if draft.allows(Mode::Manage) {
+        draft.changes.push(action);
+    } else {
+        draft.hold_back(action, Rule::InviteOnly);
     }
 }
 
@@ -69,7 +104,14 @@ pub(super) fn absent(
     record: &mut PersonRecord,
 ) {
     if let Some(send) = draft.input.ledger.open_sends.get(person) {
-        return repeat(draft, person, send);
+        if repeatable(draft, send) {
+            return repeat(draft, person, send);
+        }
+        // A new epoch is a person's word that the doubtful one is settled.
+        if wanted.invite_epoch <= send.epoch {
+            draft.people.insert(person.clone(), Outlook::new(State::InDoubt));
+            return;
+        }
     }
     match (record.seen, record.paid) {
         (Seen::Never, _) | (_, Some(Paid::End)) => {}
@@ -86,13 +128,19 @@ pub(super) fn absent(
     draft.people.insert(person.clone(), Outlook::new(state));
 }
 
-/// A send whose outcome is unknown: the same key again while the backend must still know it.
+/// True while the backend must still know the key.
+fn repeatable(draft: &Draft<'_>, send: &OpenSend) -> bool {
+    draft.input.now < send.not_after
+}
+
+/// Sends again what may have been sent, under the same key.
 fn repeat(draft: &mut Draft<'_>, person: &EmailAddress, send: &OpenSend) {
-    if draft.input.now >= send.not_after {
-        draft.people.insert(person.clone(), Outlook::new(State::InDoubt));
-        return;
-    }
     draft.people.insert(person.clone(), Outlook::new(State::Sending));
+    if !may_give(draft, &send.role) {
+        let (person, role, key) = (person.clone(), send.role.clone(), Some(send.key.clone()));
+        let action = Action::Invite { person, role, epoch: send.epoch, key };
+        return draft.hold_back(action, Rule::ProtectedRole);
+    }
     draft.candidates.push(Candidate {
         order: (false, draft.input.now, None, String::new()),
         person: person.clone(),
@@ -110,6 +158,11 @@ fn candidate(
     record: &PersonRecord,
 ) {
     draft.people.insert(person.clone(), Outlook::new(State::Planned));
+    if !may_give(draft, &wanted.role) {
+        let (person, role, epoch) = (person.clone(), wanted.role.clone(), wanted.invite_epoch);
+        let action = Action::Invite { person, role, epoch, key: None };
+        return draft.hold_back(action, Rule::ProtectedRole);
+    }
     let origin = &wanted.origin;
     draft.candidates.push(Candidate {
         order: (

@@ -52,6 +52,7 @@ fn record_of(draft: &Draft<'_>, person: &EmailAddress, wanted: &DesiredMember) -
     let mut record =
         known.unwrap_or(PersonRecord { epoch: wanted.invite_epoch, ..unknown(draft.input.now) });
     record.owned = true;
+    record.declared_by = Some(wanted.origin.object());
     record.held = false;
     record.deletion_policy = wanted.deletion_policy;
     record
@@ -88,9 +89,15 @@ fn declared_member(
         record.owned = draft.input.ledger.people.get(person).is_some_and(|known| known.owned);
     }
     if state == State::Trimmed {
-        draft
-            .trimmed
-            .push(Action::Reinstate { person: person.clone(), member: member_row(member) });
+        let action = Action::Reinstate { person: person.clone(), member: member_row(member) };
+        if draft.input.profile.is_owner(&from) {
+            // Owners are never trimmed: whatever this is, we do not know it.
+            draft.hold_back(action, Rule::NotUnderstood);
+        } else if !record.owned {
+            draft.hold_back(action, Rule::ProtectedRole);
+        } else {
+            draft.trimmed.push(action);
+        }
     } else if differs {
         change_role(draft, person, member, from, &wanted.role);
     }
@@ -107,7 +114,7 @@ fn change_role(
     let profile = draft.input.profile;
     let lowers = profile.rank(to) > profile.rank(&from);
     let immutable = [&from, to].iter().any(|r| profile.role(r).is_none_or(|role| role.immutable));
-    let touchable = may_touch(draft, &from);
+    let touchable = may_touch(draft, &from) && may_give(draft, to);
     let action = Action::ChangeRole {
         person: person.clone(),
         member: member_row(member),
@@ -128,10 +135,15 @@ fn change_role(
     }
 }
 
-/// True if a holder of `role` may be adopted, lowered or removed by declarations.
-fn may_touch(draft: &Draft<'_>, role: &RoleName) -> bool {
+/// True if declarations may adopt, lower or remove who holds `role`.
+pub(super) fn may_touch(draft: &Draft<'_>, role: &RoleName) -> bool {
     let protected = draft.input.profile.role(role).is_none_or(|role| role.protected);
     !protected || draft.input.policy.grantable_roles.contains(role)
+}
+
+/// True if a declaration may give `role`, by an invitation or by a change of role.
+pub(super) fn may_give(draft: &Draft<'_>, role: &RoleName) -> bool {
+    may_touch(draft, role) && draft.input.profile.role(role).is_some_and(|role| role.invitable)
 }
 
 /// Ends what is ours and no longer declared (OP-08), and in mode `Exclusive` what was never
@@ -150,6 +162,8 @@ fn undeclared(draft: &mut Draft<'_>) {
         let known = draft.input.ledger.people.get(&person).cloned();
         match known {
             Some(record) if record.owned => no_longer_declared(draft, &person, record),
+            // Whom a declaration left behind on purpose stays, in this mode too (OP-08).
+            Some(record) if record.deletion_policy == DeletionPolicy::Retain => {}
             known if draft.input.policy.mode == Mode::Exclusive => {
                 let record = known.unwrap_or_else(|| unknown(draft.input.now));
                 end(draft, &person, record, EndCause::NotOurs);
@@ -173,17 +187,21 @@ fn end(draft: &mut Draft<'_>, person: &EmailAddress, mut record: PersonRecord, c
     record.held = false;
     let observed = draft.input.observed;
     let mut outlook = Outlook::new(State::Removing);
-    let (action, role) = match (observed.members.get(person), observed.invitations.get(person)) {
+    let (members, invitations) = (&observed.members, &observed.invitations);
+    let (action, role, known) = match (members.get(person), invitations.get(person)) {
         (Some(member), _) => {
             record.seen = seen_as(member);
             outlook.member = Some(member.id.clone());
             let member_row = member_row(member);
             let action = Action::Remove { person: person.clone(), member: member_row, cause };
-            (action, &member.role)
+            (action, &member.role, member.state != MemberState::Unknown)
         }
-        (None, Some(invitation)) if invitation.state == InvitationState::Pending => {
+        (None, Some(invitation))
+            if matches!(invitation.state, InvitationState::Pending | InvitationState::Unknown) =>
+        {
             record.seen = Seen::Invited;
-            (revoke(person, invitation, cause), &invitation.role)
+            let known = invitation.state == InvitationState::Pending;
+            (revoke(person, invitation, cause), &invitation.role, known)
         }
         (None, _) => {
             (record.owned, record.seen, record.paid) = (false, Seen::Never, None);
@@ -192,10 +210,13 @@ fn end(draft: &mut Draft<'_>, person: &EmailAddress, mut record: PersonRecord, c
         }
     };
     outlook.role_seen = role.known().cloned();
+    let profile = draft.input.profile;
+    let removable = |role: &RoleName| profile.role(role).is_some_and(|role| role.removable);
     let rule = match role.known() {
+        Some(role) if profile.is_owner(role) && cause == EndCause::NotOurs => return,
         None => Some(Rule::NotUnderstood),
-        Some(role) if draft.input.profile.is_owner(role) && cause == EndCause::NotOurs => return,
-        Some(role) if !may_touch(draft, role) => Some(Rule::ProtectedRole),
+        Some(_) if !known => Some(Rule::NotUnderstood),
+        Some(role) if !may_touch(draft, role) || !removable(role) => Some(Rule::ProtectedRole),
         Some(_) => None,
     };
     draft.people.insert(person.clone(), outlook);
@@ -218,6 +239,7 @@ fn seen_as(member: &ObservedMember) -> Seen {
 fn unknown(now: Timestamp) -> PersonRecord {
     PersonRecord {
         first_seen: now,
+        declared_by: None,
         owned: false,
         seen: Seen::Never,
         epoch: 0,

@@ -68,7 +68,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     members::classify(&mut draft);
     guards::owners(&mut draft);
     guards::settle(&mut draft);
-    let trims = seats::trims(&draft);
+    let trims = seats::trims(&mut draft);
     let brake = guards::brake(&mut draft, trims);
     seats::admit(&mut draft);
     let plan = draft.finish(trust, brake);

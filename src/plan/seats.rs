@@ -3,14 +3,16 @@
 //! No action of ours makes more people than seats, at any prefix of the plan (OP-03).
 
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
+use crate::domain::identity::EmailAddress;
 use crate::domain::observed::{InvitationState, MemberState, SeatLimit};
 use crate::domain::policy::{Mode, OnSeatShortage};
 use crate::plan::action::{Action, EndCause};
 use crate::plan::draft::{Candidate, Draft, member_row, revoke};
-use crate::plan::{Rule, Shortage, State};
+use crate::plan::{Input, Rule, Shortage, State};
 use crate::profile::{Counted, OnShrink};
 
 /// Length of the window of `invitationsPerHour`.
@@ -21,25 +23,60 @@ const EXACT: u32 = 10;
 /// Who is trimmed now: pending invitations, newest first, then members, latest-added first, whatever
 /// their role; never owners, never people that are not ours (NP-14, OP-04, X16). Empty where
 /// `onSeatShortage` is `Hold` or the product does not trim; who will be hit is then announced.
-pub(super) fn trims(draft: &Draft<'_>) -> Vec<Action> {
+pub(super) fn trims(draft: &mut Draft<'_>) -> Vec<Action> {
+    lower_owners(draft);
     let trims_now = draft.input.profile.seats.on_shrink == OnShrink::TrimLatestAdded
         && draft.input.policy.on_seat_shortage == OnSeatShortage::Trim
         && draft.allows(Mode::Manage);
     if !trims_now {
         return Vec::new();
     }
-    over_limit(draft)
+    let hit = over_limit(draft, Whose::Ours);
+    let people: BTreeSet<_> = hit.iter().map(Action::person).collect();
+    for action in std::mem::take(&mut draft.endings) {
+        // What is left here of who is trimmed is a lower role: it waits for the seat.
+        if people.contains(action.person()) {
+            draft.hold_back(action, Rule::SeatLimit);
+        } else {
+            draft.endings.push(action);
+        }
+    }
+    hit
+}
+
+/// Holds back lower roles that take a seat which is not free: an owner who becomes a member where
+/// owners take none.
+fn lower_owners(draft: &mut Draft<'_>) {
+    let mut reserved = 0;
+    for action in std::mem::take(&mut draft.endings) {
+        let takes = draft.seats_of(&action) > 0;
+        if takes && !has_seat(draft, reserved) {
+            draft.hold_back(action, Rule::SeatLimit);
+        } else {
+            reserved += u32::from(takes);
+            draft.endings.push(action);
+        }
+    }
+}
+
+/// Whom a shortage can hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// Us: only people that are ours and whose row we understand.
+    Ours,
+    /// The service: everyone but owners.
+    Anyone,
 }
 
 /// People over the limit once the wanted endings have run, in the order in which they are hit.
-fn over_limit(draft: &Draft<'_>) -> Vec<Action> {
+fn over_limit(draft: &Draft<'_>, whose: Whose) -> Vec<Action> {
     let SeatLimit::Seats(limit) = draft.input.observed.account.seats.limit else {
         return Vec::new();
     };
-    let freed: i64 = draft.endings.iter().map(|action| draft.seats_of(action)).sum();
+    let freed: i64 = waiting_ends(draft).map(|action| draft.seats_of(action)).sum();
     let mut over = i64::from(draft.used) + freed - i64::from(limit);
     let mut hit = Vec::new();
-    for action in trimmable(draft) {
+    for action in trimmable(draft, whose) {
         if over <= 0 {
             break;
         }
@@ -49,17 +86,33 @@ fn over_limit(draft: &Draft<'_>) -> Vec<Action> {
     hit
 }
 
+/// Ends that are wanted and not yet among the actions: those that no guard has stopped so far, and
+/// those that only wait for their settling time.
+fn waiting_ends<'a>(draft: &'a Draft<'_>) -> impl Iterator<Item = &'a Action> {
+    let settling = draft.held.iter().filter(|held| held.rule == Rule::Settling);
+    let wanted = draft.endings.iter().chain(&draft.unsettled);
+    wanted.chain(settling.map(|held| &held.action)).filter(|action| ends(action))
+}
+
+/// True if the person has nothing left afterwards, or is trimmed.
+fn ends(action: &Action) -> bool {
+    matches!(action, Action::RevokeInvitation { .. } | Action::Remove { .. } | Action::Trim { .. })
+}
+
 /// Everyone that can be trimmed, in order.
-fn trimmable(draft: &Draft<'_>) -> Vec<Action> {
+fn trimmable(draft: &Draft<'_>, whose: Whose) -> Vec<Action> {
     let (observed, profile) = (draft.input.observed, draft.input.profile);
-    let ending: std::collections::BTreeSet<_> = draft.endings.iter().map(Action::person).collect();
-    let ours = |person: &_| {
-        draft.records.get(person).is_some_and(|record| record.owned) && !ending.contains(person)
+    let acted = draft.actions.iter().filter(|action| ends(action));
+    let ending: BTreeSet<_> = waiting_ends(draft).chain(acted).map(Action::person).collect();
+    let can = |person: &EmailAddress, understood: bool| {
+        let owned = draft.records.get(person).is_some_and(|record| record.owned);
+        !ending.contains(person) && (whose == Whose::Anyone || (owned && understood))
     };
     let mut pending: Vec<_> = observed
         .invitations
         .iter()
-        .filter(|(person, _)| ours(person) && !observed.members.contains_key(*person))
+        .filter(|(person, row)| can(person, row.role.known().is_some()))
+        .filter(|(person, _)| !observed.members.contains_key(*person))
         .filter(|(_, invitation)| invitation.state == InvitationState::Pending)
         .filter(|_| profile.counts(Counted::Pending))
         .collect();
@@ -67,9 +120,12 @@ fn trimmable(draft: &Draft<'_>) -> Vec<Action> {
     let mut members: Vec<_> = observed
         .members
         .iter()
-        .filter(|(person, member)| ours(person) && member.state == MemberState::Active)
-        .filter(|(_, member)| member.role.known().is_some_and(|role| !profile.is_owner(role)))
-        .filter(|(_, member)| observed.account.caller.as_ref() != Some(&member.id))
+        .filter(|(person, row)| can(person, row.role.known().is_some()))
+        .filter(|(_, member)| member.state == MemberState::Active)
+        .filter(|(_, member)| member.role.known().is_none_or(|role| !profile.is_owner(role)))
+        .filter(|(_, row)| {
+            whose == Whose::Anyone || observed.account.caller.as_ref() != Some(&row.id)
+        })
         .filter(|_| profile.counts(Counted::Active))
         .collect();
     members.sort_by_key(|(_, member)| Reverse((member.added_at, member.id.clone())));
@@ -86,9 +142,14 @@ fn trimmable(draft: &Draft<'_>) -> Vec<Action> {
 pub(super) fn admit(draft: &mut Draft<'_>) {
     announce(draft);
     let disabled = draft.input.observed.account.disabled;
+    let trimmed: BTreeSet<_> = draft.actions.iter().map(|a| a.person().clone()).collect();
     for action in std::mem::take(&mut draft.changes) {
         if disabled {
             draft.hold_back(action, Rule::ServiceDisabled);
+        } else if trimmed.contains(action.person())
+            || (draft.seats_of(&action) > 0 && !has_seat(draft, 0))
+        {
+            draft.hold_back(action, Rule::SeatLimit);
         } else {
             draft.act(action);
         }
@@ -104,55 +165,85 @@ fn announce(draft: &mut Draft<'_>) {
     if !trims || seats.limit.allows(draft.used) {
         return;
     }
-    let people: Vec<_> = over_limit(draft).iter().map(|action| action.person().clone()).collect();
-    draft.shortage = Some(Shortage { people, enforce_at: seats.enforce_at });
+    let hit = over_limit(draft, Whose::Anyone);
+    let people: Vec<_> = hit.iter().map(|action| action.person().clone()).collect();
+    if !people.is_empty() {
+        draft.shortage = Some(Shortage { people, enforce_at: seats.enforce_at });
+    }
 }
 
 /// Brings the trimmed back, earliest added first; returns how many still wait, whoever they are.
+///
+/// A trimmed member that is not ours to bring back keeps its place and its seat (the service
+/// brings it back); one whose end is wanted keeps neither.
 fn reinstate(draft: &mut Draft<'_>, disabled: bool) -> u32 {
-    let mut trimmed = std::mem::take(&mut draft.trimmed);
-    trimmed.sort_by_key(|action| match action {
-        Action::Reinstate { member, .. } => Some((member.added_at, member.id.clone())),
-        _ => None,
-    });
-    let all = draft.input.observed.members.values();
-    let all = all.filter(|member| member.state == MemberState::Trimmed).count();
-    let mut waiting = u32::try_from(all.saturating_sub(trimmed.len())).unwrap_or(u32::MAX);
-    for action in trimmed {
-        if disabled {
-            draft.hold_back(action, Rule::ServiceDisabled);
-            waiting += 1;
-        } else if waiting == 0 && has_seat(draft) {
-            draft.act(action);
-        } else {
-            draft.hold_back(action, Rule::SeatLimit);
-            waiting += 1;
+    let ours = std::mem::take(&mut draft.trimmed);
+    let mut ours: BTreeMap<_, _> = ours.into_iter().map(|a| (a.person().clone(), a)).collect();
+    let (mut reserved, mut waiting) = (0_u32, 0_u32);
+    for (person, ends) in trimmed_in_order(draft) {
+        match ours.remove(&person) {
+            Some(action) if disabled => {
+                draft.hold_back(action, Rule::ServiceDisabled);
+                waiting += 1;
+            }
+            Some(action) if has_seat(draft, reserved) => draft.act(action),
+            Some(action) => {
+                draft.hold_back(action, Rule::SeatLimit);
+                waiting += 1;
+            }
+            None => {
+                reserved += u32::from(!ends);
+                waiting += 1;
+            }
         }
     }
     waiting
 }
 
-fn has_seat(draft: &Draft<'_>) -> bool {
-    draft.input.observed.account.seats.limit.allows(draft.used.saturating_add(1))
+/// Trimmed members that this plan leaves there, earliest added first, and whether their end is
+/// wanted.
+fn trimmed_in_order(draft: &Draft<'_>) -> Vec<(EmailAddress, bool)> {
+    let gone: BTreeSet<_> = draft.actions.iter().map(Action::person).collect();
+    let held = draft.held.iter().map(|held| &held.action).filter(|action| ends(action));
+    let ending: BTreeSet<_> = held.map(Action::person).collect();
+    let mut trimmed: Vec<_> = draft
+        .input
+        .observed
+        .members
+        .iter()
+        .filter(|(person, row)| row.state == MemberState::Trimmed && !gone.contains(person))
+        .collect();
+    trimmed.sort_by_key(|(_, row)| (row.added_at, &row.id));
+    trimmed.into_iter().map(|(person, _)| (person.clone(), ending.contains(person))).collect()
+}
+
+/// True if a seat is free besides `reserved` ones.
+fn has_seat(draft: &Draft<'_>, reserved: u32) -> bool {
+    let used = draft.used.saturating_add(reserved).saturating_add(1);
+    draft.input.observed.account.seats.limit.allows(used)
 }
 
 /// Invites from the queue; who does not fit gets a position behind the trimmed.
 fn invite(draft: &mut Draft<'_>, disabled: bool, trimmed_ahead: u32) {
     let mut candidates = std::mem::take(&mut draft.candidates);
     candidates.sort();
-    let mut mails = mails_left(draft);
+    let (mut mails, next_mail) = mails_left(draft.input);
     let takes_seat = draft.input.profile.counts(Counted::Pending);
     let mut ahead = trimmed_ahead;
+    // Seats of people that wait for nothing but their mail.
+    let mut reserved = 0;
     for candidate in candidates {
         let Candidate { order: _, person, key, role, epoch } = candidate;
         let repeats = key.is_some();
         let action = Action::Invite { person: person.clone(), role, epoch, key };
         if disabled {
             draft.hold_back(action, Rule::ServiceDisabled);
-        } else if (takes_seat && !has_seat(draft)) || ahead > 0 {
+        } else if (takes_seat && !has_seat(draft, reserved)) || ahead > 0 {
             ahead += 1;
             queue(draft, action, ahead);
         } else if !repeats && mails == Some(0) {
+            reserved += u32::from(takes_seat);
+            draft.timers.extend(next_mail);
             draft.hold_back(action, Rule::MailBudget);
         } else {
             if !repeats {
@@ -177,18 +268,11 @@ fn queue(draft: &mut Draft<'_>, action: Action, position: u32) {
     draft.hold_back(action, Rule::SeatLimit);
 }
 
-/// Mails left of this hour; `None`: no limit. Sets the timer at which the first comes back.
-fn mails_left(draft: &mut Draft<'_>) -> Option<u32> {
-    let limit = draft.input.policy.invitations_per_hour?;
-    let now = draft.input.now;
-    let ends = |at: jiff::Timestamp| at.saturating_add(HOUR).unwrap_or(jiff::Timestamp::MAX);
-    let spent = draft.input.ledger.mails_sent.iter().filter(|spend| ends(spend.at) > now);
-    let (used, first) = spent.fold((0_u32, None), |(used, first), spend| {
-        let end = ends(spend.at);
-        (used.saturating_add(spend.count), Some(first.map_or(end, |f: jiff::Timestamp| f.min(end))))
-    });
-    if !draft.candidates.is_empty() {
-        draft.timers.extend(first);
-    }
-    Some(limit.saturating_sub(used))
+/// Mails left of this hour (`None`: no limit), and when the first of those sent comes back.
+fn mails_left(input: &Input<'_>) -> (Option<u32>, Option<Timestamp>) {
+    let ends = |at: Timestamp| at.saturating_add(HOUR).unwrap_or(Timestamp::MAX);
+    let spent = input.ledger.mails_sent.iter().filter(|spend| ends(spend.at) > input.now);
+    let used = spent.clone().fold(0_u32, |used, spend| used.saturating_add(spend.count));
+    let limit = input.policy.invitations_per_hour;
+    (limit.map(|limit| limit.saturating_sub(used)), spent.map(|spend| ends(spend.at)).min())
 }

@@ -90,16 +90,7 @@ fn invitation(
 
 /// Counts seats and rows anew from the people that are there.
 pub fn recount(observed: &mut Observed, profile: &Profile) {
-    let mut count = Count::default();
-    for member in observed.members.values() {
-        count.member(member, profile);
-    }
-    for (person, invitation) in &observed.invitations {
-        let already_in = observed.members.contains_key(person);
-        if invitation.state == InvitationState::Pending && !already_in {
-            count.pending += 1;
-        }
-    }
+    let count = Count::of(observed, profile);
     let seats = &mut observed.account.seats;
     seats.owner = count.owner;
     seats.active = count.active;
@@ -114,15 +105,47 @@ pub fn recount(observed: &mut Observed, profile: &Profile) {
 
 /// People by what they are to the seat count.
 #[derive(Clone, Copy, Debug, Default)]
-struct Count {
-    owner: u32,
-    active: u32,
-    pending: u32,
-    trimmed: u32,
+pub(super) struct Count {
+    /// Owners with access.
+    pub owner: u32,
+    /// Other members with access.
+    pub active: u32,
+    /// Open invitations of people that are not members.
+    pub pending: u32,
+    /// Trimmed members.
+    pub trimmed: u32,
+    /// Of the members, those with a role or a state that we do not know: the service may count
+    /// them as anything.
+    pub strange_members: u32,
+    /// Invitations in a state that we do not know.
+    pub strange_invitations: u32,
 }
 
 impl Count {
+    /// Counts the people that are there. Time O(n log n).
+    pub fn of(observed: &Observed, profile: &Profile) -> Self {
+        let mut count = Self::default();
+        for member in observed.members.values() {
+            count.member(member, profile);
+        }
+        let invitations = &observed.invitations;
+        for (person, invitation) in invitations {
+            if observed.members.contains_key(person) {
+                continue;
+            }
+            match invitation.state {
+                InvitationState::Pending => count.pending += 1,
+                InvitationState::Unknown => count.strange_invitations += 1,
+                InvitationState::Expired | InvitationState::Failed | InvitationState::Declined => {}
+            }
+        }
+        count
+    }
+
     fn member(&mut self, member: &ObservedMember, profile: &Profile) {
+        if member.state == MemberState::Unknown || member.role.known().is_none() {
+            self.strange_members += 1;
+        }
         let is_owner = member.role.known().is_some_and(|role| profile.is_owner(role));
         match (member.state, is_owner) {
             (MemberState::Trimmed, _) => self.trimmed += 1,
@@ -131,8 +154,9 @@ impl Count {
         }
     }
 
-    fn used(self, profile: &Profile) -> u32 {
-        let Self { owner, active, pending, trimmed: _ } = self;
+    /// Seats that these people use.
+    pub fn used(self, profile: &Profile) -> u32 {
+        let Self { owner, active, pending, .. } = self;
         [(Counted::Owner, owner), (Counted::Active, active), (Counted::Pending, pending)]
             .into_iter()
             .filter(|(counted, _)| profile.counts(*counted))

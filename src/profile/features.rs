@@ -85,8 +85,21 @@ pub struct Category {
     pub name: String,
     /// Name for people.
     pub title: String,
+    /// What its mails are about.
+    pub about: Topic,
     /// Roles that can be made recipients; those that receive it by themselves are among them.
     pub open_to: BTreeSet<RoleName>,
+}
+
+/// What the mails of a category are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    /// Subscriptions, invoices, payments.
+    Billing,
+    /// A meter that crosses a threshold.
+    Usage,
+    /// A website that is no longer connected.
+    Websites,
 }
 
 /// Who is told of which change (CT-09).
@@ -140,7 +153,7 @@ pub struct Meter {
     pub unit: Unit,
     /// What happens at the limit.
     pub when_full: WhenFull,
-    /// Shares of the limit, in percent, at which the recipients of `usage` are told.
+    /// Shares of the limit, in percent, at which the recipients of [`Topic::Usage`] are told.
     pub warn_at_percent: BTreeSet<u32>,
 }
 

@@ -22,7 +22,7 @@ use crate::domain::observed::SeatLimit;
 pub use crate::profile::builtin::{built_in, built_in_names};
 pub use crate::profile::features::{
     Addressee, AutoJoin, Category, ClientAccessRules, HealthOf, Meter, Notes, Notice, Notify,
-    OverLimit, SecureSignInBy, TeamRules, TeamState, TeamSubscription, Unit, WhenFull,
+    OverLimit, SecureSignInBy, TeamRules, TeamState, TeamSubscription, Topic, Unit, WhenFull,
 };
 pub use crate::profile::read::read;
 pub use crate::profile::service::ServicePermission;
@@ -371,6 +371,14 @@ impl Profile {
     #[must_use]
     pub fn category(&self, name: &str) -> Option<&Category> {
         self.categories.iter().find(|category| category.name == name)
+    }
+
+    /// True if a person is told by mail of this change to their own place: where the profile says
+    /// so, or says nothing of notices at all.
+    #[must_use]
+    pub fn tells_person(&self, notice: Notice) -> bool {
+        let told = self.notify.get(&notice).is_some_and(|told| told.contains(&Addressee::Person));
+        told || self.notify.is_empty()
     }
 
     /// True if `counted` takes a seat.

@@ -3,7 +3,7 @@
 use crate::profile::{
     AddedBy, Bulk, Counted, HealthOf, KnownUser, LimitFrom, Notes, Notice, OnShrink, OverLimit,
     Pool, Reach, ResendLink, RoleWhilePending, Scope, SecureSignInBy, TeamState, TeamSubscription,
-    Teams, Unit, WhenFull,
+    Teams, Topic, Unit, WhenFull,
 };
 
 /// A knob with a few settings, each with its word in the file.
@@ -62,6 +62,7 @@ words! {
     HealthOf { "websites" => Websites }
     TeamSubscription { "exactlyOne" => ExactlyOne, "none" => None }
     TeamState { "Active" => Active, "Inactive" => Inactive, "Pending" => Pending }
+    Topic { "billing" => Billing, "usage" => Usage, "websites" => Websites }
     Notes { "authorOnly" => AuthorOnly, "none" => None }
     Notice {
         "added" => Added,

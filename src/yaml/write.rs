@@ -28,6 +28,7 @@ pub fn write<T: Serialize>(value: &T) -> Result<String, WriteError> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use proptest::prelude::*;
     use serde_json::Value;
     use serde_json::json;
 
@@ -133,5 +134,29 @@ mod tests {
         let (documents, problems) = read("out.yaml", &text);
         assert_eq!(problems, []);
         assert_eq!(documents[0].value, keyless);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_survives_two_readers(text in "\\PC{0,24}|[-+0-9_.:eExobaflTn~ ]{1,8}|[ \\t\\r\\n#:a'\"]{0,8}") {
+            let value = json!({"list": [text, {"k": text}], "keyed": {format!("k{text}"): 1}});
+            let written = write(&value).unwrap();
+            let second: Value = serde_yaml::from_str(&written).unwrap();
+            prop_assert_eq!(&second, &value);
+            let (documents, problems) = read("out.yaml", &written);
+            prop_assert_eq!(problems, []);
+            prop_assert_eq!(&documents[0].value, &value);
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_stumble(text in "[-:#?&*!|>'\"%@`{}\\[\\],ab0 \\t\\n~<]{0,60}") {
+            let (documents, problems) = read("in.yaml", &text);
+            for document in documents {
+                prop_assert!(document.position("").is_some());
+            }
+            for problem in problems {
+                prop_assert!(problem.position.is_some() && !problem.hint.is_empty());
+            }
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! The committed definitions in `crds/`: equal to the types, and bounded everywhere.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "test helpers")]
+
 use std::fs;
 use std::path::PathBuf;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use seatkeeper::api;
+use seatkeeper::yaml;
 use serde_json::Value;
 
 /// The folder of the committed definitions.
@@ -57,7 +60,7 @@ fn the_committed_definitions_are_those_of_the_types() {
     let (mut names, mut stale) = (Vec::new(), Vec::new());
     for (name, crd) in api::crds() {
         let committed = fs::read_to_string(folder().join(name)).unwrap_or_default();
-        let generated = serde_yaml::to_string(&crd).unwrap();
+        let generated = yaml::write(&crd).unwrap();
         fs::write(fresh.join(name), &generated).unwrap();
         if committed != generated {
             stale.push(name);

@@ -36,7 +36,7 @@ pub fn read_invitations(root: &Node<'_>, problems: &mut Problems) -> Option<Invi
 
 /// A duration in days or hours: `30d`, `12h`.
 fn read_lifetime(node: &Node<'_>, problems: &mut Problems) -> Option<Duration> {
-    let text = node.text(problems)?;
+    let text = node.as_text().unwrap_or_default();
     let hours = match (text.strip_suffix('d'), text.strip_suffix('h')) {
         (Some(days), _) => days.parse::<u64>().ok().and_then(|days| days.checked_mul(24)),
         (None, Some(hours)) => hours.parse().ok(),
@@ -44,8 +44,8 @@ fn read_lifetime(node: &Node<'_>, problems: &mut Problems) -> Option<Duration> {
     };
     let hours = hours.filter(|hours| (1..=MAX_LIFETIME_HOURS).contains(hours));
     if hours.is_none() {
-        let message = format!("`{text}` is not a lifetime");
-        problems.push(node.problem(message, "write days or hours, from `1h` to `365d`"));
+        let hint = "write days or hours, from `1h` to `365d`";
+        problems.push(node.problem("must be a lifetime, as `30d`", hint));
     }
     hours.map(|hours| Duration::from_secs(hours * 3600))
 }
@@ -118,14 +118,17 @@ pub fn read_categories(
     let Some(node) = root.get("categories") else { return Vec::new() };
     let mut categories = Vec::new();
     for (name, entry) in node.entries(problems) {
-        entry.only(&["title", "openTo"], problems);
+        entry.only(&["title", "about", "openTo"], problems);
         let title = entry.need("title", problems).and_then(|node| node.text(problems));
+        let about = entry.need_word("about", problems);
         let open_to = entry.get("openTo").filter(|node| !node.is("all")).map_or_else(
             || names.roles.iter().map(|role| RoleName::from(*role)).collect(),
             |node| read_role_set(&node, names, problems),
         );
-        let title = title.unwrap_or_default().to_owned();
-        categories.push(Category { name: name.to_owned(), title, open_to });
+        if let (Some(title), Some(about)) = (title, about) {
+            let (name, title) = (name.to_owned(), title.to_owned());
+            categories.push(Category { name, title, about, open_to });
+        }
     }
     categories
 }

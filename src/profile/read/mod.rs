@@ -8,6 +8,9 @@ mod plans;
 mod roles;
 mod whole;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use sha2::Digest as _;
@@ -124,8 +127,11 @@ fn read_document(document: &Document, text: &str, problems: &mut Problems) -> Op
 
 /// The format must be the one that this code reads: a later one may mean something else.
 fn check_version(root: &Node<'_>, problems: &mut Problems) {
-    if let Some(version) = root.need("formatVersion", problems) {
-        version.number(FORMAT_VERSION, FORMAT_VERSION, problems);
+    if let Some(version) = root.need("formatVersion", problems)
+        && !version.is_number_of(FORMAT_VERSION)
+    {
+        let hint = "write `formatVersion: 1`, or use the version of the program that it is for";
+        problems.push(version.problem("this program reads format 1 only", hint));
     }
 }
 

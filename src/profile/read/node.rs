@@ -95,7 +95,9 @@ impl<'doc> Node<'doc> {
     pub fn text(&self, problems: &mut Problems) -> Option<&'doc str> {
         let text = self.value.as_str().filter(|text| !text.trim().is_empty());
         if text.is_none() {
-            problems.push(self.problem("must be a text", "put it in quotes if it is one"));
+            problems.push(
+                self.problem("must be a text", "write one, in quotes if it looks like a number"),
+            );
         }
         text
     }
@@ -185,6 +187,16 @@ impl<'doc> Node<'doc> {
     /// True if this is the word `word`.
     pub fn is(&self, word: &str) -> bool {
         self.value.as_str() == Some(word)
+    }
+
+    /// True if this is the whole number `number`.
+    pub fn is_number_of(&self, number: u64) -> bool {
+        self.value.as_u64() == Some(number)
+    }
+
+    /// The text, if this is one.
+    pub fn as_text(&self) -> Option<&'doc str> {
+        self.value.as_str()
     }
 
     /// True if this is a number.

@@ -1,0 +1,154 @@
+//! The path that operator and command line share: observe → plan, then apply → report.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::apply::{ApplyError, Context, Job, Outcome, Report, apply};
+use crate::backend::{Backend, BackendError};
+use crate::domain::desired::Desired;
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::AccountKey;
+use crate::domain::ledger_view::LedgerView;
+use crate::domain::observed::Observed;
+use crate::domain::policy::Policy;
+use crate::ledger::Ledger;
+use crate::plan::action::Action;
+use crate::plan::{Input, Plan, PlanError, plan};
+use crate::profile::Profile;
+
+/// One account, as it is declared.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The account service.
+    pub backend: &'a dyn Backend,
+    /// Id or short name of the account there.
+    pub account: &'a AccountKey,
+    /// The rules of the product.
+    pub profile: &'a Profile,
+    /// How far we may go.
+    pub policy: &'a Policy,
+    /// What the manifests ask for.
+    pub desired: &'a Desired,
+}
+
+/// One look at an account, and what it leads to.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// What the service holds.
+    pub observed: Observed,
+    /// What the ledger knows.
+    pub view: LedgerView,
+    /// What is to be done.
+    pub plan: Plan,
+}
+
+/// What a run led to.
+#[derive(Debug)]
+pub struct Ran {
+    /// What became of the plan.
+    pub report: Report,
+    /// The planner's word on the account as it is after the run: the source of every status. Empty
+    /// of actions, unless something failed.
+    pub settled: Plan,
+}
+
+/// Why there is no plan.
+#[derive(Debug, Error)]
+pub enum LookError {
+    /// The account could not be read whole.
+    #[error("could not read the account")]
+    Observe(#[source] BackendError),
+    /// The plan breaks an invariant.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+/// Why a run ended without a report.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The ledger could not be written.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// The plan after the run breaks an invariant.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+/// Reads the account and plans. Writes nothing.
+///
+/// `first_wanted`: when the operator first saw each removal wanted; `None` for a one-shot run.
+///
+/// # Errors
+///
+/// [`LookError`] when the account could not be read whole, or the plan must not run.
+pub async fn look(
+    subject: &Subject<'_>,
+    ledger: &mut Ledger,
+    first_wanted: Option<BTreeMap<EmailAddress, Timestamp>>,
+    now: &(dyn Fn() -> Timestamp + Send + Sync),
+) -> Result<Look, LookError> {
+    let observed = subject
+        .backend
+        .observe(subject.account, subject.profile)
+        .await
+        .map_err(LookError::Observe)?;
+    let now = now();
+    let view = LedgerView { first_wanted, ..view(subject, ledger, &observed, now) };
+    let plan = plan_for(subject, &observed, &view, now)?;
+    Ok(Look { observed, view, plan })
+}
+
+/// Runs what a look led to, then asks the planner again about the account as it is now.
+///
+/// # Errors
+///
+/// [`RunError`] when the ledger could not be written; what the service refused is in the report.
+pub async fn run(
+    subject: &Subject<'_>,
+    ledger: &mut Ledger,
+    look: Look,
+    context: Context<'_>,
+    on_done: &(dyn Fn(&Action, &Outcome) + Send + Sync),
+) -> Result<Ran, RunError> {
+    let Look { observed, view: before, plan } = look;
+    let job = Job {
+        backend: subject.backend,
+        account: subject.account,
+        profile: subject.profile,
+        plan: &plan,
+        observed: &observed,
+        context,
+        on_done,
+    };
+    let report = apply(ledger, &job).await?;
+    if plan.actions.is_empty() {
+        return Ok(Ran { report, settled: plan });
+    }
+    let now = (context.now)();
+    let view = view(subject, ledger, &report.after, now);
+    let view = LedgerView { first_wanted: before.first_wanted, ..view };
+    let settled = plan_for(subject, &report.after, &view, now)?;
+    Ok(Ran { report, settled })
+}
+
+fn view(
+    subject: &Subject<'_>,
+    ledger: &mut Ledger,
+    observed: &Observed,
+    now: Timestamp,
+) -> LedgerView {
+    let Desired { people, frozen } = subject.desired;
+    ledger.view(people.keys().chain(frozen), observed, now)
+}
+
+fn plan_for(
+    subject: &Subject<'_>,
+    observed: &Observed,
+    ledger: &LedgerView,
+    now: Timestamp,
+) -> Result<Plan, PlanError> {
+    let Subject { backend: _, account: _, profile, policy, desired } = *subject;
+    plan(&Input { desired, observed, profile, policy, ledger, now })
+}

@@ -1,0 +1,134 @@
+//! `seatkeeper apply`: the plan's lines again, each as it is done.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use serde_json::json;
+
+use crate::apply::{Context, Look, Outcome, Ran, RunError, Subject, run};
+use crate::backend::{Guarantees, Retry};
+use crate::cli::args::{ApplyArgs, Output};
+use crate::cli::plan::print_json;
+use crate::cli::session::{LedgerAccess, Session, exit_of_rest, open, with_hint};
+use crate::cli::{Exit, Io, render};
+use crate::plan::action::Action;
+
+/// Sends at one time.
+const IN_FLIGHT: usize = 12;
+/// A key is not repeated in the last hour of the service's memory of it.
+const RETENTION_MARGIN: Duration = Duration::from_secs(3600);
+/// Looks of one run: the account may change while we work.
+const ROUNDS: usize = 3;
+/// Progress is shown from this many actions on, and after each as many.
+const PROGRESS: usize = 50;
+
+/// Makes the account match the files.
+///
+/// # Errors
+///
+/// When the ledger, the service or the output stands in the way.
+pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
+    let approve = args.approve.as_deref();
+    let Some(mut session) = open(&args.plan, LedgerAccess::Write, approve, io).await? else {
+        return Ok(Exit::Error);
+    };
+    let mut done = Vec::new();
+    for round in 1..=ROUNDS {
+        let (guarantees, look) = session.look(io).await?;
+        if round == 1 && args.plan.output == Output::Text {
+            let heading = render::heading(&session.name, &look.observed, session.policy.mode);
+            writeln!(io.out, "{heading}")?;
+        }
+        let ran = run_once(&mut session, look, &guarantees, args.plan.output, io).await?;
+        let again = ran.report.stopped().is_some_and(|error| error.retry() == Retry::LookAgain);
+        done.extend(ran.report.outcomes.iter().map(|(action, outcome)| said(action, outcome)));
+        if !again || round == ROUNDS {
+            return finish(&session, &ran, done, args.plan.output, io);
+        }
+        writeln!(io.err, "the account changed meanwhile; looking again")?;
+    }
+    Ok(Exit::Error)
+}
+
+async fn run_once(
+    session: &mut Session,
+    look: Look,
+    guarantees: &Guarantees,
+    output: Output,
+    io: &mut Io<'_>,
+) -> Result<Ran> {
+    let total = look.plan.actions.len();
+    let Session { account, desired, policy, profile, backend, ledger, .. } = session;
+    let subject = Subject { backend: &**backend, account, profile, policy, desired };
+    let context = Context {
+        now: &*io.now,
+        fingerprint: "file",
+        in_flight: IN_FLIGHT,
+        retention: guarantees.key_retention.saturating_sub(RETENTION_MARGIN),
+        claims: guarantees.claims,
+        brake_window: policy.removals.window,
+    };
+    let lines = Mutex::new((&mut *io.out, &mut *io.err, 0_usize));
+    let on_done = |action: &Action, outcome: &Outcome| {
+        let Ok(mut lines) = lines.lock() else { return };
+        let (out, err, n) = &mut *lines;
+        *n += 1;
+        // A reader that went away must not stop a run half-way.
+        if output == Output::Text {
+            let _ = writeln!(out, "{}", render::outcome(action, outcome));
+        }
+        if total > PROGRESS && *n % PROGRESS == 0 {
+            let _ = writeln!(err, "{n} of {total} done");
+        }
+    };
+    run(&subject, ledger, look, context, &on_done).await.map_err(|error| match error {
+        RunError::Apply(error) => match error {
+            crate::apply::ApplyError::Conflict(cause) | crate::apply::ApplyError::Ledger(cause) => {
+                with_hint(cause)
+            }
+        },
+        RunError::Plan(error) => anyhow!(error),
+    })
+}
+
+/// Says what is left, and ends.
+fn finish(
+    session: &Session,
+    ran: &Ran,
+    done: Vec<serde_json::Value>,
+    output: Output,
+    io: &mut Io<'_>,
+) -> Result<Exit> {
+    let failed = done.iter().filter(|action| action["outcome"] != "Done").count();
+    match output {
+        Output::Text => {
+            write!(io.out, "{}", render::waiting(&ran.settled))?;
+            writeln!(io.out, "{}", render::after(&ran.settled, done.len() - failed, failed))?;
+        }
+        Output::Json => {
+            let mut value = render::json(&ran.settled, &session.profile);
+            value["done"] = json!(done);
+            let writes = session.ledger.writes();
+            value["ledger"] = json!({ "headWrites": writes.head, "pageWrites": writes.pages });
+            print_json(session, &value, io)?;
+        }
+    }
+    if let Some(error) = ran.report.stopped() {
+        writeln!(io.err, "error: {}: {error}\n  hint: {}", error.reason(), error.hint())?;
+    }
+    if ran.report.is_complete() { Ok(exit_of_rest(&ran.settled)) } else { Ok(Exit::Error) }
+}
+
+fn said(action: &Action, outcome: &Outcome) -> serde_json::Value {
+    let mut value = render::action_json(action);
+    let (word, reason) = match outcome {
+        Outcome::Done(_) => ("Done", None),
+        Outcome::Refused(error) => ("Refused", Some(error.reason())),
+        Outcome::Unknown(error) => ("Unknown", Some(error.reason())),
+        Outcome::NotRun(why) => ("NotRun", Some(why.reason())),
+    };
+    value["outcome"] = json!(word);
+    value["reason"] = json!(reason);
+    value
+}

@@ -1,0 +1,82 @@
+//! `seatkeeper server`: an account service of one's own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+
+use crate::cli::args::{ConfirmPlansArg, ServerArgs};
+use crate::cli::{Exit, Io, signals};
+use crate::profile;
+use crate::server::{ConfirmPlans, Seed, ServerError, Settings, start};
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+///
+/// When it cannot start; problems of the seed file are printed one by one.
+pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
+    let data = &args.data_dir;
+    fs::create_dir_all(data).with_context(|| format!("could not make {}", data.display()))?;
+    let settings = Settings {
+        listen: args.listen,
+        database: data.join("seatkeeper.db"),
+        public_url: args.public_url.clone(),
+        secret_key_file: data.join("secret.key"),
+        spool: data.join("spool"),
+        profiles: profiles(args)?,
+        seed: args.seed.as_deref().map(seed).transpose()?,
+        request_log: args.request_log.clone(),
+        confirm_plans: match args.confirm_plans {
+            ConfirmPlansArg::Vendor => ConfirmPlans::Vendor,
+            ConfirmPlansArg::Auto => ConfirmPlans::Auto,
+        },
+        now: Arc::clone(&io.now),
+    };
+    let running = match start(settings).await {
+        Ok(running) => running,
+        Err(ServerError::Seed(problems)) => {
+            for problem in &problems {
+                writeln!(io.err, "{problem}")?;
+            }
+            anyhow::bail!("the seed file has problems; nothing was started");
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let address = running.address();
+    writeln!(io.err, "the account service answers at http://{address}")?;
+    writeln!(io.err, "mails are written to {}", data.join("spool").display())?;
+    if let Some(path) = &args.address_file {
+        fs::write(path, format!("http://{address}\n"))
+            .with_context(|| format!("could not write {}", path.display()))?;
+    }
+    signals::stop().await.context("could not wait for a signal")?;
+    writeln!(io.err, "stopping")?;
+    running.stop().await;
+    Ok(Exit::Done)
+}
+
+fn seed(path: &std::path::Path) -> Result<Seed> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("could not read the seed file {}", path.display()))?;
+    Ok(Seed { file: path.to_owned(), text })
+}
+
+/// The built-in profiles, and files of one's own in place of them.
+fn profiles(args: &ServerArgs) -> Result<BTreeMap<String, Arc<profile::Profile>>> {
+    let mut profiles = BTreeMap::new();
+    for name in profile::built_in_names() {
+        profiles.extend(profile::built_in(name).map(|profile| ((*name).to_owned(), profile)));
+    }
+    for path in &args.profile {
+        let file = path.display().to_string();
+        let text = fs::read_to_string(path).with_context(|| format!("could not read {file}"))?;
+        let own = profile::read(&file, &text).map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("the profile has problems\n{}", lines.join("\n"))
+        })?;
+        profiles.insert(own.name.clone(), Arc::new(own));
+    }
+    Ok(profiles)
+}

@@ -1,0 +1,250 @@
+//! What `plan`, `apply` and `status` share: files, secret, ledger and service of one account.
+
+use std::fs;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, anyhow};
+use kube::ResourceExt as _;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::apply::{Look, LookError, Subject, look};
+use crate::backend::account_api::AccountApi;
+use crate::backend::transport::Reqwest;
+use crate::backend::{Backend, BackendError, Guarantees, ServiceRules};
+use crate::cli::args::PlanArgs;
+use crate::cli::{Exit, Io, ledgers, secrets};
+use crate::domain::desired::Desired;
+use crate::domain::keys::{AccountKey, HoldDigest};
+use crate::domain::policy::Policy;
+use crate::ledger::{Ledger, LedgerError};
+use crate::manifests::{self, Declarations};
+use crate::plan::Stop;
+use crate::profile::{self, Profile};
+use crate::yaml::Problem;
+
+/// Everything that is needed to look at one account and to change it.
+pub struct Session {
+    /// `NAMESPACE/NAME` of the Account.
+    pub name: String,
+    /// Id or short name at the service.
+    pub account: AccountKey,
+    /// What the files ask for.
+    pub desired: Desired,
+    /// How far we may go.
+    pub policy: Policy,
+    /// The rules of the product.
+    pub profile: Arc<Profile>,
+    /// The service.
+    pub backend: Arc<dyn Backend>,
+    /// What we know of the past.
+    pub ledger: Ledger,
+}
+
+/// What may be done with the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LedgerAccess {
+    /// Look only: `plan`, `status`.
+    Read,
+    /// Lock and write: `apply`.
+    Write,
+}
+
+/// Opens a session; what is wrong is printed, all of it, and `None` comes back.
+///
+/// # Errors
+///
+/// When something outside the files stands in the way: the ledger, the TLS set-up, stderr.
+pub async fn open(
+    args: &PlanArgs,
+    access: LedgerAccess,
+    approve: Option<&str>,
+    io: &mut Io<'_>,
+) -> Result<Option<Session>> {
+    let files = manifests::read(&args.filename);
+    for note in &files.notes {
+        writeln!(io.err, "note: {note}")?;
+    }
+    let mut problems = files.problems.clone();
+    let sorted = files.objects.by_account();
+    let only_strays = problems.is_empty();
+    if only_strays {
+        problems.extend(sorted.problems);
+    }
+    let declarations = match choose(args, sorted.accounts) {
+        Ok(declarations) => declarations,
+        Err(_) if !problems.is_empty() => return refuse(problems, io),
+        Err(error) => return Err(error),
+    };
+    let profile = match read_profile(args, &declarations)? {
+        Ok(profile) => profile,
+        Err(wrong) => {
+            problems.extend(wrong);
+            return refuse(problems, io);
+        }
+    };
+    let spec = &declarations.account.object.spec;
+    let account = AccountKey(spec.account_id.clone());
+    let ledger = ledgers::open(&args.ledger, access, &account).await?.map_err(with_hint)?;
+    let resolved = manifests::resolve(&declarations, profile.as_deref(), &|person, origin| {
+        ledger.first_seen(person, origin)
+    });
+    if only_strays || resolved.account.is_ok() {
+        problems.extend(resolved.problems);
+    }
+    let secret = secrets::read(args.secrets.as_deref(), &declarations.account);
+    problems.extend(secret.as_ref().err().cloned());
+    problems.sort();
+    problems.dedup();
+    let (Some(mut policy), Some(profile), Ok(token), true) =
+        (resolved.policy, profile, secret, problems.is_empty())
+    else {
+        return refuse(problems, io);
+    };
+    if let Some(digest) = approve {
+        policy.approval = Some(HoldDigest(digest.to_owned()));
+    }
+    let api = connect(&declarations, &token)?.with_deadline(args.timeout);
+    let backend: Arc<dyn Backend> = Arc::new(api);
+    let object = &declarations.account.object;
+    let name = format!("{}/{}", manifests::namespace(&**object), object.name_any());
+    Ok(Some(Session { name, account, desired: resolved.desired, policy, profile, backend, ledger }))
+}
+
+fn refuse(problems: Vec<Problem>, io: &mut Io<'_>) -> Result<Option<Session>> {
+    for problem in &problems {
+        writeln!(io.err, "{problem}")?;
+    }
+    let noun = if problems.len() == 1 { "problem" } else { "problems" };
+    writeln!(io.err, "error: {} {noun}; nothing was done", problems.len())?;
+    Ok(None)
+}
+
+/// The account to work on: the only one, or the one that `--account` names.
+fn choose(args: &PlanArgs, mut accounts: Vec<Declarations>) -> Result<Declarations> {
+    let name = |declarations: &Declarations| {
+        let object = &declarations.account.object;
+        format!("{}/{}", manifests::namespace(&**object), object.name_any())
+    };
+    let names: Vec<String> = accounts.iter().map(name).collect();
+    let wanted = match (&args.account, names.as_slice()) {
+        (Some(wanted), _) => wanted.clone(),
+        (None, [only]) => only.clone(),
+        (None, []) => {
+            return Err(anyhow!(
+                "the files hold no Account\n  hint: add one, or name its file with -f too"
+            ));
+        }
+        (None, several) => {
+            return Err(anyhow!(
+                "the files hold several Accounts: {}\n  hint: name one with --account",
+                several.join(", ")
+            ));
+        }
+    };
+    let index = names.iter().position(|name| *name == wanted).ok_or_else(|| {
+        anyhow!("the files hold no Account {wanted}\n  hint: they hold {}", names.join(", "))
+    })?;
+    Ok(accounts.swap_remove(index))
+}
+
+/// The profile that the class names: a file of one's own where `--profile` gives one.
+fn read_profile(
+    args: &PlanArgs,
+    declarations: &Declarations,
+) -> Result<Result<Option<Arc<Profile>>, Vec<Problem>>> {
+    let Some(class) = &declarations.class else { return Ok(Ok(None)) };
+    let wanted = &class.object.spec.profile;
+    let Some(path) = &args.profile else { return Ok(Ok(profile::built_in(wanted))) };
+    let file = path.display().to_string();
+    let text = fs::read_to_string(path).with_context(|| format!("could not read {file}"))?;
+    Ok(match profile::read(&file, &text) {
+        Ok(own) if own.name == *wanted => Ok(Some(Arc::new(own))),
+        Ok(own) => {
+            return Err(anyhow!(
+                "{file} is the profile {}, and the class asks for {wanted}\n  hint: name the file \
+                 of that profile",
+                own.name
+            ));
+        }
+        Err(problems) => Err(problems),
+    })
+}
+
+fn connect(declarations: &Declarations, token: &SecretString) -> Result<AccountApi> {
+    let class = declarations.class.as_ref().context("the class was checked before")?;
+    let api = &class.object.spec.backend.account_api;
+    let url = Url::parse(&api.url)
+        .with_context(|| format!("spec.backend.accountApi.url of {}", class.object.name_any()))?;
+    let transport = Reqwest::new(&url, api.ca_bundle.as_deref().map(str::as_bytes))
+        .with_context(|| format!("AccountClass {}", class.object.name_any()))?;
+    Ok(AccountApi::new(Arc::new(transport), token)?)
+}
+
+impl Session {
+    /// The account as the planner and the run take it.
+    #[must_use]
+    pub fn subject(&self) -> Subject<'_> {
+        Subject {
+            backend: &*self.backend,
+            account: &self.account,
+            profile: &self.profile,
+            policy: &self.policy,
+            desired: &self.desired,
+        }
+    }
+
+    /// Asks the service for its guarantees and rules, compares them with ours, and looks.
+    ///
+    /// # Errors
+    ///
+    /// With its hint: the service could not be read, or keeps other rules than the profile.
+    pub async fn look(&mut self, io: &Io<'_>) -> Result<(Guarantees, Look)> {
+        let guarantees = self.backend.guarantees(&self.account).await.map_err(backend)?;
+        let differences = guarantees.rules.differences(&ServiceRules::of(&self.profile));
+        if !differences.is_empty() {
+            return Err(anyhow!(
+                "ProfileMismatch: the service keeps other rules than the profile {}:\n  {}\n  hint: \
+                 use the same version of the profile on both sides",
+                self.profile.name,
+                differences.join("\n  ")
+            ));
+        }
+        let Self { account, desired, policy, profile, backend, ledger, .. } = self;
+        let subject = Subject { backend: &**backend, account, profile, policy, desired };
+        let look = look(&subject, ledger, None, &*io.now).await.map_err(|error| match error {
+            LookError::Observe(error) => self::backend(error),
+            LookError::Plan(error) => error.into(),
+        })?;
+        Ok((guarantees, look))
+    }
+}
+
+/// A backend's error with its hint.
+pub fn backend(error: BackendError) -> anyhow::Error {
+    let hint = error.hint();
+    let reason = error.reason();
+    let chain = format!("{:#}", anyhow::Error::new(error));
+    anyhow!("{reason}: {chain}\n  hint: {hint}")
+}
+
+/// A ledger's error with its hint.
+pub fn with_hint(error: LedgerError) -> anyhow::Error {
+    let hint = error.hint();
+    let chain = format!("{:#}", anyhow::Error::new(error));
+    anyhow!("{chain}\n  hint: {hint}")
+}
+
+/// The exit code of a plan that will not run by itself.
+#[must_use]
+pub fn exit_of_rest(plan: &crate::plan::Plan) -> Exit {
+    let waits = plan.hold.is_some()
+        || plan.held.iter().any(|held| held.rule.needs_person())
+        || plan.people.values().any(|outlook| outlook.state.needs_person());
+    match &plan.stop {
+        Some(Stop::ReadUntrusted(_)) => Exit::Error,
+        Some(Stop::Suspended | Stop::ClaimedByOther) => Exit::Waits,
+        None if waits => Exit::Waits,
+        None => Exit::Done,
+    }
+}

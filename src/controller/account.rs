@@ -1,0 +1,267 @@
+//! One reconcile of one account: fetch → resolve → observe → plan → apply → report.
+//!
+//! Every run starts from nothing and does not ask why it runs, so that the next run finishes what
+//! a stopped one left.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use jiff::Timestamp;
+
+use crate::apply::{self, Look, Ran, Subject};
+use crate::controller::cache::Name;
+use crate::controller::context::{Context, FirstWanted, Memory};
+use crate::controller::error::{ReconcileError, retry};
+use crate::controller::queue::{Next, jitter};
+use crate::controller::round::Round;
+use crate::controller::session::Session;
+use crate::controller::status::{Finding, Looked, Trouble};
+use crate::controller::{fetch, let_go, mark, report};
+use crate::domain::desired::DeletionPolicy;
+use crate::domain::keys::AccountKey;
+use crate::domain::policy::Policy;
+use crate::ledger::{KubeStore, Ledger};
+use crate::plan::Plan;
+use crate::plan::action::{Action, EndCause};
+use crate::profile::Profile;
+
+/// Longest reconcile; what is cut goes on from where it was.
+const DEADLINE: Duration = Duration::from_secs(300);
+/// Invitations that are sent at one time.
+const IN_FLIGHT: usize = 12;
+/// Nothing is looked at again sooner, unless something changes.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Makes one account at its service match its declarations, and records how that went.
+///
+/// # Errors
+///
+/// The first failure; the status says it too.
+pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, ReconcileError> {
+    let mut memory = ctx.take_memory(name);
+    let round =
+        fetch::cached(ctx, name).and_then(|fetched| Round::of(fetched, &mut memory.winners));
+    let Some(mut round) = round else {
+        ctx.metrics.share(name, None);
+        let_go::ledger(ctx, name).await?; // cluster: write
+        return Ok(Next::OnChange);
+    };
+    if round.fetched.account.metadata.deletion_timestamp.is_some() {
+        ctx.metrics.share(name, None);
+        let_go::account(ctx, name, &round).await?; // cluster: write
+        return Ok(Next::OnChange);
+    }
+    let outcome = within_limits(sync(ctx, name, &mut round, &mut memory)).await;
+    let finding = match outcome {
+        Ok(looked) => Finding::Looked(Box::new(looked)),
+        Err(error) => Finding::Failed(error),
+    };
+    let told = report::report(ctx, name, &round, &finding).await; // cluster: write
+    let next = next(name, &round, &finding, (ctx.now)());
+    ctx.keep_memory(name, memory);
+    if let Finding::Failed(error) = finding {
+        return Err(error); // The first failure is the one to report.
+    }
+    told?;
+    Ok(next)
+}
+
+/// Runs the steps of one reconcile. Only `run` changes the account.
+async fn sync(
+    ctx: &Context,
+    name: &Name,
+    round: &mut Round,
+    memory: &mut Memory,
+) -> Result<Looked, ReconcileError> {
+    let (_, class, profile) = round.terms()?;
+    let account = AccountKey(round.fetched.account.spec.account_id.clone());
+    let last = memory.session.take();
+    let mut session = Session::open(ctx, last, &round.fetched.account, &class, &profile).await?; // cluster: read
+    session.check(&account, &profile).await?; // backend: read, once
+    let session = memory.session.insert(session);
+    let bench = Bench { ctx, name, session, account: &account };
+
+    let mut ledger = bench.ledger(round).await?; // cluster: read
+    let mut seen = bench.look(round, &mut ledger, &mut memory.first_wanted).await?; // backend: read
+    if seen.plan.actions.iter().any(Action::takes_away) {
+        round.renew(ctx, &mut memory.winners).await?; // cluster: read, from a majority
+        ledger = bench.ledger(round).await?;
+        seen = bench.look(round, &mut ledger, &mut memory.first_wanted).await?;
+    }
+    mark::declarations(ctx, name, round).await?; // cluster: write
+    let ran = bench.run(round, &mut ledger, seen).await?; // backend: write
+    let Ran { report, settled } = ran;
+    let wrote = report.writes.head + report.writes.pages > 0;
+    let (policy, ..) = round.terms()?;
+    mark::ledger(ctx, name, &policy, &mut memory.guarded, wrote).await;
+    Ok(Looked {
+        plan: settled,
+        mode: policy.mode,
+        refused: Trouble::of(&report.outcomes),
+        stopped: report.stopped().map(Trouble::from),
+        retry: report.stopped().map(retry),
+        observed: report.after,
+    })
+}
+
+/// What all steps of one reconcile need.
+struct Bench<'a> {
+    ctx: &'a Context,
+    name: &'a Name,
+    session: &'a Session,
+    account: &'a AccountKey,
+}
+
+impl Bench<'_> {
+    /// Loads the ledger. People whose declaration says so on its way out are let go.
+    async fn ledger(&self, round: &Round) -> Result<Ledger, ReconcileError> {
+        let Name { namespace, name } = self.name;
+        let store = KubeStore::new(self.ctx.clients.writer.clone(), namespace, name);
+        let mut ledger = Ledger::load(Box::new(store), self.account).await?;
+        for leaving in &round.resolved.leaving {
+            let declared = round.resolved.desired.people.contains_key(&leaving.person);
+            if leaving.deletion_policy == DeletionPolicy::Retain && !declared {
+                ledger.let_go_of(&leaving.person);
+            }
+        }
+        Ok(ledger)
+    }
+
+    /// Looks and plans, and remembers since when the end of each access is wanted.
+    async fn look(
+        &self,
+        round: &Round,
+        ledger: &mut Ledger,
+        first_wanted: &mut FirstWanted,
+    ) -> Result<Look, ReconcileError> {
+        let (policy, _, profile) = round.terms()?;
+        let subject = self.subject(round, &policy, &profile);
+        let look =
+            apply::look(&subject, ledger, Some(first_wanted.clone()), &*self.ctx.now).await?;
+        if look.plan.stop.is_none() {
+            *first_wanted = still_wanted(&look.plan, first_wanted, (self.ctx.now)());
+        }
+        Ok(look)
+    }
+
+    async fn run(
+        &self,
+        round: &Round,
+        ledger: &mut Ledger,
+        look: Look,
+    ) -> Result<Ran, ReconcileError> {
+        let (policy, _, profile) = round.terms()?;
+        let subject = self.subject(round, &policy, &profile);
+        let context = apply::Context {
+            now: &*self.ctx.now,
+            fingerprint: &self.ctx.fingerprint,
+            in_flight: IN_FLIGHT,
+            retention: self.session.retention(),
+            claims: self.session.claims(),
+            brake_window: policy.removals.window,
+        };
+        let Name { namespace, name } = self.name;
+        let on_done = |action: &Action, outcome: &apply::Outcome| {
+            let result = match outcome {
+                apply::Outcome::Done(_) => "Done",
+                apply::Outcome::Refused(error) | apply::Outcome::Unknown(error) => error.reason(),
+                apply::Outcome::NotRun(why) => why.reason(),
+            };
+            tracing::info!(
+                account.namespace = namespace,
+                account.name = name,
+                action.kind = action.kind(),
+                result,
+                "{} {result}",
+                action.kind(),
+            );
+        };
+        Ok(apply::run(&subject, ledger, look, context, &on_done).await?)
+    }
+
+    fn subject<'b>(
+        &'b self,
+        round: &'b Round,
+        policy: &'b Policy,
+        profile: &'b Profile,
+    ) -> Subject<'b> {
+        Subject {
+            backend: self.session.backend(),
+            account: self.account,
+            profile,
+            policy,
+            desired: &round.resolved.desired,
+        }
+    }
+}
+
+/// When the end of each person's access was first wanted, for those for whom it still is.
+fn still_wanted(plan: &Plan, before: &FirstWanted, now: Timestamp) -> FirstWanted {
+    let held = plan.held.iter().map(|held| &held.action);
+    let ends = |action: &&Action| match action {
+        Action::RevokeInvitation { cause, .. } | Action::Remove { cause, .. } => match cause {
+            EndCause::NotDeclared | EndCause::NotOurs => true,
+            EndCause::SeatShortage => false,
+        },
+        Action::Trim { .. }
+        | Action::ChangeRole { .. }
+        | Action::ChangeInvitedRole { .. }
+        | Action::Reinstate { .. }
+        | Action::Invite { .. } => false,
+    };
+    let people = plan.actions.iter().chain(held).filter(ends).map(Action::person);
+    people.map(|person| (person.clone(), before.get(person).copied().unwrap_or(now))).collect()
+}
+
+/// Runs the steps, but not for ever, and not into the ground.
+async fn within_limits(
+    steps: impl Future<Output = Result<Looked, ReconcileError>>,
+) -> Result<Looked, ReconcileError> {
+    let steps = AssertUnwindSafe(tokio::time::timeout(DEADLINE, steps)).catch_unwind();
+    match steps.await {
+        Ok(Ok(looked)) => looked,
+        Ok(Err(_elapsed)) => Err(ReconcileError::TimedOut),
+        Err(_panic) => Err(ReconcileError::Panicked),
+    }
+}
+
+/// When to look again without a change: at the next timer of the plan, else after the resync time.
+fn next(name: &Name, round: &Round, finding: &Finding, now: Timestamp) -> Next {
+    let looked = match finding {
+        Finding::Failed(error) => return error.retry(),
+        Finding::Looked(looked) => looked,
+    };
+    if let Some(retry) = looked.retry {
+        return retry;
+    }
+    if !looked.refused.is_empty() || !looked.plan.actions.is_empty() {
+        return Next::Backoff;
+    }
+    // Up to a tenth later, so that accounts that began together do not stay together.
+    let resync = round.resolved.resync.mul_f64(1.0 + (jitter(name) - 0.8) / 2.0);
+    let timer = looked.plan.next_at.map(|at| {
+        let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+        wait.max(SHORTEST_WAIT)
+    });
+    Next::After(timer.map_or(resync, |timer| timer.min(resync)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within_limits;
+    use crate::controller::error::ReconcileError;
+
+    #[tokio::test]
+    async fn a_panic_in_one_reconcile_is_an_error_of_that_reconcile() {
+        let outcome = within_limits(async { panic!("a defect") }).await;
+        assert!(matches!(outcome, Err(ReconcileError::Panicked)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reconcile_that_hangs_is_given_up() {
+        let outcome = within_limits(std::future::pending()).await;
+        assert!(matches!(outcome, Err(ReconcileError::TimedOut)));
+    }
+}

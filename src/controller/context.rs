@@ -1,0 +1,120 @@
+//! What every reconcile shares.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use kube::runtime::events::Recorder;
+
+use crate::api::{Account, AccountClass, Membership, Team};
+use crate::controller::cache::{Cache, Name};
+use crate::controller::clients::Clients;
+use crate::controller::metrics::Metrics;
+use crate::controller::queue::Queue;
+use crate::controller::session::Session;
+use crate::domain::desired::Origin;
+use crate::domain::identity::EmailAddress;
+
+/// Name under which we own fields of objects.
+pub const MANAGER: &str = "seatkeeper";
+
+/// The clock.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What can be reconciled.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Work {
+    /// An account with everything that names it.
+    Account(Name),
+    /// What belongs to no account in a namespace, or cannot be read.
+    Strays(String),
+}
+
+/// What every reconcile shares.
+pub struct Context {
+    /// The cluster.
+    pub clients: Clients,
+    /// Writes events; one for all, because it is what joins equal ones.
+    pub recorder: Recorder,
+    /// What the watches told us.
+    pub caches: Caches,
+    /// Who is next.
+    pub queue: Queue<Work>,
+    /// Figures.
+    pub metrics: Metrics,
+    /// The clock.
+    pub now: Clock,
+    /// Where we run: UID of the cluster's `kube-system` namespace.
+    pub fingerprint: String,
+    /// What is remembered of each account between reconciles.
+    memories: Mutex<BTreeMap<Name, Memory>>,
+}
+
+/// One cache a kind.
+#[derive(Clone, Default)]
+pub struct Caches {
+    /// Classes.
+    pub classes: Arc<Cache<AccountClass>>,
+    /// Accounts.
+    pub accounts: Arc<Cache<Account>>,
+    /// Teams.
+    pub teams: Arc<Cache<Team>>,
+    /// Memberships.
+    pub memberships: Arc<Cache<Membership>>,
+}
+
+/// When the end of each person's access was first wanted.
+pub type FirstWanted = BTreeMap<EmailAddress, Timestamp>;
+
+/// The declaration that counts for each person.
+pub type Winners = BTreeMap<EmailAddress, Origin>;
+
+/// What is remembered of an account between two reconciles. All of it may be lost: then the next
+/// reconcile asks or waits anew.
+#[derive(Default)]
+pub struct Memory {
+    /// The client of its account service.
+    pub session: Option<Session>,
+    /// When the end of each person's access was first wanted.
+    pub first_wanted: FirstWanted,
+    /// The declaration that counts for each person.
+    pub winners: Winners,
+    /// Parts of the ledger that carry our finalizer.
+    pub guarded: BTreeSet<String>,
+}
+
+impl Context {
+    /// A context without memories.
+    pub fn new(
+        clients: Clients,
+        recorder: Recorder,
+        metrics: Metrics,
+        now: Clock,
+        fingerprint: String,
+    ) -> Self {
+        Self {
+            clients,
+            recorder,
+            caches: Caches::default(),
+            queue: Queue::default(),
+            metrics,
+            now,
+            fingerprint,
+            memories: Mutex::default(),
+        }
+    }
+
+    /// Takes the memory of an account for one reconcile. If that is cut, the memory is lost.
+    pub fn take_memory(&self, account: &Name) -> Memory {
+        self.memories().remove(account).unwrap_or_default()
+    }
+
+    /// Puts the memory of an account back.
+    pub fn keep_memory(&self, account: &Name, memory: Memory) {
+        self.memories().insert(account.clone(), memory);
+    }
+
+    fn memories(&self) -> MutexGuard<'_, BTreeMap<Name, Memory>> {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,289 @@
+//! Why an account could not be reconciled. Each error says its reason and when to try again.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::api::AccountState;
+use crate::apply::{ApplyError, LookError, RunError};
+use crate::backend::account_api::InvalidToken;
+use crate::backend::transport::SetupError;
+use crate::backend::{BackendError, Retry};
+use crate::controller::clients::api_status;
+use crate::controller::queue::Next;
+use crate::ledger::LedgerError;
+use crate::manifests::Rejection;
+use crate::plan::PlanError;
+
+/// Why the operator could not start, or ended.
+#[derive(Debug, Error)]
+pub enum ControllerError {
+    /// The configuration of the cluster cannot work.
+    #[error("could not make a client of the cluster")]
+    Client(#[source] Box<kube::Error>),
+    /// The cluster could not be asked who it is.
+    #[error("could not read the cluster's identity (namespace kube-system)")]
+    Fingerprint(#[source] ClusterError),
+    /// The probes could not be served.
+    #[error("could not serve /livez, /readyz and /metrics")]
+    Probes(#[source] std::io::Error),
+    /// A part that must never end has ended.
+    #[error("{part} ended; the process must be started again")]
+    Ended {
+        /// The part.
+        part: &'static str,
+    },
+}
+
+/// A call to the cluster that went wrong.
+#[derive(Debug, Error)]
+pub enum ClusterError {
+    /// It answered with an error, or not at all.
+    #[error("could not {what}")]
+    Failed {
+        /// What was tried.
+        what: &'static str,
+        /// Cause.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// It took too long.
+    #[error("could not {what} in time")]
+    Slow {
+        /// What was tried.
+        what: &'static str,
+    },
+}
+
+impl ClusterError {
+    /// HTTP status of the answer, if there was one.
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Failed { source, .. } => api_status(source).map(|status| status.code),
+            Self::Slow { .. } => None,
+        }
+    }
+
+    /// True if the object is not there any more.
+    pub fn is_gone(&self) -> bool {
+        self.code() == Some(404)
+    }
+}
+
+/// Why an account could not be reconciled.
+///
+/// Messages are shown in conditions and logs: none holds an address, a token or an answer's text.
+#[derive(Debug, Error)]
+pub enum ReconcileError {
+    /// The account's declaration is not valid.
+    #[error("the Account is not accepted")]
+    NotAccepted(Rejection),
+    /// The Secret is not there, or has no such key.
+    #[error("the Secret of spec.credentialsSecretRef is missing, or has no such key")]
+    SecretMissing,
+    /// The token cannot be sent.
+    #[error("the Secret holds no token that can be sent: it must be one line of text")]
+    InvalidToken(#[source] InvalidToken),
+    /// The class's URL or certificates cannot be used.
+    #[error("the account service of the AccountClass cannot be used: check its URL and caBundle")]
+    InvalidClass(#[source] SetupError),
+    /// The service keeps other rules than our profile.
+    #[error("the account service keeps other rules than the profile: {}", differences.join("; "))]
+    ProfileMismatch {
+        /// In what they differ.
+        differences: Vec<String>,
+    },
+    /// The account service did not answer, or said no.
+    #[error("{0}")]
+    Backend(#[source] BackendError),
+    /// The ledger cannot be used.
+    #[error("{0}")]
+    Ledger(#[source] LedgerError),
+    /// A plan broke an invariant; nothing of it ran.
+    #[error("{0}")]
+    Plan(#[source] PlanError),
+    /// The cluster did not answer, or said no.
+    #[error("{0}")]
+    Cluster(#[source] ClusterError),
+    /// Somebody's declaration cannot be read, nor whose it is: nobody may lose anything.
+    #[error("an object of this namespace cannot be read, nor whom it declares; correct it first")]
+    Blind,
+    /// The account was deleted or made anew while it was looked at.
+    #[error("the Account was deleted or made anew meanwhile")]
+    Superseded,
+    /// It took longer than one reconcile may.
+    #[error("the reconcile took too long and was given up; it goes on from where it was")]
+    TimedOut,
+    /// A defect of this program.
+    #[error("the reconcile hit a defect of this program; please report it")]
+    Panicked,
+}
+
+impl From<LookError> for ReconcileError {
+    fn from(error: LookError) -> Self {
+        match error {
+            LookError::Observe(error) => Self::Backend(error),
+            LookError::Plan(error) => Self::Plan(error),
+        }
+    }
+}
+
+impl From<RunError> for ReconcileError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Apply(ApplyError::Conflict(error) | ApplyError::Ledger(error)) => {
+                Self::Ledger(error)
+            }
+            RunError::Plan(error) => Self::Plan(error),
+        }
+    }
+}
+
+impl From<LedgerError> for ReconcileError {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl From<ClusterError> for ReconcileError {
+    fn from(error: ClusterError) -> Self {
+        Self::Cluster(error)
+    }
+}
+
+impl ReconcileError {
+    /// Reason of a condition and label of metrics. Part of the API: never renamed.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NotAccepted(rejection) => rejection.reason.as_str(),
+            Self::SecretMissing => "SecretNotFound",
+            Self::InvalidToken(_) => "InvalidToken",
+            Self::InvalidClass(_) => "InvalidClass",
+            Self::ProfileMismatch { .. } => "ProfileMismatch",
+            Self::Backend(error) => error.reason(),
+            Self::Ledger(error) => error.reason(),
+            Self::Plan(_) => "PlanBroken",
+            Self::Cluster(_) => "ClusterUnreachable",
+            Self::Blind => "Unreadable",
+            Self::Superseded => "Superseded",
+            Self::TimedOut => "TimedOut",
+            Self::Panicked => "Panicked",
+        }
+    }
+
+    /// When to try again. Secrets are not watched, so that nothing waits for a change alone.
+    #[must_use]
+    pub fn retry(&self) -> Next {
+        match self {
+            Self::NotAccepted(_) => Next::OnChange,
+            Self::Backend(error) => retry(error),
+            Self::SecretMissing
+            | Self::InvalidToken(_)
+            | Self::InvalidClass(_)
+            | Self::ProfileMismatch { .. }
+            | Self::Ledger(_)
+            | Self::Plan(_)
+            | Self::Cluster(_)
+            | Self::Blind
+            | Self::Superseded
+            | Self::TimedOut
+            | Self::Panicked => Next::Backoff,
+        }
+    }
+
+    /// True if the declaration itself, or what it names, is at fault: `Accepted=False`.
+    #[must_use]
+    pub fn is_rejection(&self) -> bool {
+        match self {
+            Self::NotAccepted(_)
+            | Self::SecretMissing
+            | Self::InvalidToken(_)
+            | Self::InvalidClass(_) => true,
+            Self::ProfileMismatch { .. }
+            | Self::Backend(_)
+            | Self::Ledger(_)
+            | Self::Plan(_)
+            | Self::Cluster(_)
+            | Self::Blind
+            | Self::Superseded
+            | Self::TimedOut
+            | Self::Panicked => false,
+        }
+    }
+
+    /// True if trying again does not help until a person acts.
+    #[must_use]
+    pub fn needs_person(&self) -> bool {
+        match self {
+            Self::NotAccepted(_)
+            | Self::SecretMissing
+            | Self::InvalidToken(_)
+            | Self::InvalidClass(_)
+            | Self::ProfileMismatch { .. }
+            | Self::Blind
+            | Self::Plan(_) => true,
+            Self::Backend(error) => matches!(error.retry(), Retry::OnChange),
+            Self::Ledger(error) => ledger_needs_person(error),
+            Self::Cluster(_) | Self::Superseded | Self::TimedOut | Self::Panicked => false,
+        }
+    }
+
+    /// What we found, in a word; `None`: what we found before still says it best.
+    #[must_use]
+    pub fn state(&self) -> Option<AccountState> {
+        match self {
+            Self::NotAccepted(_)
+            | Self::SecretMissing
+            | Self::InvalidToken(_)
+            | Self::InvalidClass(_) => Some(AccountState::Rejected),
+            Self::ProfileMismatch { .. } => Some(AccountState::ProfileMismatch),
+            Self::Backend(error) => Some(backend_state(error)),
+            Self::Ledger(error) if ledger_needs_person(error) => Some(AccountState::LedgerLost),
+            Self::Ledger(_)
+            | Self::Plan(_)
+            | Self::Cluster(_)
+            | Self::Blind
+            | Self::Superseded
+            | Self::TimedOut
+            | Self::Panicked => None,
+        }
+    }
+}
+
+/// When to ask a service again.
+pub fn retry(error: &BackendError) -> Next {
+    match error.retry() {
+        Retry::After(wait) => Next::NotBefore(wait.max(Duration::from_secs(1))),
+        Retry::Backoff | Retry::LookAgain | Retry::OnChange => Next::Backoff,
+    }
+}
+
+fn backend_state(error: &BackendError) -> AccountState {
+    match error {
+        BackendError::Unauthorized | BackendError::Forbidden { .. } => {
+            AccountState::CredentialsRefused
+        }
+        BackendError::Malformed { .. } => AccountState::ReadUntrusted,
+        BackendError::Unreachable(_)
+        | BackendError::RateLimited { .. }
+        | BackendError::Failed { .. }
+        | BackendError::Unavailable { .. }
+        | BackendError::NoSuchAccount
+        | BackendError::Changed { .. }
+        | BackendError::Rejected { .. } => AccountState::Unreachable,
+    }
+}
+
+fn ledger_needs_person(error: &LedgerError) -> bool {
+    match error {
+        LedgerError::Damaged { .. }
+        | LedgerError::Newer { .. }
+        | LedgerError::OtherAccount { .. } => true,
+        LedgerError::InUse { .. }
+        | LedgerError::Conflict { .. }
+        | LedgerError::ReadOnly { .. }
+        | LedgerError::Read { .. }
+        | LedgerError::Write { .. } => false,
+    }
+}

@@ -1,0 +1,146 @@
+//! Events: what a person should notice, when it begins. Notes name objects, never addresses.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use kube::runtime::events::{Event, EventType};
+
+use crate::api::Account;
+use crate::controller::cache::Name;
+use crate::controller::clients::call;
+use crate::controller::context::Context;
+use crate::controller::finalizers::Marked;
+use crate::plan::Rule;
+
+/// Events of one reconcile for each kind; the conditions carry the rest.
+const AT_MOST: usize = 20;
+
+/// What began or ended between two statuses of one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    kind: EventType,
+    /// For machines.
+    reason: String,
+    /// For people.
+    note: String,
+}
+
+/// Tells what changed between two statuses.
+pub fn transition(kind: &str, old: &[Condition], new: &[Condition]) -> Option<Transition> {
+    let find = |conditions: &[Condition], type_: &str| {
+        conditions.iter().find(|condition| condition.type_ == type_).cloned()
+    };
+    let stalled = |conditions: &[Condition]| find(conditions, "Stalled").map(|c| c.reason);
+    let synced = |conditions: &[Condition]| find(conditions, "Synced").map(|c| c.status);
+    match (stalled(old), stalled(new)) {
+        (before, Some(reason)) if before.as_ref() != Some(&reason) => Some(Transition {
+            kind: EventType::Warning,
+            note: format!("this {kind} needs a person ({reason}); see its conditions"),
+            reason,
+        }),
+        _ if synced(old).as_deref() == Some("False") && synced(new).as_deref() == Some("True") => {
+            let note = format!("this {kind} is in order again");
+            Some(Transition { kind: EventType::Normal, reason: "Recovered".to_owned(), note })
+        }
+        _ => None,
+    }
+}
+
+/// Publishes what began or ended at objects of one kind.
+pub async fn publish_transitions<'a, K: Marked>(
+    ctx: &Context,
+    written: Vec<(&'a ObjectMeta, &'a [Condition], &'a [Condition])>,
+) {
+    let kind = K::kind(&());
+    let news = written.into_iter().filter_map(|(object, old, new)| {
+        transition(&kind, old, new).map(|transition| (object, transition))
+    });
+    let news: Vec<_> = news.take(AT_MOST).collect();
+    for (object, Transition { kind, reason, note }) in news {
+        publish::<K>(ctx, object, kind, reason, note).await;
+    }
+}
+
+/// Says that a declaration goes although the access that it granted stays (OP-08).
+pub async fn publish_refused<K: Marked>(ctx: &Context, object: &ObjectMeta, rule: Rule) {
+    let note = format!("the declaration goes, the access stays: {}", rule.message());
+    publish::<K>(ctx, object, EventType::Warning, "DeletionRefused".to_owned(), note).await;
+}
+
+/// Says that an account is let go.
+pub async fn publish_let_go(ctx: &Context, account: &ObjectMeta) {
+    let note = "the Account is deleted: its people stay as they are, and are no longer ours";
+    publish::<Account>(ctx, account, EventType::Normal, "LetGo".to_owned(), note.to_owned()).await;
+}
+
+/// Publishes one event; one that is lost is lost.
+async fn publish<K: Marked>(
+    ctx: &Context,
+    object: &ObjectMeta,
+    type_: EventType,
+    reason: String,
+    note: String,
+) {
+    let Name { namespace, name } = Name::of(object);
+    let about = ObjectReference {
+        api_version: Some(K::api_version(&()).into_owned()),
+        kind: Some(K::kind(&()).into_owned()),
+        namespace: Some(namespace),
+        name: Some(name),
+        uid: object.uid.clone(),
+        ..ObjectReference::default()
+    };
+    let action = "Reconcile".to_owned();
+    let event = Event { type_, reason, note: Some(note), action, secondary: None };
+    if let Err(error) = call("write an event", ctx.recorder.publish(&event, &about)).await {
+        // In a namespace that is being deleted nothing can be made any more.
+        tracing::debug!(code = error.code(), "an event was lost");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+    use kube::runtime::events::EventType;
+
+    use super::transition;
+
+    fn conditions(text: &str) -> Vec<Condition> {
+        let condition = |word: &str| {
+            let (type_, rest) = word.split_once('=').unwrap();
+            let (status, reason) = rest.split_once(':').unwrap();
+            Condition {
+                type_: type_.into(),
+                status: status.into(),
+                reason: reason.into(),
+                message: "for ana@example.com".into(),
+                observed_generation: None,
+                last_transition_time: Time(Timestamp::UNIX_EPOCH),
+            }
+        };
+        text.split_whitespace().map(condition).collect()
+    }
+
+    fn check(old: &str, new: &str) -> String {
+        match transition("Membership", &conditions(old), &conditions(new)) {
+            Some(transition) => {
+                assert!(!transition.note.contains('@'), "{transition:?}");
+                let kind = if transition.kind == EventType::Normal { "Normal" } else { "Warning" };
+                format!("{kind} {}", transition.reason)
+            }
+            None => "none".to_owned(),
+        }
+    }
+
+    #[test]
+    fn events_come_with_transitions_only() {
+        let held = "Synced=False:RemovalHeld Stalled=True:RemovalHeld";
+        assert_eq!(check("", held), "Warning RemovalHeld");
+        assert_eq!(check(held, held), "none");
+        assert_eq!(check(held, "Synced=False:OptedOut Stalled=True:OptedOut"), "Warning OptedOut");
+        assert_eq!(check(held, "Synced=True:Synced"), "Normal Recovered");
+        assert_eq!(check("Synced=False:Unreachable", "Synced=True:Synced"), "Normal Recovered");
+        assert_eq!(check("", "Synced=True:Pending"), "none");
+        assert_eq!(check("Synced=True:Pending", "Synced=True:Active"), "none");
+    }
+}

@@ -1,0 +1,236 @@
+//! Everything that is declared for one account: from the caches, or fresh before anything that
+//! takes away.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::ListParams;
+use kube::core::{NamespaceResourceScope, PartialObjectMeta};
+use kube::{Api, CustomResourceExt as _, Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+
+use crate::api::{Account, Membership, Team};
+use crate::controller::cache::Name;
+use crate::controller::clients::call;
+use crate::controller::context::Context;
+use crate::controller::error::ClusterError;
+use crate::controller::object::{Guarded, People};
+use crate::domain::desired::{DeletionPolicy, OriginKind};
+use crate::domain::identity::EmailAddress;
+use crate::manifests::{Declarations, Declared, Leaving, ObjectKey, Objects, Resolved};
+
+/// Objects a page of a fresh list.
+const PAGE: u32 = 500;
+
+/// Everything that is declared in the namespace of an account.
+pub struct Fetched {
+    /// The account.
+    pub account: Arc<Account>,
+    /// Classes, accounts, teams and memberships that were understood.
+    pub objects: Objects,
+    /// Teams, the ones that cannot be read included.
+    pub teams: BTreeMap<ObjectKey, Guarded<Team>>,
+    /// Memberships, the ones that cannot be read included.
+    pub memberships: BTreeMap<ObjectKey, Guarded<Membership>>,
+}
+
+/// The people of objects that cannot be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnreadablePeople {
+    /// They are left as they are.
+    pub frozen: BTreeSet<EmailAddress>,
+    /// Somewhere they cannot be read either: nobody may lose anything.
+    pub unknown: bool,
+}
+
+/// Looks an account up in the caches; `None`: it is not there, or cannot be read.
+pub fn cached(ctx: &Context, name: &Name) -> Option<Fetched> {
+    let account = ctx.caches.accounts.get(name)?.readable()?.clone();
+    let teams = ctx.caches.teams.in_namespace(&name.namespace);
+    let memberships = ctx.caches.memberships.in_namespace(&name.namespace);
+    Some(assemble(ctx, account, teams, memberships))
+}
+
+/// Reads an account anew, from a majority of the cluster's store: what is older than the last
+/// change of a person must not take away. `None`: another object carries the name now.
+///
+/// # Errors
+///
+/// The cluster does not answer.
+pub async fn fresh(ctx: &Context, known: &Account) -> Result<Option<Fetched>, ClusterError> {
+    let namespace = known.namespace().unwrap_or_default();
+    let accounts: Api<Guarded<Account>> = Api::namespaced(ctx.clients.reader.clone(), &namespace);
+    let found = call("read the Account", accounts.get_opt(&known.name_any())).await?;
+    let Some(account) = found.as_ref().and_then(Guarded::readable).cloned() else {
+        return Ok(None);
+    };
+    if account.metadata.uid != known.metadata.uid {
+        return Ok(None);
+    }
+    let teams = list(ctx, "list Teams", &namespace).await?;
+    let memberships = list(ctx, "list Memberships", &namespace).await?;
+    Ok(Some(assemble(ctx, account, teams, memberships)))
+}
+
+/// True if the namespace or one of our kinds is being torn down: whoever does that did not decide
+/// about people.
+///
+/// # Errors
+///
+/// The cluster does not answer.
+pub async fn is_torn_down(ctx: &Context, namespace: &str) -> Result<bool, ClusterError> {
+    let reader = || ctx.clients.reader.clone();
+    let spaces: Api<PartialObjectMeta<Namespace>> = Api::all(reader());
+    let space = call("read the Namespace", spaces.get_opt(namespace)).await?;
+    if space.is_none_or(|space| space.metadata.deletion_timestamp.is_some()) {
+        return Ok(true);
+    }
+    let kinds: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(reader());
+    for kind in [Account::crd_name(), Team::crd_name(), Membership::crd_name()] {
+        let kind = call("read the definitions", kinds.get_opt(kind)).await?;
+        if kind.is_none_or(|kind| kind.metadata.deletion_timestamp.is_some()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Lists a kind in a namespace, from a majority of the store, page by page.
+async fn list<K>(
+    ctx: &Context,
+    what: &'static str,
+    namespace: &str,
+) -> Result<Vec<Guarded<K>>, ClusterError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned,
+{
+    let api: Api<Guarded<K>> = Api::namespaced(ctx.clients.reader.clone(), namespace);
+    let mut params = ListParams::default().limit(PAGE);
+    let mut objects = Vec::new();
+    loop {
+        let page = call(what, api.list(&params)).await?;
+        objects.extend(page.items);
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(objects),
+        }
+    }
+}
+
+fn assemble(
+    ctx: &Context,
+    account: Arc<Account>,
+    teams: Vec<Guarded<Team>>,
+    memberships: Vec<Guarded<Membership>>,
+) -> Fetched {
+    let rivals = ctx.caches.accounts.all().into_iter().filter_map(|other| {
+        let other = other.readable()?.clone();
+        let same = other.spec.class_name == account.spec.class_name
+            && other.spec.account_id == account.spec.account_id;
+        let near = other.metadata.namespace == account.metadata.namespace;
+        ((same || near) && other.metadata.uid != account.metadata.uid).then_some(other)
+    });
+    let classes = ctx.caches.classes.get(&Name::new("", &account.spec.class_name));
+    let objects = Objects {
+        classes: classes.iter().filter_map(declared).collect(),
+        accounts: std::iter::once(account.clone()).chain(rivals).map(Declared::from).collect(),
+        teams: teams.iter().filter_map(declared).collect(),
+        memberships: memberships.iter().filter_map(declared).collect(),
+    };
+    Fetched {
+        account,
+        objects,
+        teams: keyed(OriginKind::Team, teams),
+        memberships: keyed(OriginKind::Membership, memberships),
+    }
+}
+
+fn declared<K>(object: &Guarded<K>) -> Option<Declared<K>> {
+    object.readable().cloned().map(Declared::from)
+}
+
+fn keyed<K>(kind: OriginKind, objects: Vec<Guarded<K>>) -> BTreeMap<ObjectKey, Guarded<K>>
+where
+    K: Resource<DynamicType = ()> + Clone,
+{
+    objects.into_iter().map(|object| (key_of(kind, &object), object)).collect()
+}
+
+impl Fetched {
+    /// The declarations of the account, told from those of the other accounts of its namespace.
+    pub fn declarations(&self) -> Option<Declarations> {
+        let ours =
+            |entry: &Declarations| entry.account.object.metadata.uid == self.account.metadata.uid;
+        self.objects.by_account().accounts.into_iter().find(ours)
+    }
+
+    /// People of objects that cannot be read and are not being deleted.
+    pub fn unreadable_people(&self) -> UnreadablePeople {
+        let mut people = UnreadablePeople::default();
+        let teams = self.teams.values().filter_map(Guarded::unreadable);
+        let memberships = self.memberships.values().filter_map(Guarded::unreadable);
+        for object in teams.chain(memberships) {
+            if object.metadata.deletion_timestamp.is_some() {
+                continue;
+            }
+            match &object.people {
+                People::Named(named) => {
+                    people.frozen.extend(named.iter().filter_map(|a| EmailAddress::parse(a).ok()));
+                }
+                People::Unknown => people.unknown = true,
+            }
+        }
+        people
+    }
+
+    /// True if an object belongs to this account. One that cannot be read belongs to all accounts
+    /// of its namespace.
+    pub fn is_ours(&self, resolved: &Resolved, key: &ObjectKey) -> bool {
+        let unreadable = match key.kind {
+            OriginKind::Team => self.teams.get(key).and_then(Guarded::unreadable),
+            OriginKind::Membership => self.memberships.get(key).and_then(Guarded::unreadable),
+        };
+        resolved.outcomes.contains_key(key) || unreadable.is_some()
+    }
+
+    /// Metadata of a Team or Membership.
+    pub fn metadata(&self, key: &ObjectKey) -> Option<&kube::core::ObjectMeta> {
+        match key.kind {
+            OriginKind::Team => self.teams.get(key).map(Resource::meta),
+            OriginKind::Membership => self.memberships.get(key).map(Resource::meta),
+        }
+    }
+
+    /// The people of one object that is being deleted, with what their end does.
+    pub fn leaving(
+        &self,
+        resolved: &Resolved,
+        key: &ObjectKey,
+    ) -> Vec<(EmailAddress, DeletionPolicy)> {
+        let of = |leaving: &&Leaving| {
+            leaving.origin.kind == key.kind
+                && leaving.origin.namespace == key.namespace
+                && leaving.origin.name == key.name
+        };
+        let known = resolved.leaving.iter().filter(of);
+        let known = known.map(|leaving| (leaving.person.clone(), leaving.deletion_policy));
+        let unreadable = match key.kind {
+            OriginKind::Team => self.teams.get(key).and_then(Guarded::unreadable),
+            OriginKind::Membership => self.memberships.get(key).and_then(Guarded::unreadable),
+        };
+        let named = unreadable.into_iter().flat_map(|object| match &object.people {
+            People::Named(named) => named.as_slice(),
+            People::Unknown => &[],
+        });
+        let named = named.filter_map(|address| EmailAddress::parse(address).ok());
+        known.chain(named.map(|person| (person, DeletionPolicy::Revoke))).collect()
+    }
+}
+
+/// The key of a Team or Membership.
+pub fn key_of(kind: OriginKind, object: &impl Resource<DynamicType = ()>) -> ObjectKey {
+    let Name { namespace, name } = Name::of(object.meta());
+    ObjectKey { kind, namespace, name }
+}

@@ -1,0 +1,191 @@
+//! The Kubernetes loop: one reconcile an account, two queues, statuses, events, finalizers.
+//!
+//! May touch the cluster, and the account service through `apply` only. Holds no rule about people:
+//! those are the planner's.
+
+mod account;
+mod cache;
+mod clients;
+mod context;
+mod error;
+mod events;
+mod fetch;
+mod finalizers;
+mod let_go;
+mod mark;
+mod metrics;
+mod object;
+mod queue;
+mod release;
+mod report;
+mod round;
+mod session;
+mod status;
+mod strays;
+mod wake;
+mod watch;
+mod work;
+
+use std::future::{Future, IntoFuture as _};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::core::NamespaceResourceScope;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::{Api, Client, Config, Resource};
+use tokio::net::TcpListener;
+use tokio::sync::watch as signal;
+use tokio_util::sync::CancellationToken;
+
+use crate::controller::clients::{Clients, call};
+use crate::controller::context::{Caches, Context, MANAGER};
+use crate::controller::metrics::Metrics;
+use crate::controller::watch::{SLOW_START, watch};
+use crate::telemetry::{Readiness, Registry, probes};
+
+pub use context::Clock;
+pub use error::{ClusterError, ControllerError};
+
+/// Kinds that are watched.
+const KINDS: usize = 4;
+
+/// How the operator runs.
+pub struct Settings {
+    /// The cluster.
+    pub cluster: Config,
+    /// The only namespace to look at; `None`: all of them.
+    pub namespace: Option<String>,
+    /// Where `/livez`, `/readyz` and `/metrics` are served.
+    pub listener: TcpListener,
+    /// Accounts that are reconciled at one time.
+    pub at_one_time: usize,
+    /// The clock.
+    pub now: Clock,
+}
+
+/// Runs the operator until `stop`, then lets what runs come to its end.
+///
+/// # Errors
+///
+/// [`ControllerError`] when it could not start, or a part of it ended that must not: the process
+/// should then end, and be started again.
+pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), ControllerError> {
+    let Settings { cluster, namespace, listener, at_one_time, now } = settings;
+    let clients = Clients::new(&cluster).map_err(|e| ControllerError::Client(Box::new(e)))?;
+    let registry = Registry::default();
+    let (started, ready) = signal::channel(0_usize);
+    let serving = serve(listener, registry.clone(), ready.clone(), stop.clone());
+
+    let caring = async {
+        let Some(fingerprint) = fingerprint(&clients, &stop).await? else { return Ok(()) };
+        let reporter = Reporter { controller: MANAGER.to_owned(), instance: None };
+        let recorder = Recorder::new(clients.writer.clone(), reporter);
+        let metrics = Metrics::new(&registry);
+        let ctx = Arc::new(Context::new(clients, recorder, metrics, now, fingerprint));
+        tokio::select! {
+            ended = watch_all(&ctx, namespace.as_deref(), started) => Err(ended),
+            () = care(ctx.clone(), ready, at_one_time, stop.clone()) => Ok(()),
+        }
+    };
+    tokio::select! {
+        served = serving => served,
+        cared = caring => cared,
+    }
+}
+
+/// UID of the namespace that every cluster has from its first hour on, asked for until it comes;
+/// `None`: stopped meanwhile.
+async fn fingerprint(
+    clients: &Clients,
+    stop: &CancellationToken,
+) -> Result<Option<String>, ControllerError> {
+    let namespaces: Api<Namespace> = Api::all(clients.reader.clone());
+    loop {
+        let found = tokio::select! {
+            () = stop.cancelled() => return Ok(None),
+            found = call("read namespace kube-system", namespaces.get("kube-system")) => found,
+        };
+        match found {
+            Ok(namespace) => return Ok(Some(namespace.metadata.uid.unwrap_or_default())),
+            Err(error) if matches!(error.code(), Some(401 | 403)) => {
+                return Err(ControllerError::Fingerprint(error));
+            }
+            Err(error) => tracing::warn!(error = %error, "cannot reach the cluster; trying again"),
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    }
+}
+
+/// Waits for every watch, then works off the queue.
+async fn care(
+    ctx: Arc<Context>,
+    mut ready: signal::Receiver<usize>,
+    at_one_time: usize,
+    stop: CancellationToken,
+) {
+    let all_started = async {
+        let started = ready.wait_for(|kinds| *kinds >= KINDS);
+        let slow = tokio::time::timeout(SLOW_START, started).await.is_err();
+        if slow {
+            tracing::warn!("not every kind is watched yet; nothing is done before");
+            let _ = ready.wait_for(|kinds| *kinds >= KINDS).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => return,
+        () = all_started => {}
+    }
+    tracing::info!("every watch has started");
+    work::work(ctx, at_one_time, stop).await;
+}
+
+/// Watches every kind; comes back only if one of the watches ended.
+async fn watch_all(
+    ctx: &Arc<Context>,
+    namespace: Option<&str>,
+    started: signal::Sender<usize>,
+) -> ControllerError {
+    let Caches { classes, accounts, teams, memberships } = ctx.caches.clone();
+    let reader = &ctx.clients.reader;
+    let classes_ended =
+        watch(Api::all(reader.clone()), classes, started.clone(), |c| wake::class(ctx, c));
+    let accounts_ended =
+        watch(scoped(reader, namespace), accounts, started.clone(), |c| wake::account(ctx, c));
+    let teams_ended =
+        watch(scoped(reader, namespace), teams, started.clone(), |c| wake::team(ctx, c));
+    let memberships_ended =
+        watch(scoped(reader, namespace), memberships, started, |c| wake::membership(ctx, c));
+    let part = tokio::select! {
+        () = classes_ended => "the watch of AccountClasses",
+        () = accounts_ended => "the watch of Accounts",
+        () = teams_ended => "the watch of Teams",
+        () = memberships_ended => "the watch of Memberships",
+    };
+    ControllerError::Ended { part }
+}
+
+/// Objects of one namespace, or of all.
+fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// Serves the probes and the figures. They go on while running work comes to its end.
+fn serve(
+    listener: TcpListener,
+    registry: Registry,
+    ready: signal::Receiver<usize>,
+    stop: CancellationToken,
+) -> impl Future<Output = Result<(), ControllerError>> {
+    let readiness: Readiness = Arc::new(move || {
+        let ready = *ready.borrow() >= KINDS && !stop.is_cancelled();
+        Box::pin(async move { ready })
+    });
+    let server = axum::serve(listener, probes(readiness, registry));
+    async move { server.into_future().await.map_err(ControllerError::Probes) }
+}

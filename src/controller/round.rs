@@ -1,0 +1,131 @@
+//! What is declared for one account, and what it means. No decision about people is made here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use crate::api::AccountClass;
+use crate::controller::context::{Context, Winners};
+use crate::controller::error::ReconcileError;
+use crate::controller::fetch::{self, Fetched};
+use crate::domain::desired::Origin;
+use crate::domain::identity::EmailAddress;
+use crate::domain::policy::{Mode, Policy};
+use crate::manifests::{Declarations, ObjectKey, Resolved, resolve};
+use crate::profile::{self, Profile};
+
+/// What is declared for one account, and what it means.
+pub struct Round {
+    /// The objects.
+    pub fetched: Fetched,
+    /// What they mean.
+    pub resolved: Resolved,
+    /// The class's profile, if there is one.
+    pub profile: Option<Arc<Profile>>,
+    class: Option<Arc<AccountClass>>,
+    /// People of an object that cannot be read are not known.
+    blind: bool,
+}
+
+impl Round {
+    /// Resolves what was fetched; `None`: the account is not among it.
+    pub fn of(fetched: Fetched, winners: &mut Winners) -> Option<Self> {
+        let declarations = fetched.declarations()?;
+        let class = declarations.class.as_ref().map(|class| Arc::clone(&class.object));
+        let profile = class.as_ref().and_then(|class| profile::built_in(&class.spec.profile));
+        let mut resolved = resolve_with(&fetched, &declarations, profile.as_deref(), winners);
+        let unreadable = fetched.unreadable_people();
+        for person in unreadable.frozen {
+            if !resolved.desired.people.contains_key(&person) {
+                resolved.desired.frozen.insert(person);
+            }
+        }
+        let people = resolved.desired.people.iter();
+        *winners = people.map(|(person, member)| (person.clone(), member.origin.clone())).collect();
+        Some(Self { fetched, resolved, profile, class, blind: unreadable.unknown })
+    }
+
+    /// How far we may go, with class and profile.
+    ///
+    /// # Errors
+    ///
+    /// The account is not accepted, or an object stands in the way.
+    pub fn terms(&self) -> Result<(Policy, Arc<AccountClass>, Arc<Profile>), ReconcileError> {
+        if let Err(rejection) = &self.resolved.account {
+            return Err(ReconcileError::NotAccepted(rejection.clone()));
+        }
+        if self.blind {
+            return Err(ReconcileError::Blind);
+        }
+        let Self { resolved, class: Some(class), profile: Some(profile), .. } = self else {
+            return Err(ReconcileError::Superseded);
+        };
+        let policy = resolved.policy.clone().ok_or(ReconcileError::Superseded)?;
+        Ok((policy, Arc::clone(class), Arc::clone(profile)))
+    }
+
+    /// Reads everything anew before something is taken away. Where namespace or kinds are being
+    /// torn down, nothing is: whoever does that did not decide about people.
+    ///
+    /// # Errors
+    ///
+    /// The cluster does not answer, or the account was deleted or made anew meanwhile.
+    pub async fn renew(
+        &mut self,
+        ctx: &Context,
+        winners: &mut Winners,
+    ) -> Result<(), ReconcileError> {
+        let account = Arc::clone(&self.fetched.account);
+        let namespace = account.namespace().unwrap_or_default();
+        if fetch::is_torn_down(ctx, &namespace).await? {
+            if let Some(policy) = &mut self.resolved.policy {
+                policy.mode = policy.mode.min(Mode::Invite);
+            }
+            return Ok(());
+        }
+        let fresh = fetch::fresh(ctx, &account).await?;
+        let fresh = fresh.filter(|f| f.account.metadata.deletion_timestamp.is_none());
+        let round = fresh.and_then(|fetched| Self::of(fetched, winners));
+        *self = round.ok_or(ReconcileError::Superseded)?;
+        Ok(())
+    }
+}
+
+/// Resolves. The older of two declarations of one person counts: the one that counted last time,
+/// else the one whose object was made first.
+fn resolve_with(
+    fetched: &Fetched,
+    declarations: &Declarations,
+    profile: Option<&Profile>,
+    winners: &Winners,
+) -> Resolved {
+    let first_seen = |person: &EmailAddress, origin: &Origin| {
+        let key = key_of(origin);
+        if winners.get(person).is_some_and(|winner| key_of(winner) == key) {
+            return Some(Timestamp::MIN);
+        }
+        let created = fetched.metadata(&key)?.creation_timestamp.as_ref()?;
+        Some(created.0)
+    };
+    resolve(declarations, profile, &first_seen)
+}
+
+/// The object of an origin; lines of a roster may move.
+fn key_of(origin: &Origin) -> ObjectKey {
+    let Origin { kind, namespace, name, position: _ } = origin.clone();
+    ObjectKey { kind, namespace, name }
+}
+
+/// Which objects carry the declarations of an account, by acceptance.
+impl Round {
+    /// Keys of the objects of this account that are accepted and not being deleted.
+    pub fn accepted(&self) -> BTreeMap<&ObjectKey, &kube::core::ObjectMeta> {
+        let accepted = self.resolved.outcomes.iter().filter(|(_, o)| o.accepted.is_ok());
+        accepted
+            .filter_map(|(key, _)| Some((key, self.fetched.metadata(key)?)))
+            .filter(|(_, metadata)| metadata.deletion_timestamp.is_none())
+            .collect()
+    }
+}

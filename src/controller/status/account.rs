@@ -1,0 +1,219 @@
+//! Status of an Account. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use crate::api::{Account, AccountState, AccountStatus, Held, HeldByRule, Seats, SubscriptionSeen};
+use crate::controller::error::ReconcileError;
+use crate::controller::status::conditions::{Say, Says, Truth, time};
+use crate::controller::status::{Finding, Looked, Picture, clip, number, person};
+use crate::domain::identity::EmailAddress;
+use crate::domain::observed::{Observed, SeatLimit};
+use crate::domain::policy::Mode;
+use crate::manifests::APPROVE_ANNOTATION;
+use crate::plan::action::Action;
+use crate::plan::{Held as HeldAction, Plan, Rule, Stop};
+use crate::profile::Profile;
+
+/// People that are named for each rule.
+const NAMED: usize = 10;
+/// Subscriptions that are shown.
+const SUBSCRIPTIONS: usize = 64;
+
+/// The next status.
+pub fn next(account: &Account, picture: &Picture<'_>, now: Timestamp) -> AccountStatus {
+    let old = account.status.clone().unwrap_or_default();
+    let (mut next, says) = match picture.finding {
+        Finding::Looked(looked) => {
+            let (state, says) = judge(account, looked);
+            (describe(looked, picture, state), says)
+        }
+        Finding::Failed(error) if error.is_rejection() => {
+            let state = error.state();
+            (AccountStatus { state, ..AccountStatus::default() }, failed(error))
+        }
+        Finding::Failed(error) => {
+            (AccountStatus { state: error.state().or(old.state), ..old.clone() }, failed(error))
+        }
+    };
+    next.observed_generation = account.metadata.generation;
+    next.conditions = says.conditions(&old.conditions, account.metadata.generation, now);
+    next
+}
+
+/// What can be said when the account could not be looked at.
+fn failed(error: &ReconcileError) -> Says {
+    let reason = error.reason();
+    let message = match error {
+        ReconcileError::NotAccepted(rejection) => rejection.text(),
+        _ => error.to_string(),
+    };
+    let stalled = error.needs_person().then(|| Say::yes(reason, message.clone()));
+    if error.is_rejection() {
+        let synced = Say::unknown("NotAccepted", "not looked at: the Account is not accepted");
+        return Says { accepted: Say::no(reason, message), synced, stalled };
+    }
+    Says { accepted: person::accepted(), synced: Say::no(reason, message), stalled }
+}
+
+/// What a look says of the account as a whole.
+fn judge(account: &Account, looked: &Looked) -> (AccountState, Says) {
+    let (state, synced, waits) = synced(account, looked);
+    let stalled = waits.then(|| Say { truth: Truth::True, ..synced.clone() });
+    (state, Says { accepted: person::accepted(), synced, stalled })
+}
+
+/// State, condition, and whether a person must act.
+fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
+    let Looked { plan, observed: _, mode, refused, stopped, retry: _ } = looked;
+    if let Some(stop) = &plan.stop {
+        let (state, waits) = match stop {
+            Stop::Suspended => (AccountState::Suspended, true),
+            Stop::ClaimedByOther => (AccountState::ClaimedByOther, true),
+            Stop::ReadUntrusted(_) => (AccountState::ReadUntrusted, false),
+        };
+        return (state, Say::no(stop.reason(), stop.to_string()), waits);
+    }
+    if *mode == Mode::Observe {
+        let message = format!("{} changes would be made", plan.held.len());
+        return (AccountState::Observing, Say::yes(Rule::Observing.reason(), message), false);
+    }
+    if let Some(trouble) = stopped.as_ref().or_else(|| refused.values().next()) {
+        let state = match trouble.reason {
+            "CredentialsRefused" => AccountState::CredentialsRefused,
+            _ => AccountState::Unreachable,
+        };
+        return (state, Say::no(trouble.reason, trouble.message.clone()), false);
+    }
+    if let Some(rule) = gravest(plan) {
+        let message = explain(account, plan, rule);
+        let say = Say::no(rule.reason(), message);
+        return (AccountState::Held, say, rule.needs_person());
+    }
+    if let Some(shortage) = &plan.shortage
+        && !shortage.people.is_empty()
+    {
+        let people = shortage.people.len();
+        let when =
+            shortage.enforce_at.map(|at| format!("; the service enforces the limit at {at}"));
+        let message = format!("{people} people are over the limit{}", when.unwrap_or_default());
+        return (AccountState::Held, Say::no(Rule::SeatLimit.reason(), message), true);
+    }
+    if !plan.actions.is_empty() {
+        let message = format!("{} changes are to be made", plan.actions.len());
+        return (AccountState::Synced, Say::no("Planned", message), false);
+    }
+    (AccountState::Synced, Say::yes("Synced", "the account matches what is declared"), false)
+}
+
+/// The rule that most needs a person among those that hold something back.
+fn gravest(plan: &Plan) -> Option<Rule> {
+    let rules: BTreeSet<Rule> = plan.held.iter().map(|held| held.rule).collect();
+    let brake = rules.get(&Rule::RemovalBrake);
+    brake.or_else(|| rules.iter().find(|rule| rule.needs_person())).or(rules.first()).copied()
+}
+
+/// What a rule holds, and the way out.
+fn explain(account: &Account, plan: &Plan, rule: Rule) -> String {
+    let held = plan.held.iter().filter(|held| held.rule == rule).count();
+    match (&plan.hold, rule) {
+        (Some(hold), Rule::RemovalBrake) => format!(
+            "{held} changes that take away wait for a person: {} are allowed in a window and {} are \
+             spent; let them run with `kubectl annotate --overwrite account {} {APPROVE_ANNOTATION}={}`",
+            hold.allowed,
+            hold.spent,
+            account.name_any(),
+            hold.digest,
+        ),
+        _ => format!("{held} changes are held: {}", rule.message()),
+    }
+}
+
+fn describe(looked: &Looked, picture: &Picture<'_>, state: AccountState) -> AccountStatus {
+    let Looked { plan, observed, .. } = looked;
+    let account = &observed.account;
+    let limit = match account.seats.limit {
+        SeatLimit::Seats(limit) => Some(limit),
+        SeatLimit::Unlimited => None,
+    };
+    let used = account.seats.used;
+    let subscriptions = account.subscriptions.iter().take(SUBSCRIPTIONS);
+    AccountStatus {
+        state: Some(state),
+        plan: picture.profile.and_then(|profile| plan_of(observed, profile)),
+        subscriptions: subscriptions
+            .map(|subscription| SubscriptionSeen {
+                plan: clip(subscription.plan.as_str(), 63),
+                ends_at: subscription.ends_at.map(time),
+            })
+            .collect(),
+        seats: Some(Seats {
+            used: number(used),
+            limit: limit.map(number),
+            owner: number(account.seats.owner),
+            active: number(account.seats.active),
+            pending: number(account.seats.pending),
+            trimmed: number(account.seats.trimmed),
+            queued: number(plan.seats.queued),
+        }),
+        usage: Some(limit.map_or_else(|| used.to_string(), |limit| format!("{used}/{limit}"))),
+        held: held(plan, picture),
+        ..AccountStatus::default()
+    }
+}
+
+/// The plan that sets the number of seats: the highest tier that is held.
+fn plan_of(observed: &Observed, profile: &Profile) -> Option<String> {
+    let held = |plan: &&crate::profile::Plan| {
+        observed.account.subscriptions.iter().any(|held| held.plan == plan.name)
+    };
+    let highest = profile.plans.iter().rev().find(held);
+    highest.or_else(|| profile.without_subscription()).map(|plan| clip(plan.name.as_str(), 63))
+}
+
+fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
+    if plan.held.is_empty() {
+        return None;
+    }
+    let mut held = Held {
+        digest: plan.hold.as_ref().map(|hold| clip(hold.digest.as_str(), 64)),
+        ..Held::default()
+    };
+    let mut rules: BTreeMap<&'static str, (i32, Vec<String>)> = BTreeMap::new();
+    for HeldAction { action, rule } in &plan.held {
+        match action {
+            Action::Invite { .. } => {
+                held.additions += 1;
+                held.mails += 1;
+            }
+            Action::Reinstate { .. } => held.additions += 1,
+            Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => held.changes += 1,
+            Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. } => {
+                held.removals += 1;
+            }
+        }
+        let (count, names) = rules.entry(rule.reason()).or_default();
+        *count += 1;
+        if names.len() < NAMED {
+            names.extend(name(action, plan, picture));
+        }
+    }
+    let rules = rules.into_iter();
+    held.rules = rules
+        .map(|(rule, (count, names))| HeldByRule { rule: rule.to_owned(), count, names })
+        .collect();
+    Some(held)
+}
+
+/// The address of a person that a spec names, else the member's id.
+fn name(action: &Action, plan: &Plan, picture: &Picture<'_>) -> Option<String> {
+    let person: &EmailAddress = action.person();
+    let named = picture.resolved.desired.people.contains_key(person)
+        || picture.resolved.leaving.iter().any(|leaving| leaving.person == *person);
+    if named {
+        return Some(person.to_string());
+    }
+    plan.people.get(person)?.member.as_ref().map(|id| clip(id.as_str(), 254))
+}

@@ -1,0 +1,102 @@
+//! Status of a Membership. Pure.
+
+use jiff::Timestamp;
+
+use crate::api::{InvitationSeen, Membership, MembershipState, MembershipStatus};
+use crate::controller::release::Verdict;
+use crate::controller::status::conditions::{Say, Says, Truth, time};
+use crate::controller::status::{Picture, clip, number, person};
+use crate::domain::identity::EmailAddress;
+use crate::manifests::{ObjectKey, Rejection};
+use crate::plan::Outlook;
+
+/// Longest `status.message`.
+pub const MESSAGE: usize = 1024;
+
+/// The next status; `None`: what stands there is the best that can be said.
+pub fn next(
+    membership: &Membership,
+    key: &ObjectKey,
+    picture: &Picture<'_>,
+    now: Timestamp,
+) -> Option<MembershipStatus> {
+    let deleted = membership.metadata.deletion_timestamp.is_some();
+    if deleted && !matches!(picture.verdicts.get(key), Some(Verdict::Stays(_))) {
+        return None; // It is about to go.
+    }
+    if let Err(rejection) = &picture.resolved.outcomes.get(key)?.accepted {
+        return Some(rejected(membership, rejection, now));
+    }
+    let mut next = MembershipStatus::default();
+    let says = match picture.finding.looked() {
+        Ok(looked) => {
+            let email = EmailAddress::parse(&membership.spec.email).ok()?;
+            let outlook = looked.plan.people.get(&email)?;
+            describe(&mut next, outlook);
+            person::says(looked, &email, outlook)
+        }
+        Err(trouble) => {
+            let known = membership.status.as_ref().and_then(|status| status.observed_generation);
+            if known == membership.metadata.generation && !deleted {
+                return None;
+            }
+            next.state = deleted.then_some(MembershipState::Removing);
+            let synced = Say::unknown(trouble.reason, trouble.message);
+            Says { accepted: person::accepted(), synced, stalled: None }
+        }
+    };
+    Some(finish(next, membership, &says, now))
+}
+
+/// The status of a declaration that is not valid.
+pub fn rejected(
+    membership: &Membership,
+    rejection: &Rejection,
+    now: Timestamp,
+) -> MembershipStatus {
+    finish(MembershipStatus::default(), membership, &rejection_says(rejection), now)
+}
+
+/// What can be said of an object that is not accepted.
+pub fn rejection_says(rejection: &Rejection) -> Says {
+    let reason = rejection.reason.as_str();
+    let accepted = Say::no(reason, rejection.text());
+    let stalled = Some(Say::yes(reason, rejection.text()));
+    let synced = Say::unknown("NotAccepted", "not looked at: the declaration is not valid");
+    Says { accepted, synced, stalled }
+}
+
+fn finish(
+    mut next: MembershipStatus,
+    membership: &Membership,
+    says: &Says,
+    now: Timestamp,
+) -> MembershipStatus {
+    let old = membership.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    let generation = membership.metadata.generation;
+    let wrong = [&says.accepted, &says.synced].into_iter().find(|say| say.truth != Truth::True);
+    next.message = wrong.map(|say| clip(&say.message, MESSAGE));
+    next.observed_generation = generation;
+    next.conditions = says.conditions(old, generation, now);
+    next
+}
+
+fn describe(status: &mut MembershipStatus, outlook: &Outlook) {
+    let Outlook {
+        state,
+        rule: _,
+        position,
+        member,
+        role_seen,
+        role_differs: _,
+        sent_at,
+        expires_at,
+    } = outlook;
+    status.state = Some(person::state(*state));
+    status.position = position.map(number);
+    status.member_id = member.as_ref().map(|member| clip(member.as_str(), 128));
+    status.role = role_seen.as_ref().map(|role| clip(role.as_str(), 63));
+    let invitation =
+        InvitationSeen { sent_at: sent_at.map(time), expires_at: expires_at.map(time) };
+    status.invitation = (invitation != InvitationSeen::default()).then_some(invitation);
+}

@@ -1,0 +1,142 @@
+//! What every object says of itself after a reconcile. Everything here is pure but `write`.
+
+mod account;
+mod conditions;
+mod membership;
+mod person;
+mod team;
+mod unreadable;
+mod write;
+
+use std::collections::BTreeMap;
+
+use crate::apply::Outcome;
+use crate::backend::BackendError;
+use crate::controller::error::ReconcileError;
+use crate::controller::queue::Next;
+use crate::controller::release::Verdict;
+use crate::domain::desired::DesiredMember;
+use crate::domain::identity::EmailAddress;
+use crate::domain::observed::Observed;
+use crate::domain::policy::Mode;
+use crate::manifests::{ObjectKey, Resolved};
+use crate::plan::action::Action;
+use crate::plan::{Plan, Stop};
+use crate::profile::Profile;
+
+pub use write::{write_all, write_strays};
+
+/// A look that came to its end.
+pub struct Looked {
+    /// The planner's word on the account as it is now.
+    pub plan: Plan,
+    /// The account as it is now.
+    pub observed: Observed,
+    /// How far we may go.
+    pub mode: Mode,
+    /// What the service did not do, by person.
+    pub refused: BTreeMap<EmailAddress, Trouble>,
+    /// What stopped the run before its end.
+    pub stopped: Option<Trouble>,
+    /// When to try again after that.
+    pub retry: Option<Next>,
+}
+
+/// Something that the service did not do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// For machines.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+impl From<&BackendError> for Trouble {
+    fn from(error: &BackendError) -> Self {
+        Self { reason: error.reason(), message: error.to_string() }
+    }
+}
+
+impl Trouble {
+    /// What became of actions that were not done.
+    pub fn of(outcomes: &[(Action, Outcome)]) -> BTreeMap<EmailAddress, Self> {
+        let troubled = outcomes.iter().filter_map(|(action, outcome)| {
+            outcome.error().map(|error| (action.person().clone(), Self::from(error)))
+        });
+        troubled.collect()
+    }
+}
+
+/// What a reconcile found.
+pub enum Finding {
+    /// The account was looked at.
+    Looked(Box<Looked>),
+    /// It was not.
+    Failed(ReconcileError),
+}
+
+impl Finding {
+    /// The look, if its word on people may be believed.
+    pub fn looked(&self) -> Result<&Looked, Trouble> {
+        match self {
+            Self::Looked(looked) => match &looked.plan.stop {
+                Some(stop @ Stop::ReadUntrusted(_)) => {
+                    Err(Trouble { reason: stop.reason(), message: stop.to_string() })
+                }
+                Some(Stop::Suspended | Stop::ClaimedByOther) | None => Ok(looked),
+            },
+            Self::Failed(error) => {
+                Err(Trouble { reason: error.reason(), message: error.to_string() })
+            }
+        }
+    }
+}
+
+/// Everything that statuses are made of.
+pub struct Picture<'a> {
+    /// What is declared.
+    pub resolved: &'a Resolved,
+    /// The profile, if there is one.
+    pub profile: Option<&'a Profile>,
+    /// What was found.
+    pub finding: &'a Finding,
+    /// What becomes of the objects that are being deleted.
+    pub verdicts: &'a BTreeMap<ObjectKey, Verdict>,
+    /// Declared people by object.
+    pub people: BTreeMap<ObjectKey, Vec<(&'a EmailAddress, &'a DesiredMember)>>,
+}
+
+impl<'a> Picture<'a> {
+    /// A picture of one account.
+    pub fn new(
+        resolved: &'a Resolved,
+        profile: Option<&'a Profile>,
+        finding: &'a Finding,
+        verdicts: &'a BTreeMap<ObjectKey, Verdict>,
+    ) -> Self {
+        let mut people: BTreeMap<ObjectKey, Vec<_>> = BTreeMap::new();
+        for (person, member) in &resolved.desired.people {
+            let origin = &member.origin;
+            let key = ObjectKey {
+                kind: origin.kind,
+                namespace: origin.namespace.clone(),
+                name: origin.name.clone(),
+            };
+            people.entry(key).or_default().push((person, member));
+        }
+        Self { resolved, profile, finding, verdicts, people }
+    }
+}
+
+/// A count as statuses carry it.
+fn number(count: impl TryInto<i32>) -> i32 {
+    count.try_into().unwrap_or(i32::MAX)
+}
+
+/// The text, or as much of it as fits into `max` characters.
+fn clip(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(max.saturating_sub(1)).chain(['…']).collect(),
+    }
+}

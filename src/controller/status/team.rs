@@ -1,0 +1,137 @@
+//! Status of a Team. Pure.
+
+use jiff::Timestamp;
+
+use crate::api::{PersonProblem, Team, TeamCounts, TeamStatus};
+use crate::controller::release::Verdict;
+use crate::controller::status::conditions::{Say, Says, Truth};
+use crate::controller::status::membership::{MESSAGE, rejection_says};
+use crate::controller::status::{Looked, Picture, clip, number, person};
+use crate::domain::desired::DesiredMember;
+use crate::domain::identity::EmailAddress;
+use crate::domain::policy::Mode;
+use crate::manifests::{ObjectKey, RejectedLine, Rejection};
+use crate::plan::{Rule, State};
+
+/// People with a problem that are named.
+const NAMED: usize = 10;
+
+/// The next status; `None`: what stands there is the best that can be said.
+pub fn next(
+    team: &Team,
+    key: &ObjectKey,
+    picture: &Picture<'_>,
+    now: Timestamp,
+) -> Option<TeamStatus> {
+    let deleted = team.metadata.deletion_timestamp.is_some();
+    let verdict = picture.verdicts.get(key);
+    if deleted && !matches!(verdict, Some(Verdict::Stays(_))) {
+        return None; // It is about to go.
+    }
+    let outcome = picture.resolved.outcomes.get(key)?;
+    if let Err(rejection) = &outcome.accepted {
+        return Some(rejected(team, rejection, now));
+    }
+    let mut next = TeamStatus::default();
+    let synced = match picture.finding.looked() {
+        Ok(looked) => {
+            if !deleted {
+                let people = picture.people.get(key).map_or(&[][..], Vec::as_slice);
+                describe(&mut next, team, looked, people, &outcome.lines);
+            }
+            synced(looked, verdict)
+        }
+        Err(trouble) => {
+            let known = team.status.as_ref().and_then(|status| status.observed_generation);
+            if known == team.metadata.generation && !deleted {
+                return None;
+            }
+            Say::unknown(trouble.reason, trouble.message)
+        }
+    };
+    let waits = matches!(verdict, Some(Verdict::Stays(Some(rule))) if rule.needs_person());
+    let stalled = waits.then(|| Say { truth: Truth::True, ..synced.clone() });
+    Some(finish(next, team, &Says { accepted: person::accepted(), synced, stalled }, now))
+}
+
+/// The status of a declaration that is not valid.
+pub fn rejected(team: &Team, rejection: &Rejection, now: Timestamp) -> TeamStatus {
+    finish(TeamStatus::default(), team, &rejection_says(rejection), now)
+}
+
+/// Single people never make the Team unready: their problems are counted and named.
+fn synced(looked: &Looked, verdict: Option<&Verdict>) -> Say {
+    if looked.mode == Mode::Observe {
+        return Say::yes(Rule::Observing.reason(), Rule::Observing.message());
+    }
+    if let Some(stop) = &looked.plan.stop {
+        return Say::unknown(stop.reason(), stop.to_string());
+    }
+    match verdict {
+        Some(Verdict::Stays(Some(rule))) => Say::no(rule.reason(), rule.message()),
+        Some(Verdict::Stays(None)) => Say::no(State::Removing.as_str(), State::Removing.message()),
+        Some(Verdict::Goes | Verdict::GoesRefused(_)) | None => {
+            Say::yes("Synced", "the account was looked at; people with a problem are counted")
+        }
+    }
+}
+
+fn finish(mut next: TeamStatus, team: &Team, says: &Says, now: Timestamp) -> TeamStatus {
+    let old = team.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    next.observed_generation = team.metadata.generation;
+    next.conditions = says.conditions(old, team.metadata.generation, now);
+    next
+}
+
+fn describe(
+    status: &mut TeamStatus,
+    team: &Team,
+    looked: &Looked,
+    people: &[(&EmailAddress, &DesiredMember)],
+    lines: &[RejectedLine],
+) {
+    let mut counts = TeamCounts { declared: number(team.spec.roster.len()), ..Default::default() };
+    let mut problems: Vec<(usize, PersonProblem)> = lines.iter().map(of_line).collect();
+    for (email, member) in people {
+        let Some(outlook) = looked.plan.people.get(*email) else { continue };
+        match outlook.state {
+            State::Active => counts.active += 1,
+            State::Pending => counts.pending += 1,
+            State::Queued => counts.queued += 1,
+            State::Trimmed => counts.trimmed += 1,
+            State::Planned
+            | State::Sending
+            | State::InDoubt
+            | State::Removing
+            | State::Expired
+            | State::Failed
+            | State::Lost
+            | State::OptedOut => {}
+        }
+        let says = person::says(looked, email, outlook);
+        if says.synced.truth != Truth::True {
+            let position = member.origin.position.unwrap_or(usize::MAX);
+            let line = team.spec.roster.get(position);
+            let written = line.map_or_else(|| email.to_string(), |line| line.email.clone());
+            let problem = PersonProblem {
+                email: clip(&written, 254),
+                state: Some(person::state(outlook.state)),
+                position: outlook.position.map(number),
+                message: clip(&says.synced.message, MESSAGE),
+            };
+            problems.push((position, problem));
+        }
+    }
+    counts.problems = number(problems.len());
+    problems.sort_by_key(|(position, _)| *position);
+    status.first_problems = problems.into_iter().take(NAMED).map(|(_, problem)| problem).collect();
+    status.counts = Some(counts);
+}
+
+/// A line that is not valid.
+fn of_line(line: &RejectedLine) -> (usize, PersonProblem) {
+    let RejectedLine { position, email, rejection } = line;
+    let message = clip(&rejection.text(), MESSAGE);
+    let email = clip(email, 254);
+    (*position, PersonProblem { email, state: None, position: None, message })
+}

@@ -1,0 +1,92 @@
+//! Which work a change makes.
+
+use std::sync::Arc;
+
+use kube::{Resource, ResourceExt as _};
+
+use crate::api::{Account, AccountClass, Membership, Team};
+use crate::controller::cache::{Change, Name};
+use crate::controller::context::{Context, Work};
+use crate::controller::object::Guarded;
+
+/// A class changed: all accounts of the class.
+pub fn class(ctx: &Context, change: &Change<AccountClass>) {
+    for class in sides(change) {
+        let class_name = class.meta().name.as_deref().unwrap_or_default();
+        for account in ctx.caches.accounts.all() {
+            if account.readable().is_some_and(|a| a.spec.class_name == class_name) {
+                ctx.queue.change(&Work::Account(Name::of(account.meta())));
+            }
+        }
+    }
+}
+
+/// An account changed: itself, those that name the same account, and what may have lost or found
+/// its account.
+pub fn account(ctx: &Context, change: &Change<Account>) {
+    for account in sides(change) {
+        let name = Name::of(account.meta());
+        ctx.queue.change(&Work::Strays(name.namespace.clone()));
+        ctx.queue.change(&Work::Account(name));
+    }
+    let Some(account) = sides(change).find_map(Guarded::readable) else { return };
+    for other in ctx.caches.accounts.all() {
+        let same = other.readable().is_some_and(|other| {
+            other.spec.class_name == account.spec.class_name
+                && other.spec.account_id == account.spec.account_id
+        });
+        if same {
+            ctx.queue.change(&Work::Account(Name::of(other.meta())));
+        }
+    }
+}
+
+/// A team changed: its account, and the memberships that may have lost or found their team.
+pub fn team(ctx: &Context, change: &Change<Team>) {
+    for team in sides(change) {
+        let namespace = team.namespace().unwrap_or_default();
+        match team.readable() {
+            Some(team) => wake_account_of(ctx, &namespace, team),
+            None => wake_namespace(ctx, &namespace),
+        }
+        ctx.queue.change(&Work::Strays(namespace));
+    }
+}
+
+/// A membership changed: the account of its team.
+pub fn membership(ctx: &Context, change: &Change<Membership>) {
+    for membership in sides(change) {
+        let namespace = membership.namespace().unwrap_or_default();
+        let team = membership.readable().and_then(|membership| {
+            let team = Name::new(namespace.clone(), &membership.spec.team_ref.name);
+            ctx.caches.teams.get(&team)?.readable().cloned()
+        });
+        match team {
+            Some(team) => wake_account_of(ctx, &namespace, &team),
+            // Whom it means cannot be told, so that it holds its person wherever they are.
+            None => wake_namespace(ctx, &namespace),
+        }
+    }
+}
+
+fn wake_account_of(ctx: &Context, namespace: &str, team: &Arc<Team>) {
+    let account = Name::new(namespace, &team.spec.account_ref.name);
+    if ctx.caches.accounts.get(&account).is_some() {
+        ctx.queue.change(&Work::Account(account));
+    } else {
+        wake_namespace(ctx, namespace);
+    }
+}
+
+/// All accounts of a namespace, and what belongs to none.
+fn wake_namespace(ctx: &Context, namespace: &str) {
+    ctx.queue.change(&Work::Strays(namespace.to_owned()));
+    for account in ctx.caches.accounts.in_namespace(namespace) {
+        ctx.queue.change(&Work::Account(Name::of(account.meta())));
+    }
+}
+
+/// The object before and after.
+fn sides<K>(change: &Change<K>) -> impl Iterator<Item = &Guarded<K>> {
+    change.old.iter().chain(&change.new)
+}

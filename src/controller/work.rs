@@ -1,0 +1,91 @@
+//! Works off the queue: fairly, several at a time, each behind a guard, and to the end on a stop.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::controller::context::{Context, Work};
+use crate::controller::error::ReconcileError;
+use crate::controller::queue::Next;
+use crate::controller::{account, strays};
+
+/// How long running reconciles may take to end after a stop; what is cut goes on after the next
+/// start from where it was.
+const DRAIN: Duration = Duration::from_secs(25);
+
+/// Works until `stop`, then lets what runs come to its end.
+pub async fn work(ctx: Arc<Context>, at_one_time: usize, stop: CancellationToken) {
+    let slots = Arc::new(Semaphore::new(at_one_time)); // First come, first served.
+    let tasks = TaskTracker::new();
+    loop {
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, ctx.queue.next().await)
+        };
+        let (slot, work) = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            next = next => next,
+        };
+        ctx.metrics.waiting(ctx.queue.depth());
+        let ctx = Arc::clone(&ctx);
+        tasks.spawn(async move {
+            let next = one(&ctx, &work).await;
+            ctx.queue.finish(&work, next);
+            ctx.metrics.waiting(ctx.queue.depth());
+            drop(slot);
+        });
+    }
+    tasks.close();
+    tracing::info!(running = tasks.len(), "stopping: letting what runs come to its end");
+    if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
+        tracing::warn!(running = tasks.len(), "stopped before everything came to its end");
+    }
+}
+
+/// Reconciles once, and says when to come back.
+async fn one(ctx: &Context, work: &Work) -> Next {
+    let began = Instant::now();
+    ctx.metrics.began();
+    let run = async {
+        match work {
+            Work::Account(name) => account::reconcile(ctx, name).await,
+            Work::Strays(namespace) => strays::reconcile(ctx, namespace).await,
+        }
+    };
+    let outcome = AssertUnwindSafe(run).catch_unwind().await;
+    let outcome = outcome.unwrap_or(Err(ReconcileError::Panicked));
+    let result = outcome.as_ref().err().map_or("ok", ReconcileError::reason);
+    ctx.metrics.ended(result, began.elapsed());
+    match outcome {
+        Ok(next) => next,
+        Err(error) => {
+            tell(work, &error);
+            error.retry()
+        }
+    }
+}
+
+/// Logs a failure, here and nowhere else.
+fn tell(work: &Work, error: &ReconcileError) {
+    let reason = error.reason();
+    match work {
+        Work::Account(name) => tracing::warn!(
+            account.namespace = name.namespace,
+            account.name = name.name,
+            reason,
+            "account {}/{}: {error}",
+            name.namespace,
+            name.name,
+        ),
+        Work::Strays(namespace) => {
+            tracing::warn!(namespace, reason, "namespace {namespace}: {error}");
+        }
+    }
+}

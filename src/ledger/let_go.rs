@@ -1,0 +1,40 @@
+//! Forgets that people are ours, without a look at the account: nobody loses anything by it.
+
+use crate::domain::desired::DeletionPolicy;
+use crate::domain::identity::{EmailAddress, PersonHash};
+use crate::ledger::Ledger;
+use crate::ledger::error::LedgerError;
+use crate::ledger::record::Entry;
+
+impl Ledger {
+    /// Lets go of one person: what was declared of them is over, and they stay as they are.
+    /// Recorded with the next write of the pages.
+    pub fn let_go_of(&mut self, person: &EmailAddress) {
+        let Some(head) = &self.head else { return };
+        let hash = person.hashed(&head.salt);
+        self.let_go_of_hash(&hash);
+    }
+
+    /// Lets go of everyone, and records it.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] when it could not be recorded.
+    pub async fn let_go_of_all(&mut self) -> Result<(), LedgerError> {
+        let everyone: Vec<PersonHash> = self.people.keys().cloned().collect();
+        for hash in everyone {
+            self.let_go_of_hash(&hash);
+        }
+        self.write_pages().await
+    }
+
+    fn let_go_of_hash(&mut self, hash: &PersonHash) {
+        let Some(Entry { record, invite: _ }) = self.people.get_mut(hash) else { return };
+        let known = record.clone();
+        (record.owned, record.held, record.paid) = (false, false, None);
+        record.deletion_policy = DeletionPolicy::Retain;
+        if *record != known {
+            self.changed.insert(self.layout.page_of(hash));
+        }
+    }
+}

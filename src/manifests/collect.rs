@@ -1,0 +1,271 @@
+//! Reads every person out of the objects of one account.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::ResourceExt as _;
+
+use crate::api;
+use crate::api::Membership;
+use crate::api::Team;
+use crate::domain::desired::{DeletionPolicy, Origin};
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::RoleName;
+use crate::manifests::accounts::Declarations;
+use crate::manifests::people::Candidate;
+use crate::manifests::people::Roles;
+use crate::manifests::people::address;
+use crate::manifests::reason::Reason;
+use crate::manifests::reason::Rejection;
+use crate::manifests::resolve::FirstSeen;
+use crate::manifests::resolve::Leaving;
+use crate::manifests::resolve::Outcome;
+use crate::manifests::resolve::RejectedLine;
+use crate::manifests::source::ObjectKey;
+use crate::manifests::source::membership_key;
+use crate::manifests::source::team_key;
+use crate::manifests::terms::grantable_roles;
+use crate::profile::Profile;
+
+/// What the objects of one account declare.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// Declarations of people, several of one person among them.
+    pub candidates: Vec<Candidate>,
+    /// People of objects that are being deleted.
+    pub leaving: Vec<Leaving>,
+    /// Acceptance of each object.
+    pub outcomes: BTreeMap<ObjectKey, Outcome>,
+}
+
+/// Reads every team and membership.
+pub fn collect(
+    declarations: &Declarations,
+    profile: Option<&Profile>,
+    first_seen: FirstSeen<'_>,
+) -> Collected {
+    let grantable = grantable_roles(&declarations.account.object.spec);
+    let roles = profile.map(|profile| Roles { profile, grantable: &grantable });
+    let mut collector = Collector { roles, first_seen, collected: Collected::default() };
+    for team in &declarations.teams {
+        collector.team(&team.object);
+    }
+    let going: BTreeSet<String> = declarations
+        .teams
+        .iter()
+        .filter(|team| team.object.metadata.deletion_timestamp.is_some())
+        .map(|team| team.object.name_any())
+        .collect();
+    for membership in &declarations.memberships {
+        collector.membership(&membership.object, &going);
+    }
+    for team in &declarations.stray_teams {
+        collector.stray_team(&team.object);
+    }
+    for membership in &declarations.stray_memberships {
+        collector.stray_membership(&membership.object);
+    }
+    collector.collected
+}
+
+/// Why an object of an account that is not accepted is not accepted either.
+pub fn account_not_accepted() -> Rejection {
+    let message = "the Account is not accepted";
+    let hint = "see the Account's condition Accepted";
+    Rejection::new(Reason::ParentNotAccepted, "", message, hint)
+}
+
+/// Why the people of an object that belongs to no account are left as they are.
+fn stray() -> Rejection {
+    Rejection::new(Reason::NotFound, "", "belongs to no Account", "correct its reference")
+}
+
+/// The state of reading.
+struct Collector<'a> {
+    /// What roles may be given; `None` while there is no profile.
+    roles: Option<Roles<'a>>,
+    /// Age of declarations.
+    first_seen: FirstSeen<'a>,
+    /// What was read.
+    collected: Collected,
+}
+
+/// What a declaration says of a person besides the role.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    /// The address as it was written.
+    email: &'a str,
+    /// Raised to invite again.
+    invite_epoch: i64,
+    /// What the end of the declaration does.
+    deletion_policy: DeletionPolicy,
+}
+
+impl Collector<'_> {
+    /// Reads a team.
+    fn team(&mut self, team: &Team) {
+        let key = team_key(team);
+        let outcome = if team.metadata.deletion_timestamp.is_some() {
+            self.leaving_team(&key, team);
+            Outcome::accepted()
+        } else {
+            self.live_team(&key, team)
+        };
+        self.collected.outcomes.insert(key, outcome);
+    }
+
+    /// Reads the people of a team that is being deleted.
+    fn leaving_team(&mut self, key: &ObjectKey, team: &Team) {
+        for (position, line) in team.spec.roster.iter().enumerate() {
+            if let Ok(person) = EmailAddress::parse(&line.email) {
+                self.leave(origin(key, Some(position)), person, team.spec.deletion_policy);
+            }
+        }
+    }
+
+    /// Reads the people of a team. A line that is not valid is reported, and the good ones go on
+    /// (PO-03).
+    fn live_team(&mut self, key: &ObjectKey, team: &Team) -> Outcome {
+        let default = team
+            .spec
+            .default_role
+            .as_deref()
+            .map(|role| self.check(role, "/spec/defaultRole".to_owned()));
+        let accepted = default.clone().transpose().map(|_| ());
+        let mut lines = Vec::new();
+        for (position, line) in team.spec.roster.iter().enumerate() {
+            let role = match (&line.role, &default) {
+                (Some(role), _) => self.check(role, format!("/spec/roster/{position}/role")),
+                (None, Some(default)) => default.clone(),
+                (None, None) => Err(no_role(position)),
+            };
+            let person = address(&line.email, format!("/spec/roster/{position}/email"));
+            for wrong in [person.as_ref().err(), role.as_ref().err()].into_iter().flatten() {
+                // What is wrong with the whole object is said once, of the object.
+                if wrong.pointer.starts_with("/spec/roster") {
+                    let (email, rejection) = (line.email.clone(), wrong.clone());
+                    lines.push(RejectedLine { position, email, rejection });
+                }
+            }
+            if let Ok(person) = person {
+                let (invite_epoch, policy) = (line.invite_epoch, team.spec.deletion_policy);
+                let deletion_policy = deletion_policy(policy);
+                let said = Line { email: &line.email, invite_epoch, deletion_policy };
+                let role = accepted.clone().and(role);
+                self.declare(origin(key, Some(position)), person, role, said);
+            }
+        }
+        Outcome { accepted, more: Vec::new(), lines }
+    }
+
+    /// Reads a membership; `going` are the teams that are being deleted.
+    fn membership(&mut self, membership: &Membership, going: &BTreeSet<String>) {
+        let key = membership_key(membership);
+        let person = address(&membership.spec.email, "/spec/email".to_owned());
+        let policy = membership.spec.deletion_policy;
+        if membership.metadata.deletion_timestamp.is_some() {
+            if let Ok(person) = person {
+                self.leave(origin(&key, None), person, policy);
+            }
+            self.collected.outcomes.insert(key, Outcome::accepted());
+            return;
+        }
+        let team = team_stays(&membership.spec.team_ref.name, going);
+        let role = team.and_then(|()| self.check(&membership.spec.role, "/spec/role".to_owned()));
+        let wrong = [person.as_ref().err(), role.as_ref().err()];
+        let outcome = Outcome::with(wrong.into_iter().flatten().cloned().collect());
+        if let Ok(person) = person {
+            let invite_epoch = membership.spec.invite_epoch;
+            let (email, deletion_policy) = (&membership.spec.email, deletion_policy(policy));
+            let said = Line { email, invite_epoch, deletion_policy };
+            self.declare(origin(&key, None), person, role, said);
+        }
+        self.collected.outcomes.insert(key, outcome);
+    }
+
+    /// Reads the people of a team that belongs to no account: they are left as they are.
+    fn stray_team(&mut self, team: &Team) {
+        if team.metadata.deletion_timestamp.is_some() {
+            return;
+        }
+        let key = team_key(team);
+        for (position, line) in team.spec.roster.iter().enumerate() {
+            self.stray(origin(&key, Some(position)), &line.email);
+        }
+    }
+
+    /// Reads the person of a membership that belongs to no account: left as they are.
+    fn stray_membership(&mut self, membership: &Membership) {
+        if membership.metadata.deletion_timestamp.is_none() {
+            self.stray(origin(&membership_key(membership), None), &membership.spec.email);
+        }
+    }
+
+    /// Declares a person of an object that belongs to no account.
+    fn stray(&mut self, origin: Origin, email: &str) {
+        if let Ok(person) = EmailAddress::parse(email) {
+            let said = Line { email, invite_epoch: 0, deletion_policy: DeletionPolicy::Retain };
+            self.declare(origin, person, Err(stray()), said);
+        }
+    }
+
+    /// Checks a role; without a profile no role is known.
+    fn check(&self, role: &str, pointer: String) -> Result<RoleName, Rejection> {
+        match self.roles {
+            Some(roles) => roles.check(role, pointer),
+            None => Err(account_not_accepted()),
+        }
+    }
+
+    /// Adds a declaration.
+    fn declare(
+        &mut self,
+        origin: Origin,
+        person: EmailAddress,
+        role: Result<RoleName, Rejection>,
+        said: Line<'_>,
+    ) {
+        let first_seen = (self.first_seen)(&person, &origin);
+        let Line { email, invite_epoch, deletion_policy } = said;
+        let email = email.to_owned();
+        let candidate =
+            Candidate { person, email, origin, role, invite_epoch, deletion_policy, first_seen };
+        self.collected.candidates.push(candidate);
+    }
+
+    /// Adds a person whose declaration goes.
+    fn leave(&mut self, origin: Origin, person: EmailAddress, policy: api::DeletionPolicy) {
+        let deletion_policy = deletion_policy(policy);
+        self.collected.leaving.push(Leaving { origin, person, deletion_policy });
+    }
+}
+
+/// Why a roster line without a role is not valid.
+fn no_role(position: usize) -> Rejection {
+    let pointer = format!("/spec/roster/{position}");
+    let hint = "give the line a `role`, or the Team a `defaultRole`";
+    Rejection::new(Reason::UnknownRole, pointer, "gives no role", hint)
+}
+
+/// Refuses a membership of a team that is being deleted.
+fn team_stays(team: &str, going: &BTreeSet<String>) -> Result<(), Rejection> {
+    if !going.contains(team) {
+        return Ok(());
+    }
+    let message = format!("Team `{team}` is being deleted");
+    let hint = "delete this Membership too, or make the Team again";
+    Err(Rejection::new(Reason::ParentNotAccepted, "/spec/teamRef/name", message, hint))
+}
+
+/// A place in an object.
+fn origin(key: &ObjectKey, position: Option<usize>) -> Origin {
+    let ObjectKey { kind, namespace, name } = key.clone();
+    Origin { kind, namespace, name, position }
+}
+
+/// The policy as a word of the problem.
+fn deletion_policy(policy: api::DeletionPolicy) -> DeletionPolicy {
+    match policy {
+        api::DeletionPolicy::Revoke => DeletionPolicy::Revoke,
+        api::DeletionPolicy::Retain => DeletionPolicy::Retain,
+    }
+}

@@ -1,0 +1,40 @@
+//! Manifests to domain, for cluster and files alike.
+//!
+//! Only `read` touches files. `resolve` is pure: what is declared for one account goes in, what the
+//! planner needs and every problem come out.
+
+mod accounts;
+mod collect;
+mod documents;
+mod duration;
+mod metadata;
+mod people;
+mod read;
+mod reason;
+mod resolve;
+mod schema;
+mod source;
+mod terms;
+
+pub use crate::manifests::accounts::Declarations;
+pub use crate::manifests::accounts::Objects;
+pub use crate::manifests::accounts::Sorted;
+pub use crate::manifests::read::Files;
+pub use crate::manifests::read::read;
+pub use crate::manifests::reason::Reason;
+pub use crate::manifests::reason::Rejection;
+pub use crate::manifests::resolve::FirstSeen;
+pub use crate::manifests::resolve::Leaving;
+pub use crate::manifests::resolve::Outcome;
+pub use crate::manifests::resolve::RejectedLine;
+pub use crate::manifests::resolve::Resolved;
+pub use crate::manifests::resolve::resolve;
+pub use crate::manifests::source::DEFAULT_NAMESPACE;
+pub use crate::manifests::source::Declared;
+pub use crate::manifests::source::ObjectKey;
+pub use crate::manifests::source::Source;
+pub use crate::manifests::source::namespace;
+pub use crate::manifests::terms::APPROVE_ANNOTATION;
+
+#[cfg(test)]
+mod tests;

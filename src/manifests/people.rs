@@ -1,0 +1,162 @@
+//! Who is declared by which object, in which role, and which declaration of a person counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin};
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::RoleName;
+use crate::manifests::reason::Reason;
+use crate::manifests::reason::Rejection;
+use crate::manifests::source::ObjectKey;
+use crate::manifests::source::quote;
+use crate::manifests::terms::list;
+use crate::manifests::terms::unknown_role;
+use crate::profile::Profile;
+
+/// What roles may be given.
+#[derive(Clone, Copy)]
+pub struct Roles<'a> {
+    /// The profile.
+    pub profile: &'a Profile,
+    /// Protected roles that this account's declarations may give.
+    pub grantable: &'a BTreeSet<RoleName>,
+}
+
+/// One declaration of one person.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The person.
+    pub person: EmailAddress,
+    /// The address as it was written.
+    pub email: String,
+    /// Where.
+    pub origin: Origin,
+    /// Role, or why the declaration is not valid.
+    pub role: Result<RoleName, Rejection>,
+    /// Raised to invite again.
+    pub invite_epoch: i64,
+    /// What the end of the declaration does.
+    pub deletion_policy: DeletionPolicy,
+    /// When the declaration was first seen; `None`: now.
+    pub first_seen: Option<Timestamp>,
+}
+
+/// A declaration that lost against an older one.
+#[derive(Clone, Debug)]
+pub struct Loser {
+    /// The declaration.
+    pub origin: Origin,
+    /// The address as it was written.
+    pub email: String,
+    /// Why.
+    pub rejection: Rejection,
+}
+
+impl Roles<'_> {
+    /// The role that `text` names.
+    ///
+    /// # Errors
+    ///
+    /// It is not one of the profile's, cannot be given by an invitation, or is protected and the
+    /// account's `grantableRoles` does not name it.
+    pub fn check(self, text: &str, pointer: String) -> Result<RoleName, Rejection> {
+        let name = RoleName(text.to_owned());
+        let Some(role) = self.profile.role(&name) else {
+            return Err(unknown_role(self.profile, text, pointer));
+        };
+        if !role.invitable {
+            let message = format!("role `{name}` cannot be given by an invitation");
+            let invitable = self.profile.roles.iter().filter(|role| role.invitable);
+            let hint =
+                format!("roles that can: {}", list(invitable.map(|role| role.name.as_str())));
+            return Err(Rejection::new(Reason::RoleNotInvitable, pointer, message, hint));
+        }
+        if role.protected && !self.grantable.contains(&name) {
+            let message = format!("role `{name}` is protected");
+            let hint = format!("add `{name}` to spec.grantableRoles of the Account");
+            return Err(Rejection::new(Reason::RoleNotGrantable, pointer, message, hint));
+        }
+        Ok(name)
+    }
+}
+
+/// Reads an address.
+///
+/// # Errors
+///
+/// It cannot be the address of a mailbox.
+pub fn address(text: &str, pointer: String) -> Result<EmailAddress, Rejection> {
+    EmailAddress::parse(text).map_err(|error| {
+        let message = format!("{} {error}", quote(text));
+        let hint = "write it as `name@example.com`";
+        Rejection::new(Reason::InvalidAddress, pointer, message, hint)
+    })
+}
+
+/// Chooses for each person the declaration that counts: the one that was first seen first; ties by
+/// position in the roster, then by name, then by kind. The choice does not depend on the order of
+/// `candidates`.
+///
+/// If the one that counts is not valid, the person is left as is: a younger declaration must not
+/// take over because someone broke the older. Time O(n log n).
+pub fn choose(candidates: Vec<Candidate>) -> (Desired, Vec<Loser>) {
+    let mut by_person: BTreeMap<EmailAddress, Vec<Candidate>> = BTreeMap::new();
+    for candidate in candidates {
+        by_person.entry(candidate.person.clone()).or_default().push(candidate);
+    }
+    let (mut desired, mut losers) = (Desired::default(), Vec::new());
+    for (person, mut candidates) in by_person {
+        candidates.sort_by(|a, b| rank(a).cmp(&rank(b)));
+        let mut candidates = candidates.into_iter();
+        let Some(winner) = candidates.next() else { continue };
+        losers.extend(
+            candidates.filter(|loser| loser.role.is_ok()).map(|loser| lost(loser, &winner.origin)),
+        );
+        match winner.role {
+            Ok(role) => {
+                let member = DesiredMember {
+                    role,
+                    invite_epoch: winner.invite_epoch,
+                    deletion_policy: winner.deletion_policy,
+                    origin: winner.origin,
+                };
+                desired.people.insert(person, member);
+            }
+            Err(_) => {
+                desired.frozen.insert(person);
+            }
+        }
+    }
+    (desired, losers)
+}
+
+/// Order of declarations of one person; the least counts.
+fn rank(candidate: &Candidate) -> impl Ord + '_ {
+    let Origin { kind, namespace, name, position } = &candidate.origin;
+    let age = candidate.first_seen;
+    (age.is_none(), age, position.unwrap_or(0), name, kind, namespace)
+}
+
+/// Why a declaration that is valid does not count.
+fn lost(loser: Candidate, winner: &Origin) -> Loser {
+    let pointer = match loser.origin.position {
+        Some(position) => format!("/spec/roster/{position}/email"),
+        None => "/spec/email".to_owned(),
+    };
+    let message = format!("`{}` is declared already by {}", loser.person, describe(winner));
+    let hint = "keep one of the two; the older counts";
+    let rejection = Rejection::new(Reason::Conflict, pointer, message, hint);
+    Loser { origin: loser.origin, email: loser.email, rejection }
+}
+
+/// A declaration in words: `Team web/core (spec.roster[3])`.
+fn describe(origin: &Origin) -> String {
+    let Origin { kind, namespace, name, position } = origin;
+    let object = ObjectKey { kind: *kind, namespace: namespace.clone(), name: name.clone() };
+    match position {
+        Some(position) => format!("{object} (spec.roster[{position}])"),
+        None => object.to_string(),
+    }
+}

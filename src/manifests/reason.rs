@@ -1,0 +1,84 @@
+//! Why a declaration is not accepted.
+
+/// Reason of `Accepted=False`. Part of the API: never renamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// A value that is not of the form it must have.
+    InvalidSpec,
+    /// An e-mail address that cannot be one.
+    InvalidAddress,
+    /// A role that the profile does not have, or none where one is needed.
+    UnknownRole,
+    /// A role that no invitation can give.
+    RoleNotInvitable,
+    /// A protected role that the account's `grantableRoles` does not name.
+    RoleNotGrantable,
+    /// A reference to nothing.
+    NotFound,
+    /// Somebody else declared this person before.
+    Conflict,
+    /// The class names a profile that there is not.
+    UnknownProfile,
+    /// The profile cannot do what the account asks for.
+    ProfileCannot,
+    /// Something that this version does not do yet.
+    NotServed,
+    /// The account or the team that this object belongs to is not accepted.
+    ParentNotAccepted,
+}
+
+impl Reason {
+    /// The reason as it stands in a condition.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidSpec => "InvalidSpec",
+            Self::InvalidAddress => "InvalidAddress",
+            Self::UnknownRole => "UnknownRole",
+            Self::RoleNotInvitable => "RoleNotInvitable",
+            Self::RoleNotGrantable => "RoleNotGrantable",
+            Self::NotFound => "NotFound",
+            Self::Conflict => "Conflict",
+            Self::UnknownProfile => "UnknownProfile",
+            Self::ProfileCannot => "ProfileCannot",
+            Self::NotServed => "NotServed",
+            Self::ParentNotAccepted => "ParentNotAccepted",
+        }
+    }
+}
+
+/// Why something is not accepted, for machines and for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// For machines.
+    pub reason: Reason,
+    /// Where in the object, as a JSON pointer (RFC 6901).
+    pub pointer: String,
+    /// For people: what is wrong.
+    pub message: String,
+    /// For people: what to do next.
+    pub hint: String,
+}
+
+impl Rejection {
+    /// Says that the value at `pointer` is wrong.
+    pub(super) fn new(
+        reason: Reason,
+        pointer: impl Into<String>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self { reason, pointer: pointer.into(), message: message.into(), hint: hint.into() }
+    }
+
+    /// What is wrong and what to do, in one text, for the message of a condition.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let field = super::source::field(&self.pointer);
+        if field.is_empty() {
+            format!("{}; {}", self.message, self.hint)
+        } else {
+            format!("{field}: {}; {}", self.message, self.hint)
+        }
+    }
+}

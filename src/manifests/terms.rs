@@ -1,0 +1,195 @@
+//! How far we may go with an account: the Account's spec and its class against the profile.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use kube::ResourceExt as _;
+
+use crate::api;
+use crate::domain::keys::{HoldDigest, RoleName};
+use crate::domain::policy::{Mode, OnSeatShortage, Policy, RemovalPolicy};
+use crate::manifests::accounts::Declarations;
+use crate::manifests::duration;
+use crate::manifests::reason::Reason;
+use crate::manifests::reason::Rejection;
+use crate::manifests::source::quote;
+use crate::profile::OnShrink;
+use crate::profile::Profile;
+use crate::profile::Teams;
+use crate::profile::built_in_names;
+use crate::yaml::nearest;
+
+/// Annotation of an Account by which a person lets a held set run: its value is the digest.
+pub const APPROVE_ANNOTATION: &str = "seatkeeper.dev/approve";
+
+/// The policy of an account and how often it is looked at.
+///
+/// # Errors
+///
+/// Everything that is wrong with the account, its class or its profile.
+pub fn terms(
+    declarations: &Declarations,
+    profile: Option<&Profile>,
+) -> Result<(Policy, Duration), Vec<Rejection>> {
+    let mut wrong = references(declarations, profile);
+    let spec = &declarations.account.object.spec;
+    if let Some(profile) = profile {
+        wrong.extend(against_profile(spec, profile));
+    }
+    let removals = checked(removals(&spec.removals), &mut wrong);
+    let resync = checked(duration_at("/spec/resync", &spec.resync), &mut wrong);
+    match (removals, resync, &declarations.class) {
+        (Some(removals), Some(resync), Some(class)) if wrong.is_empty() => {
+            let policy = Policy {
+                mode: mode(spec.mode),
+                suspend: spec.suspend,
+                removals,
+                on_seat_shortage: on_seat_shortage(spec.on_seat_shortage),
+                grantable_roles: grantable_roles(spec),
+                invitations_per_hour: u32::try_from(class.object.spec.limits.invitations_per_hour)
+                    .ok(),
+                approval: approval(&declarations.account.object),
+            };
+            Ok((policy, resync))
+        }
+        _ => Err(wrong),
+    }
+}
+
+/// Protected roles that declarations of this account may give.
+pub fn grantable_roles(spec: &api::AccountSpec) -> BTreeSet<RoleName> {
+    spec.grantable_roles.iter().map(|role| RoleName(role.clone())).collect()
+}
+
+/// The value, or one more rejection.
+fn checked<T>(result: Result<T, Rejection>, wrong: &mut Vec<Rejection>) -> Option<T> {
+    result.map_err(|rejection| wrong.push(rejection)).ok()
+}
+
+/// What the account names: its class, the class's profile, an account that is nobody else's.
+fn references(declarations: &Declarations, profile: Option<&Profile>) -> Vec<Rejection> {
+    let mut wrong = Vec::new();
+    let class_name = &declarations.account.object.spec.class_name;
+    if let Some(rival) = &declarations.rival {
+        let message = format!("{rival} keeps this account already");
+        let hint = "delete one of the two; Teams and Memberships can name the other";
+        wrong.push(Rejection::new(Reason::Conflict, "/spec/accountId", message, hint));
+    }
+    match (&declarations.class, profile) {
+        (None, _) => {
+            let message = format!("there is no AccountClass {}", quote(class_name));
+            let hint = "make that AccountClass, or name one that there is";
+            wrong.push(Rejection::new(Reason::NotFound, "/spec/className", message, hint));
+        }
+        (Some(class), None) => {
+            wrong.push(unknown_profile(&class.object.spec.profile, class_name));
+        }
+        (Some(_), Some(_)) => (),
+    }
+    wrong
+}
+
+/// A class whose profile there is not.
+fn unknown_profile(name: &str, class_name: &str) -> Rejection {
+    let message =
+        format!("AccountClass {} names unknown profile {}", quote(class_name), quote(name));
+    let known = || built_in_names().iter().copied();
+    let hint = match nearest(name, known()) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => format!("built-in profiles are {}", list(known())),
+    };
+    Rejection::new(Reason::UnknownProfile, "/spec/className", message, hint)
+}
+
+/// What the profile has to allow.
+fn against_profile(spec: &api::AccountSpec, profile: &Profile) -> Vec<Rejection> {
+    let mut wrong = Vec::new();
+    if profile.teams == Teams::Many {
+        let message =
+            format!("profile `{}` has many teams in an account: not served yet", profile.name);
+        let hint = "use a class whose profile has one team in an account";
+        wrong.push(Rejection::new(Reason::NotServed, "/spec/className", message, hint));
+    }
+    if spec.on_seat_shortage == api::OnSeatShortage::Trim
+        && profile.seats.on_shrink == OnShrink::Keep
+    {
+        let message = format!("profile `{}` does not trim people over the limit", profile.name);
+        let hint = "set `Hold`, or leave the field out";
+        wrong.push(Rejection::new(Reason::ProfileCannot, "/spec/onSeatShortage", message, hint));
+    }
+    for (position, role) in spec.grantable_roles.iter().enumerate() {
+        if profile.role(&RoleName(role.clone())).is_none() {
+            let pointer = format!("/spec/grantableRoles/{position}");
+            wrong.push(unknown_role(profile, role, pointer));
+        }
+    }
+    wrong
+}
+
+/// A word that is no role of the profile.
+pub fn unknown_role(profile: &Profile, role: &str, pointer: String) -> Rejection {
+    let message = format!("{} is not a role of profile `{}`", quote(role), profile.name);
+    let known = || profile.roles.iter().map(|role| role.name.as_str());
+    let hint = match nearest(role, known()) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => format!("its roles are {}", list(known())),
+    };
+    Rejection::new(Reason::UnknownRole, pointer, message, hint)
+}
+
+/// Words as a list for people: `a`, `b`.
+pub fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The brake's limits.
+fn removals(spec: &api::Removals) -> Result<RemovalPolicy, Rejection> {
+    let api::Removals { max_count, max_percent, max_total, window, settle } = spec;
+    Ok(RemovalPolicy {
+        max_count: count_at("/spec/removals/maxCount", *max_count)?,
+        max_percent: count_at("/spec/removals/maxPercent", *max_percent)?,
+        max_total: count_at("/spec/removals/maxTotal", *max_total)?,
+        window: duration_at("/spec/removals/window", window)?,
+        settle: duration_at("/spec/removals/settle", settle)?,
+    })
+}
+
+/// A number that is not negative.
+fn count_at(pointer: &str, value: i32) -> Result<u32, Rejection> {
+    u32::try_from(value).map_err(|_| {
+        Rejection::new(Reason::InvalidSpec, pointer, "must not be negative", "give 0 or more")
+    })
+}
+
+/// A duration.
+fn duration_at(pointer: &str, text: &str) -> Result<Duration, Rejection> {
+    duration::parse(text).ok_or_else(|| {
+        let message = format!("{} is not a duration", quote(text));
+        let hint = "write a whole number with `s`, `m`, `h` or `d`, as `10m`";
+        Rejection::new(Reason::InvalidSpec, pointer, message, hint)
+    })
+}
+
+/// The approval that a person put on the account.
+fn approval(account: &api::Account) -> Option<HoldDigest> {
+    let digest = account.annotations().get(APPROVE_ANNOTATION)?.trim();
+    (!digest.is_empty()).then(|| HoldDigest(digest.to_owned()))
+}
+
+/// The mode as a word of the problem.
+fn mode(mode: api::Mode) -> Mode {
+    match mode {
+        api::Mode::Observe => Mode::Observe,
+        api::Mode::Invite => Mode::Invite,
+        api::Mode::Manage => Mode::Manage,
+        api::Mode::Exclusive => Mode::Exclusive,
+    }
+}
+
+/// The choice as a word of the problem.
+fn on_seat_shortage(choice: api::OnSeatShortage) -> OnSeatShortage {
+    match choice {
+        api::OnSeatShortage::Hold => OnSeatShortage::Hold,
+        api::OnSeatShortage::Trim => OnSeatShortage::Trim,
+    }
+}

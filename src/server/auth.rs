@@ -1,0 +1,106 @@
+//! Who asks: bearer tokens on `/v1`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{AUTHORIZATION, IF_MATCH, IF_NONE_MATCH};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
+
+use crate::server::Service;
+use crate::server::change::Precondition;
+use crate::server::error::ApiError;
+use crate::server::ids;
+use crate::server::permission::{Actor, Scope};
+use crate::server::store::tokens;
+use crate::wire::IDEMPOTENCY_KEY;
+
+/// Longest idempotency key, in bytes.
+const MAX_KEY: usize = 255;
+
+/// One call of the account API: who, and under which conditions.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// Who asks.
+    pub actor: Actor,
+    /// Method.
+    pub method: Method,
+    /// Path, without the query.
+    pub path: String,
+    /// `Idempotency-Key`.
+    pub key: Option<String>,
+    if_match: Option<Precondition>,
+    if_none_match: Vec<String>,
+}
+
+impl Call {
+    /// `If-Match`, which this call must have.
+    pub fn precondition(&self) -> Result<&Precondition, ApiError> {
+        self.if_match.as_ref().ok_or(ApiError::PreconditionRequired)
+    }
+
+    /// True if the caller has what bears this etag.
+    pub fn has(&self, etag: &str) -> bool {
+        self.if_none_match.iter().any(|held| held == etag || held == "*")
+    }
+}
+
+impl FromRequestParts<Arc<Service>> for Call {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        service: &Arc<Service>,
+    ) -> Result<Self, ApiError> {
+        let actor = actor(service, &parts.headers).await?;
+        Ok(Self {
+            actor,
+            method: parts.method.clone(),
+            path: parts.uri.path().to_owned(),
+            key: key(&parts.headers)?,
+            if_match: precondition(&parts.headers),
+            if_none_match: etags(&parts.headers, IF_NONE_MATCH.as_str()),
+        })
+    }
+}
+
+async fn actor(service: &Arc<Service>, headers: &HeaderMap) -> Result<Actor, ApiError> {
+    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let (scheme, token) =
+        header.and_then(|header| header.split_once(' ')).ok_or(ApiError::Unauthenticated)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(ApiError::Unauthenticated);
+    }
+    let mut snapshot = service.store.snapshot().await?;
+    let row = tokens::valid(&mut snapshot, &ids::hash(token.trim()), service.now()).await?;
+    let row = row.ok_or(ApiError::Unauthenticated)?;
+    Ok(match row.account_id {
+        None => Actor::Vendor { id: row.id },
+        Some(account_id) => {
+            let scopes: BTreeSet<_> = row.scopes.split(' ').filter_map(Scope::parse).collect();
+            Actor::Token { id: row.id, account_id, scopes }
+        }
+    })
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    match value.to_str() {
+        Ok(key) if (1..=MAX_KEY).contains(&key.len()) => Ok(Some(key.to_owned())),
+        _ => Err(ApiError::field("", "Idempotency-Key has 1 to 255 visible ASCII characters")),
+    }
+}
+
+fn precondition(headers: &HeaderMap) -> Option<Precondition> {
+    headers.get(IF_MATCH)?;
+    let etags = etags(headers, IF_MATCH.as_str());
+    let any = etags.iter().any(|etag| etag == "*");
+    Some(if any { Precondition::Any } else { Precondition::Etags(etags) })
+}
+
+/// The etags of a header. A weak one never matches. Source: RFC 9110, 13.1.1.
+fn etags(headers: &HeaderMap, name: &str) -> Vec<String> {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(|etag| etag.trim().to_owned()).collect()
+}

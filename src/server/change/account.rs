@@ -1,0 +1,156 @@
+//! Accounts: opened, renamed, claimed.
+
+use std::sync::Arc;
+
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::RoleName;
+use crate::server::Service;
+use crate::server::change::{Change, Precondition, seats};
+use crate::server::error::ApiError;
+use crate::server::permission::{Actor, Right};
+use crate::server::store::Tx;
+use crate::server::store::accounts::{self, AccountRow};
+use crate::server::store::members::{self, MemberRow};
+use crate::server::views;
+use crate::wire::{AccountPatch, Claim, MemberState, NewAccount};
+
+/// Opens an account; whoever opens it is its owner (NP-04).
+pub(crate) async fn open(
+    service: &Arc<Service>,
+    mut tx: Tx,
+    actor: Actor,
+    request: &NewAccount,
+    owner_name: Option<String>,
+) -> Result<Change, ApiError> {
+    let NewAccount { name, slug, profile, owner_email } = request;
+    must_be_name(name)?;
+    must_be_slug(slug)?;
+    let rules = service
+        .profile(profile)
+        .map_err(|_| ApiError::field("/profile", "is not a profile of this service"))?;
+    let owner = EmailAddress::parse(owner_email)
+        .map_err(|error| ApiError::field("/owner_email", error.to_string()))?;
+    let now = service.now();
+    let account = AccountRow {
+        id: service.ids.next("acc", now),
+        slug: slug.clone(),
+        name: name.clone(),
+        profile: profile.clone(),
+        disabled: false,
+        created_at: now,
+        claim: None,
+        over_limit_since: None,
+        enforce_at: None,
+        reinstate_at: None,
+        position: 0,
+        version: 1,
+    };
+    accounts::insert(&mut tx, &account).await?;
+    let mut change = Change::on(service, tx, account, actor)?;
+    let id = change.account.id.clone();
+    change.record("account.opened", &id, None::<()>, Some(request)).await?;
+    let role = rules.opening_role().or(rules.roles.first()).map(|role| role.name.clone());
+    let role = role.ok_or(ApiError::Corrupt("profile.roles"))?;
+    add(&mut change, owner.as_str(), owner_name, &role).await?;
+    Ok(change)
+}
+
+/// Adds a member at once, without an invitation: the owner of a new account, and seed data.
+pub(crate) async fn add(
+    change: &mut Change,
+    address: &str,
+    name: Option<String>,
+    role: &RoleName,
+) -> Result<MemberRow, ApiError> {
+    let row = MemberRow {
+        id: change.id("mem"),
+        account_id: change.account.id.clone(),
+        address: address.to_owned(),
+        name,
+        role: role.to_string(),
+        state: MemberState::Active,
+        added_at: change.now,
+        joined_at: change.now,
+        trimmed_at: None,
+        external_ref: None,
+        ended_by: None,
+        ended_at: None,
+        version: 1,
+    };
+    members::insert(change.conn(), &row).await?;
+    change.record("member.added", &row.id, None::<()>, Some(views::member(&row))).await?;
+    Ok(row)
+}
+
+/// Renames the account or notes who manages it.
+pub(crate) async fn patch(
+    change: &mut Change,
+    precondition: &Precondition,
+    request: &AccountPatch,
+) -> Result<(), ApiError> {
+    let AccountPatch { name, claim } = request;
+    if name.is_some() || claim.is_none() {
+        change.must(Right::ManageAccount)?;
+    }
+    if claim.is_some() {
+        change.must(Right::Claim)?;
+    }
+    precondition.check(change.account.version)?;
+    change.must_be_enabled()?;
+    if let Some(name) = name {
+        rename(change, name).await?;
+    }
+    if let Some(claim) = claim {
+        set_claim(change, claim).await?;
+    }
+    Ok(())
+}
+
+async fn rename(change: &mut Change, name: &str) -> Result<(), ApiError> {
+    must_be_name(name)?;
+    if change.account.name == name {
+        return Ok(());
+    }
+    let before = std::mem::replace(&mut change.account.name, name.to_owned());
+    change.account.version += 1;
+    let id = change.account.id.clone();
+    change.record("account.renamed", &id, Some(before), Some(name)).await
+}
+
+async fn set_claim(change: &mut Change, claim: &Claim) -> Result<(), ApiError> {
+    let fits = |text: &str, most: usize| (1..=most).contains(&text.chars().count());
+    if !fits(&claim.installation_id, 64) {
+        return Err(ApiError::field("/claim/installation_id", "has 1 to 64 characters"));
+    }
+    if !fits(&claim.fingerprint, 128) {
+        return Err(ApiError::field("/claim/fingerprint", "has 1 to 128 characters"));
+    }
+    match &change.account.claim {
+        Some(held) if held == claim => return Ok(()),
+        Some(held) if held.installation_id != claim.installation_id => {
+            return Err(ApiError::ClaimedByOther);
+        }
+        _ => (),
+    }
+    let before = change.account.claim.replace(claim.clone());
+    change.account.version += 1;
+    let id = change.account.id.clone();
+    change.record("account.claimed", &id, before, Some(claim)).await?;
+    seats::settle(change).await
+}
+
+fn must_be_name(name: &str) -> Result<(), ApiError> {
+    let long = !(1..=100).contains(&name.chars().count());
+    if long || name.chars().any(char::is_control) || name.trim().is_empty() {
+        return Err(ApiError::field("/name", "has 1 to 100 printable characters"));
+    }
+    Ok(())
+}
+
+fn must_be_slug(slug: &str) -> Result<(), ApiError> {
+    let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=63).contains(&slug.len()) && slug.bytes().all(known) {
+        return Ok(());
+    }
+    Err(ApiError::field("/slug", "has 1 to 63 characters of a-z, 0-9 and -"))
+}

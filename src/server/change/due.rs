@@ -1,0 +1,36 @@
+//! What falls due with time: invitations expire, periods end, announced trims happen.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use crate::server::Service;
+use crate::server::change::{Change, invitation, seats, subscription};
+use crate::server::error::ApiError;
+use crate::server::permission::Actor;
+use crate::server::store::{accounts, answers};
+
+/// How long answers are kept under their idempotency key.
+pub(crate) const RETENTION: SignedDuration = SignedDuration::from_hours(24);
+
+/// Does everything that is due now; gives the number of accounts that had something.
+pub(crate) async fn run(service: &Arc<Service>) -> Result<usize, ApiError> {
+    let now = service.now();
+    let mut snapshot = service.store.snapshot().await?;
+    let due = accounts::with_work_due(&mut snapshot, now).await?;
+    let outdated = answers::any_until(&mut snapshot, now - RETENTION).await?;
+    drop(snapshot);
+    for id in &due {
+        let mut change = Change::begin(service, id, Actor::Service).await?;
+        invitation::expire_overdue(&mut change).await?;
+        subscription::end_periods(&mut change).await?;
+        seats::enforce_due(&mut change).await?;
+        change.commit().await?;
+    }
+    if outdated {
+        let mut tx = service.store.begin().await?;
+        answers::forget_until(&mut tx, now - RETENTION).await?;
+        tx.commit().await?;
+    }
+    Ok(due.len())
+}

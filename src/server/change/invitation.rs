@@ -1,0 +1,352 @@
+//! Invitations: sent, resent, changed, revoked, accepted, declined, expired.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::RoleName;
+use crate::profile::{Counted, Profile, ResendLink};
+use crate::server::change::{Change, Precondition, member, seats};
+use crate::server::error::ApiError;
+use crate::server::mail::Template;
+use crate::server::permission::{Actor, Right, Verb};
+use crate::server::store::invitations::{self, InvitationRow};
+use crate::server::store::members::{self, MemberRow};
+use crate::server::views::{self, role_name};
+use crate::wire::{InvitationPatch, InvitationState, MemberState, NewInvitation};
+
+/// Most characters of an external reference.
+const MAX_REFERENCE: usize = 128;
+
+/// Invites a person and queues the mail. The seat is checked in the same transaction.
+pub(crate) async fn invite(
+    change: &mut Change,
+    request: &NewInvitation,
+) -> Result<InvitationRow, ApiError> {
+    let NewInvitation { email, role, external_ref } = request;
+    change.must(Right::Invite)?;
+    change.must_be_enabled()?;
+    let address = address(email)?;
+    let role = known_role(&change.profile, role, "/role")?;
+    if external_ref.as_ref().is_some_and(|text| text.chars().count() > MAX_REFERENCE) {
+        return Err(ApiError::field("/external_ref", "is longer than 128 characters"));
+    }
+    must_be_invitable(change, &role)?;
+    let account_id = change.account.id.clone();
+    must_be_new(change, address.as_str()).await?;
+    take_seat(change).await?;
+
+    let mut row = InvitationRow {
+        id: change.id("inv"),
+        account_id,
+        address: address.as_str().to_owned(),
+        role: role.to_string(),
+        state: InvitationState::Pending,
+        inviter: change.actor.label(),
+        generation: 1,
+        created_at: change.now,
+        expires_at: expiry(change)?,
+        last_sent_at: change.now,
+        send_count: 1,
+        delivery: "queued".to_owned(),
+        last_mail: None,
+        external_ref: external_ref.clone(),
+        version: 1,
+    };
+    row.last_mail = Some(send(change, &row).await?);
+    invitations::insert(change.conn(), &row).await?;
+    let view = views::invitation(&row, change.now);
+    change.record("invitation.created", &row.id, None::<()>, Some(view)).await?;
+    Ok(row)
+}
+
+/// Sends the invitation again. An expired one takes its seat again.
+pub(crate) async fn resend(
+    change: &mut Change,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<InvitationRow, ApiError> {
+    change.must(Right::Invite)?;
+    change.must_be_enabled()?;
+    let before = existing(change, id, precondition).await?;
+    let mut row = before.clone();
+    must_be_invitable(change, &role_name(&row.role))?;
+    match row.state_at(change.now) {
+        InvitationState::Pending => (),
+        InvitationState::Expired | InvitationState::Failed => {
+            if row.state == InvitationState::Pending {
+                row = expire(change, row).await?;
+            }
+            must_be_new(change, &row.address.clone()).await?;
+            take_seat(change).await?;
+            row.state = InvitationState::Pending;
+        }
+        state => return Err(ApiError::InvitationState { state: invitations::state_word(state) }),
+    }
+    if change.profile.invitations.resend == ResendLink::NewLink {
+        row.generation += 1;
+    }
+    row.expires_at = expiry(change)?;
+    row.last_sent_at = change.now;
+    row.send_count += 1;
+    row.delivery = "queued".to_owned();
+    row.last_mail = Some(send(change, &row).await?);
+    save(change, "invitation.resent", &before, row).await
+}
+
+/// Gives another role to an invitation that waits; sends no mail (X15).
+pub(crate) async fn change_role(
+    change: &mut Change,
+    id: &str,
+    precondition: &Precondition,
+    request: &InvitationPatch,
+) -> Result<InvitationRow, ApiError> {
+    let InvitationPatch { role } = request;
+    change.must(Right::ChangeRoles)?;
+    change.must_be_enabled()?;
+    let before = existing(change, id, precondition).await?;
+    must_wait(&before, change.now)?;
+    let role = known_role(&change.profile, role, "/role")?;
+    must_be_invitable(change, &role)?;
+    let old = role_name(&before.role);
+    change.actor.must_reach(Verb::Change, &change.profile, &old)?;
+    change.actor.must_reach(Verb::Change, &change.profile, &role)?;
+    member::must_demote(change, &old, &role)?;
+    if role == old {
+        return Ok(before);
+    }
+    let row = InvitationRow { role: role.to_string(), ..before.clone() };
+    save(change, "invitation.role_changed", &before, row).await
+}
+
+/// Withdraws an invitation: its link stops working, its seat is free.
+pub(crate) async fn revoke(
+    change: &mut Change,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<InvitationRow, ApiError> {
+    change.must(Right::Remove)?;
+    let row = existing(change, id, precondition).await?;
+    match row.state_at(change.now) {
+        InvitationState::Pending | InvitationState::Expired | InvitationState::Failed => (),
+        state => return Err(ApiError::InvitationState { state: invitations::state_word(state) }),
+    }
+    change.actor.must_reach(Verb::Remove, &change.profile, &role_name(&row.role))?;
+    let row = withdraw(change, row).await?;
+    seats::settle(change).await?;
+    Ok(row)
+}
+
+/// Revokes without asking who does it.
+pub(crate) async fn withdraw(
+    change: &mut Change,
+    before: InvitationRow,
+) -> Result<InvitationRow, ApiError> {
+    let row = InvitationRow { state: InvitationState::Revoked, ..before.clone() };
+    save(change, "invitation.revoked", &before, row).await
+}
+
+/// Makes the invited person a member. Everything that the invitation was checked for is checked
+/// again; accepting twice gives one member.
+pub(crate) async fn accept(
+    change: &mut Change,
+    id: &str,
+    name: &str,
+) -> Result<MemberRow, ApiError> {
+    let before = existing(change, id, &Precondition::Unchecked).await?;
+    must_wait(&before, change.now)?;
+    change.must_be_enabled()?;
+    let role = role_name(&before.role);
+    known_role(&change.profile, &before.role, "/role")?;
+    must_still_be_given(change, &before, &role).await?;
+    let account_id = change.account.id.clone();
+    if let Some(there) = members::by_address(change.conn(), &account_id, &before.address).await? {
+        return Err(member::already(&there));
+    }
+    member::must_fit_holders(change, &role).await?;
+    let seats = seats::counted(change).await?;
+    let given_back = u32::from(change.profile.counts(Counted::Pending));
+    let taken = u32::from(change.profile.counts(Counted::Active));
+    if !seats.limit.allows((seats.used + taken).saturating_sub(given_back)) {
+        return Err(seats.refusal());
+    }
+
+    let accepted = InvitationRow { state: InvitationState::Accepted, ..before.clone() };
+    let accepted = save(change, "invitation.accepted", &before, accepted).await?;
+    let row = MemberRow {
+        id: change.id("mem"),
+        account_id,
+        address: accepted.address,
+        name: Some(name.to_owned()),
+        role: accepted.role,
+        state: MemberState::Active,
+        added_at: accepted.created_at,
+        joined_at: change.now,
+        trimmed_at: None,
+        external_ref: accepted.external_ref,
+        ended_by: None,
+        ended_at: None,
+        version: 1,
+    };
+    members::insert(change.conn(), &row).await?;
+    change.record("member.joined", &row.id, None::<()>, Some(views::member(&row))).await?;
+    seats::settle(change).await?;
+    Ok(row)
+}
+
+/// The invited person says no.
+pub(crate) async fn decline(change: &mut Change, id: &str) -> Result<InvitationRow, ApiError> {
+    let before = existing(change, id, &Precondition::Unchecked).await?;
+    must_wait(&before, change.now)?;
+    let row = InvitationRow { state: InvitationState::Declined, ..before.clone() };
+    let row = save(change, "invitation.declined", &before, row).await?;
+    seats::settle(change).await?;
+    Ok(row)
+}
+
+/// Marks every overdue invitation of the account.
+pub(crate) async fn expire_overdue(change: &mut Change) -> Result<(), ApiError> {
+    let (account_id, now) = (change.account.id.clone(), change.now);
+    for row in invitations::overdue(change.conn(), &account_id, now).await? {
+        expire(change, row).await?;
+    }
+    Ok(())
+}
+
+/// Revokes what `inviter` sent and could not send any more.
+pub(crate) async fn revoke_beyond(
+    change: &mut Change,
+    inviter: &MemberRow,
+) -> Result<(), ApiError> {
+    let (account_id, label) = (change.account.id.clone(), format!("member:{}", inviter.id));
+    let actor = Actor::Person { member_id: inviter.id.clone(), role: role_name(&inviter.role) };
+    for row in invitations::pending_by(change.conn(), &account_id, &label).await? {
+        let reach = actor.must_reach(Verb::Invite, &change.profile, &role_name(&row.role));
+        if inviter.state == MemberState::Deleted || reach.is_err() {
+            withdraw(change, row).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn existing(
+    change: &mut Change,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<InvitationRow, ApiError> {
+    let account_id = change.account.id.clone();
+    let row = invitations::by_id(change.conn(), &account_id, id).await?;
+    let row = row.ok_or(ApiError::NotFound)?;
+    precondition.check(row.version)?;
+    Ok(row)
+}
+
+fn must_wait(row: &InvitationRow, now: Timestamp) -> Result<(), ApiError> {
+    match row.state_at(now) {
+        InvitationState::Pending => Ok(()),
+        state => Err(ApiError::InvitationState { state: invitations::state_word(state) }),
+    }
+}
+
+/// The inviter may have lost the right meanwhile.
+async fn must_still_be_given(
+    change: &mut Change,
+    row: &InvitationRow,
+    role: &RoleName,
+) -> Result<(), ApiError> {
+    let Some(id) = row.inviter.strip_prefix("member:") else { return Ok(()) };
+    let account_id = change.account.id.clone();
+    let inviter = members::by_id(change.conn(), &account_id, id).await?;
+    let inviter = inviter.filter(|row| row.state != MemberState::Deleted);
+    let inviter = inviter.ok_or(ApiError::BeyondManage)?;
+    let actor = Actor::Person { member_id: inviter.id, role: role_name(&inviter.role) };
+    actor.must_reach(Verb::Invite, &change.profile, role)
+}
+
+/// Refuses a person who is in or invited already, under whatever spelling (OP-09).
+async fn must_be_new(change: &mut Change, address: &str) -> Result<(), ApiError> {
+    let account_id = change.account.id.clone();
+    if let Some(row) = members::by_address(change.conn(), &account_id, address).await? {
+        return Err(member::already(&row));
+    }
+    if let Some(row) = invitations::pending_of(change.conn(), &account_id, address).await? {
+        if row.expires_at > change.now {
+            let href = format!("/v1/accounts/{account_id}/invitations/{}", row.id);
+            return Err(ApiError::AlreadyPending { href });
+        }
+        // The index that keeps one pending a person cannot see time.
+        expire(change, row).await?;
+    }
+    Ok(())
+}
+
+/// Refuses when no seat is free, or when the next one belongs to who was trimmed.
+async fn take_seat(change: &mut Change) -> Result<(), ApiError> {
+    let seats = seats::counted(change).await?;
+    if seats.breakdown.trimmed > 0 {
+        return Err(ApiError::MembersWait);
+    }
+    if change.profile.counts(Counted::Pending) && !seats.has_room_for(1) {
+        return Err(seats.refusal());
+    }
+    Ok(())
+}
+
+fn must_be_invitable(change: &Change, role: &RoleName) -> Result<(), ApiError> {
+    if !change.profile.role(role).is_some_and(|role| role.invitable) {
+        return Err(ApiError::NotInvitable);
+    }
+    change.actor.must_reach(Verb::Invite, &change.profile, role)
+}
+
+async fn expire(change: &mut Change, before: InvitationRow) -> Result<InvitationRow, ApiError> {
+    let row = InvitationRow { state: InvitationState::Expired, ..before.clone() };
+    save(change, "invitation.expired", &before, row).await
+}
+
+async fn send(change: &mut Change, row: &InvitationRow) -> Result<String, ApiError> {
+    let template = if row.send_count == 1 { Template::Invitation } else { Template::Resend };
+    change.mail(template, &row.id, &row.address, json!({ "role": row.role })).await
+}
+
+fn expiry(change: &Change) -> Result<Timestamp, ApiError> {
+    let lifetime = SignedDuration::try_from(change.profile.invitations.lifetime);
+    lifetime
+        .ok()
+        .and_then(|lifetime| change.now.checked_add(lifetime).ok())
+        .ok_or(ApiError::Corrupt("invitations.lifetime"))
+}
+
+async fn save(
+    change: &mut Change,
+    action: &str,
+    before: &InvitationRow,
+    mut row: InvitationRow,
+) -> Result<InvitationRow, ApiError> {
+    row.version += 1;
+    invitations::update(change.conn(), &row).await?;
+    let now = change.now;
+    let (old, new) = (views::invitation(before, now), views::invitation(&row, now));
+    change.record(action, &row.id, Some(old), Some(new)).await?;
+    Ok(row)
+}
+
+/// The person of a request's `email`.
+fn address(text: &str) -> Result<EmailAddress, ApiError> {
+    EmailAddress::parse(text).map_err(|error| ApiError::field("/email", error.to_string()))
+}
+
+/// The role of a request, if the profile has it.
+pub(crate) fn known_role(
+    profile: &Profile,
+    name: &str,
+    pointer: &str,
+) -> Result<RoleName, ApiError> {
+    let name = role_name(name);
+    if profile.role(&name).is_some() {
+        return Ok(name);
+    }
+    let known: Vec<_> = profile.roles.iter().map(|role| role.name.as_str()).collect();
+    let detail = format!("is not a role of this account; there are {}", known.join(", "));
+    Err(ApiError::field(pointer, detail))
+}

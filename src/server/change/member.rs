@@ -1,0 +1,264 @@
+//! Members: role changed, removed, trimmed, reinstated.
+
+use serde_json::{Value, json};
+
+use crate::domain::keys::RoleName;
+use crate::profile::{Notice, OnShrink, Profile};
+use crate::server::change::{Change, Precondition, invitation, seats};
+use crate::server::error::ApiError;
+use crate::server::mail::Template;
+use crate::server::permission::{Actor, Right, Scope, Verb};
+use crate::server::store::members::{self, MemberRow};
+use crate::server::views::{self, role_name};
+use crate::wire::{MemberPatch, MemberState};
+
+/// Changes a member's role; seat and join date stay (NP-07).
+pub(crate) async fn change_role(
+    change: &mut Change,
+    id: &str,
+    precondition: &Precondition,
+    request: &MemberPatch,
+) -> Result<MemberRow, ApiError> {
+    let MemberPatch { role } = request;
+    change.must(Right::ChangeRoles)?;
+    change.must_be_enabled()?;
+    let before = existing(change, id, precondition).await?;
+    let role = invitation::known_role(&change.profile, role, "/role")?;
+    let old = role_name(&before.role);
+    if role == old {
+        return Ok(before);
+    }
+    must_be_changeable(&change.profile, &old, &role)?;
+    must_keep_holders(change, &old).await?;
+    must_fit_holders(change, &role).await?;
+    change.actor.must_reach(Verb::Change, &change.profile, &old)?;
+    change.actor.must_reach(Verb::Change, &change.profile, &role)?;
+    must_demote(change, &old, &role)?;
+
+    let row = MemberRow { role: role.to_string(), ..before.clone() };
+    let row = save(change, "member.role_changed", &before, row).await?;
+    let words = json!({ "from": before.role, "to": row.role });
+    tell(change, Notice::RoleChanged, &row, words).await?;
+    invitation::revoke_beyond(change, &row).await?;
+    seats::settle(change).await?;
+    Ok(row)
+}
+
+/// Ends a membership at once (NP-09). The row is kept as history.
+pub(crate) async fn remove(
+    change: &mut Change,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<MemberRow, ApiError> {
+    change.must(Right::Remove)?;
+    let before = existing(change, id, precondition).await?;
+    let role = role_name(&before.role);
+    must_keep_holders(change, &role).await?;
+    if !change.profile.role(&role).is_none_or(|role| role.removable) {
+        return Err(ApiError::RoleFixed);
+    }
+    change.actor.must_reach(Verb::Remove, &change.profile, &role)?;
+
+    let row = MemberRow {
+        state: MemberState::Deleted,
+        ended_by: Some(ended_by(&change.actor, id).to_owned()),
+        ended_at: Some(change.now),
+        ..before.clone()
+    };
+    let row = save(change, "member.removed", &before, row).await?;
+    tell(change, Notice::Removed, &row, json!({})).await?;
+    invitation::revoke_beyond(change, &row).await?;
+    seats::settle(change).await?;
+    Ok(row)
+}
+
+/// Takes the seat of a member and keeps the rest (X18).
+pub(crate) async fn trim(
+    change: &mut Change,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<MemberRow, ApiError> {
+    change.must(Right::Remove)?;
+    let row = existing(change, id, precondition).await?;
+    if change.profile.seats.on_shrink != OnShrink::TrimLatestAdded {
+        return Err(ApiError::TrimNotOffered);
+    }
+    let role = role_name(&row.role);
+    if change.profile.is_owner(&role) {
+        return Err(ApiError::Holders);
+    }
+    change.actor.must_reach(Verb::Remove, &change.profile, &role)?;
+    must_be(&row, MemberState::Active)?;
+    let row = set_trimmed(change, row).await?;
+    clear_notice(change).await?;
+    Ok(row)
+}
+
+/// Gives a trimmed member a free seat again.
+pub(crate) async fn reinstate(
+    change: &mut Change,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<MemberRow, ApiError> {
+    change.must(Right::ChangeRoles)?;
+    change.must_be_enabled()?;
+    let row = existing(change, id, precondition).await?;
+    change.actor.must_reach(Verb::Change, &change.profile, &role_name(&row.role))?;
+    must_be(&row, MemberState::Trimmed)?;
+    let seats = seats::counted(change).await?;
+    if !seats.has_room_for(1) {
+        return Err(seats.refusal());
+    }
+    let row = set_reinstated(change, row).await?;
+    clear_notice(change).await?;
+    Ok(row)
+}
+
+/// Trims without asking who does it.
+pub(crate) async fn set_trimmed(
+    change: &mut Change,
+    before: MemberRow,
+) -> Result<MemberRow, ApiError> {
+    let row =
+        MemberRow { state: MemberState::Trimmed, trimmed_at: Some(change.now), ..before.clone() };
+    let row = save(change, "member.trimmed", &before, row).await?;
+    tell(change, Notice::Trimmed, &row, json!({})).await?;
+    Ok(row)
+}
+
+/// Reinstates without asking who does it.
+pub(crate) async fn set_reinstated(
+    change: &mut Change,
+    before: MemberRow,
+) -> Result<MemberRow, ApiError> {
+    let row = MemberRow { state: MemberState::Active, trimmed_at: None, ..before.clone() };
+    let row = save(change, "member.reinstated", &before, row).await?;
+    tell(change, Notice::Reinstated, &row, json!({})).await?;
+    Ok(row)
+}
+
+/// Tells the person of a change to their own place: where the profile says so, or says nothing of
+/// notices at all.
+async fn tell(
+    change: &mut Change,
+    notice: Notice,
+    row: &MemberRow,
+    words: Value,
+) -> Result<(), ApiError> {
+    let template = match notice {
+        Notice::RoleChanged => Template::RoleChanged,
+        Notice::Removed => Template::Removed,
+        Notice::Trimmed => Template::Trimmed,
+        Notice::Reinstated => Template::Reinstated,
+        Notice::Added | Notice::Renamed | Notice::SecureSignInRequired => return Ok(()),
+    };
+    if change.profile.tells_person(notice) {
+        change.mail(template, &row.id, &row.address, words).await?;
+    }
+    Ok(())
+}
+
+/// Refuses a demotion to a token that may not remove.
+pub(crate) fn must_demote(change: &Change, old: &RoleName, new: &RoleName) -> Result<(), ApiError> {
+    match &change.actor {
+        Actor::Token { scopes, .. }
+            if change.profile.rank(new) > change.profile.rank(old)
+                && !scopes.contains(&Scope::Remove) =>
+        {
+            Err(ApiError::ScopeMissing(Scope::Remove.word()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The refusal of an invitation to someone who is in.
+pub(crate) fn already(row: &MemberRow) -> ApiError {
+    let href = format!("/v1/accounts/{}/members/{}", row.account_id, row.id);
+    ApiError::AlreadyMember { href }
+}
+
+/// What was announced is settled when nobody is over the limit any more.
+async fn clear_notice(change: &mut Change) -> Result<(), ApiError> {
+    let seats = seats::counted(change).await?;
+    if seats.has_room_for(0) {
+        change.account.over_limit_since = None;
+        change.account.enforce_at = None;
+    }
+    if seats.breakdown.trimmed == 0 || !seats.has_room_for(1) {
+        change.account.reinstate_at = None;
+    }
+    Ok(())
+}
+
+async fn existing(
+    change: &mut Change,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<MemberRow, ApiError> {
+    let account_id = change.account.id.clone();
+    let row = members::by_id(change.conn(), &account_id, id).await?;
+    let row = row.filter(|row| row.state != MemberState::Deleted).ok_or(ApiError::NotFound)?;
+    precondition.check(row.version)?;
+    Ok(row)
+}
+
+fn must_be(row: &MemberRow, state: MemberState) -> Result<(), ApiError> {
+    if row.state == state {
+        return Ok(());
+    }
+    Err(ApiError::MemberState { state: members::state_word(row.state) })
+}
+
+/// Roles that only an ownership change gives or takes stay as they are.
+fn must_be_changeable(profile: &Profile, old: &RoleName, new: &RoleName) -> Result<(), ApiError> {
+    let fixed = |name: &RoleName| profile.role(name).is_some_and(|role| role.immutable);
+    let given = profile.role(new).is_some_and(|role| role.invitable);
+    if fixed(old) || fixed(new) || !given {
+        return Err(ApiError::RoleFixed);
+    }
+    Ok(())
+}
+
+/// Refuses one more holder of a role that has as many as it may.
+pub(crate) async fn must_fit_holders(change: &mut Change, role: &RoleName) -> Result<(), ApiError> {
+    let most = change.profile.role(role).and_then(|role| role.max_holders);
+    let Some(most) = most else { return Ok(()) };
+    if holders(change, role).await? < i64::from(most) { Ok(()) } else { Err(ApiError::Holders) }
+}
+
+/// Refuses to lose a holder of a role that needs every one it has.
+async fn must_keep_holders(change: &mut Change, role: &RoleName) -> Result<(), ApiError> {
+    let least = change.profile.role(role).map_or(0, |role| role.min_holders);
+    if least == 0 {
+        return Ok(());
+    }
+    if holders(change, role).await? > i64::from(least) { Ok(()) } else { Err(ApiError::Holders) }
+}
+
+async fn holders(change: &mut Change, role: &RoleName) -> Result<i64, ApiError> {
+    let account_id = change.account.id.clone();
+    let counted = members::count_by_role(change.conn(), &account_id).await?;
+    let held = counted.iter().filter(|(name, state, _)| name == role.as_str() && state == "active");
+    Ok(held.map(|(_, _, people)| people).sum())
+}
+
+fn ended_by(actor: &Actor, id: &str) -> &'static str {
+    match actor {
+        Actor::Person { member_id, .. } if member_id == id => "self",
+        Actor::Person { .. } | Actor::Token { .. } | Actor::Invitee => "member",
+        Actor::Vendor { .. } | Actor::Service => "service",
+    }
+}
+
+async fn save(
+    change: &mut Change,
+    action: &str,
+    before: &MemberRow,
+    mut row: MemberRow,
+) -> Result<MemberRow, ApiError> {
+    row.version += 1;
+    members::update(change.conn(), &row).await?;
+    let (old, new) = (views::member(before), views::member(&row));
+    change.record(action, &row.id, Some(old), Some(new)).await?;
+    Ok(row)
+}

@@ -1,0 +1,193 @@
+//! What changes an account: each change is one transaction that holds the account's row, takes
+//! feed positions from it, and queues its mails.
+//!
+//! Routes and pages call the same functions; nothing else writes.
+
+pub(crate) mod account;
+pub(crate) mod due;
+pub(crate) mod invitation;
+pub(crate) mod member;
+pub(crate) mod seats;
+pub(crate) mod subscription;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::profile::Profile;
+use crate::server::Service;
+use crate::server::error::ApiError;
+use crate::server::mail::Template;
+use crate::server::permission::{Actor, Right};
+use crate::server::store::accounts::{self, AccountRow};
+use crate::server::store::audit::{self, AuditRow};
+use crate::server::store::outbox::{self, MailRow};
+use crate::server::store::{Connection, Tx};
+
+/// A change of one account that is under way. Dropped without [`Change::commit`], nothing happened.
+pub(crate) struct Change {
+    /// The account, as it will be written.
+    pub account: AccountRow,
+    /// The rules of the account.
+    pub profile: Arc<Profile>,
+    /// Who changes.
+    pub actor: Actor,
+    /// When.
+    pub now: Timestamp,
+    service: Arc<Service>,
+    tx: Tx,
+}
+
+impl Change {
+    /// Begins a change of the account of this id or slug. A token of another account finds
+    /// nothing.
+    pub async fn begin(
+        service: &Arc<Service>,
+        id_or_slug: &str,
+        actor: Actor,
+    ) -> Result<Self, ApiError> {
+        let mut tx = service.store.begin().await?;
+        let account = accounts::by_id_or_slug(&mut tx, id_or_slug).await?;
+        let account = visible(account, &actor)?;
+        Self::on(service, tx, account, actor)
+    }
+
+    /// Continues a transaction that has made or read `account`.
+    pub fn on(
+        service: &Arc<Service>,
+        tx: Tx,
+        account: AccountRow,
+        actor: Actor,
+    ) -> Result<Self, ApiError> {
+        let profile = service.profile(&account.profile)?;
+        let (now, service) = (service.now(), Arc::clone(service));
+        Ok(Self { account, profile, actor, now, service, tx })
+    }
+
+    /// The connection of the transaction.
+    pub fn conn(&mut self) -> &mut Connection {
+        &mut self.tx
+    }
+
+    /// A new id.
+    pub fn id(&self, prefix: &str) -> String {
+        self.service.ids.next(prefix, self.now)
+    }
+
+    /// Whether paid plans wait for the vendor.
+    pub fn confirm_plans(&self) -> crate::server::ConfirmPlans {
+        self.service.confirm_plans
+    }
+
+    /// Refuses whoever lacks the right.
+    pub fn must(&self, right: Right) -> Result<(), ApiError> {
+        self.actor.must(right, &self.profile)
+    }
+
+    /// Refuses everything but removals, billing and reads in a disabled account (NP-15).
+    pub fn must_be_enabled(&self) -> Result<(), ApiError> {
+        if self.account.disabled { Err(ApiError::Disabled) } else { Ok(()) }
+    }
+
+    /// Writes one row of the audit log; it takes the next feed position.
+    pub async fn record<B: Serialize, A: Serialize>(
+        &mut self,
+        action: &str,
+        subject: &str,
+        before: Option<B>,
+        after: Option<A>,
+    ) -> Result<(), ApiError> {
+        self.account.position += 1;
+        let text = |value: Option<Value>| value.map(|value| value.to_string());
+        let row = AuditRow {
+            id: self.id("evt"),
+            account_id: self.account.id.clone(),
+            position: self.account.position,
+            at: self.now,
+            actor: self.actor.label(),
+            action: action.to_owned(),
+            subject: subject.to_owned(),
+            before: text(before.map(serde_json::to_value).transpose()?),
+            after: text(after.map(serde_json::to_value).transpose()?),
+        };
+        audit::insert(&mut self.tx, &row).await?;
+        Ok(())
+    }
+
+    /// Queues a mail about the row `subject`; gives its id. It leaves only if the change commits.
+    pub async fn mail(
+        &mut self,
+        template: Template,
+        subject: &str,
+        address: &str,
+        words: Value,
+    ) -> Result<String, ApiError> {
+        let mut all = json!({ "account": self.account.name, "slug": self.account.slug });
+        if let (Some(all), Value::Object(words)) = (all.as_object_mut(), words) {
+            all.extend(words);
+        }
+        let row = MailRow {
+            id: self.service.ids.next_ulid(self.now).to_string(),
+            account_id: Some(self.account.id.clone()),
+            template: template.name().to_owned(),
+            subject: subject.to_owned(),
+            address: address.to_owned(),
+            words: all.to_string(),
+            created_at: self.now,
+        };
+        outbox::queue(&mut self.tx, &row).await?;
+        Ok(row.id)
+    }
+
+    /// Makes the change last, and wakes who sends mails.
+    pub async fn commit(mut self) -> Result<(), ApiError> {
+        accounts::update(&mut self.tx, &self.account).await?;
+        self.tx.commit().await?;
+        self.service.mail_queued.notify_one();
+        Ok(())
+    }
+}
+
+/// The account, if this actor may know of it at all.
+pub(crate) fn visible(account: Option<AccountRow>, actor: &Actor) -> Result<AccountRow, ApiError> {
+    let account = account.ok_or(ApiError::NotFound)?;
+    match actor {
+        Actor::Token { account_id, .. } if *account_id != account.id => Err(ApiError::NotFound),
+        Actor::Token { .. }
+        | Actor::Vendor { .. }
+        | Actor::Person { .. }
+        | Actor::Invitee
+        | Actor::Service => Ok(account),
+    }
+}
+
+/// `If-Match` of a request: the versions it takes.
+#[derive(Clone, Debug)]
+pub(crate) enum Precondition {
+    /// Any version that is there.
+    Any,
+    /// One of these etags.
+    Etags(Vec<String>),
+    /// The caller has just read the row in a form of its own (pages).
+    Unchecked,
+}
+
+impl Precondition {
+    /// Refuses when the row has moved on. Only the version counts, which is the part of an etag
+    /// before the first dash.
+    pub fn check(&self, version: i64) -> Result<(), ApiError> {
+        match self {
+            Self::Any | Self::Unchecked => Ok(()),
+            Self::Etags(etags) => {
+                let version = version.to_string();
+                let fits = |etag: &String| {
+                    let etag = etag.trim_matches('"');
+                    etag.split_once('-').map_or(etag, |(head, _)| head) == version
+                };
+                if etags.iter().any(fits) { Ok(()) } else { Err(ApiError::Stale) }
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Seats: who counts, what is free, who is trimmed and who comes back.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::domain::keys::PlanName;
+use crate::domain::observed::SeatLimit;
+use crate::profile::{Counted, OnShrink, Profile};
+use crate::server::change::{Change, invitation, member};
+use crate::server::error::ApiError;
+use crate::server::store::accounts::AccountRow;
+use crate::server::store::{Connection, invitations, members, subscriptions};
+use crate::server::views::role_name;
+use crate::wire::SeatBreakdown;
+
+/// How long a shrink is announced in an account that an operator has claimed (X18).
+const NOTICE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Seats at one moment, in people.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SeatCount {
+    /// What the plan allows.
+    pub limit: SeatLimit,
+    /// What counts against it.
+    pub used: u32,
+    /// Who is there.
+    pub breakdown: SeatBreakdown,
+    /// Plan that the limit comes from.
+    pub source: PlanName,
+}
+
+impl SeatCount {
+    /// True if so many more fit.
+    pub fn has_room_for(&self, more: u32) -> bool {
+        self.limit.allows(self.used.saturating_add(more))
+    }
+
+    /// How many more than the limit are there.
+    fn excess(&self) -> u32 {
+        match self.limit {
+            SeatLimit::Seats(limit) => self.used.saturating_sub(limit),
+            SeatLimit::Unlimited => 0,
+        }
+    }
+
+    /// The refusal that names the ways out.
+    pub fn refusal(&self) -> ApiError {
+        let limit = match self.limit {
+            SeatLimit::Seats(limit) => limit,
+            SeatLimit::Unlimited => u32::MAX,
+        };
+        ApiError::SeatLimit { limit, plan: self.source.to_string() }
+    }
+}
+
+/// Counts the seats of an account.
+pub(crate) async fn count(
+    conn: &mut Connection,
+    account: &AccountRow,
+    profile: &Profile,
+    now: Timestamp,
+) -> Result<SeatCount, ApiError> {
+    let held = subscriptions::running(conn, &account.id).await?;
+    let (source, limit) = limit(profile, held.iter().map(|row| row.plan.as_str()));
+    let mut breakdown = SeatBreakdown::default();
+    for (role, state, people) in members::count_by_role(conn, &account.id).await? {
+        let people = u32::try_from(people).unwrap_or(u32::MAX);
+        let place = match state.as_str() {
+            "trimmed" => &mut breakdown.trimmed,
+            _ if profile.is_owner(&role_name(&role)) => &mut breakdown.owner,
+            _ => &mut breakdown.active,
+        };
+        *place = place.saturating_add(people);
+    }
+    let pending = invitations::count_pending(conn, &account.id, now).await?;
+    breakdown.pending = u32::try_from(pending).unwrap_or(u32::MAX);
+    let counted = |what, people| if profile.counts(what) { people } else { 0 };
+    let used = counted(Counted::Owner, breakdown.owner)
+        .saturating_add(counted(Counted::Active, breakdown.active))
+        .saturating_add(counted(Counted::Pending, breakdown.pending));
+    Ok(SeatCount { limit, used, breakdown, source })
+}
+
+/// The limit of the highest tier held (NP-13); without a subscription that of the plan `none`.
+pub(crate) fn limit<'a>(
+    profile: &Profile,
+    held: impl Iterator<Item = &'a str>,
+) -> (PlanName, SeatLimit) {
+    let tier = |name: &str| profile.plans.iter().position(|plan| plan.name.as_str() == name);
+    let highest = held.filter_map(tier).max().and_then(|tier| profile.plans.get(tier));
+    match highest.or_else(|| profile.without_subscription()) {
+        Some(plan) => (plan.name.clone(), plan.seats),
+        // A profile without plans limits nobody.
+        None => (PlanName::from("none"), SeatLimit::Unlimited),
+    }
+}
+
+/// Brings people and seats together after anything that changed either: trims who is over the
+/// limit, latest added first (NP-14), and brings trimmed people back while seats are free (X18).
+/// At once in an account that nobody claimed, a day later in one that an operator claimed.
+pub(crate) async fn settle(change: &mut Change) -> Result<(), ApiError> {
+    if change.profile.seats.on_shrink == OnShrink::Keep {
+        return Ok(());
+    }
+    let seats = counted(change).await?;
+    if seats.excess() > 0 {
+        change.account.reinstate_at = None;
+        announce(change).await?;
+        return Ok(());
+    }
+    change.account.over_limit_since = None;
+    change.account.enforce_at = None;
+    let waits = seats.breakdown.trimmed > 0 && seats.has_room_for(1);
+    if !waits {
+        change.account.reinstate_at = None;
+    } else if change.account.claim.is_none() {
+        reinstate_while_free(change).await?;
+    } else if change.account.reinstate_at.is_none() {
+        change.account.reinstate_at = Some(change.now + NOTICE);
+    }
+    Ok(())
+}
+
+/// Does what [`settle`] announced and what is due now.
+pub(crate) async fn enforce_due(change: &mut Change) -> Result<(), ApiError> {
+    let now = change.now;
+    let due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+    if due(change.account.enforce_at) {
+        trim_to_limit(change).await?;
+    }
+    if due(change.account.reinstate_at) {
+        change.account.reinstate_at = None;
+        reinstate_while_free(change).await?;
+    }
+    settle(change).await
+}
+
+async fn announce(change: &mut Change) -> Result<(), ApiError> {
+    if change.account.claim.is_none() {
+        return trim_to_limit(change).await;
+    }
+    if change.account.over_limit_since.is_none() {
+        let enforce_at = change.now + NOTICE;
+        change.account.over_limit_since = Some(change.now);
+        change.account.enforce_at = Some(enforce_at);
+        let id = change.account.id.clone();
+        let after = json!({ "enforce_at": enforce_at });
+        change.record("seats.over_limit", &id, None::<()>, Some(after)).await?;
+    }
+    Ok(())
+}
+
+/// Revokes pending invitations, newest first, then trims members, latest added first, until the
+/// rest fits; who holds an owner role stays.
+async fn trim_to_limit(change: &mut Change) -> Result<(), ApiError> {
+    let mut excess = counted(change).await?.excess();
+    let (account_id, now) = (change.account.id.clone(), change.now);
+    if change.profile.counts(Counted::Pending) {
+        for row in invitations::pending_newest_first(change.conn(), &account_id, now).await? {
+            if excess == 0 {
+                break;
+            }
+            invitation::withdraw(change, row).await?;
+            excess -= 1;
+        }
+    }
+    if change.profile.counts(Counted::Active) {
+        for row in members::active_latest_added_first(change.conn(), &account_id).await? {
+            if excess == 0 {
+                break;
+            }
+            if !change.profile.is_owner(&role_name(&row.role)) {
+                member::set_trimmed(change, row).await?;
+                excess -= 1;
+            }
+        }
+    }
+    change.account.over_limit_since = None;
+    change.account.enforce_at = None;
+    Ok(())
+}
+
+async fn reinstate_while_free(change: &mut Change) -> Result<(), ApiError> {
+    let account_id = change.account.id.clone();
+    for row in members::trimmed_earliest_added_first(change.conn(), &account_id).await? {
+        if !counted(change).await?.has_room_for(1) {
+            break;
+        }
+        member::set_reinstated(change, row).await?;
+    }
+    Ok(())
+}
+
+/// Counts the seats of the account that changes.
+pub(crate) async fn counted(change: &mut Change) -> Result<SeatCount, ApiError> {
+    let (account, profile, now) = (change.account.clone(), change.profile.clone(), change.now);
+    count(change.conn(), &account, &profile, now).await
+}

@@ -1,0 +1,188 @@
+//! Subscriptions: picked, cancelled, renewed, over.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::keys::PlanName;
+use crate::profile::{Cancellation, Profile};
+use crate::server::ConfirmPlans;
+use crate::server::change::{Change, Precondition, seats};
+use crate::server::error::ApiError;
+use crate::server::permission::{Actor, Right};
+use crate::server::store::subscriptions::{self, SubscriptionRow};
+use crate::server::views;
+use crate::wire::{NewSubscription, SubscriptionState};
+
+/// Length of a billing period (ours).
+const PERIOD: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Picks a plan. It lifts what a missing one had disabled (NP-15).
+pub(crate) async fn pick(
+    change: &mut Change,
+    request: &NewSubscription,
+) -> Result<SubscriptionRow, ApiError> {
+    let NewSubscription { plan } = request;
+    change.must(Right::ManageSubscriptions)?;
+    let paid = known_plan(&change.profile, plan)?;
+    let by_vendor = matches!(change.actor, Actor::Vendor { .. } | Actor::Service);
+    if paid && !by_vendor && change.confirm_plans() == ConfirmPlans::Vendor {
+        return Err(ApiError::PlanNeedsVendor);
+    }
+    let row = SubscriptionRow {
+        id: change.id("sub"),
+        account_id: change.account.id.clone(),
+        plan: plan.clone(),
+        state: SubscriptionState::Active,
+        created_at: change.now,
+        period_end: change.now + PERIOD,
+        ends_at: None,
+        version: 1,
+    };
+    subscriptions::insert(change.conn(), &row).await?;
+    let view = views::subscription(&row);
+    change.record("subscription.created", &row.id, None::<()>, Some(view)).await?;
+    set_disabled(change, false).await?;
+    seats::settle(change).await?;
+    Ok(row)
+}
+
+/// Cancels: at once, or at the end of the period where the profile says so of the last paid one.
+pub(crate) async fn cancel(
+    change: &mut Change,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<SubscriptionRow, ApiError> {
+    change.must(Right::ManageSubscriptions)?;
+    let before = existing(change, id, precondition).await?;
+    must_run(&before)?;
+    let to_the_end = change.profile.cancellation == Cancellation::AtPeriodEndThenTeamsInactive;
+    let row = if to_the_end || is_last_paid(change, &before).await? {
+        let ends_at = Some(before.period_end);
+        SubscriptionRow { state: SubscriptionState::Ending, ends_at, ..before.clone() }
+    } else {
+        let ends_at = Some(change.now);
+        SubscriptionRow { state: SubscriptionState::Ended, ends_at, ..before.clone() }
+    };
+    let row = save(change, "subscription.cancelled", &before, row).await?;
+    seats::settle(change).await?;
+    Ok(row)
+}
+
+/// Renews: one more period, and a cancellation that waits is lifted.
+pub(crate) async fn renew(
+    change: &mut Change,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<SubscriptionRow, ApiError> {
+    change.must(Right::ManageSubscriptions)?;
+    let before = existing(change, id, precondition).await?;
+    if before.state == SubscriptionState::Ended {
+        return Err(ApiError::SubscriptionState { state: "ended" });
+    }
+    let period_end = match before.state {
+        SubscriptionState::Ending => before.period_end,
+        _ => before.period_end + PERIOD,
+    };
+    let state = SubscriptionState::Active;
+    let row = SubscriptionRow { state, period_end, ends_at: None, ..before.clone() };
+    save(change, "subscription.renewed", &before, row).await
+}
+
+/// Ends or renews what reached the end of its period.
+pub(crate) async fn end_periods(change: &mut Change) -> Result<(), ApiError> {
+    let account_id = change.account.id.clone();
+    for before in subscriptions::running(change.conn(), &account_id).await? {
+        if before.period_end > change.now {
+            continue;
+        }
+        if before.state == SubscriptionState::Ending {
+            let last = is_last_paid(change, &before).await?;
+            let row = SubscriptionRow { state: SubscriptionState::Ended, ..before.clone() };
+            save(change, "subscription.ended", &before, row).await?;
+            if last {
+                set_disabled(change, true).await?;
+            }
+        } else {
+            let period_end = next_period_end(before.period_end, change.now);
+            let row = SubscriptionRow { period_end, ..before.clone() };
+            save(change, "subscription.renewed", &before, row).await?;
+        }
+    }
+    Ok(())
+}
+
+fn next_period_end(mut end: Timestamp, now: Timestamp) -> Timestamp {
+    while end <= now {
+        end += PERIOD;
+    }
+    end
+}
+
+/// True if the profile disables the account without it: it is paid, and no other paid one renews.
+async fn is_last_paid(change: &mut Change, row: &SubscriptionRow) -> Result<bool, ApiError> {
+    match change.profile.cancellation {
+        Cancellation::AtOnce | Cancellation::AtPeriodEndThenTeamsInactive => return Ok(false),
+        Cancellation::LastPaidAtPeriodEndThenDisable => (),
+    }
+    let account_id = change.account.id.clone();
+    let running = subscriptions::running(change.conn(), &account_id).await?;
+    let paid = |row: &SubscriptionRow| {
+        let plan = change.profile.plan(&PlanName::from(row.plan.as_str()));
+        plan.is_some_and(|plan| plan.paid)
+    };
+    let other = running
+        .iter()
+        .any(|other| other.id != row.id && other.state == SubscriptionState::Active && paid(other));
+    Ok(paid(row) && !other)
+}
+
+async fn set_disabled(change: &mut Change, disabled: bool) -> Result<(), ApiError> {
+    if change.account.disabled == disabled {
+        return Ok(());
+    }
+    change.account.disabled = disabled;
+    change.account.version += 1;
+    let action = if disabled { "account.disabled" } else { "account.enabled" };
+    let id = change.account.id.clone();
+    change.record(action, &id, None::<()>, None::<()>).await
+}
+
+fn known_plan(profile: &Profile, name: &str) -> Result<bool, ApiError> {
+    if let Some(plan) = profile.plan(&PlanName::from(name)) {
+        return Ok(plan.paid);
+    }
+    let known: Vec<_> = profile.plans.iter().map(|plan| plan.name.as_str()).collect();
+    let detail = format!("is not a plan of this account; there are {}", known.join(", "));
+    Err(ApiError::field("/plan", detail))
+}
+
+fn must_run(row: &SubscriptionRow) -> Result<(), ApiError> {
+    if row.state == SubscriptionState::Active {
+        return Ok(());
+    }
+    Err(ApiError::SubscriptionState { state: subscriptions::state_word(row.state) })
+}
+
+async fn existing(
+    change: &mut Change,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<SubscriptionRow, ApiError> {
+    let account_id = change.account.id.clone();
+    let row = subscriptions::by_id(change.conn(), &account_id, id).await?;
+    let row = row.ok_or(ApiError::NotFound)?;
+    precondition.check(row.version)?;
+    Ok(row)
+}
+
+async fn save(
+    change: &mut Change,
+    action: &str,
+    before: &SubscriptionRow,
+    mut row: SubscriptionRow,
+) -> Result<SubscriptionRow, ApiError> {
+    row.version += 1;
+    subscriptions::update(change.conn(), &row).await?;
+    let (old, new) = (views::subscription(before), views::subscription(&row));
+    change.record(action, &row.id, Some(old), Some(new)).await?;
+    Ok(row)
+}

@@ -1,0 +1,381 @@
+//! What goes wrong at the service, and the one table that turns it into an answer.
+
+use std::path::PathBuf;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use thiserror::Error;
+
+use crate::wire::{Existing, FieldProblem, Problem};
+use crate::yaml;
+
+/// Why the service did not start.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    /// The database could not be opened or brought up to date.
+    #[error("could not open the database {path}")]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The file with the key under which links are made.
+    #[error("could not read or make the secret key file {path}")]
+    SecretKey {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The key file is there but too short to be one.
+    #[error("the secret key file {path} does not hold 64 hex digits")]
+    SecretKeyShape {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The spool folder or the request log.
+    #[error("could not make {path}")]
+    Output {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The address to listen on.
+    #[error("could not listen on {address}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What is wrong with the seed file, all at once.
+    #[error("the seed file has {} problem(s)", .0.len())]
+    Seed(Vec<yaml::Problem>),
+    /// The seed could not be stored.
+    #[error("could not store the seed data")]
+    SeedStore(#[source] ApiError),
+    /// Background work failed.
+    #[error("the service could not do what was due")]
+    Work(#[source] ApiError),
+    /// A template of the pages or mails does not compile.
+    #[error("a template of the service is broken")]
+    Template(#[from] minijinja::Error),
+    /// The public address is not usable in links.
+    #[error("the public URL must be http or https, without query and fragment")]
+    PublicUrl,
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, Error)]
+pub enum ApiError {
+    /// The request cannot be understood.
+    #[error("the request has fields that cannot be taken")]
+    Invalid(Vec<FieldProblem>),
+    /// The body is not JSON.
+    #[error("the body is not JSON that can be read")]
+    NotJson,
+    /// The body has another media type.
+    #[error("the body is not application/json")]
+    MediaType,
+    /// The body is over the limit.
+    #[error("the body is larger than 1 MiB")]
+    TooLarge,
+    /// No credential, or one that is unknown or over.
+    #[error("no valid credential came with the request")]
+    Unauthenticated,
+    /// The credential does not reach so far.
+    #[error("the credential lacks the scope {0}")]
+    ScopeMissing(&'static str),
+    /// The person's role does not reach so far.
+    #[error("the role does not allow this")]
+    Forbidden,
+    /// A role beyond what the caller may give or take.
+    #[error("the role is beyond what the caller may give or take")]
+    BeyondManage,
+    /// A form that did not come from a page of this service.
+    #[error("the form is not from a page that this browser was shown")]
+    ForgedForm,
+    /// A link that was forged, used up or replaced.
+    #[error("the link does not work, or not any more")]
+    DeadLink,
+    /// Not there, or not for this credential.
+    #[error("there is no such thing here")]
+    NotFound,
+    /// The path is there, the method is not.
+    #[error("the method is not offered here")]
+    Method,
+    /// `If-Match` is missing.
+    #[error("If-Match is required")]
+    PreconditionRequired,
+    /// The row has changed.
+    #[error("the row has changed")]
+    Stale,
+    /// The key is missing on a call that mails.
+    #[error("Idempotency-Key is required")]
+    KeyRequired,
+    /// The key came before with another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// One pending invitation for one person.
+    #[error("the person is invited already")]
+    AlreadyPending {
+        /// Path of the invitation that waits.
+        href: String,
+    },
+    /// The person is in.
+    #[error("the person is a member already")]
+    AlreadyMember {
+        /// Path of the member.
+        href: String,
+    },
+    /// No seat is free.
+    #[error("all {limit} seats of the plan {plan} are taken")]
+    SeatLimit {
+        /// Seats of the plan.
+        limit: u32,
+        /// The plan.
+        plan: String,
+    },
+    /// Seats go to trimmed members first.
+    #[error("trimmed members wait for seats")]
+    MembersWait,
+    /// The last paid subscription is over (NP-15).
+    #[error("the account is disabled")]
+    Disabled,
+    /// Another installation manages the account.
+    #[error("another installation has claimed the account")]
+    ClaimedByOther,
+    /// The profile does not let this role be given that way.
+    #[error("the role cannot be given by an invitation")]
+    NotInvitable,
+    /// The role changes only by an ownership change.
+    #[error("the role cannot be changed or removed here")]
+    RoleFixed,
+    /// Too few or too many would hold the role.
+    #[error("the role must keep its number of holders")]
+    Holders,
+    /// The invitation is in another state.
+    #[error("the invitation is {state}")]
+    InvitationState {
+        /// Its state.
+        state: &'static str,
+    },
+    /// The member is in another state.
+    #[error("the member is {state}")]
+    MemberState {
+        /// Its state.
+        state: &'static str,
+    },
+    /// The profile leaves people over the limit alone.
+    #[error("this product does not trim members")]
+    TrimNotOffered,
+    /// The short name is in use.
+    #[error("the slug is taken")]
+    SlugTaken,
+    /// The subscription is over or ending.
+    #[error("the subscription is {state}")]
+    SubscriptionState {
+        /// Its state.
+        state: &'static str,
+    },
+    /// A paid plan waits for the vendor.
+    #[error("paid plans are confirmed by the vendor")]
+    PlanNeedsVendor,
+    /// The request took longer than the service waits.
+    #[error("the request took too long")]
+    Deadline,
+    /// The database did not do what was asked.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    /// A row holds what this program cannot read.
+    #[error("a stored row cannot be read: {0}")]
+    Corrupt(&'static str),
+    /// A value could not be written as JSON.
+    #[error("a value could not be written as JSON")]
+    Json(#[from] serde_json::Error),
+    /// A page or a mail could not be made.
+    #[error("a template could not be rendered")]
+    Template(#[from] minijinja::Error),
+    /// Anything that panicked.
+    #[error("the request was given up inside the service")]
+    Panicked,
+}
+
+/// Code, status and whether the same request can succeed later: the closed table.
+pub(crate) struct Kind {
+    /// Word for programs; never renamed.
+    pub code: &'static str,
+    /// Status.
+    pub status: StatusCode,
+    /// Whether to try again.
+    pub retryable: bool,
+}
+
+const fn kind(code: &'static str, status: StatusCode) -> Kind {
+    Kind { code, status, retryable: false }
+}
+
+const fn later(code: &'static str, status: StatusCode) -> Kind {
+    Kind { code, status, retryable: true }
+}
+
+impl ApiError {
+    /// The row of the table.
+    pub(crate) fn kind(&self) -> Kind {
+        use StatusCode as S;
+        match self {
+            Self::Invalid(_) => kind("invalid-request", S::BAD_REQUEST),
+            Self::NotJson => kind("not-json", S::BAD_REQUEST),
+            Self::MediaType => kind("unsupported-media-type", S::UNSUPPORTED_MEDIA_TYPE),
+            Self::TooLarge => kind("body-too-large", S::PAYLOAD_TOO_LARGE),
+            Self::Unauthenticated => kind("unauthenticated", S::UNAUTHORIZED),
+            Self::ScopeMissing(_) => kind("scope-missing", S::FORBIDDEN),
+            Self::Forbidden => kind("forbidden", S::FORBIDDEN),
+            Self::BeyondManage => kind("beyond-manage", S::FORBIDDEN),
+            Self::ForgedForm => kind("forged-form", S::FORBIDDEN),
+            Self::DeadLink => kind("dead-link", S::NOT_FOUND),
+            Self::NotFound => kind("not-found", S::NOT_FOUND),
+            Self::Method => kind("method-not-allowed", S::METHOD_NOT_ALLOWED),
+            Self::PreconditionRequired => kind("if-match-required", S::PRECONDITION_REQUIRED),
+            Self::Stale => kind("stale", S::PRECONDITION_FAILED),
+            Self::KeyRequired => kind("idempotency-key-required", S::BAD_REQUEST),
+            Self::KeyReused => kind("idempotency-key-reused", S::UNPROCESSABLE_ENTITY),
+            Self::AlreadyPending { .. } => kind("invitation-already-pending", S::CONFLICT),
+            Self::AlreadyMember { .. } => kind("already-member", S::CONFLICT),
+            Self::SeatLimit { .. } => kind("seat-limit-reached", S::CONFLICT),
+            Self::MembersWait => kind("trimmed-members-wait", S::CONFLICT),
+            Self::Disabled => kind("service-disabled", S::CONFLICT),
+            Self::ClaimedByOther => kind("claimed-by-other", S::CONFLICT),
+            Self::NotInvitable => kind("role-not-invitable", S::CONFLICT),
+            Self::RoleFixed => kind("role-fixed", S::CONFLICT),
+            Self::Holders => kind("role-holders", S::CONFLICT),
+            Self::InvitationState { .. } => kind("invitation-state", S::CONFLICT),
+            Self::MemberState { .. } => kind("member-state", S::CONFLICT),
+            Self::TrimNotOffered => kind("trim-not-offered", S::CONFLICT),
+            Self::SlugTaken => kind("slug-taken", S::CONFLICT),
+            Self::SubscriptionState { .. } => kind("subscription-state", S::CONFLICT),
+            Self::PlanNeedsVendor => kind("plan-needs-vendor", S::FORBIDDEN),
+            Self::Deadline => later("deadline", S::SERVICE_UNAVAILABLE),
+            Self::Database(_) => later("unavailable", S::SERVICE_UNAVAILABLE),
+            Self::Corrupt(_) | Self::Json(_) | Self::Template(_) | Self::Panicked => {
+                kind("internal", S::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+
+    /// One sentence, the same for every problem of this kind.
+    fn title(&self) -> String {
+        match self {
+            Self::SeatLimit { .. } => "all seats of the plan are taken".to_owned(),
+            Self::InvitationState { .. } => "the invitation is in another state".to_owned(),
+            Self::MemberState { .. } => "the member is in another state".to_owned(),
+            Self::SubscriptionState { .. } => "the subscription is in another state".to_owned(),
+            Self::ScopeMissing(_) => "the credential lacks a scope".to_owned(),
+            Self::Corrupt(_) | Self::Json(_) | Self::Template(_) | Self::Panicked => {
+                "the service failed".to_owned()
+            }
+            Self::Database(_) => "the service cannot reach its data".to_owned(),
+            other => other.to_string(),
+        }
+    }
+
+    /// What went wrong this time, and the way out; never anything of the inside.
+    pub(crate) fn detail(&self) -> Option<String> {
+        Some(match self {
+            Self::SeatLimit { .. } => format!(
+                "{self}: remove a member, revoke a pending invitation or upgrade the plan"
+            ),
+            Self::MembersWait => {
+                "members trimmed for want of a seat come back first: upgrade the plan or remove them"
+                    .to_owned()
+            }
+            Self::AlreadyPending { .. } => {
+                "resend or change the invitation that waits instead".to_owned()
+            }
+            Self::AlreadyMember { .. } => "change the member's role instead".to_owned(),
+            Self::Disabled => "pick a plan; reads, billing, removals and revocations work".to_owned(),
+            Self::Stale => "read the row again and send its etag as If-Match".to_owned(),
+            Self::PreconditionRequired => "send the row's etag as If-Match".to_owned(),
+            Self::KeyRequired => "send a random Idempotency-Key; keep it for repeats".to_owned(),
+            Self::KeyReused => "use a new key for a new request".to_owned(),
+            Self::Unauthenticated => "send Authorization: Bearer with a valid token".to_owned(),
+            Self::ScopeMissing(scope) => format!("the scope `{scope}` is needed"),
+            Self::InvitationState { .. }
+            | Self::MemberState { .. }
+            | Self::SubscriptionState { .. } => self.to_string(),
+            Self::PlanNeedsVendor => "ask the vendor to confirm the plan".to_owned(),
+            Self::Holders => "hand the role to someone else by an ownership change".to_owned(),
+            Self::ForgedForm => "go back, load the page again and send the form once more".to_owned(),
+            Self::DeadLink => "ask for a new invitation".to_owned(),
+            Self::Invalid(_)
+            | Self::NotJson
+            | Self::MediaType
+            | Self::TooLarge
+            | Self::Forbidden
+            | Self::BeyondManage
+            | Self::NotFound
+            | Self::Method
+            | Self::ClaimedByOther
+            | Self::NotInvitable
+            | Self::RoleFixed
+            | Self::TrimNotOffered
+            | Self::SlugTaken
+            | Self::Deadline
+            | Self::Database(_)
+            | Self::Corrupt(_)
+            | Self::Json(_)
+            | Self::Template(_)
+            | Self::Panicked => return None,
+        })
+    }
+
+    /// One field that cannot be taken.
+    pub(crate) fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldProblem { pointer: pointer.into(), detail: detail.into() }])
+    }
+
+    /// The body of the answer.
+    pub(crate) fn problem(self, request_id: String) -> Problem {
+        let Kind { code, status, retryable } = self.kind();
+        let (title, detail) = (self.title(), self.detail());
+        let mut errors = Vec::new();
+        let mut existing = None;
+        match self {
+            Self::Invalid(fields) => errors = fields,
+            Self::AlreadyPending { href } | Self::AlreadyMember { href } => {
+                existing = Some(Existing { href });
+            }
+            _ => (),
+        }
+        Problem {
+            type_: format!("/problems/{code}"),
+            title,
+            status: status.as_u16(),
+            detail,
+            code: code.to_owned(),
+            errors,
+            retryable,
+            request_id,
+            existing,
+        }
+    }
+}
+
+/// The error of an answer, until the outermost layer has given it its request id.
+#[derive(Clone)]
+pub(crate) struct Failure(pub std::sync::Arc<std::sync::Mutex<Option<ApiError>>>);
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.kind().status.into_response();
+        let failure = Failure(std::sync::Arc::new(std::sync::Mutex::new(Some(self))));
+        response.extensions_mut().insert(failure);
+        response
+    }
+}

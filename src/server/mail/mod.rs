@@ -1,0 +1,232 @@
+//! Mails: a row in the outbox becomes a file in the spool folder, once.
+//!
+//! queued → sending → sent. A process that ends in between leaves `sending`, of which nobody knows
+//! whether it went out: it becomes `unknown` and is not repeated.
+
+mod compose;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+
+use crate::server::Service;
+use crate::server::error::ApiError;
+use crate::server::store::outbox::{self, MailRow};
+use crate::server::store::{Connection, invitations};
+use crate::wire::InvitationState;
+
+pub(crate) use compose::Composer;
+
+/// What mails there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Template {
+    /// An invitation, for the first time.
+    Invitation,
+    /// An invitation, again.
+    Resend,
+    /// Someone's role changed.
+    RoleChanged,
+    /// Someone's membership ended.
+    Removed,
+    /// Someone lost access for want of a seat.
+    Trimmed,
+    /// Someone has access again.
+    Reinstated,
+    /// Someone wants to sign up with this address.
+    ConfirmAddress,
+}
+
+impl Template {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Invitation,
+        Self::Resend,
+        Self::RoleChanged,
+        Self::Removed,
+        Self::Trimmed,
+        Self::Reinstated,
+        Self::ConfirmAddress,
+    ];
+
+    /// Its name: in the outbox, in file names and of its template.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Invitation => "invitation",
+            Self::Resend => "resend",
+            Self::RoleChanged => "role-changed",
+            Self::Removed => "removed",
+            Self::Trimmed => "trimmed",
+            Self::Reinstated => "reinstated",
+            Self::ConfirmAddress => "confirm-address",
+        }
+    }
+
+    /// The template of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|template| template.name() == name)
+    }
+
+    /// Its text.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Invitation => include_str!("templates/invitation.txt"),
+            Self::Resend => include_str!("templates/resend.txt"),
+            Self::RoleChanged => include_str!("templates/role-changed.txt"),
+            Self::Removed => include_str!("templates/removed.txt"),
+            Self::Trimmed => include_str!("templates/trimmed.txt"),
+            Self::Reinstated => include_str!("templates/reinstated.txt"),
+            Self::ConfirmAddress => include_str!("templates/confirm-address.txt"),
+        }
+    }
+}
+
+/// The spool folder. One delivery runs at a time, so that its caller knows what is out.
+pub(crate) struct Spool {
+    folder: PathBuf,
+    delivering: Mutex<()>,
+}
+
+impl Spool {
+    /// A spool in this folder, which must exist.
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder, delivering: Mutex::new(()) }
+    }
+}
+
+/// Sends everything that is queued; gives how many mails went out.
+pub(crate) async fn deliver_due(service: &Arc<Service>) -> Result<usize, ApiError> {
+    let _one_at_a_time = service.spool.delivering.lock().await;
+    let mut sent = 0;
+    while let Some(mail) = claim(service).await? {
+        let outcome = match write(service, &mail).await {
+            Ok(()) => "sent",
+            Err(error) => {
+                tracing::error!(mail.id = %mail.id, %error, "could not write a mail");
+                "failed"
+            }
+        };
+        let mut tx = service.store.begin().await?;
+        note(&mut tx, &mail.id, "sending", outcome, service.now()).await?;
+        tx.commit().await?;
+        service.metrics.mails.get_or_create(&vec![("outcome", outcome)]).inc();
+        sent += usize::from(outcome == "sent");
+    }
+    Ok(sent)
+}
+
+/// Says of every mail that was being sent when the process ended that nobody knows.
+pub(crate) async fn give_up_interrupted(service: &Arc<Service>) -> Result<(), ApiError> {
+    let mut tx = service.store.begin().await?;
+    for mail in outbox::interrupted(&mut tx).await? {
+        note(&mut tx, &mail.id, "sending", "unknown", service.now()).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Takes the oldest mail that waits and marks it `sending`.
+async fn claim(service: &Arc<Service>) -> Result<Option<MailRow>, ApiError> {
+    loop {
+        // Look before locking: most of the time nothing waits.
+        let mut snapshot = service.store.snapshot().await?;
+        if outbox::oldest_queued(&mut snapshot).await?.is_none() {
+            return Ok(None);
+        }
+        drop(snapshot);
+        let now = service.now();
+        let mut tx = service.store.begin().await?;
+        let Some(mail) = outbox::oldest_queued(&mut tx).await? else { return Ok(None) };
+        let wanted = is_wanted(&mut tx, &mail, now).await?;
+        let next = if wanted { "sending" } else { "dropped" };
+        outbox::advance(&mut tx, &mail.id, "queued", next, now).await?;
+        tx.commit().await?;
+        if wanted {
+            return Ok(Some(mail));
+        }
+    }
+}
+
+/// An invitation that was revoked before its mail left is not sent any more.
+async fn is_wanted(
+    conn: &mut Connection,
+    mail: &MailRow,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    match Template::parse(&mail.template) {
+        Some(Template::Invitation | Template::Resend) => {
+            let row = invitations::by_link(conn, &mail.subject).await?;
+            Ok(row.is_some_and(|row| row.state_at(now) == InvitationState::Pending))
+        }
+        _ => Ok(true),
+    }
+}
+
+async fn note(
+    conn: &mut Connection,
+    mail: &str,
+    from: &str,
+    to: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    if outbox::advance(conn, mail, from, to, now).await? {
+        invitations::note_delivery(conn, mail, to).await?;
+    }
+    Ok(())
+}
+
+async fn write(service: &Arc<Service>, row: &MailRow) -> Result<(), MailError> {
+    let template = Template::parse(&row.template).ok_or(MailError::Template)?;
+    let mail = compose::mail(service, row, template).await?;
+    let bytes = service.composer.message(&mail)?;
+    let folder = service.spool.folder.clone();
+    let name = format!("{}-{}.eml", row.id, template.name());
+    tokio::task::spawn_blocking(move || write_whole(&folder, &name, &bytes))
+        .await
+        .map_err(|_| MailError::Interrupted)??;
+    Ok(())
+}
+
+/// Writes the file under another name first, so that nobody reads half a mail.
+fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    use std::io::Write as _;
+    let unfinished = folder.join(format!(".{name}.tmp"));
+    let mut file = std::fs::File::create(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&unfinished, folder.join(name))
+}
+
+/// Why a mail was not written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MailError {
+    /// No such template.
+    #[error("the outbox names a template that is not there")]
+    Template,
+    /// The row that the mail is about is gone.
+    #[error("the row that the mail is about is not there")]
+    Subject,
+    /// The template did not render.
+    #[error("the template could not be rendered")]
+    Render(#[from] minijinja::Error),
+    /// A header was refused.
+    #[error("the message could not be built")]
+    Build(#[from] lettre::error::Error),
+    /// An address was refused.
+    #[error("the address could not be written in a header")]
+    Address(#[from] lettre::address::AddressError),
+    /// The words of the row cannot be read.
+    #[error("the words of the mail cannot be read")]
+    Words(#[from] serde_json::Error),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] sqlx::Error),
+    /// The spool folder failed.
+    #[error("the spool folder failed")]
+    Spool(#[from] io::Error),
+    /// The writer was stopped.
+    #[error("the writer was stopped")]
+    Interrupted,
+}

@@ -1,0 +1,129 @@
+//! The embedded account service: an honest second party that keeps every rule of the profiles.
+//!
+//! It shares the words of the problem, the profiles and the API types with the operator, and
+//! nothing else. It reads no clock and no environment: [`Settings`] carry everything.
+
+mod auth;
+mod change;
+mod error;
+mod ids;
+mod link;
+mod mail;
+mod metrics;
+mod pages;
+mod password;
+mod permission;
+mod request_log;
+mod routes;
+mod run;
+mod seed;
+mod store;
+mod views;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use url::Url;
+
+use crate::profile::Profile;
+use crate::server::error::ApiError;
+use crate::server::link::SecretKey;
+use crate::server::mail::{Composer, Spool};
+use crate::server::request_log::RequestLog;
+use crate::server::store::Store;
+
+pub use error::ServerError;
+pub use run::{Running, start};
+
+/// Reads the clock.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Everything that the service needs from outside.
+#[derive(Clone)]
+pub struct Settings {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Database file; made if missing.
+    pub database: PathBuf,
+    /// Address under which people reach the service: every link begins with it. `None`: the
+    /// address that it listens on.
+    pub public_url: Option<Url>,
+    /// File of the key under which links are made; made if missing, for the owner only.
+    pub secret_key_file: PathBuf,
+    /// Folder for mails, one `.eml` each; made if missing.
+    pub spool: PathBuf,
+    /// Profiles by name.
+    pub profiles: BTreeMap<String, Arc<Profile>>,
+    /// Accounts, people and tokens to begin with.
+    pub seed: Option<Seed>,
+    /// File that gets one JSON line for every request.
+    pub request_log: Option<PathBuf>,
+    /// Who confirms paid plans.
+    pub confirm_plans: ConfirmPlans,
+    /// The clock.
+    pub now: Clock,
+}
+
+/// The text of a seed file.
+#[derive(Clone, Debug)]
+pub struct Seed {
+    /// The file, as it was named; `tokenFile` is looked up beside it.
+    pub file: PathBuf,
+    /// Its text.
+    pub text: String,
+}
+
+/// Who confirms a paid plan that an account picks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConfirmPlans {
+    /// The vendor: an account's own request is refused.
+    #[default]
+    Vendor,
+    /// Nobody has to.
+    Auto,
+}
+
+/// The service: shared by its routes, pages and background work.
+pub struct Service {
+    store: Store,
+    profiles: BTreeMap<String, Arc<Profile>>,
+    key: SecretKey,
+    public_url: String,
+    composer: Composer,
+    pages: pages::Pages,
+    spool: Spool,
+    ids: ids::Ids,
+    passwords: password::Passwords,
+    confirm_plans: ConfirmPlans,
+    request_log: Option<RequestLog>,
+    metrics: metrics::Metrics,
+    mail_queued: Notify,
+    now: Clock,
+}
+
+impl Service {
+    /// Now, in the precision of the store.
+    fn now(&self) -> Timestamp {
+        let now = (self.now)();
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
+
+    fn profile(&self, name: &str) -> Result<Arc<Profile>, ApiError> {
+        self.profiles.get(name).cloned().ok_or(ApiError::Corrupt("accounts.profile"))
+    }
+
+    /// A link that people can follow; only ever under the public address.
+    fn link(&self, path: &str) -> String {
+        format!("{}{path}", self.public_url)
+    }
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").field("public_url", &self.public_url).finish_non_exhaustive()
+    }
+}

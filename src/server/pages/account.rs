@@ -1,0 +1,157 @@
+//! The accounts of a person, and the front page of one.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use minijinja::{Value, context};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::keys::RoleName;
+use crate::domain::observed::SeatLimit;
+use crate::profile::{MenuEntry, Profile, ServicePermission};
+use crate::server::Service;
+use crate::server::change::{Change, subscription};
+use crate::server::error::ApiError;
+use crate::server::pages::browser::{Browser, Sent};
+use crate::server::pages::{go_to, sentence};
+use crate::server::permission::{Actor, Right, role_has};
+use crate::server::routes::Look;
+use crate::server::store::{members, subscriptions};
+use crate::wire::{NewSubscription, SubscriptionState};
+
+/// `GET /`
+pub(crate) async fn home(
+    State(service): State<Arc<Service>>,
+    browser: Browser,
+) -> Result<Response, ApiError> {
+    let user = browser.person()?;
+    let mut snapshot = service.store.snapshot().await?;
+    let places: Vec<_> = members::places_of(&mut snapshot, &user.address)
+        .await?
+        .into_iter()
+        .map(|(slug, name, role)| context! { slug, name, role })
+        .collect();
+    let words = context! {
+        places,
+        user => user.name,
+        mark => browser.form_mark(&service),
+    };
+    Ok(browser.mark(&service, service.pages.render(StatusCode::OK, "home.html", words)?))
+}
+
+/// An entry of the menu. What is not granted stays locked (NP-12).
+#[derive(Debug, Serialize)]
+struct Entry {
+    title: String,
+    granted: bool,
+    href: Option<String>,
+}
+
+/// The menu of an account for a role.
+fn menu(profile: &Profile, role: &RoleName, slug: &str) -> Vec<Entry> {
+    let opens_members = ServicePermission::MembersRead.as_str();
+    let entries = profile.menu.iter().map(|MenuEntry { title, permission }| {
+        let granted = profile.permits(role, permission);
+        let leads_here = granted && permission == opens_members;
+        let href = leads_here.then(|| format!("/accounts/{slug}/members"));
+        Entry { title: title.clone(), granted, href }
+    });
+    let mut entries: Vec<_> = entries.collect();
+    let granted = role_has(profile, role, Right::ReadMembers);
+    if granted && !entries.iter().any(|entry| entry.href.is_some()) {
+        let href = Some(format!("/accounts/{slug}/members"));
+        entries.push(Entry { title: "Members".to_owned(), granted, href });
+    }
+    entries
+}
+
+/// What every page of an account shows around its subject.
+pub(super) fn frame(look: &Look, actor: &Actor, browser: &Browser, service: &Service) -> Value {
+    let Actor::Person { member_id: _, role } = actor else { return context! {} };
+    context! {
+        account => look.account.name,
+        slug => look.account.slug,
+        disabled => look.account.disabled,
+        role => role.as_str(),
+        menu => menu(&look.profile, role, &look.account.slug),
+        user => browser.user.as_ref().map(|user| &user.name),
+        mark => browser.form_mark(service),
+    }
+}
+
+/// Seats as `2 of 3`.
+pub(super) async fn seat_words(look: &mut Look) -> Result<Value, ApiError> {
+    let seats = look.seats().await?;
+    let limit = match seats.limit {
+        SeatLimit::Seats(limit) => limit.to_string(),
+        SeatLimit::Unlimited => "unlimited".to_owned(),
+    };
+    Ok(context! { used => seats.used, limit, plan => seats.source.as_str() })
+}
+
+/// `GET /accounts/{account}`
+pub(crate) async fn show(
+    State(service): State<Arc<Service>>,
+    Path(account): Path<String>,
+    browser: Browser,
+) -> Result<Response, ApiError> {
+    page(&service, &browser, &account, None).await
+}
+
+async fn page(
+    service: &Arc<Service>,
+    browser: &Browser,
+    account: &str,
+    problem: Option<&ApiError>,
+) -> Result<Response, ApiError> {
+    let actor = browser.member_of(service, account, Right::ReadAccount).await?;
+    let mut look = Look::begin(service, account, &actor, Right::ReadAccount).await?;
+    let seats = seat_words(&mut look).await?;
+    let account_id = look.account.id.clone();
+    let held: Vec<_> = subscriptions::running(look.conn(), &account_id)
+        .await?
+        .into_iter()
+        .map(|row| {
+            let ends = row.state == SubscriptionState::Ending;
+            context! { plan => row.plan, ends, until => row.period_end.to_string() }
+        })
+        .collect();
+    let may_pick = actor.must(Right::ManageSubscriptions, &look.profile).is_ok();
+    let plans: Vec<_> = look.profile.plans.iter().map(|plan| plan.name.to_string()).collect();
+    let words = context! {
+        seats,
+        held,
+        may_pick,
+        plans,
+        problem => problem.map(sentence),
+        ..frame(&look, &actor, browser, service)
+    };
+    let status = problem.map_or(StatusCode::OK, |problem| problem.kind().status);
+    Ok(browser.mark(service, service.pages.render(status, "account.html", words)?))
+}
+
+/// The form that picks a plan.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Pick {
+    plan: String,
+}
+
+/// `POST /accounts/{account}/subscriptions`
+pub(crate) async fn pick(
+    State(service): State<Arc<Service>>,
+    Path(account): Path<String>,
+    Sent { browser, form: Pick { plan } }: Sent<Pick>,
+) -> Result<Response, ApiError> {
+    let actor = browser.member_of(&service, &account, Right::ManageSubscriptions).await?;
+    let mut change = Change::begin(&service, &account, actor).await?;
+    match subscription::pick(&mut change, &NewSubscription { plan }).await {
+        Ok(_) => change.commit().await?,
+        Err(problem) => {
+            drop(change);
+            return page(&service, &browser, &account, Some(&problem)).await;
+        }
+    }
+    Ok(go_to(&format!("/accounts/{account}")))
+}

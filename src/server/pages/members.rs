@@ -1,0 +1,292 @@
+//! The member list: who is in, who is invited, and what can be done.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use minijinja::{Value, context};
+use serde::Deserialize;
+
+use crate::server::Service;
+use crate::server::change::{Change, Precondition, invitation, member};
+use crate::server::error::ApiError;
+use crate::server::pages::account::{frame, seat_words};
+use crate::server::pages::browser::{Browser, NoFields, Sent};
+use crate::server::pages::{go_to, sentence};
+use crate::server::permission::{Actor, Right, Verb};
+use crate::server::routes::Look;
+use crate::server::store::Window;
+use crate::server::store::invitations::{self, Shown};
+use crate::server::store::members;
+use crate::server::views::role_name;
+use crate::wire::{InvitationPatch, InvitationState, MemberPatch, MemberState, NewInvitation};
+
+/// Rows of one page of the list.
+const ROWS: u32 = 200;
+
+/// Where a page of the list begins.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct After {
+    #[serde(default)]
+    after: String,
+}
+
+/// `GET /accounts/{account}/members`
+pub(crate) async fn show(
+    State(service): State<Arc<Service>>,
+    Path(account): Path<String>,
+    Query(After { after }): Query<After>,
+    browser: Browser,
+) -> Result<Response, ApiError> {
+    page(&service, &browser, &account, &after, None).await
+}
+
+async fn page(
+    service: &Arc<Service>,
+    browser: &Browser,
+    account: &str,
+    after: &str,
+    problem: Option<&ApiError>,
+) -> Result<Response, ApiError> {
+    let actor = browser.member_of(service, account, Right::ReadMembers).await?;
+    let mut look = Look::begin(service, account, &actor, Right::ReadMembers).await?;
+    let seats = seat_words(&mut look).await?;
+    let window = Window { after: after.to_owned(), size: ROWS + 1 };
+    let account_id = look.account.id.clone();
+    let mut people = members::page(look.conn(), &account_id, None, &window).await?;
+    let more = people.len() > ROWS as usize;
+    people.truncate(ROWS as usize);
+    let next = if more { people.last().map(|row| row.id.clone()) } else { None };
+    let mut rows: Vec<Value> = people.iter().map(|row| member_words(&look, &actor, row)).collect();
+    if after.is_empty() {
+        let (now, window) = (look.now, Window { after: String::new(), size: ROWS });
+        let open = invitations::page(look.conn(), &account_id, Shown::Open, now, &window).await?;
+        rows.extend(open.iter().map(|row| invitation_words(&look, &actor, row)));
+    }
+    let words = context! {
+        seats,
+        rows,
+        next,
+        may_invite => actor.must(Right::Invite, &look.profile).is_ok(),
+        roles => reachable(&look, &actor, Verb::Invite),
+        problem => problem.map(sentence),
+        ..frame(&look, &actor, browser, service)
+    };
+    let status = problem.map_or(StatusCode::OK, |problem| problem.kind().status);
+    Ok(browser.mark(service, service.pages.render(status, "members.html", words)?))
+}
+
+/// Roles that an invitation can give and this actor reaches by `verb`.
+fn reachable(look: &Look, actor: &Actor, verb: Verb) -> Vec<String> {
+    let roles = look.profile.roles.iter().filter(|role| role.invitable && !role.immutable);
+    let roles = roles.filter(|role| actor.must_reach(verb, &look.profile, &role.name).is_ok());
+    roles.map(|role| role.name.to_string()).collect()
+}
+
+fn member_words(look: &Look, actor: &Actor, row: &members::MemberRow) -> Value {
+    let role = role_name(&row.role);
+    let reaches = |verb| actor.must_reach(verb, &look.profile, &role).is_ok();
+    let rule = look.profile.role(&role);
+    let fixed = rule.is_none_or(|role| role.immutable || role.min_holders > 0);
+    let removable = rule.is_none_or(|role| role.removable && role.min_holders == 0);
+    let roles =
+        if !fixed && reaches(Verb::Change) { reachable(look, actor, Verb::Change) } else { vec![] };
+    context! {
+        kind => "members",
+        id => row.id,
+        name => row.name,
+        email => row.address,
+        role => row.role,
+        tag => if row.state == MemberState::Trimmed { Some("paused") } else { None },
+        since => day(row.joined_at),
+        roles,
+        may_end => removable && reaches(Verb::Remove),
+        may_resend => false,
+    }
+}
+
+fn invitation_words(look: &Look, actor: &Actor, row: &invitations::InvitationRow) -> Value {
+    let state = row.state_at(look.now);
+    let role = role_name(&row.role);
+    let reaches = |verb| actor.must_reach(verb, &look.profile, &role).is_ok();
+    let pending = state == InvitationState::Pending;
+    let open = !matches!(state, InvitationState::Declined);
+    let roles = if pending && reaches(Verb::Change) {
+        reachable(look, actor, Verb::Change)
+    } else {
+        vec![]
+    };
+    context! {
+        kind => "invitations",
+        id => row.id,
+        name => None::<String>,
+        email => row.address,
+        role => row.role,
+        tag => Some(if pending { "invited" } else { invitations::state_word(state) }),
+        since => day(row.created_at),
+        roles,
+        may_end => open && reaches(Verb::Remove),
+        may_resend => open && reaches(Verb::Invite),
+    }
+}
+
+fn day(at: jiff::Timestamp) -> String {
+    at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%-d %b %Y").to_string()
+}
+
+/// The form that invites.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Invite {
+    email: String,
+    role: String,
+}
+
+/// `POST /accounts/{account}/members` invites (NP-01).
+pub(crate) async fn invite(
+    State(service): State<Arc<Service>>,
+    Path(account): Path<String>,
+    Sent { browser, form: Invite { email, role } }: Sent<Invite>,
+) -> Result<Response, ApiError> {
+    let actor = browser.member_of(&service, &account, Right::Invite).await?;
+    let mut change = Change::begin(&service, &account, actor).await?;
+    let request = NewInvitation { email, role, external_ref: None };
+    let done = invitation::invite(&mut change, &request).await.map(drop);
+    finish(&service, &browser, &account, change, done).await
+}
+
+/// A form that gives a role.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Role {
+    role: String,
+}
+
+/// `POST /accounts/{account}/members/{member}/role` (NP-07)
+pub(crate) async fn change_role(
+    State(service): State<Arc<Service>>,
+    Path((account, id)): Path<(String, String)>,
+    Sent { browser, form: Role { role } }: Sent<Role>,
+) -> Result<Response, ApiError> {
+    let actor = browser.member_of(&service, &account, Right::ChangeRoles).await?;
+    let mut change = Change::begin(&service, &account, actor).await?;
+    let unchecked = Precondition::Unchecked;
+    let done = member::change_role(&mut change, &id, &unchecked, &MemberPatch { role }).await;
+    finish(&service, &browser, &account, change, done.map(drop)).await
+}
+
+/// `POST /accounts/{account}/invitations/{invitation}/role` (X15)
+pub(crate) async fn change_pending_role(
+    State(service): State<Arc<Service>>,
+    Path((account, id)): Path<(String, String)>,
+    Sent { browser, form: Role { role } }: Sent<Role>,
+) -> Result<Response, ApiError> {
+    let actor = browser.member_of(&service, &account, Right::ChangeRoles).await?;
+    let mut change = Change::begin(&service, &account, actor).await?;
+    let request = InvitationPatch { role };
+    let done = invitation::change_role(&mut change, &id, &Precondition::Unchecked, &request).await;
+    finish(&service, &browser, &account, change, done.map(drop)).await
+}
+
+/// `GET /accounts/{account}/members/{member}/remove` asks first (NP-09).
+pub(crate) async fn confirm_removal(
+    State(service): State<Arc<Service>>,
+    Path((account, id)): Path<(String, String)>,
+    browser: Browser,
+) -> Result<Response, ApiError> {
+    let actor = browser.member_of(&service, &account, Right::Remove).await?;
+    let mut look = Look::begin(&service, &account, &actor, Right::Remove).await?;
+    let account_id = look.account.id.clone();
+    let row = members::by_id(look.conn(), &account_id, &id).await?;
+    let row = row.filter(|row| row.state != MemberState::Deleted).ok_or(ApiError::NotFound)?;
+    let words = context! {
+        question => format!("Remove {} from {}?", row.address, look.account.name),
+        text => "Access ends at once. The person can be invited again later.",
+        action => format!("/accounts/{account}/members/{id}/remove"),
+        button => "Remove",
+        ..frame(&look, &actor, &browser, &service)
+    };
+    Ok(browser.mark(&service, service.pages.render(StatusCode::OK, "confirm.html", words)?))
+}
+
+/// `POST /accounts/{account}/members/{member}/remove`
+pub(crate) async fn remove(
+    State(service): State<Arc<Service>>,
+    Path((account, id)): Path<(String, String)>,
+    Sent { browser, form: NoFields {} }: Sent<NoFields>,
+) -> Result<Response, ApiError> {
+    let actor = browser.member_of(&service, &account, Right::Remove).await?;
+    let own = matches!(&actor, Actor::Person { member_id, .. } if *member_id == id);
+    let mut change = Change::begin(&service, &account, actor).await?;
+    let done = member::remove(&mut change, &id, &Precondition::Unchecked).await.map(drop);
+    if own && done.is_ok() {
+        change.commit().await?;
+        return Ok(go_to("/"));
+    }
+    finish(&service, &browser, &account, change, done).await
+}
+
+/// `POST /accounts/{account}/invitations/{invitation}/resend`
+pub(crate) async fn resend(
+    State(service): State<Arc<Service>>,
+    Path((account, id)): Path<(String, String)>,
+    Sent { browser, form: NoFields {} }: Sent<NoFields>,
+) -> Result<Response, ApiError> {
+    let actor = browser.member_of(&service, &account, Right::Invite).await?;
+    let mut change = Change::begin(&service, &account, actor).await?;
+    let done = invitation::resend(&mut change, &id, &Precondition::Unchecked).await.map(drop);
+    finish(&service, &browser, &account, change, done).await
+}
+
+/// `GET /accounts/{account}/invitations/{invitation}/revoke` asks first.
+pub(crate) async fn confirm_revocation(
+    State(service): State<Arc<Service>>,
+    Path((account, id)): Path<(String, String)>,
+    browser: Browser,
+) -> Result<Response, ApiError> {
+    let actor = browser.member_of(&service, &account, Right::Remove).await?;
+    let mut look = Look::begin(&service, &account, &actor, Right::Remove).await?;
+    let account_id = look.account.id.clone();
+    let row = invitations::by_id(look.conn(), &account_id, &id).await?;
+    let row = row.ok_or(ApiError::NotFound)?;
+    let words = context! {
+        question => format!("Withdraw the invitation of {}?", row.address),
+        text => "Its link stops working and its seat is free again.",
+        action => format!("/accounts/{account}/invitations/{id}/revoke"),
+        button => "Withdraw",
+        ..frame(&look, &actor, &browser, &service)
+    };
+    Ok(browser.mark(&service, service.pages.render(StatusCode::OK, "confirm.html", words)?))
+}
+
+/// `POST /accounts/{account}/invitations/{invitation}/revoke`
+pub(crate) async fn revoke(
+    State(service): State<Arc<Service>>,
+    Path((account, id)): Path<(String, String)>,
+    Sent { browser, form: NoFields {} }: Sent<NoFields>,
+) -> Result<Response, ApiError> {
+    let actor = browser.member_of(&service, &account, Right::Remove).await?;
+    let mut change = Change::begin(&service, &account, actor).await?;
+    let done = invitation::revoke(&mut change, &id, &Precondition::Unchecked).await.map(drop);
+    finish(&service, &browser, &account, change, done).await
+}
+
+/// Makes the change last and shows the list, or shows the list with what went wrong.
+async fn finish(
+    service: &Arc<Service>,
+    browser: &Browser,
+    account: &str,
+    change: Change,
+    done: Result<(), ApiError>,
+) -> Result<Response, ApiError> {
+    match done {
+        Ok(()) => {
+            change.commit().await?;
+            Ok(go_to(&format!("/accounts/{account}/members")))
+        }
+        Err(problem) if problem.kind().status.is_client_error() => {
+            drop(change);
+            page(service, browser, account, "", Some(&problem)).await
+        }
+        Err(failure) => Err(failure),
+    }
+}

@@ -1,0 +1,162 @@
+//! What people see in a browser. GET shows, POST acts and carries a mark against forged forms; the
+//! same changes as the API, under the same rights.
+
+mod account;
+mod browser;
+mod invitation;
+mod members;
+mod sign_in;
+mod sign_up;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use axum::routing::{get, post};
+use minijinja::{Environment, UndefinedBehavior, Value, context};
+
+use crate::server::Service;
+use crate::server::error::{ApiError, ServerError};
+
+pub(crate) use sign_in::sign_in_path;
+
+/// Templates, compiled once.
+pub(crate) struct Pages(Environment<'static>);
+
+impl Pages {
+    /// Compiles all templates.
+    pub fn new() -> Result<Self, ServerError> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        for (name, text) in [
+            ("layout.html", include_str!("templates/layout.html")),
+            ("style.css", include_str!("templates/style.css")),
+            ("account_frame.html", include_str!("templates/account_frame.html")),
+            ("account.html", include_str!("templates/account.html")),
+            ("confirm.html", include_str!("templates/confirm.html")),
+            ("home.html", include_str!("templates/home.html")),
+            ("invitation.html", include_str!("templates/invitation.html")),
+            ("members.html", include_str!("templates/members.html")),
+            ("message.html", include_str!("templates/message.html")),
+            ("sign_in.html", include_str!("templates/sign_in.html")),
+            ("sign_up.html", include_str!("templates/sign_up.html")),
+        ] {
+            environment.add_template(name, text)?;
+        }
+        Ok(Self(environment))
+    }
+
+    /// A page.
+    pub fn render(
+        &self,
+        status: StatusCode,
+        template: &str,
+        words: Value,
+    ) -> Result<Response, ApiError> {
+        let text = self.0.get_template(template)?.render(words)?;
+        Ok(page(status, text))
+    }
+
+    /// The page of an error.
+    pub fn error(&self, status: StatusCode, error: &ApiError) -> Response {
+        let title = match status {
+            StatusCode::NOT_FOUND => "There is nothing here",
+            StatusCode::FORBIDDEN => "This is locked for your role",
+            StatusCode::UNAUTHORIZED => "Please sign in",
+            _ if status.is_server_error() => "The service could not do this",
+            _ => "This did not work",
+        };
+        let text = if status.is_server_error() { None } else { Some(sentence(error)) };
+        let words = context! { title, text, link => "/", link_title => "Your accounts" };
+        match self.render(status, "message.html", words) {
+            Ok(response) => response,
+            Err(_) => page(status, title.to_owned()),
+        }
+    }
+}
+
+/// What went wrong and the way out, as one text for people.
+pub(crate) fn sentence(error: &ApiError) -> String {
+    let detail = match error {
+        ApiError::Invalid(fields) => {
+            let lines = fields
+                .iter()
+                .map(|field| format!("{} {}", field.pointer.trim_start_matches('/'), field.detail));
+            return lines.collect::<Vec<_>>().join("; ");
+        }
+        other => other.detail(),
+    };
+    let text = detail.unwrap_or_else(|| error.to_string());
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), letters.as_str()),
+        None => text,
+    }
+}
+
+fn page(status: StatusCode, text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    // Links are credentials: no cache keeps them and no other site hears of them.
+    for (name, value) in [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CACHE_CONTROL, "no-store"),
+        (REFERRER_POLICY, "no-referrer"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; \
+             frame-ancestors 'none'; base-uri 'none'",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Sends the browser to another page.
+pub(crate) fn go_to(path: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    if let Ok(value) = HeaderValue::from_str(path) {
+        response.headers_mut().insert(LOCATION, value);
+    }
+    response
+}
+
+/// All pages.
+pub(crate) fn router() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/", get(account::home))
+        .route("/i/{token}", get(invitation::show))
+        .route("/i/{token}/accept", post(invitation::accept))
+        .route("/i/{token}/decline", post(invitation::decline))
+        .route("/signin", get(sign_in::show).post(sign_in::sign_in))
+        .route("/signout", post(sign_in::sign_out))
+        .route("/signup", get(sign_up::show).post(sign_up::ask))
+        .route("/v/{token}", get(sign_up::show_proven).post(sign_up::sign_up))
+        .route("/accounts/{account}", get(account::show))
+        .route("/accounts/{account}/subscriptions", post(account::pick))
+        .route("/accounts/{account}/members", get(members::show).post(members::invite))
+        .route("/accounts/{account}/members/{member}/role", post(members::change_role))
+        .route(
+            "/accounts/{account}/members/{member}/remove",
+            get(members::confirm_removal).post(members::remove),
+        )
+        .route("/accounts/{account}/invitations/{invitation}/resend", post(members::resend))
+        .route(
+            "/accounts/{account}/invitations/{invitation}/role",
+            post(members::change_pending_role),
+        )
+        .route(
+            "/accounts/{account}/invitations/{invitation}/revoke",
+            get(members::confirm_revocation).post(members::revoke),
+        )
+}

@@ -1,0 +1,100 @@
+//! Bodies: JSON, at most 1 MiB, unknown fields refused with their place.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use serde::de::DeserializeOwned;
+use serde_path_to_error::{Path, Segment};
+
+use crate::server::Service;
+use crate::server::error::ApiError;
+
+/// A JSON body.
+pub(crate) struct Body<T> {
+    /// What it says.
+    pub value: T,
+    /// The bytes, for the fingerprint.
+    pub bytes: Bytes,
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<Service>> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, ApiError> {
+        let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+        if !kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
+            return Err(ApiError::MediaType);
+        }
+        let bytes = read(request, service).await?;
+        Ok(Self { value: parse(&bytes)?, bytes })
+    }
+}
+
+/// No body, or an empty object.
+pub(crate) struct Nothing;
+
+impl FromRequest<Arc<Service>> for Nothing {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, ApiError> {
+        let bytes = read(request, service).await?;
+        let text = bytes.trim_ascii();
+        let object: serde_json::Map<_, _> =
+            if text.is_empty() { serde_json::Map::new() } else { parse(text)? };
+        match object.keys().next() {
+            None => Ok(Self),
+            Some(field) => Err(ApiError::field(pointer([field.clone()]), "is not known here")),
+        }
+    }
+}
+
+async fn read(request: Request, service: &Arc<Service>) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, service).await.map_err(|rejection| {
+        match axum::response::IntoResponse::into_response(rejection).status() {
+            StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge,
+            _ => ApiError::NotJson,
+        }
+    })
+}
+
+/// Reads JSON. The reader itself refuses more than 128 levels.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let place = pointer(segments(error.path()));
+        match error.into_inner() {
+            inner if inner.is_data() => ApiError::field(place, without_position(&inner)),
+            _ => ApiError::NotJson,
+        }
+    })?;
+    reader.end().map_err(|_| ApiError::NotJson)?;
+    Ok(value)
+}
+
+/// The message without the line and column that the reader appends.
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" at line ").map_or(text.clone(), |(head, _)| head.to_owned())
+}
+
+fn segments(path: &Path) -> Vec<String> {
+    let names = path.iter().filter_map(|segment| match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } => Some(key.clone()),
+        Segment::Enum { variant } => Some(variant.clone()),
+        Segment::Unknown => None,
+    });
+    names.collect()
+}
+
+/// Source: RFC 6901, 3.
+fn pointer(names: impl IntoIterator<Item = String>) -> String {
+    names
+        .into_iter()
+        .map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1")))
+        .collect()
+}

@@ -1,0 +1,376 @@
+//! The seed file: accounts, people and tokens to begin with. Loading it again changes nothing that
+//! is there; tokens get the scopes that the file says.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::PlanName;
+use crate::profile::Profile;
+use crate::server::change::{account, subscription};
+use crate::server::error::{ApiError, ServerError};
+use crate::server::permission::{Actor, Scope};
+use crate::server::store::Tx;
+use crate::server::store::accounts;
+use crate::server::store::tokens::{self, TokenRow};
+use crate::server::store::users::{self, UserRow};
+use crate::server::views::role_name;
+use crate::server::{Seed, Service, ids};
+use crate::wire::{NewAccount, NewSubscription};
+use crate::yaml::{self, Document, Problem};
+
+/// Shortest token: shorter ones can be guessed.
+const MIN_TOKEN: usize = 16;
+
+/// Lifetime of a token, from the last start with the file that names it.
+const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
+
+/// What can be said in the file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct SeedFile {
+    #[serde(default)]
+    vendor_tokens: Vec<VendorToken>,
+    #[serde(default)]
+    users: Vec<Person>,
+    #[serde(default)]
+    accounts: Vec<SeedAccount>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct VendorToken {
+    token: Option<SecretString>,
+    token_file: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Person {
+    email: String,
+    name: Option<String>,
+    password: Option<SecretString>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedAccount {
+    name: String,
+    slug: String,
+    profile: String,
+    owner: Person,
+    #[serde(default)]
+    subscriptions: Vec<String>,
+    #[serde(default)]
+    members: Vec<SeedMember>,
+    #[serde(default)]
+    tokens: Vec<AccountToken>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedMember {
+    email: String,
+    name: Option<String>,
+    role: String,
+    password: Option<SecretString>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct AccountToken {
+    token: Option<SecretString>,
+    token_file: Option<String>,
+    scopes: Vec<String>,
+}
+
+/// Loads a seed in one transaction.
+pub(crate) async fn load(service: &Arc<Service>, seed: &Seed) -> Result<(), ServerError> {
+    let file = read(service, seed).map_err(ServerError::Seed)?;
+    store(service, &file).await.map_err(ServerError::SeedStore)
+}
+
+/// A seed that was checked.
+#[derive(Debug, Default)]
+struct Checked {
+    vendor_tokens: Vec<SecretString>,
+    users: Vec<CheckedPerson>,
+    accounts: Vec<CheckedAccount>,
+}
+
+#[derive(Debug)]
+struct CheckedPerson {
+    address: EmailAddress,
+    name: Option<String>,
+    password: Option<SecretString>,
+}
+
+#[derive(Debug)]
+struct CheckedAccount {
+    request: NewAccount,
+    owner_name: Option<String>,
+    subscriptions: Vec<String>,
+    members: Vec<(EmailAddress, Option<String>, String)>,
+    tokens: Vec<(SecretString, String)>,
+}
+
+/// Collects problems while it checks.
+struct Reader<'a> {
+    service: &'a Service,
+    folder: &'a Path,
+    document: &'a Document,
+    problems: Vec<Problem>,
+}
+
+fn read(service: &Service, seed: &Seed) -> Result<Checked, Vec<Problem>> {
+    let name = seed.file.display().to_string();
+    let (documents, mut problems) = yaml::read(&name, &seed.text);
+    let mut checked = Checked::default();
+    for document in &documents {
+        let file: SeedFile = match document.decode() {
+            Ok(file) => file,
+            Err(problem) => {
+                problems.push(Problem { hint: hint(), ..problem });
+                continue;
+            }
+        };
+        let folder = seed.file.parent().unwrap_or(Path::new("."));
+        let mut reader = Reader { service, folder, document, problems: Vec::new() };
+        reader.file(file, &mut checked);
+        problems.extend(reader.problems);
+    }
+    problems.sort();
+    if problems.is_empty() { Ok(checked) } else { Err(problems) }
+}
+
+fn hint() -> String {
+    "a seed file has vendorTokens, users and accounts (name, slug, profile, owner, subscriptions, \
+     members, tokens)"
+        .to_owned()
+}
+
+impl Reader<'_> {
+    fn problem(&mut self, pointer: &str, message: impl Into<String>, hint: impl Into<String>) {
+        self.problems.push(self.document.problem(pointer, message, hint));
+    }
+
+    fn file(&mut self, file: SeedFile, checked: &mut Checked) {
+        let SeedFile { vendor_tokens, users, accounts } = file;
+        for (at, VendorToken { token, token_file }) in vendor_tokens.into_iter().enumerate() {
+            let pointer = format!("/vendorTokens/{at}");
+            checked.vendor_tokens.extend(self.token(&pointer, token, token_file));
+        }
+        for (at, Person { email, name, password }) in users.into_iter().enumerate() {
+            let address = self.address(&format!("/users/{at}/email"), &email);
+            checked.users.extend(address.map(|address| CheckedPerson { address, name, password }));
+        }
+        for (at, account) in accounts.into_iter().enumerate() {
+            self.account(&format!("/accounts/{at}"), account, checked);
+        }
+    }
+
+    fn account(&mut self, at: &str, account: SeedAccount, checked: &mut Checked) {
+        let SeedAccount { name, slug, profile, owner, subscriptions, members, tokens } = account;
+        let Person { email, name: owner_name, password } = owner;
+        let Some(rules) = self.service.profiles.get(&profile).cloned() else {
+            let known: Vec<_> = self.service.profiles.keys().cloned().collect();
+            let hint = format!("the service has {}", known.join(", "));
+            return self.problem(&format!("{at}/profile"), "is not a profile", hint);
+        };
+        let owner_address = self.address(&format!("{at}/owner/email"), &email);
+        for (index, plan) in subscriptions.iter().enumerate() {
+            if rules.plan(&PlanName::from(plan.as_str())).is_none() {
+                let known = rules.plans.iter().map(|plan| plan.name.as_str());
+                let hint = format!("plans are {}", known.collect::<Vec<_>>().join(", "));
+                self.problem(&format!("{at}/subscriptions/{index}"), "is not a plan", hint);
+            }
+        }
+        let people = self.members(at, &rules, members, checked);
+        let tokens = self.tokens(at, tokens);
+        if let Some(address) = owner_address {
+            checked.users.push(CheckedPerson { address, name: owner_name.clone(), password });
+        }
+        let request = NewAccount { name, slug, profile, owner_email: email };
+        let members = people;
+        checked.accounts.push(CheckedAccount {
+            request,
+            owner_name,
+            subscriptions,
+            members,
+            tokens,
+        });
+    }
+
+    fn members(
+        &mut self,
+        at: &str,
+        rules: &Profile,
+        members: Vec<SeedMember>,
+        checked: &mut Checked,
+    ) -> Vec<(EmailAddress, Option<String>, String)> {
+        let mut people = Vec::new();
+        for (index, member) in members.into_iter().enumerate() {
+            let SeedMember { email, name, role, password } = member;
+            let at = format!("{at}/members/{index}");
+            let known = rules.role(&role_name(&role));
+            if !known.is_some_and(|role| role.invitable) {
+                let known = rules.roles.iter().filter(|role| role.invitable);
+                let known: Vec<_> = known.map(|role| role.name.as_str()).collect();
+                let hint = format!("roles that can be given are {}", known.join(", "));
+                self.problem(&format!("{at}/role"), "is not a role that can be given", hint);
+            }
+            let Some(address) = self.address(&format!("{at}/email"), &email) else { continue };
+            if password.is_some() {
+                let (address, name) = (address.clone(), name.clone());
+                checked.users.push(CheckedPerson { address, name, password });
+            }
+            people.push((address, name, role));
+        }
+        people
+    }
+
+    fn tokens(&mut self, at: &str, tokens: Vec<AccountToken>) -> Vec<(SecretString, String)> {
+        let mut checked = Vec::new();
+        for (index, token) in tokens.into_iter().enumerate() {
+            let AccountToken { token, token_file, scopes } = token;
+            let at = format!("{at}/tokens/{index}");
+            for (index, scope) in scopes.iter().enumerate() {
+                if Scope::parse(scope).is_none() {
+                    let known = Scope::ALL.map(Scope::word).join(", ");
+                    let hint = format!("scopes are {known}");
+                    self.problem(&format!("{at}/scopes/{index}"), "is not a scope", hint);
+                }
+            }
+            let token = self.token(&at, token, token_file);
+            checked.extend(token.map(|token| (token, scopes.join(" "))));
+        }
+        checked
+    }
+
+    fn address(&mut self, pointer: &str, text: &str) -> Option<EmailAddress> {
+        EmailAddress::parse(text)
+            .map_err(|error| {
+                self.problem(pointer, error.to_string(), "write it as name@example.com");
+            })
+            .ok()
+    }
+
+    fn token(
+        &mut self,
+        pointer: &str,
+        token: Option<SecretString>,
+        file: Option<String>,
+    ) -> Option<SecretString> {
+        let hint = "give `token` (16 characters or more) or `tokenFile` (a file beside this one)";
+        let token = match (token, file) {
+            (Some(token), None) => token,
+            (None, Some(file)) => match std::fs::read_to_string(self.folder.join(&file)) {
+                Ok(text) => SecretString::from(text.trim().to_owned()),
+                Err(error) => {
+                    let message = format!("cannot read {file}: {error}");
+                    self.problem(&format!("{pointer}/tokenFile"), message, hint);
+                    return None;
+                }
+            },
+            _ => {
+                self.problem(pointer, "needs exactly one of token and tokenFile", hint);
+                return None;
+            }
+        };
+        if token.expose_secret().len() < MIN_TOKEN {
+            self.problem(pointer, "has a token of less than 16 characters", hint);
+            return None;
+        }
+        Some(token)
+    }
+}
+
+async fn store(service: &Arc<Service>, seed: &Checked) -> Result<(), ApiError> {
+    // Hashing takes long: before the transaction, and only for who is new.
+    let mut people = Vec::new();
+    for person in &seed.users {
+        let mut snapshot = service.store.snapshot().await?;
+        if users::by_address(&mut snapshot, person.address.as_str()).await?.is_none() {
+            people.push(user(service, person).await?);
+        }
+    }
+    let mut tx = service.store.begin().await?;
+    for person in &people {
+        users::put(&mut tx, person).await?;
+    }
+    let (now, expires_at) = (service.now(), service.now() + TOKEN_LIFETIME);
+    for token in &seed.vendor_tokens {
+        let row = token_row(service, token, None, "vendor", now);
+        tokens::put(&mut tx, &row, now, expires_at).await?;
+    }
+    tx.commit().await?;
+    for account in &seed.accounts {
+        let tx = service.store.begin().await?;
+        store_account(service, tx, account, expires_at).await?;
+    }
+    Ok(())
+}
+
+async fn store_account(
+    service: &Arc<Service>,
+    mut tx: Tx,
+    seed: &CheckedAccount,
+    expires_at: Timestamp,
+) -> Result<(), ApiError> {
+    let CheckedAccount { request, owner_name, subscriptions, members, tokens } = seed;
+    let there = accounts::by_id_or_slug(&mut tx, &request.slug).await?;
+    let is_new = there.is_none();
+    let mut change = match there {
+        Some(row) => crate::server::change::Change::on(service, tx, row, Actor::Service)?,
+        None => account::open(service, tx, Actor::Service, request, owner_name.clone()).await?,
+    };
+    if is_new {
+        for plan in subscriptions {
+            subscription::pick(&mut change, &NewSubscription { plan: plan.clone() }).await?;
+        }
+        for (address, name, role) in members {
+            account::add(&mut change, address.as_str(), name.clone(), &role_name(role)).await?;
+        }
+    }
+    let now = change.now;
+    for (token, scopes) in tokens {
+        let row = token_row(service, token, Some(change.account.id.clone()), scopes, now);
+        tokens::put(change.conn(), &row, now, expires_at).await?;
+    }
+    change.commit().await
+}
+
+async fn user(service: &Service, person: &CheckedPerson) -> Result<UserRow, ApiError> {
+    let password_hash = match &person.password {
+        Some(password) => Some(service.passwords.hash(password.expose_secret()).await?),
+        None => None,
+    };
+    let address = person.address.as_str();
+    let (local, _) = address.split_once('@').unwrap_or((address, ""));
+    Ok(UserRow {
+        id: service.ids.next("usr", service.now()),
+        address: address.to_owned(),
+        name: person.name.clone().unwrap_or_else(|| local.to_owned()),
+        password_hash,
+        created_at: service.now(),
+    })
+}
+
+fn token_row(
+    service: &Service,
+    token: &SecretString,
+    account_id: Option<String>,
+    scopes: &str,
+    now: Timestamp,
+) -> TokenRow {
+    TokenRow {
+        hash: ids::hash(token.expose_secret()),
+        id: service.ids.next("tok", now),
+        account_id,
+        scopes: scopes.to_owned(),
+    }
+}

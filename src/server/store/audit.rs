@@ -1,0 +1,84 @@
+//! The audit log, which is the feed too.
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row as _};
+
+use crate::server::store::{Connection, Window, micros, time};
+
+/// One change.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditRow {
+    pub id: String,
+    pub account_id: String,
+    pub position: i64,
+    pub at: Timestamp,
+    pub actor: String,
+    pub action: String,
+    pub subject: String,
+    /// JSON of the row before.
+    pub before: Option<String>,
+    /// JSON of the row after.
+    pub after: Option<String>,
+}
+
+impl<'r> FromRow<'r, SqliteRow> for AuditRow {
+    fn from_row(row: &'r SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            account_id: row.try_get("account_id")?,
+            position: row.try_get("position")?,
+            at: time(row, "at")?,
+            actor: row.try_get("actor")?,
+            action: row.try_get("action")?,
+            subject: row.try_get("subject")?,
+            before: row.try_get("before")?,
+            after: row.try_get("after")?,
+        })
+    }
+}
+
+/// Puts in a change.
+pub(crate) async fn insert(conn: &mut Connection, row: &AuditRow) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into audit_events (id, account_id, position, at, actor, action, subject, before, \
+         after) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )
+    .bind(&row.id)
+    .bind(&row.account_id)
+    .bind(row.position)
+    .bind(micros(row.at))
+    .bind(&row.actor)
+    .bind(&row.action)
+    .bind(&row.subject)
+    .bind(&row.before)
+    .bind(&row.after)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// One page of the log, in the order of the feed: what came after `position`.
+pub(crate) async fn page(
+    conn: &mut Connection,
+    account_id: &str,
+    window: &Window,
+) -> Result<Vec<AuditRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from audit_events where account_id = ?1 and position > ?2 \
+         order by position limit ?3",
+    )
+    .bind(account_id)
+    .bind(window.after.parse::<i64>().unwrap_or_default())
+    .bind(window.size)
+    .fetch_all(conn)
+    .await
+}
+
+/// How many changes there are.
+pub(crate) async fn count(conn: &mut Connection, account_id: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from audit_events where account_id = ?1")
+        .bind(account_id)
+        .fetch_one(conn)
+        .await
+}

@@ -1,0 +1,145 @@
+//! Subscriptions.
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row as _};
+
+use crate::server::store::{Connection, Window, maybe_time, micros, time, unknown_word};
+use crate::wire::SubscriptionState;
+
+/// One subscription.
+#[derive(Clone, Debug)]
+pub(crate) struct SubscriptionRow {
+    pub id: String,
+    pub account_id: String,
+    pub plan: String,
+    pub state: SubscriptionState,
+    pub created_at: Timestamp,
+    pub period_end: Timestamp,
+    pub ends_at: Option<Timestamp>,
+    pub version: i64,
+}
+
+impl<'r> FromRow<'r, SqliteRow> for SubscriptionRow {
+    fn from_row(row: &'r SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            account_id: row.try_get("account_id")?,
+            plan: row.try_get("plan")?,
+            state: state(row.try_get("state")?)?,
+            created_at: time(row, "created_at")?,
+            period_end: time(row, "period_end")?,
+            ends_at: maybe_time(row, "ends_at")?,
+            version: row.try_get("version")?,
+        })
+    }
+}
+
+fn state(word: &str) -> Result<SubscriptionState, sqlx::Error> {
+    match word {
+        "active" => Ok(SubscriptionState::Active),
+        "ending" => Ok(SubscriptionState::Ending),
+        "ended" => Ok(SubscriptionState::Ended),
+        _ => Err(unknown_word("subscriptions.state")),
+    }
+}
+
+/// The stored word of a state.
+pub(crate) fn state_word(state: SubscriptionState) -> &'static str {
+    match state {
+        SubscriptionState::Active => "active",
+        SubscriptionState::Ending => "ending",
+        SubscriptionState::Ended => "ended",
+        SubscriptionState::Unknown => "unknown",
+    }
+}
+
+/// The subscription of this id.
+pub(crate) async fn by_id(
+    conn: &mut Connection,
+    account_id: &str,
+    id: &str,
+) -> Result<Option<SubscriptionRow>, sqlx::Error> {
+    sqlx::query_as("select * from subscriptions where account_id = ?1 and id = ?2")
+        .bind(account_id)
+        .bind(id)
+        .fetch_optional(conn)
+        .await
+}
+
+/// Subscriptions that are not over.
+pub(crate) async fn running(
+    conn: &mut Connection,
+    account_id: &str,
+) -> Result<Vec<SubscriptionRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from subscriptions where account_id = ?1 and state in ('active', 'ending') \
+         order by id",
+    )
+    .bind(account_id)
+    .fetch_all(conn)
+    .await
+}
+
+/// One page of all subscriptions, those that are over too.
+pub(crate) async fn page(
+    conn: &mut Connection,
+    account_id: &str,
+    window: &Window,
+) -> Result<Vec<SubscriptionRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from subscriptions where account_id = ?1 and id > ?2 order by id limit ?3",
+    )
+    .bind(account_id)
+    .bind(&window.after)
+    .bind(window.size)
+    .fetch_all(conn)
+    .await
+}
+
+/// How many subscriptions there are, those that are over too.
+pub(crate) async fn count(conn: &mut Connection, account_id: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from subscriptions where account_id = ?1")
+        .bind(account_id)
+        .fetch_one(conn)
+        .await
+}
+
+/// Puts in a new subscription.
+pub(crate) async fn insert(
+    conn: &mut Connection,
+    row: &SubscriptionRow,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into subscriptions (id, account_id, plan, state, created_at, period_end) \
+         values (?1, ?2, ?3, ?4, ?5, ?6)",
+    )
+    .bind(&row.id)
+    .bind(&row.account_id)
+    .bind(&row.plan)
+    .bind(state_word(row.state))
+    .bind(micros(row.created_at))
+    .bind(micros(row.period_end))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes back what can change of a subscription.
+pub(crate) async fn update(
+    conn: &mut Connection,
+    row: &SubscriptionRow,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update subscriptions set state = ?2, period_end = ?3, ends_at = ?4, version = ?5 \
+         where id = ?1",
+    )
+    .bind(&row.id)
+    .bind(state_word(row.state))
+    .bind(micros(row.period_end))
+    .bind(row.ends_at.map(micros))
+    .bind(row.version)
+    .execute(conn)
+    .await?;
+    Ok(())
+}

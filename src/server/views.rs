@@ -1,0 +1,189 @@
+//! Rows as the account API shows them.
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::keys::RoleName;
+use crate::domain::observed::SeatLimit;
+use crate::profile::{self, Profile, Word as _};
+use crate::server::change::seats::SeatCount;
+use crate::server::error::ApiError;
+use crate::server::ids;
+use crate::server::permission::Actor;
+use crate::server::store::accounts::AccountRow;
+use crate::server::store::audit::AuditRow;
+use crate::server::store::invitations::{self, InvitationRow};
+use crate::server::store::members::MemberRow;
+use crate::server::store::subscriptions::SubscriptionRow;
+use crate::wire;
+use crate::wire::InvitationState;
+
+/// A member.
+pub(crate) fn member(row: &MemberRow) -> wire::Member {
+    wire::Member {
+        id: row.id.clone(),
+        etag: format!("\"{}\"", row.version),
+        email: row.address.clone(),
+        name: row.name.clone(),
+        role: row.role.clone(),
+        state: row.state,
+        added_at: row.added_at,
+        joined_at: row.joined_at,
+        trimmed_at: row.trimmed_at,
+        external_ref: row.external_ref.clone(),
+        ended_by: row.ended_by.clone(),
+    }
+}
+
+/// An invitation as it stands at `now`.
+///
+/// Its etag also carries state and delivery, which change without a new version: `If-Match` only
+/// weighs the version, so that a mail going out spoils nobody's change.
+pub(crate) fn invitation(row: &InvitationRow, now: Timestamp) -> wire::Invitation {
+    let state = row.state_at(now);
+    let actions: &[&str] = match state {
+        InvitationState::Pending => &["resend", "revoke", "change-role"],
+        InvitationState::Expired | InvitationState::Failed => &["resend", "revoke"],
+        InvitationState::Accepted
+        | InvitationState::Declined
+        | InvitationState::Revoked
+        | InvitationState::Unknown => &[],
+    };
+    let word = invitations::state_word(state);
+    wire::Invitation {
+        id: row.id.clone(),
+        etag: format!("\"{}-{word}-{}\"", row.version, row.delivery),
+        email: row.address.clone(),
+        role: row.role.clone(),
+        state,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        last_sent_at: row.last_sent_at,
+        send_count: row.send_count,
+        delivery: row.delivery.clone(),
+        actions: actions.iter().map(|&action| action.to_owned()).collect(),
+        external_ref: row.external_ref.clone(),
+    }
+}
+
+/// A subscription.
+pub(crate) fn subscription(row: &SubscriptionRow) -> wire::Subscription {
+    wire::Subscription {
+        id: row.id.clone(),
+        etag: format!("\"{}\"", row.version),
+        plan: row.plan.clone(),
+        state: row.state,
+        created_at: row.created_at,
+        period_end: row.period_end,
+        ends_at: row.ends_at,
+    }
+}
+
+/// The seats of an account.
+pub(crate) fn seats(account: &AccountRow, count: &SeatCount) -> wire::Seats {
+    wire::Seats {
+        limit: match count.limit {
+            SeatLimit::Seats(seats) => Some(seats),
+            SeatLimit::Unlimited => None,
+        },
+        used: count.used,
+        breakdown: count.breakdown.clone(),
+        source: count.source.as_str().to_owned(),
+        over_limit_since: account.over_limit_since,
+        enforce_at: account.enforce_at,
+    }
+}
+
+/// An account, for the one who asks.
+pub(crate) fn account(
+    row: &AccountRow,
+    profile: &Profile,
+    count: &SeatCount,
+    subscriptions: &[SubscriptionRow],
+    actor: &Actor,
+) -> Result<wire::Account, ApiError> {
+    let mut view = wire::Account {
+        id: row.id.clone(),
+        slug: row.slug.clone(),
+        name: row.name.clone(),
+        etag: String::new(),
+        profile: row.profile.clone(),
+        profile_digest: profile.digest.clone(),
+        state: match row.disabled {
+            true => wire::AccountState::Disabled,
+            false => wire::AccountState::Active,
+        },
+        created_at: row.created_at,
+        claim: row.claim.clone(),
+        seats: seats(row, count),
+        subscriptions: subscriptions.iter().map(subscription).collect(),
+        caller: caller(actor),
+    };
+    // The view holds more than the row: a digest of all of it makes the etag strong.
+    let digest = Sha256::digest(serde_json::to_vec(&view)?);
+    view.etag = format!("\"{}-{}\"", row.version, ids::hex(&digest[..8]));
+    Ok(view)
+}
+
+fn caller(actor: &Actor) -> wire::Caller {
+    let (mut scopes, mut role, mut member_id) = (Vec::new(), None, None);
+    match actor {
+        Actor::Token { scopes: held, .. } => {
+            scopes = held.iter().map(|scope| scope.word().to_owned()).collect();
+        }
+        Actor::Vendor { .. } => scopes.push("vendor".to_owned()),
+        Actor::Person { member_id: id, role: own } => {
+            role = Some(own.to_string());
+            member_id = Some(id.clone());
+        }
+        Actor::Invitee | Actor::Service => (),
+    }
+    wire::Caller { scopes, role, member_id }
+}
+
+/// The rules that a client compares with its own profile.
+pub(crate) fn roles(profile: &Profile) -> wire::RoleList {
+    let items = profile.roles.iter().zip(0..).map(|(role, rank)| wire::Role {
+        name: role.name.to_string(),
+        rank,
+        invitable: role.invitable,
+        permissions: role.permissions.iter().cloned().collect(),
+    });
+    wire::RoleList {
+        items: items.collect(),
+        plans: profile.plans.iter().map(plan).collect(),
+        counts: profile.seats.counts.iter().map(|counted| counted.word().to_owned()).collect(),
+        on_shrink: profile.seats.on_shrink.word().to_owned(),
+    }
+}
+
+fn plan(plan: &profile::Plan) -> wire::Plan {
+    wire::Plan {
+        name: plan.name.to_string(),
+        seats: match plan.seats {
+            SeatLimit::Seats(seats) => Some(seats),
+            SeatLimit::Unlimited => None,
+        },
+        paid: plan.paid,
+    }
+}
+
+/// A row of the audit log.
+pub(crate) fn audit_event(row: &AuditRow) -> Result<wire::AuditEvent, ApiError> {
+    let json = |text: &Option<String>| text.as_deref().map(serde_json::from_str).transpose();
+    Ok(wire::AuditEvent {
+        id: row.id.clone(),
+        position: u64::try_from(row.position).unwrap_or_default(),
+        at: row.at,
+        actor: row.actor.clone(),
+        action: row.action.clone(),
+        subject: row.subject.clone(),
+        before: json(&row.before)?,
+        after: json(&row.after)?,
+    })
+}
+
+/// The role of a stored word.
+pub(crate) fn role_name(word: &str) -> RoleName {
+    RoleName::from(word)
+}

@@ -1,0 +1,108 @@
+//! Logs, the metrics registry, `/livez`, `/readyz` and `/metrics`; for server and operator.
+
+use std::fmt::Write as _;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Metric;
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why logs could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter is not one.
+    #[error("the log filter cannot be read")]
+    Filter(#[source] tracing_subscriber::filter::ParseError),
+    /// Logs were started before.
+    #[error("logs are started already")]
+    Started(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Starts logs on standard error. `filter` as in `info,seatkeeper=debug`.
+///
+/// # Errors
+///
+/// [`TelemetryError`] when the filter cannot be read, or logs were started before.
+pub fn start_logs(filter: &str, format: LogFormat, colour: bool) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(filter).map_err(TelemetryError::Filter)?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour);
+    match format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    }
+    .map_err(TelemetryError::Started)
+}
+
+/// Figures for Prometheus. Copies share the same figures.
+#[derive(Clone, Default)]
+pub struct Registry(Arc<Mutex<prometheus_client::registry::Registry>>);
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Registry")
+    }
+}
+
+impl Registry {
+    /// Adds a figure; its name gets the prefix `seatkeeper_`.
+    pub fn register(&self, name: &str, help: &str, metric: &(impl Metric + Clone)) {
+        let mut registry = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        registry.register(format!("seatkeeper_{name}"), help, metric.clone());
+    }
+
+    /// All figures in the text form of OpenMetrics.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let registry = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = String::new();
+        if encode(&mut text, &registry).is_err() {
+            text.clear();
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "# figures could not be written");
+        }
+        text
+    }
+}
+
+/// Says whether the process can do its work now.
+pub type Readiness = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+
+/// `/livez` (the process runs), `/readyz` (`ready` says so) and `/metrics`.
+pub fn probes(ready: Readiness, registry: Registry) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(move || answer_ready(ready.clone())))
+        .route("/metrics", get(move || answer_metrics(registry.clone())))
+}
+
+async fn answer_ready(ready: Readiness) -> impl IntoResponse {
+    if ready().await {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+    }
+}
+
+async fn answer_metrics(registry: Registry) -> impl IntoResponse {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], registry.text())
+}

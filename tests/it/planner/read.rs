@@ -1,0 +1,526 @@
+//! The small YAML of a folder case, read into the planner's input.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Span, Timestamp};
+use seatkeeper::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin, OriginKind};
+use seatkeeper::domain::keys::{
+    AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, PlanName, RequestKey,
+    RoleName,
+};
+use seatkeeper::domain::ledger_view::{
+    Baseline, HoldRecord, LedgerView, OpenSend, Paid, PersonRecord, Seen, Spend,
+};
+use seatkeeper::domain::observed::{
+    Claim, InvitationState, MemberState, Observed, ObservedAccount, ObservedInvitation,
+    ObservedMember, ObservedSeats, ObservedSubscription, ReadEvidence, RoleSeen, SeatLimit,
+};
+use seatkeeper::domain::policy::{Mode, OnSeatShortage, Policy, RemovalPolicy};
+use seatkeeper::plan::simulate::{recount, simulate};
+use seatkeeper::plan::{Input, Plan, plan};
+use seatkeeper::profile::Profile;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::profiles;
+use super::words::{Words, person, time};
+
+/// In place of a digest: the one that the plan shows before anybody approves.
+const SHOWN: &str = "shown";
+/// The object that declares whoever is not declared by a Membership.
+pub const ROSTER: &str = "Team default/core";
+/// The account of every case.
+const ACCOUNT: &str = "acc_1";
+/// Our installation.
+const INSTALLATION: &str = "inst_ours";
+
+/// Everything that a plan is made of.
+#[derive(Clone)]
+pub struct Case {
+    desired: Desired,
+    observed: Observed,
+    profile: Profile,
+    policy: Policy,
+    ledger: LedgerView,
+    now: Timestamp,
+}
+
+impl Case {
+    /// Reads a folder.
+    pub fn read(folder: &Path) -> Self {
+        let settings: Settings = required(folder, "policy.yaml");
+        let now = time(&settings.now);
+        let profile = profiles::profile(&settings.profile);
+        let desired = required::<DesiredFile>(folder, "desired.yaml").into_desired();
+        let observed = required::<ObservedFile>(folder, "observed.yaml").into_observed(&profile);
+        let ledger = optional::<LedgerFile>(folder, "ledger.yaml").unwrap_or_default();
+        let ledger = ledger.into_ledger(now);
+        let policy = settings.into_policy();
+        let mut case = Self { desired, observed, profile, policy, ledger, now };
+        case.fill_in_the_digest();
+        case
+    }
+
+    /// Plans.
+    pub fn plan(&self) -> Plan {
+        let Self { desired, observed, profile, policy, ledger, now } = self;
+        let input = Input { desired, observed, profile, policy, ledger, now: *now };
+        let planned = plan(&input).expect("a sound plan");
+        assert_eq!(plan(&input).expect("a sound plan"), planned, "the same again");
+        planned
+    }
+
+    /// What the service holds.
+    pub fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
+    /// What the service holds once the plan has run.
+    pub fn after(&self) -> Observed {
+        simulate(&self.observed, &self.plan().actions, &self.profile, self.now)
+    }
+
+    /// The digest that is approved.
+    pub fn approval(&self) -> Option<HoldDigest> {
+        self.policy.approval.clone()
+    }
+
+    /// The same, with another approval.
+    pub fn approve(&self, digest: HoldDigest) -> Self {
+        let mut case = self.clone();
+        case.policy.approval = Some(digest);
+        case
+    }
+
+    /// The same, when so many approvals were used or lapsed.
+    pub fn with_hold_number(&self, number: u64) -> Self {
+        let mut case = self.clone();
+        case.ledger.hold_number = number;
+        case
+    }
+
+    /// Puts the digest that people would see in place of the word `shown`.
+    fn fill_in_the_digest(&mut self) {
+        let is_shown = |digest: &HoldDigest| digest.as_str() == SHOWN;
+        let approval = self.policy.approval.take();
+        let seen = self.ledger.approval_seen.take();
+        let shown = self.plan().hold.map(|hold| hold.digest);
+        let fill = |digest: HoldDigest| {
+            if is_shown(&digest) { shown.clone().expect("a held set") } else { digest }
+        };
+        self.policy.approval = approval.map(fill);
+        self.ledger.approval_seen = seen.map(|(digest, at)| (fill(digest), at));
+    }
+}
+
+fn required<T: DeserializeOwned>(folder: &Path, name: &str) -> T {
+    optional(folder, name).unwrap_or_else(|| panic!("{}: no {name}", folder.display()))
+}
+
+fn optional<T: DeserializeOwned>(folder: &Path, name: &str) -> Option<T> {
+    let path = folder.join(name);
+    let text = fs::read_to_string(&path).ok()?;
+    Some(serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+}
+
+/// `desired.yaml`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct DesiredFile {
+    /// `ADDRESS ROLE [epoch=N] [retain] [membership=NAME]`: a line of the roster of team `core`,
+    /// or a Membership.
+    #[serde(default)]
+    people: Vec<String>,
+    /// Addresses with a declaration that is not valid.
+    #[serde(default)]
+    frozen: Vec<String>,
+}
+
+impl DesiredFile {
+    fn into_desired(self) -> Desired {
+        let lines = self.people.iter().enumerate();
+        let people = lines.map(|(position, line)| declared(position, line)).collect();
+        let frozen = self.frozen.iter().map(|address| person(address)).collect();
+        Desired { people, frozen }
+    }
+}
+
+fn declared(
+    position: usize,
+    line: &str,
+) -> (seatkeeper::domain::identity::EmailAddress, DesiredMember) {
+    let mut words = Words::of(line);
+    let person = words.person();
+    let (kind, name, position) = match words.named("membership") {
+        Some(name) => (OriginKind::Membership, name, None),
+        None => (OriginKind::Team, "core".to_owned(), Some(position)),
+    };
+    let deletion_policy = deletion_policy(&mut words);
+    let member = DesiredMember {
+        invite_epoch: words.number("epoch").unwrap_or(0),
+        deletion_policy,
+        origin: Origin { kind, namespace: "default".into(), name, position },
+        role: RoleName(words.next()),
+    };
+    words.end();
+    (person, member)
+}
+
+fn deletion_policy(words: &mut Words) -> DeletionPolicy {
+    if words.flag("retain") { DeletionPolicy::Retain } else { DeletionPolicy::Revoke }
+}
+
+/// `observed.yaml`. Counts are those of the rows, unless `said` has others.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ObservedFile {
+    /// A number or `unlimited`.
+    seats: String,
+    /// `ADDRESS ROLE added=TIME [trimmed | unknown]`; role `?`: a word that we do not know.
+    #[serde(default)]
+    members: Vec<String>,
+    /// `ADDRESS ROLE created=TIME [expires=TIME] [expired | failed | declined | unknown]`.
+    #[serde(default)]
+    invitations: Vec<String>,
+    /// `PLAN [until=TIME]`.
+    #[serde(default)]
+    subscriptions: Vec<String>,
+    /// Installation that claimed the account; unset: ours.
+    claim: Option<String>,
+    /// Nobody claimed the account.
+    #[serde(default)]
+    unclaimed: bool,
+    #[serde(default)]
+    disabled: bool,
+    account: Option<String>,
+    /// Address of the member that our token belongs to.
+    caller: Option<String>,
+    enforce_at: Option<String>,
+    #[serde(default)]
+    said: Said,
+}
+
+/// What the answers say of themselves, where it differs from the rows.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Said {
+    members: Option<u64>,
+    invitations: Option<u64>,
+    owner: Option<u32>,
+    active: Option<u32>,
+    pending: Option<u32>,
+    trimmed: Option<u32>,
+    used: Option<u32>,
+    duplicates: Option<u64>,
+}
+
+impl ObservedFile {
+    fn into_observed(self, profile: &Profile) -> Observed {
+        let members: BTreeMap<_, _> = self.members.iter().map(|line| member(line)).collect();
+        let caller = self.caller.map(|address| members[&person(&address)].id.clone());
+        let claim = self.claim.unwrap_or_else(|| INSTALLATION.into());
+        let claim = Claim { installation: InstallationId(claim), fingerprint: "file".into() };
+        let mut observed = Observed {
+            account: ObservedAccount {
+                key: AccountKey(self.account.unwrap_or_else(|| ACCOUNT.into())),
+                name: "Acme".into(),
+                etag: ETag::from("1"),
+                claim: (!self.unclaimed).then_some(claim),
+                seats: empty_seats(&self.seats, self.enforce_at.map(|text| time(&text))),
+                subscriptions: self.subscriptions.iter().map(|line| subscription(line)).collect(),
+                disabled: self.disabled,
+                caller,
+            },
+            members,
+            invitations: self.invitations.iter().map(|line| invitation(line)).collect(),
+            evidence: ReadEvidence::default(),
+        };
+        recount(&mut observed, profile);
+        self.said.overwrite(&mut observed);
+        observed
+    }
+}
+
+impl Said {
+    fn overwrite(self, observed: &mut Observed) {
+        let (seats, evidence) = (&mut observed.account.seats, &mut observed.evidence);
+        evidence.member_total = self.members.unwrap_or(evidence.member_total);
+        evidence.invitation_total = self.invitations.unwrap_or(evidence.invitation_total);
+        evidence.duplicates = self.duplicates.unwrap_or(0);
+        seats.owner = self.owner.unwrap_or(seats.owner);
+        seats.active = self.active.unwrap_or(seats.active);
+        seats.pending = self.pending.unwrap_or(seats.pending);
+        seats.trimmed = self.trimmed.unwrap_or(seats.trimmed);
+        seats.used = self.used.unwrap_or(seats.used);
+    }
+}
+
+fn empty_seats(limit: &str, enforce_at: Option<Timestamp>) -> ObservedSeats {
+    let limit = match limit {
+        "unlimited" => SeatLimit::Unlimited,
+        number => SeatLimit::Seats(number.parse().unwrap()),
+    };
+    ObservedSeats { limit, used: 0, owner: 0, active: 0, pending: 0, trimmed: 0, enforce_at }
+}
+
+fn subscription(line: &str) -> ObservedSubscription {
+    let mut words = Words::of(line);
+    let (ends_at, plan) = (words.time("until"), words.next());
+    words.end();
+    ObservedSubscription { id: format!("sub_{plan}"), plan: PlanName(plan), ends_at }
+}
+
+fn role_seen(word: String) -> RoleSeen {
+    if word == "?" { RoleSeen::Unknown } else { RoleSeen::Known(RoleName(word)) }
+}
+
+fn member(line: &str) -> (seatkeeper::domain::identity::EmailAddress, ObservedMember) {
+    let mut words = Words::of(line);
+    let person = words.person();
+    let state = match (words.flag("trimmed"), words.flag("unknown")) {
+        (true, _) => MemberState::Trimmed,
+        (_, true) => MemberState::Unknown,
+        _ => MemberState::Active,
+    };
+    let added_at = words.time("added").expect("added=");
+    let id = words.named("id").unwrap_or_else(|| format!("mem_{person}"));
+    let role = role_seen(words.next());
+    words.end();
+    let (id, etag) = (MemberId(id), ETag::from("1"));
+    (person, ObservedMember { id, etag, role, state, added_at, joined_at: added_at })
+}
+
+fn invitation(line: &str) -> (seatkeeper::domain::identity::EmailAddress, ObservedInvitation) {
+    let mut words = Words::of(line);
+    let person = words.person();
+    let state = [
+        ("expired", InvitationState::Expired),
+        ("failed", InvitationState::Failed),
+        ("declined", InvitationState::Declined),
+        ("unknown", InvitationState::Unknown),
+    ];
+    let state = state.into_iter().find(|(word, _)| words.flag(word));
+    let created_at = words.time("created").expect("created=");
+    let month = SignedDuration::from_hours(30 * 24);
+    let invitation = ObservedInvitation {
+        id: InvitationId(format!("inv_{person}")),
+        etag: ETag::from("1"),
+        state: state.map_or(InvitationState::Pending, |(_, state)| state),
+        created_at,
+        expires_at: words.time("expires").unwrap_or_else(|| created_at + month),
+        role: role_seen(words.next()),
+    };
+    words.end();
+    (person, invitation)
+}
+
+/// `policy.yaml`: the Account's spec, the class's limits, the profile and the time.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Settings {
+    now: String,
+    #[serde(default = "default_profile")]
+    profile: String,
+    #[serde(default = "default_mode")]
+    mode: String,
+    #[serde(default)]
+    suspend: bool,
+    #[serde(default)]
+    removals: Removals,
+    #[serde(default = "default_shortage")]
+    on_seat_shortage: String,
+    #[serde(default)]
+    grantable_roles: Vec<String>,
+    invitations_per_hour: Option<u32>,
+    /// Digest of the approved set, or `shown`.
+    approve: Option<String>,
+}
+
+fn default_profile() -> String {
+    "nitropack".into()
+}
+
+fn default_mode() -> String {
+    "Manage".into()
+}
+
+fn default_shortage() -> String {
+    "Hold".into()
+}
+
+/// Defaults as in the Account's schema.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Removals {
+    max_count: u32,
+    max_percent: u32,
+    max_total: u32,
+    window: String,
+    settle: String,
+}
+
+impl Default for Removals {
+    fn default() -> Self {
+        let (window, settle) = ("24h".into(), "30s".into());
+        Self { max_count: 3, max_percent: 10, max_total: 50, window, settle }
+    }
+}
+
+impl Settings {
+    fn into_policy(self) -> Policy {
+        let Removals { max_count, max_percent, max_total, window, settle } = self.removals;
+        let (window, settle) = (duration(&window), duration(&settle));
+        Policy {
+            mode: match self.mode.as_str() {
+                "Observe" => Mode::Observe,
+                "Invite" => Mode::Invite,
+                "Manage" => Mode::Manage,
+                "Exclusive" => Mode::Exclusive,
+                other => panic!("no mode {other}"),
+            },
+            suspend: self.suspend,
+            removals: RemovalPolicy { max_count, max_percent, max_total, window, settle },
+            on_seat_shortage: match self.on_seat_shortage.as_str() {
+                "Hold" => OnSeatShortage::Hold,
+                "Trim" => OnSeatShortage::Trim,
+                other => panic!("no onSeatShortage {other}"),
+            },
+            grantable_roles: self.grantable_roles.into_iter().map(RoleName).collect(),
+            invitations_per_hour: self.invitations_per_hour,
+            approval: self.approve.map(HoldDigest),
+        }
+    }
+}
+
+fn duration(text: &str) -> Duration {
+    let span: Span = text.parse().unwrap();
+    let duration = span.total(jiff::Unit::Second).unwrap();
+    Duration::from_secs_f64(duration)
+}
+
+/// `ledger.yaml`.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct LedgerFile {
+    /// `ADDRESS [ours] [never|invited|member|trimmed] [first=TIME] [epoch=N] [optedOut] [lost]
+    /// [retain] [held] [paid=end|trim|lower] [membership=NAME]`.
+    #[serde(default)]
+    people: Vec<String>,
+    /// `ADDRESS KEY ROLE epoch=N notAfter=TIME`.
+    #[serde(default)]
+    open_sends: Vec<String>,
+    /// `N at=TIME`.
+    #[serde(default)]
+    brake_spent: Vec<String>,
+    /// `N at=TIME`.
+    #[serde(default)]
+    mails_sent: Vec<String>,
+    /// `N [smaller=N at=TIME]`.
+    baseline: Option<String>,
+    /// Highest limit under which the set was held.
+    held_under: Option<u64>,
+    #[serde(default)]
+    hold_number: u64,
+    /// `DIGEST at=TIME`; or `shown at=TIME`.
+    approval_seen: Option<String>,
+    /// Address to time; there at all: the operator, which waits for settling.
+    first_wanted: Option<BTreeMap<String, String>>,
+    /// The ledger was lost: it knows no installation.
+    #[serde(default)]
+    lost: bool,
+}
+
+impl LedgerFile {
+    fn into_ledger(self, now: Timestamp) -> LedgerView {
+        let first_wanted = self.first_wanted.map(|wanted| {
+            wanted.into_iter().map(|(address, at)| (person(&address), time(&at))).collect()
+        });
+        LedgerView {
+            installation: (!self.lost).then(|| InstallationId::from(INSTALLATION)),
+            pinned_account: (!self.lost).then(|| AccountKey::from(ACCOUNT)),
+            people: self.people.iter().map(|line| record(line, now)).collect(),
+            open_sends: self.open_sends.iter().map(|line| open_send(line)).collect(),
+            brake_spent: self.brake_spent.iter().map(|line| spend(line)).collect(),
+            mails_sent: self.mails_sent.iter().map(|line| spend(line)).collect(),
+            baseline: self.baseline.map(|line| baseline(&line)),
+            hold: self
+                .held_under
+                .map(|allowed| HoldRecord { digest: HoldDigest::from("an earlier one"), allowed }),
+            hold_number: self.hold_number,
+            approval_seen: self.approval_seen.map(|line| {
+                let mut words = Words::of(&line);
+                (HoldDigest(words.next()), words.time("at").expect("at="))
+            }),
+            first_wanted,
+        }
+    }
+}
+
+fn record(
+    line: &str,
+    now: Timestamp,
+) -> (seatkeeper::domain::identity::EmailAddress, PersonRecord) {
+    let mut words = Words::of(line);
+    let person = words.person();
+    let seen = [("invited", Seen::Invited), ("member", Seen::Member), ("trimmed", Seen::Trimmed)];
+    let seen = seen.into_iter().find(|(word, _)| words.flag(word));
+    words.flag("never");
+    let declared_by = words
+        .named("membership")
+        .map_or_else(|| ROSTER.to_owned(), |name| format!("Membership default/{name}"));
+    let record = PersonRecord {
+        declared_by: Some(declared_by),
+        first_seen: words.time("first").unwrap_or(now),
+        owned: words.flag("ours"),
+        seen: seen.map_or(Seen::Never, |(_, seen)| seen),
+        epoch: words.number("epoch").unwrap_or(0),
+        opted_out: words.flag("optedOut"),
+        lost: words.flag("lost"),
+        deletion_policy: deletion_policy(&mut words),
+        held: words.flag("held"),
+        paid: words.named("paid").map(|what| match what.as_str() {
+            "end" => Paid::End,
+            "trim" => Paid::Trim,
+            "lower" => Paid::Lower,
+            other => panic!("paid={other}?"),
+        }),
+    };
+    words.end();
+    (person, record)
+}
+
+fn open_send(line: &str) -> (seatkeeper::domain::identity::EmailAddress, OpenSend) {
+    let mut words = Words::of(line);
+    let person = words.person();
+    let (key, role) = (RequestKey(words.next()), RoleName(words.next()));
+    let epoch = words.number("epoch").unwrap_or(0);
+    let not_after = words.time("notAfter").expect("notAfter=");
+    words.end();
+    (person, OpenSend { key, role, epoch, not_after })
+}
+
+fn spend(line: &str) -> Spend {
+    let mut words = Words::of(line);
+    let spend = Spend { count: words.next().parse().unwrap(), at: words.time("at").expect("at=") };
+    words.end();
+    spend
+}
+
+fn baseline(line: &str) -> Baseline {
+    let mut words = Words::of(line);
+    let people = words.next().parse().unwrap();
+    let smaller = words.named("smaller").map(|count| count.parse().unwrap());
+    let smaller = smaller.map(|count| (count, words.time("at").expect("at=")));
+    words.end();
+    Baseline { people, smaller }
+}
+
+/// Names of the folders in `folder`.
+pub fn folders(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    folders.map(|entry| entry.file_name().into_string().unwrap()).collect()
+}

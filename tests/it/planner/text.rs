@@ -1,0 +1,163 @@
+//! A plan as text: what a person would want to know of it, complete and in order.
+
+use std::fmt::Write as _;
+
+use seatkeeper::domain::desired::DeletionPolicy;
+use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::ledger_view::{Paid, PersonRecord, Seen};
+use seatkeeper::domain::observed::SeatLimit;
+use seatkeeper::plan::{Approval, Learn, Outlook, Plan, Stop};
+
+use super::read::ROSTER;
+
+/// Writes everything that a plan says.
+pub fn of(plan: &Plan) -> String {
+    let Plan { actions, held, stop, people, seats, hold, shortage, next_at, learn } = plan;
+    let mut text = String::new();
+    let limit = match seats.limit {
+        SeatLimit::Seats(limit) => limit.to_string(),
+        SeatLimit::Unlimited => "unlimited".into(),
+    };
+    let _ = writeln!(text, "seats {} → {} of {limit}", seats.before, seats.after);
+    if seats.queued > 0 {
+        let _ = writeln!(text, "{} queued", seats.queued);
+    }
+    if let Some(stop) = stop {
+        let _ = writeln!(text, "stopped: {}", stop_text(stop));
+    }
+    for action in actions {
+        let _ = writeln!(text, "{action}");
+    }
+    for held in held {
+        let _ = writeln!(text, "! held, {}: {}", held.rule.reason(), held.action);
+    }
+    if let Some(hold) = hold {
+        assert_eq!(hold.digest.as_str().len(), 16, "a digest of 16 hex digits");
+        let (removals, changes) = (hold.removals, hold.changes);
+        let (allowed, spent) = (hold.allowed, hold.spent);
+        let _ = writeln!(
+            text,
+            "waits for approval: {removals} removals, {changes} lower roles; {allowed} allowed in the window, {spent} of them spent"
+        );
+    }
+    if let Some(shortage) = shortage {
+        let people: Vec<_> = shortage.people.iter().map(ToString::to_string).collect();
+        let when = shortage.enforce_at.map_or("later".to_owned(), |at| at.to_string());
+        let _ = writeln!(text, "the service will trim {when}: {}", people.join(", "));
+    }
+    for (person, outlook) in people {
+        let _ = writeln!(text, "{person}: {}", outlook_text(outlook));
+    }
+    for line in learn_text(learn) {
+        let _ = writeln!(text, "learn: {line}");
+    }
+    if let Some(at) = next_at {
+        let _ = writeln!(text, "next look: {at}");
+    }
+    text
+}
+
+fn stop_text(stop: &Stop) -> String {
+    match stop {
+        Stop::ReadUntrusted(distrust) => format!("{}, {distrust}", stop.reason()),
+        Stop::Suspended | Stop::ClaimedByOther => stop.reason().to_owned(),
+    }
+}
+
+fn outlook_text(outlook: &Outlook) -> String {
+    let Outlook {
+        state,
+        rule,
+        position,
+        member: _,
+        role_seen,
+        role_differs,
+        sent_at: _,
+        expires_at: _,
+    } = outlook;
+    let mut text = state.as_str().to_owned();
+    if let Some(position) = position {
+        let _ = write!(text, ", position {position}");
+    }
+    if let Some(role) = role_seen {
+        let _ = write!(text, ", {role}");
+    }
+    if *role_differs {
+        text.push_str(", not as declared");
+    }
+    if let Some(rule) = rule {
+        let _ = write!(text, " ({})", rule.reason());
+    }
+    text
+}
+
+fn learn_text(learn: &Learn) -> Vec<String> {
+    let Learn { records, forget_absent: _, baseline, hold, approval, claim, brake_spent } = learn;
+    let mut lines: Vec<String> =
+        records.iter().map(|(person, record)| record_text(person, record)).collect();
+    if let Some(baseline) = baseline {
+        let smaller = baseline.smaller.map(|(count, at)| format!(", {count} at {at}"));
+        lines.push(format!("baseline {}{}", baseline.people, smaller.unwrap_or_default()));
+    }
+    match hold {
+        None => {}
+        Some(None) => lines.push("nothing is held any more".into()),
+        Some(Some((_, allowed))) => lines.push(format!("a set is held under a limit of {allowed}")),
+    }
+    match approval {
+        Approval::None => {}
+        Approval::Seen(_) => lines.push("approval seen".into()),
+        Approval::Used(_) => lines.push("approval used".into()),
+        Approval::Lapsed(_) => lines.push("approval lapsed".into()),
+    }
+    if *claim {
+        lines.push("claim the account".into());
+    }
+    if *brake_spent > 0 {
+        lines.push(format!("{brake_spent} spent of the brake"));
+    }
+    lines
+}
+
+/// A record in the words of `ledger.yaml`.
+fn record_text(person: &EmailAddress, record: &PersonRecord) -> String {
+    let PersonRecord {
+        first_seen: _,
+        declared_by,
+        owned,
+        seen,
+        epoch,
+        opted_out,
+        lost,
+        deletion_policy,
+        held,
+        paid,
+    } = record;
+    let mut text = person.to_string();
+    let seen = match seen {
+        Seen::Never => "never",
+        Seen::Invited => "invited",
+        Seen::Member => "member",
+        Seen::Trimmed => "trimmed",
+    };
+    let _ = write!(text, "{} {seen}", if *owned { " ours" } else { "" });
+    if *epoch != 0 {
+        let _ = write!(text, " epoch={epoch}");
+    }
+    let retain = *deletion_policy == DeletionPolicy::Retain;
+    let flags = [(*opted_out, "optedOut"), (*lost, "lost"), (retain, "retain"), (*held, "held")];
+    for (_, word) in flags.into_iter().filter(|(is_set, _)| *is_set) {
+        let _ = write!(text, " {word}");
+    }
+    let declared_by = declared_by.as_deref().filter(|object| *object != ROSTER);
+    if let Some(name) = declared_by.and_then(|object| object.strip_prefix("Membership default/")) {
+        let _ = write!(text, " membership={name}");
+    }
+    match paid {
+        None => {}
+        Some(Paid::End) => text.push_str(" paid=end"),
+        Some(Paid::Trim) => text.push_str(" paid=trim"),
+        Some(Paid::Lower) => text.push_str(" paid=lower"),
+    }
+    text
+}

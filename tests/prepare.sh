@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Makes sure that the tools the tests run are there. On a Debian-like machine,
+# root gets the missing ones installed; anybody else is told what to install.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+declare -A packages=(
+  [cc]='gcc libc6-dev' [make]=make [openssl]=openssl [curl]='curl ca-certificates' [jq]=jq [cargo]=rustup [go]=golang-go
+)
+declare -A hints=(
+  [cargo]='install rustup and have its cargo in PATH'
+  [go]='install Go 1.25 or newer and have it in PATH, or set KUBEBUILDER_ASSETS'
+)
+
+say() { printf 'prepare: %s\n' "$*" >&2; }
+
+find_missing() {
+  local tool
+  missing=()
+  for tool in cc make openssl curl jq cargo; do
+    command -v "$tool" >/dev/null || missing+=("$tool")
+  done
+  # Refuses a Go that is too old for the go.mod and cannot fetch a newer one by itself.
+  [[ -n ${KUBEBUILDER_ASSETS:-} ]] || (cd "$here/controlplane" && go list -m) &>/dev/null || missing+=(go)
+}
+
+has_package() { # PACKAGE
+  local version
+  version=$(apt-cache policy "$1" | sed -n 's/^  Candidate: //p')
+  case $version in
+    '' | '(none)') return 1 ;;
+  esac
+  # Go fetches a newer Go from 1.21 on; what is older is of no use here.
+  [[ $1 != golang-go ]] || dpkg --compare-versions "$version" ge 2:1.21
+}
+
+find_missing
+[[ ${#missing[@]} -gt 0 ]] || exit 0
+say "missing: ${missing[*]}"
+
+if [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null; then
+  export DEBIAN_FRONTEND=noninteractive
+  apt=(apt-get -qq -o DPkg::Lock::Timeout=300)
+  "${apt[@]}" update >&2 || say "apt-get update failed, going on with the package lists at hand"
+  wanted=()
+  for tool in "${missing[@]}"; do
+    for package in ${packages[$tool]}; do
+      ! has_package "$package" || wanted+=("$package")
+    done
+  done
+  if [[ ${#wanted[@]} -gt 0 ]]; then
+    say "installing ${wanted[*]}"
+    "${apt[@]}" install -y --no-install-recommends "${wanted[@]}" >&2
+  fi
+  find_missing
+  [[ ${#missing[@]} -gt 0 ]] || exit 0
+  say "error: still missing: ${missing[*]}"
+fi
+
+for tool in "${missing[@]}"; do
+  say "hint: ${hints[$tool]:-install $tool (Debian: apt-get install ${packages[$tool]})}"
+done
+exit 1
