@@ -1,4 +1,5 @@
 //! `apply`: what it writes, in which order, and that no kill, loss or refusal sends a mail twice.
+#![expect(clippy::unwrap_used, reason = "test helpers")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
