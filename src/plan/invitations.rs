@@ -8,7 +8,7 @@ use crate::domain::observed::{InvitationState, ObservedInvitation};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
 use crate::plan::draft::{Candidate, Draft, invitation_row};
-use crate::plan::members::may_touch;
+use crate::plan::members::{may_give, may_touch};
 use crate::plan::{Outlook, Rule, State};
 
 /// Places a declared person with an invitation.
@@ -91,11 +91,6 @@ fn change_role(
     } else {
         draft.hold_back(action, Rule::InviteOnly);
     }
-}
-
-/// True if an invitation may give `role`.
-fn may_give(draft: &Draft<'_>, role: &RoleName) -> bool {
-    may_touch(draft, role) && draft.input.profile.role(role).is_some_and(|role| role.invitable)
 }
 
 /// Places a declared person that is neither a member nor invited.

@@ -117,7 +117,12 @@ fn who_finds_no_seat_waits_in_order() {
 // rule: OP-05
 #[test]
 fn the_last_owner_stays_an_owner() {
-    check(&["last-owner-stays", "last-owner-is-not-demoted", "not-ours-is-removed-in-exclusive"]);
+    check(&[
+        "last-owner-stays",
+        "last-owner-of-several-stays",
+        "last-owner-is-not-demoted",
+        "not-ours-is-removed-in-exclusive",
+    ]);
 }
 
 // rule: OP-06

@@ -174,6 +174,7 @@ fn record() -> impl Strategy<Value = PersonRecord> {
         (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2));
     (prop::bool::weighted(0.8), seen, 0..=1_i64, paid, flags, 0..5_i64).prop_map(
         |(owned, seen, epoch, paid, (opted_out, lost, retain, held), day)| PersonRecord {
+            declared_by: None,
             first_seen: day_of_january(day + 1),
             owned,
             seen,

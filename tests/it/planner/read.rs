@@ -30,6 +30,8 @@ use super::words::{Words, person, time};
 
 /// In place of a digest: the one that the plan shows before anybody approves.
 const SHOWN: &str = "shown";
+/// The object that declares whoever is not declared by a Membership.
+pub const ROSTER: &str = "Team default/core";
 /// The account of every case.
 const ACCOUNT: &str = "acc_1";
 /// Our installation.
@@ -404,7 +406,7 @@ fn duration(text: &str) -> Duration {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct LedgerFile {
     /// `ADDRESS [ours] [never|invited|member|trimmed] [first=TIME] [epoch=N] [optedOut] [lost]
-    /// [retain] [held] [paid=end|trim|lower]`.
+    /// [retain] [held] [paid=end|trim|lower] [membership=NAME]`.
     #[serde(default)]
     people: Vec<String>,
     /// `ADDRESS KEY ROLE epoch=N notAfter=TIME`.
@@ -466,7 +468,11 @@ fn record(
     let seen = [("invited", Seen::Invited), ("member", Seen::Member), ("trimmed", Seen::Trimmed)];
     let seen = seen.into_iter().find(|(word, _)| words.flag(word));
     words.flag("never");
+    let declared_by = words
+        .named("membership")
+        .map_or_else(|| ROSTER.to_owned(), |name| format!("Membership default/{name}"));
     let record = PersonRecord {
+        declared_by: Some(declared_by),
         first_seen: words.time("first").unwrap_or(now),
         owned: words.flag("ours"),
         seen: seen.map_or(Seen::Never, |(_, seen)| seen),
