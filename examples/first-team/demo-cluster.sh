@@ -10,7 +10,7 @@ export KUBECONFIG=$SEATKEEPER_TEST_KUBECONFIG
 
 # shown COMMAND…: shows a command and what it prints.
 shown() {
-    say "\$ $*"
+    say "\$ ${*/#k /kubectl -n web }"
     "$@" | sed 's/^/   | /'
 }
 k() { kubectl -n web "$@"; }

@@ -1,6 +1,8 @@
 //! The story of one team through the operator: the real API server, the real account service, and
 //! people with a browser.
 
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
 use crate::operator_world::World;
 use crate::service::{Browser, PASSWORD};
 

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use kube::Client;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -26,8 +25,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Everything of one test.
 pub struct World {
-    /// The cluster, as its administrator.
-    pub cluster: Client,
     /// The namespace of the test; also the name of its class.
     pub namespace: String,
     /// The token of the account: a canary that must not appear anywhere.
@@ -101,7 +98,6 @@ accounts:
         );
         fs::write(folder.path().join("seed.yaml"), seed).unwrap();
         let mut world = Self {
-            cluster,
             namespace,
             token,
             folder,
@@ -404,7 +400,7 @@ accounts:
 
     /// Writes of the operator to this namespace so far, from the API server's own record.
     pub fn audited_writes(&self) -> Vec<String> {
-        let path = std::env::var("SEATKEEPER_TEST_AUDIT_LOG").expect("the audit log of the server");
+        let path = std::env::var_os("SEATKEEPER_TEST_AUDIT_LOG").expect("the audit log");
         let text = fs::read_to_string(path).unwrap();
         let writes = text.lines().filter_map(|line| {
             let entry: Value = serde_json::from_str(line).ok()?;
