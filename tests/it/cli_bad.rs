@@ -22,6 +22,7 @@ use crate::service::{OTHER_TOKEN, READ_TOKEN, SEED, TOKEN, TestService, text};
 /// Wrong files.
 const FILES: &[&str] = &[
     "all-at-once",
+    "all-unreadable",
     "declared-twice",
     "duplicate-keys",
     "malformed-yaml",
@@ -30,6 +31,7 @@ const FILES: &[&str] = &[
     "no-such-team",
     "secret-empty",
     "secret-missing",
+    "secret-of-two-words",
     "unknown-field",
     "unknown-kind",
     "unknown-role",
@@ -144,8 +146,9 @@ impl World {
             return self.run_service(case, desk).await;
         }
         match case {
-            "secret-missing" => desk.delete("secrets/acme-token/token"),
+            "secret-missing" | "all-at-once" => desk.delete("secrets/acme-token/token"),
             "secret-empty" => desk.write("secrets/acme-token/token", "\n"),
+            "secret-of-two-words" => desk.write("secrets/acme-token/token", "a token"),
             "disk-full" => symlink("/dev/full", desk.path("ledger/head.json.new")).unwrap(),
             "ledger-of-another-account" => {
                 desk.replace("git/account.yaml", "accountId: acme", "accountId: other");
