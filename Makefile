@@ -42,8 +42,8 @@ crds: build ## write crds/ anew from the types
 controlplane: prepare ## build kube-apiserver, etcd and kubectl for the tests, once
 	@tests/controlplane/build.sh >/dev/null
 
-bench: ## plan and no-op check of 10 000 people: time and memory, reported only
-	$(CARGO) run --locked --release --example bench
+bench: prepare ## time and memory of a plan of up to 100 000 people: reported only
+	$(CARGO) bench --locked --bench plan
 
 clean: ## delete what was built here
 	$(CARGO) clean

@@ -144,6 +144,9 @@ pub struct OperatorArgs {
     /// Accounts reconciled at the same time.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub concurrency: u16,
+    /// Looks at this namespace only. Default: all namespaces.
+    #[arg(long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
 }
 
 /// Arguments of `server`.

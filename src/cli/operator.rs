@@ -33,7 +33,9 @@ pub async fn operator(args: &OperatorArgs, io: &mut Io<'_>) -> Result<Exit> {
     let stop = CancellationToken::new();
     let now = Arc::clone(&io.now);
     let at_one_time = usize::from(args.concurrency);
-    let running = run(Settings { cluster, listener, at_one_time, now }, stop.clone());
+    let namespace = args.namespace.clone();
+    let settings = Settings { cluster, namespace, listener, at_one_time, now };
+    let running = run(settings, stop.clone());
     tokio::pin!(running);
     tokio::select! {
         ended = &mut running => ended?,

@@ -30,15 +30,17 @@ use std::future::{Future, IntoFuture as _};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Namespace;
+use kube::core::NamespaceResourceScope;
 use kube::runtime::events::{Recorder, Reporter};
-use kube::{Api, Config};
+use kube::{Api, Client, Config, Resource};
 use tokio::net::TcpListener;
 use tokio::sync::watch as signal;
 use tokio_util::sync::CancellationToken;
 
 use crate::controller::clients::{Clients, call};
-use crate::controller::context::{Context, MANAGER};
+use crate::controller::context::{Caches, Context, MANAGER};
 use crate::controller::metrics::Metrics;
+use crate::controller::watch::{SLOW_START, watch};
 use crate::telemetry::{Readiness, Registry, probes};
 
 pub use context::Clock;
@@ -51,6 +53,8 @@ const KINDS: usize = 4;
 pub struct Settings {
     /// The cluster.
     pub cluster: Config,
+    /// The only namespace to look at; `None`: all of them.
+    pub namespace: Option<String>,
     /// Where `/livez`, `/readyz` and `/metrics` are served.
     pub listener: TcpListener,
     /// Accounts that are reconciled at one time.
@@ -66,7 +70,7 @@ pub struct Settings {
 /// [`ControllerError`] when it could not start, or a part of it ended that must not: the process
 /// should then end, and be started again.
 pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), ControllerError> {
-    let Settings { cluster, listener, at_one_time, now } = settings;
+    let Settings { cluster, namespace, listener, at_one_time, now } = settings;
     let clients = Clients::new(&cluster).map_err(|e| ControllerError::Client(Box::new(e)))?;
     let registry = Registry::default();
     let (started, ready) = signal::channel(0_usize);
@@ -79,7 +83,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Cont
         let metrics = Metrics::new(&registry);
         let ctx = Arc::new(Context::new(clients, recorder, metrics, now, fingerprint));
         tokio::select! {
-            ended = watch_all(&ctx, started) => Err(ended),
+            ended = watch_all(&ctx, namespace.as_deref(), started) => Err(ended),
             () = care(ctx.clone(), ready, at_one_time, stop.clone()) => Ok(()),
         }
     };
@@ -121,7 +125,7 @@ async fn care(
 ) {
     let all_started = async {
         let started = ready.wait_for(|kinds| *kinds >= KINDS);
-        let slow = tokio::time::timeout(watch::SLOW_START, started).await.is_err();
+        let slow = tokio::time::timeout(SLOW_START, started).await.is_err();
         if slow {
             tracing::warn!("not every kind is watched yet; nothing is done before");
             let _ = ready.wait_for(|kinds| *kinds >= KINDS).await;
@@ -136,24 +140,39 @@ async fn care(
 }
 
 /// Watches every kind; comes back only if one of the watches ended.
-async fn watch_all(ctx: &Arc<Context>, started: signal::Sender<usize>) -> ControllerError {
-    let reader = || ctx.clients.reader.clone();
-    let caches = ctx.caches.clone();
+async fn watch_all(
+    ctx: &Arc<Context>,
+    namespace: Option<&str>,
+    started: signal::Sender<usize>,
+) -> ControllerError {
+    let Caches { classes, accounts, teams, memberships } = ctx.caches.clone();
+    let reader = &ctx.clients.reader;
+    let classes_ended =
+        watch(Api::all(reader.clone()), classes, started.clone(), |c| wake::class(ctx, c));
+    let accounts_ended =
+        watch(scoped(reader, namespace), accounts, started.clone(), |c| wake::account(ctx, c));
+    let teams_ended =
+        watch(scoped(reader, namespace), teams, started.clone(), |c| wake::team(ctx, c));
+    let memberships_ended =
+        watch(scoped(reader, namespace), memberships, started, |c| wake::membership(ctx, c));
     let part = tokio::select! {
-        () = watch::watch(reader(), caches.classes, started.clone(), |c| wake::class(ctx, c)) => {
-            "the watch of AccountClasses"
-        }
-        () = watch::watch(reader(), caches.accounts, started.clone(), |c| wake::account(ctx, c)) => {
-            "the watch of Accounts"
-        }
-        () = watch::watch(reader(), caches.teams, started.clone(), |c| wake::team(ctx, c)) => {
-            "the watch of Teams"
-        }
-        () = watch::watch(reader(), caches.memberships, started, |c| wake::membership(ctx, c)) => {
-            "the watch of Memberships"
-        }
+        () = classes_ended => "the watch of AccountClasses",
+        () = accounts_ended => "the watch of Accounts",
+        () = teams_ended => "the watch of Teams",
+        () = memberships_ended => "the watch of Memberships",
     };
     ControllerError::Ended { part }
+}
+
+/// Objects of one namespace, or of all.
+fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
 }
 
 /// Serves the probes and the figures. They go on while running work comes to its end.

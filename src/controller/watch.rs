@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use futures::pin_mut;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Config, Event, watcher};
-use kube::{Api, Client, Resource};
+use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch::Sender;
 
@@ -28,7 +28,7 @@ pub const SLOW_START: Duration = Duration::from_secs(10);
 
 /// Watches one kind for ever. `started` counts the kinds whose first list is complete.
 pub async fn watch<K>(
-    client: Client,
+    api: Api<Guarded<K>>,
     cache: Arc<Cache<K>>,
     started: Sender<usize>,
     on_change: impl Fn(&Change<K>),
@@ -37,7 +37,7 @@ pub async fn watch<K>(
 {
     let kind = K::kind(&()).into_owned();
     let config = Config::default().timeout(WATCH_SECONDS).page_size(PAGE);
-    let stream = watcher(Api::<Guarded<K>>::all(client), config).default_backoff();
+    let stream = watcher(api, config).default_backoff();
     pin_mut!(stream);
     let (mut list, mut has_started, mut failing) = (Vec::new(), false, false);
     while let Some(event) = stream.next().await {

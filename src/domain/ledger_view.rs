@@ -17,7 +17,8 @@ pub struct LedgerView {
     pub pinned_account: Option<AccountKey>,
     /// What we know of each person.
     pub people: BTreeMap<EmailAddress, PersonRecord>,
-    /// Sends of the open wave whose outcome is not known.
+    /// Sends whose outcome is not known. Not those that the look itself answers: the person is a
+    /// member, has an open invitation, or one that is over and younger than the send.
     pub open_sends: BTreeMap<EmailAddress, OpenSend>,
     /// Removals that the brake was spent on.
     pub brake_spent: Vec<Spend>,

@@ -272,11 +272,13 @@ pub(super) fn brake(draft: &mut Draft<'_>, trims: Vec<Action>) -> Brake {
     Brake { approval }
 }
 
-/// What was paid for somebody who is no longer to lose anything is forgotten.
+/// What was paid for somebody who is no longer to lose anything is forgotten; not while a send may
+/// still turn out not to have been made: then the person is as before.
 fn forget_payments(draft: &mut Draft<'_>, wanted: &[&Action]) {
+    let open_sends = &draft.input.ledger.open_sends;
     let wanted: std::collections::BTreeSet<_> = wanted.iter().map(|a| a.person()).collect();
     for (person, record) in &mut draft.records {
-        if !wanted.contains(person) {
+        if !wanted.contains(person) && !open_sends.contains_key(person) {
             record.paid = None;
         }
     }

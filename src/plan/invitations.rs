@@ -8,7 +8,7 @@ use crate::domain::observed::{InvitationState, ObservedInvitation};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
 use crate::plan::draft::{Candidate, Draft, invitation_row};
-use crate::plan::members::may_touch;
+use crate::plan::members::{may_give, may_touch};
 use crate::plan::{Outlook, Rule, State};
 
 /// Places a declared person with an invitation.
@@ -27,7 +27,8 @@ pub(super) fn invited(
         InvitationState::Failed => State::Failed,
         InvitationState::Unknown => State::Pending,
     };
-    let open = open_send(draft, person, record);
+    // The ledger has dropped the sends that this look answers: a row that is over is an older one.
+    let open = draft.input.ledger.open_sends.get(person);
     if let Some(send) = open.filter(|send| state != State::Pending && repeatable(draft, send)) {
         return repeat(draft, person, send);
     }
@@ -92,11 +93,6 @@ fn change_role(
     }
 }
 
-/// True if an invitation may give `role`.
-fn may_give(draft: &Draft<'_>, role: &RoleName) -> bool {
-    may_touch(draft, role) && draft.input.profile.role(role).is_some_and(|role| role.invitable)
-}
-
 /// Places a declared person that is neither a member nor invited.
 ///
 /// Accepted is concluded only from "is a member now": a member who is gone left or was removed by
@@ -107,7 +103,7 @@ pub(super) fn absent(
     wanted: &DesiredMember,
     record: &mut PersonRecord,
 ) {
-    if let Some(send) = open_send(draft, person, record) {
+    if let Some(send) = draft.input.ledger.open_sends.get(person) {
         if repeatable(draft, send) {
             return repeat(draft, person, send);
         }
@@ -130,22 +126,6 @@ pub(super) fn absent(
         _ => return candidate(draft, person, wanted, record),
     };
     draft.people.insert(person.clone(), Outlook::new(state));
-}
-
-/// A send of this person whose outcome is unknown. Before every send the record is stored as not
-/// seen, not opted out and not lost: whatever it says of that epoch by now is an outcome.
-fn open_send<'a>(
-    draft: &Draft<'a>,
-    person: &EmailAddress,
-    record: &PersonRecord,
-) -> Option<&'a OpenSend> {
-    let concluded = record.opted_out || record.lost;
-    draft
-        .input
-        .ledger
-        .open_sends
-        .get(person)
-        .filter(|send| record.seen == Seen::Never && !(concluded && record.epoch >= send.epoch))
 }
 
 /// True while the backend must still know the key.

@@ -114,7 +114,7 @@ fn change_role(
     let profile = draft.input.profile;
     let lowers = profile.rank(to) > profile.rank(&from);
     let immutable = [&from, to].iter().any(|r| profile.role(r).is_none_or(|role| role.immutable));
-    let touchable = may_touch(draft, &from) && may_touch(draft, to);
+    let touchable = may_touch(draft, &from) && may_give(draft, to);
     let action = Action::ChangeRole {
         person: person.clone(),
         member: member_row(member),
@@ -135,10 +135,15 @@ fn change_role(
     }
 }
 
-/// True if declarations may give `role`, and adopt, lower or remove who holds it.
+/// True if declarations may adopt, lower or remove who holds `role`.
 pub(super) fn may_touch(draft: &Draft<'_>, role: &RoleName) -> bool {
     let protected = draft.input.profile.role(role).is_none_or(|role| role.protected);
     !protected || draft.input.policy.grantable_roles.contains(role)
+}
+
+/// True if a declaration may give `role`, by an invitation or by a change of role.
+pub(super) fn may_give(draft: &Draft<'_>, role: &RoleName) -> bool {
+    may_touch(draft, role) && draft.input.profile.role(role).is_some_and(|role| role.invitable)
 }
 
 /// Ends what is ours and no longer declared (OP-08), and in mode `Exclusive` what was never

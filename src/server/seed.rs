@@ -143,6 +143,7 @@ fn read(service: &Service, seed: &Seed) -> Result<Checked, Vec<Problem>> {
         reader.file(file, &mut checked);
         problems.extend(reader.problems);
     }
+    problems.sort();
     if problems.is_empty() { Ok(checked) } else { Err(problems) }
 }
 

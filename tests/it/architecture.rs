@@ -188,7 +188,13 @@ fn no_product_is_named_in_code() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let products = ["nitropack", "digitalocean", "portal", "catalogue"];
     let mut wrong = Vec::new();
-    for file in rust_files(&src) {
+    // Tests play with products, and one file lists those that come with the program.
+    let may = |file: &PathBuf| {
+        let file = file.strip_prefix(&src).unwrap();
+        let test = file.iter().any(|part| part == "tests" || part == "tests.rs");
+        test || file == Path::new("profile/builtin.rs")
+    };
+    for file in rust_files(&src).into_iter().filter(|file| !may(file)) {
         let text = fs::read_to_string(&file).unwrap();
         let code = code_of(text.split("#[cfg(test)]").next().unwrap_or(&text)).to_lowercase();
         let include = |line: &&str| !line.contains("include_str!");

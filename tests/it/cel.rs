@@ -491,6 +491,11 @@ fn kubectl(args: &[&str]) -> String {
     format!("{}{error}", String::from_utf8_lossy(&output.stdout))
 }
 
+/// Text in one line: kubectl breaks lines where they get long.
+fn unbroken(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[tokio::test]
 async fn kubectl_explains_the_fields_and_shows_the_columns() {
     let client = cluster::client().await;
@@ -503,14 +508,14 @@ async fn kubectl_explains_the_fields_and_shows_the_columns() {
     // The server publishes what `explain` reads a moment after it serves a new kind.
     let deadline = Instant::now() + Duration::from_secs(30);
     let explained = loop {
-        let explained = kubectl(&["explain", "mbr.spec.email"]);
+        let explained = unbroken(&kubectl(&["explain", "mbr.spec.email"]));
         if explained.contains("Address that the invitation goes to") || Instant::now() > deadline {
             break explained;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
     assert!(explained.contains("Address that the invitation goes to"), "{explained}");
-    let mode = kubectl(&["explain", "acct.spec.mode"]);
+    let mode = unbroken(&kubectl(&["explain", "acct.spec.mode"]));
     assert!(mode.contains("`Observe` writes nothing"), "{mode}");
 
     let table = kubectl(&["get", "mbr", "-n", &namespace]);

@@ -29,6 +29,7 @@ async fn refusal(store: impl LedgerStore + 'static) -> LedgerError {
 fn record(first_seen: Timestamp) -> PersonRecord {
     PersonRecord {
         first_seen,
+        declared_by: Some("Team web/core".into()),
         owned: true,
         seen: Seen::Trimmed,
         epoch: 3,

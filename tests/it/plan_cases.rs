@@ -7,6 +7,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use seatkeeper::plan::Stop;
+
 use super::planner::read::{Case, folders};
 use super::planner::text;
 
@@ -46,4 +48,163 @@ fn every_case_plans_as_written() {
     let names = folders(&cases());
     assert!(!names.is_empty(), "no cases in {}", cases().display());
     check(&names.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+// rule: NP-07
+#[test]
+fn a_role_changes_in_place_and_seat_and_join_date_stay() {
+    check(&["role-raised", "roles-lowered-over-the-brake", "pending-role-changes-in-place"]);
+    let case = Case::read(&cases().join("role-raised"));
+    let (before, after) = (case.observed(), case.after());
+    let person = before.members.keys().find(|person| person.as_str() == "ana@example.com").unwrap();
+    let (before, after) = (&before.members[person], &after.members[person]);
+    assert_ne!(before.role, after.role);
+    assert_eq!((&before.id, before.state), (&after.id, after.state));
+    assert_eq!((before.added_at, before.joined_at), (after.added_at, after.joined_at));
+}
+
+// rule: NP-14
+// rule: X16
+#[test]
+fn who_was_added_last_is_trimmed_whatever_the_role() {
+    check(&["trim-pending-newest-first-then-latest-added", "growth-cancelled-business-remains"]);
+}
+
+// rule: X7
+#[test]
+fn pending_invitations_take_seats_and_are_withdrawn_first() {
+    check(&[
+        "first-three-invitations",
+        "queue-positions-exact-to-ten-then-by-tens",
+        "trim-pending-newest-first-then-latest-added",
+    ]);
+}
+
+// rule: OP-04
+// rule: X18
+#[test]
+fn the_trimmed_come_back_in_order_before_anyone_new() {
+    check(&[
+        "reinstate-in-order-before-anyone-new",
+        "upgrade-brings-all-back-and-invites-the-fourth",
+        "reinstated-keep-the-place-of-who-is-not-ours",
+    ]);
+}
+
+// rule: OP-04
+#[test]
+fn a_product_that_does_not_trim_leaves_existing_members_alone() {
+    check(&["portal-leaves-existing-members-alone"]);
+}
+
+// rule: X18
+#[test]
+fn hold_announces_whom_the_service_will_trim() {
+    check(&["hold-announces-who-will-be-hit", "trims-over-the-brake"]);
+}
+
+// rule: OP-03
+#[test]
+fn who_finds_no_seat_waits_in_order() {
+    check(&[
+        "queue-positions-exact-to-ten-then-by-tens",
+        "oldest-declaration-first",
+        "removed-while-trimmed-frees-no-seat",
+        "mail-budget-holds-the-rest",
+    ]);
+}
+
+// rule: OP-05
+#[test]
+fn the_last_owner_stays_an_owner() {
+    check(&[
+        "last-owner-stays",
+        "last-owner-of-several-stays",
+        "last-owner-is-not-demoted",
+        "not-ours-is-removed-in-exclusive",
+    ]);
+}
+
+// rule: OP-06
+#[test]
+fn only_exclusive_touches_who_is_not_ours() {
+    check(&[
+        "not-ours-is-untouched-in-manage",
+        "not-ours-is-removed-in-exclusive",
+        "retained-stay-in-exclusive",
+        "frozen-stay-as-they-are",
+        "protected-role-is-not-touched",
+        "what-is-not-understood-is-not-touched",
+    ]);
+}
+
+// rule: OP-07
+#[test]
+fn over_the_brake_no_removal_runs_until_a_person_acts() {
+    check(&[
+        "brake-holds-all-removals-while-the-rest-runs",
+        "two-trims-and-one-removal-used-up-the-window",
+        "held-stays-held-when-the-window-slides",
+        "raised-limit-releases",
+        "approved-set-runs",
+        "changed-set-needs-a-new-approval",
+        "approval-lapses-after-an-hour",
+        "exclusive-through-the-brake",
+        "trims-over-the-brake",
+    ]);
+}
+
+// rule: OP-07
+#[test]
+fn a_read_that_cannot_be_believed_removes_nobody() {
+    let names = folders(&cases());
+    let names: Vec<_> = names.iter().filter(|name| name.starts_with("untrusted-")).collect();
+    assert!(names.len() >= 10, "cases of reads that are not believed: {names:?}");
+    for name in names {
+        let plan = Case::read(&cases().join(name)).plan();
+        assert!(matches!(plan.stop, Some(Stop::ReadUntrusted(_))), "{name} was believed");
+        assert!(plan.actions.is_empty() && plan.held.is_empty(), "{name} plans something");
+        assert!(plan.learn.records.is_empty(), "{name} concludes something of people");
+    }
+}
+
+// rule: OP-08
+#[test]
+fn a_deleted_declaration_revokes_or_retains() {
+    check(&[
+        "declaration-deleted",
+        "declaration-deleted-with-retain",
+        "retained-stay-in-exclusive",
+    ]);
+}
+
+// rule: OP-01
+#[test]
+fn equal_sides_plan_nothing_and_learn_nothing() {
+    check(&["nothing-to-do"]);
+}
+
+// rule: OP-02
+#[test]
+fn what_was_refused_or_may_be_under_way_is_not_sent_again() {
+    check(&[
+        "declined-is-remembered",
+        "left-or-removed-by-a-person-is-remembered",
+        "vanished-invitation-is-lost",
+        "expired-then-gone-is-not-sent-again",
+        "unknown-outcome-repeats-its-key",
+        "unknown-outcome-of-a-second-invitation",
+        "unknown-outcome-is-in-doubt-once-the-key-may-be-forgotten",
+    ]);
+}
+
+// rule: OP-07
+#[test]
+fn the_digest_that_a_lapse_shows_is_the_one_to_approve() {
+    let lapsed = Case::read(&cases().join("approval-lapses-after-an-hour"));
+    let (before, shown) = (lapsed.approval().unwrap(), lapsed.plan().hold.unwrap().digest);
+    assert_ne!(before, shown);
+    let next = lapsed.with_hold_number(1);
+    assert_eq!(next.plan().hold.unwrap().digest, shown);
+    assert_eq!(next.approve(shown).plan().actions.len(), 4);
 }

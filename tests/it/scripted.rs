@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "test helpers")]
 
+use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +15,10 @@ use axum::response::Response;
 use http::HeaderMap;
 use seatkeeper::backend::account_api::AccountApi;
 use seatkeeper::backend::transport::Reqwest;
+use seatkeeper::backend::{Backend as _, BackendError};
+use seatkeeper::domain::keys::AccountKey;
+use seatkeeper::domain::observed::Observed;
+use seatkeeper::profile::{Profile, built_in};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -193,4 +199,47 @@ pub fn page(items: &[Value]) -> Value {
 pub fn with(mut value: Value, field: &str, to: Value) -> Value {
     value[field] = to;
     value
+}
+
+/// Answers by path, and a healthy account with one member for every other path.
+pub async fn service(answers: &[(&str, Answer)]) -> Scripted {
+    let answers: BTreeMap<String, Answer> =
+        answers.iter().map(|(line, answer)| ((*line).to_owned(), answer.clone())).collect();
+    Scripted::start(move |seen| {
+        let path = seen.line.split('?').next().unwrap();
+        let scripted = answers.get(&seen.line).or_else(|| answers.get(path));
+        scripted.cloned().unwrap_or_else(|| healthy(path))
+    })
+    .await
+}
+
+/// What a healthy service with one member answers.
+pub fn healthy(line: &str) -> Answer {
+    Answer::json(&match line {
+        "GET /v1/accounts/acc_1" => account("acc_1", "acme"),
+        "GET /v1/accounts/acc_1/members" => page(&[member("mem_1", "ana@example.com")]),
+        "GET /v1/accounts/acc_1/invitations" => page(&[]),
+        _ => return Answer::problem(404, "not-found"),
+    })
+}
+
+/// Reads account `acc_1`.
+pub async fn observe(api: &AccountApi) -> Result<Observed, BackendError> {
+    api.observe(&AccountKey::from("acc_1"), &nitropack()).await
+}
+
+/// The profile of the account.
+pub fn nitropack() -> Arc<Profile> {
+    built_in("nitropack").unwrap()
+}
+
+/// The words of a whole error: message, every cause, and `Debug`.
+pub fn words(error: &BackendError) -> String {
+    let mut words = format!("{error:?}: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
 }

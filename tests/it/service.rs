@@ -107,9 +107,15 @@ impl TestService {
 
     /// Starts with a seed.
     pub async fn start_with(seed: &str) -> Self {
+        Self::start_as(seed, |_| ()).await
+    }
+
+    /// Starts with a seed and other settings.
+    pub async fn start_as(seed: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let clock = TestClock::new();
-        let settings = settings(folder.path(), seed, &clock);
+        let mut settings = settings(folder.path(), seed, &clock);
+        change(&mut settings);
         Self::open(settings, clock, folder).await
     }
 
@@ -164,7 +170,7 @@ impl TestService {
     pub async fn invite(&self, email: &str, role: &str) -> Answer {
         self.call(Method::POST, "/v1/accounts/acme/invitations")
             .token(TOKEN)
-            .key(&format!("invite-{email}-{role}"))
+            .key(&format!("invite-{}-{role}", email.escape_unicode()))
             .json(&serde_json::json!({ "email": email, "role": role }))
             .send()
             .await

@@ -5,6 +5,7 @@
 //! where a test says so, and moves as the people and the service behind a real one do.
 
 mod rules;
+mod state;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::backend::Executed;
 use crate::backend::Guarantees;
 use crate::backend::ServiceRules;
 use crate::backend::memory::rules::{Todo, changed, rejected};
+use crate::backend::memory::state::{Answer, State, lost};
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{AccountKey, ETag, MemberId, RequestKey};
 use crate::domain::observed::{
@@ -29,6 +31,8 @@ use crate::plan::action::Action;
 use crate::plan::simulate;
 use crate::profile::Profile;
 
+pub use crate::backend::memory::state::Fault;
+
 /// How long a key is remembered: as the embedded service does.
 const KEY_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -36,37 +40,6 @@ const KEY_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Memory {
     profile: Profile,
     state: Mutex<State>,
-}
-
-struct State {
-    observed: Observed,
-    now: Timestamp,
-    /// What was done under each key, and the answer that was given.
-    answers: BTreeMap<RequestKey, (Action, Executed)>,
-    effects: Vec<Action>,
-    calls: BTreeMap<&'static str, u64>,
-    faults: BTreeMap<(&'static str, u64), Fault>,
-}
-
-/// How a call fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The request never arrives.
-    Lost,
-    /// The request takes effect, the answer never arrives.
-    AnswerLost,
-    /// The service fails before any effect.
-    Failed {
-        /// HTTP status, 5xx.
-        status: u16,
-    },
-    /// The service asks for fewer requests.
-    RateLimited {
-        /// Time to wait.
-        wait: Duration,
-    },
-    /// The credential is refused.
-    Unauthorized,
 }
 
 impl Memory {
@@ -193,78 +166,6 @@ impl Memory {
         change(observed, *now);
         simulate::recount(observed, &self.profile);
     }
-}
-
-fn lost() -> BackendError {
-    BackendError::Unreachable("an injected fault".into())
-}
-
-impl State {
-    /// Counts a call; `Ok(true)`: it takes effect and its answer is lost.
-    fn arrive(&mut self, kind: &'static str) -> Result<Answer, BackendError> {
-        let count = self.calls.entry(kind).or_default();
-        *count += 1;
-        match self.faults.remove(&(kind, *count)) {
-            None => Ok(Answer::Given),
-            Some(Fault::AnswerLost) => Ok(Answer::Lost),
-            Some(Fault::Lost) => Err(lost()),
-            Some(Fault::Failed { status }) => Err(BackendError::Failed { status }),
-            Some(Fault::RateLimited { wait }) => Err(BackendError::RateLimited { wait }),
-            Some(Fault::Unauthorized) => Err(BackendError::Unauthorized),
-        }
-    }
-
-    fn is_ours(&self, account: &AccountKey) -> Result<(), BackendError> {
-        if self.observed.account.key == *account {
-            Ok(())
-        } else {
-            Err(BackendError::NoSuchAccount)
-        }
-    }
-
-    /// The answer that was given under `key`, if the action is a POST that succeeded before.
-    fn replay(&self, action: &Action, key: &RequestKey) -> Result<Option<Executed>, BackendError> {
-        match self.answers.get(key) {
-            None => Ok(None),
-            Some((before, answer)) if rules::same_request(before, action) => {
-                Ok(Some(answer.clone()))
-            }
-            Some(_) => Err(changed("idempotency-key-reused")),
-        }
-    }
-
-    fn perform(&mut self, action: &Action, key: &RequestKey, profile: &Profile) -> Executed {
-        simulate::step(&mut self.observed, action, profile, self.now);
-        simulate::recount(&mut self.observed, profile);
-        self.effects.push(action.clone());
-        let answer = self.answer(action);
-        if rules::is_post(action) {
-            self.answers.insert(key.clone(), (action.clone(), answer.clone()));
-        }
-        answer
-    }
-
-    fn answer(&self, action: &Action) -> Executed {
-        let member = self.observed.members.get(action.person()).cloned();
-        let invitation = self.observed.invitations.get(action.person()).cloned();
-        let answer = match action {
-            Action::RevokeInvitation { .. } | Action::Remove { .. } => None,
-            Action::Trim { .. } | Action::ChangeRole { .. } | Action::Reinstate { .. } => {
-                member.map(Executed::Member)
-            }
-            Action::ChangeInvitedRole { .. } | Action::Invite { .. } => {
-                invitation.map(Executed::Invitation)
-            }
-        };
-        answer.unwrap_or(Executed::Gone)
-    }
-}
-
-/// What becomes of the answer to a call that arrived.
-#[derive(Clone, Copy)]
-enum Answer {
-    Given,
-    Lost,
 }
 
 #[async_trait]

@@ -163,6 +163,7 @@ pub(crate) async fn accept(
     if let Some(there) = members::by_address(change.conn(), &account_id, &before.address).await? {
         return Err(member::already(&there));
     }
+    member::must_fit_holders(change, &role).await?;
     let seats = seats::counted(change).await?;
     let given_back = u32::from(change.profile.counts(Counted::Pending));
     let taken = u32::from(change.profile.counts(Counted::Active));

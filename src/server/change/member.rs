@@ -30,6 +30,7 @@ pub(crate) async fn change_role(
     }
     must_be_changeable(&change.profile, &old, &role)?;
     must_keep_holders(change, &old).await?;
+    must_fit_holders(change, &role).await?;
     change.actor.must_reach(Verb::Change, &change.profile, &old)?;
     change.actor.must_reach(Verb::Change, &change.profile, &role)?;
     must_demote(change, &old, &role)?;
@@ -218,20 +219,27 @@ fn must_be_changeable(profile: &Profile, old: &RoleName, new: &RoleName) -> Resu
     Ok(())
 }
 
+/// Refuses one more holder of a role that has as many as it may.
+pub(crate) async fn must_fit_holders(change: &mut Change, role: &RoleName) -> Result<(), ApiError> {
+    let most = change.profile.role(role).and_then(|role| role.max_holders);
+    let Some(most) = most else { return Ok(()) };
+    if holders(change, role).await? < i64::from(most) { Ok(()) } else { Err(ApiError::Holders) }
+}
+
 /// Refuses to lose a holder of a role that needs every one it has.
 async fn must_keep_holders(change: &mut Change, role: &RoleName) -> Result<(), ApiError> {
     let least = change.profile.role(role).map_or(0, |role| role.min_holders);
     if least == 0 {
         return Ok(());
     }
+    if holders(change, role).await? > i64::from(least) { Ok(()) } else { Err(ApiError::Holders) }
+}
+
+async fn holders(change: &mut Change, role: &RoleName) -> Result<i64, ApiError> {
     let account_id = change.account.id.clone();
     let counted = members::count_by_role(change.conn(), &account_id).await?;
-    let holders: i64 = counted
-        .iter()
-        .filter(|(name, state, _)| name == role.as_str() && state == "active")
-        .map(|(_, _, people)| people)
-        .sum();
-    if holders > i64::from(least) { Ok(()) } else { Err(ApiError::Holders) }
+    let held = counted.iter().filter(|(name, state, _)| name == role.as_str() && state == "active");
+    Ok(held.map(|(_, _, people)| people).sum())
 }
 
 fn ended_by(actor: &Actor, id: &str) -> &'static str {

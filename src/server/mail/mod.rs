@@ -158,10 +158,7 @@ async fn is_wanted(
     match Template::parse(&mail.template) {
         Some(Template::Invitation | Template::Resend) => {
             let row = invitations::by_link(conn, &mail.subject).await?;
-            Ok(row.is_some_and(|row| {
-                row.state_at(now) == InvitationState::Pending
-                    && row.last_mail.as_deref() == Some(mail.id.as_str())
-            }))
+            Ok(row.is_some_and(|row| row.state_at(now) == InvitationState::Pending))
         }
         _ => Ok(true),
     }

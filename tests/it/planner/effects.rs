@@ -1,12 +1,12 @@
 //! What a run leaves in the ledger, on values: a model of the ledger's own writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use seatkeeper::domain::identity::EmailAddress;
 use seatkeeper::domain::keys::{InstallationId, RequestKey};
-use seatkeeper::domain::ledger_view::{HoldRecord, LedgerView, OpenSend, Spend};
-use seatkeeper::domain::observed::Claim;
+use seatkeeper::domain::ledger_view::{HoldRecord, LedgerView, OpenSend, Seen, Spend};
+use seatkeeper::domain::observed::{Claim, InvitationState};
 use seatkeeper::plan::action::Action;
 use seatkeeper::plan::simulate::simulate;
 use seatkeeper::plan::{Approval, Learn, Plan};
@@ -55,11 +55,21 @@ fn new_sends(plan: &Plan, round: usize, now: jiff::Timestamp) -> BTreeMap<EmailA
     sends.collect()
 }
 
-/// The write of the pages, before the first send.
+/// The write of the pages, before the first send. What an invitation changes of its person counts
+/// only once the outcome is known (see [`close_send`]).
 pub fn write_pages(world: &mut World, plan: &Plan) {
     let World { desired, observed, ledger, .. } = world;
     let LedgerView { people, open_sends, .. } = ledger;
-    people.extend(plan.learn.records.clone());
+    let invites = plan.actions.iter().filter(|a| matches!(a, Action::Invite { .. }));
+    let inviting: BTreeSet<_> = invites.map(Action::person).collect();
+    for (person, record) in &plan.learn.records {
+        let mut record = record.clone();
+        if let Some(known) = people.get(person).filter(|_| inviting.contains(person)) {
+            (record.seen, record.epoch, record.paid) = (known.seen, known.epoch, known.paid);
+            (record.opted_out, record.lost) = (known.opted_out, known.lost);
+        }
+        people.insert(person.clone(), record);
+    }
     if plan.learn.forget_absent {
         people.retain(|person, _| {
             desired.people.contains_key(person)
@@ -68,6 +78,31 @@ pub fn write_pages(world: &mut World, plan: &Plan) {
                 || observed.invitations.contains_key(person)
                 || open_sends.contains_key(person)
         });
+    }
+}
+
+/// The outcome of a send is known: the person was invited in that epoch.
+pub fn close_send(ledger: &mut LedgerView, person: &EmailAddress) {
+    let Some(send) = ledger.open_sends.remove(person) else { return };
+    if let Some(record) = ledger.people.get_mut(person) {
+        (record.seen, record.epoch, record.paid) = (Seen::Invited, send.epoch, None);
+        (record.opted_out, record.lost) = (false, false);
+    }
+}
+
+/// Drops the sends that a look answers.
+pub fn settle_sends(world: &mut World) {
+    let World { observed, ledger, .. } = world;
+    let sent = ledger.open_sends.iter().map(|(person, send)| (person, send.not_after - KEY_LASTS));
+    let answered = sent.filter(|(person, at)| {
+        let invitation = observed.invitations.get(*person);
+        observed.members.contains_key(*person)
+            || invitation
+                .is_some_and(|row| row.state == InvitationState::Pending || row.created_at >= *at)
+    });
+    let answered: Vec<_> = answered.map(|(person, _)| person.clone()).collect();
+    for person in answered {
+        close_send(ledger, &person);
     }
 }
 
@@ -80,9 +115,7 @@ pub fn run(world: &mut World, plan: &Plan, round: usize) {
     }
     world.observed = simulate(&world.observed, &plan.actions, &world.profile, world.now);
     for action in &plan.actions {
-        if let Action::Invite { person, .. } = action {
-            world.ledger.open_sends.remove(person);
-        }
+        close_send(&mut world.ledger, action.person());
     }
 }
 

@@ -174,6 +174,7 @@ fn record() -> impl Strategy<Value = PersonRecord> {
         (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2));
     (prop::bool::weighted(0.8), seen, 0..=1_i64, paid, flags, 0..5_i64).prop_map(
         |(owned, seen, epoch, paid, (opted_out, lost, retain, held), day)| PersonRecord {
+            declared_by: None,
             first_seen: day_of_january(day + 1),
             owned,
             seen,
@@ -317,7 +318,11 @@ fn settle_in(world: &mut World, person: &EmailAddress, life: &Life, position: us
     if let Some(record) = record {
         world.ledger.people.insert(person.clone(), record);
     }
-    if let Some(is_good) = open_send {
+    let is_answered = world.observed.members.contains_key(person)
+        || world.observed.invitations.get(person).is_some_and(|row| {
+            matches!(row.state, InvitationState::Pending | InvitationState::Unknown)
+        });
+    if let Some(is_good) = open_send.filter(|_| !is_answered) {
         let minutes = SignedDuration::from_mins(if is_good { 30 } else { -30 });
         let key = RequestKey(format!("open-{person}"));
         let role = world.profile.roles.last().unwrap().name.clone();

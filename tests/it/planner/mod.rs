@@ -4,6 +4,7 @@
 
 pub mod effects;
 pub mod generate;
+pub mod history;
 pub mod profiles;
 pub mod read;
 pub mod text;

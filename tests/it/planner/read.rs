@@ -19,7 +19,7 @@ use seatkeeper::domain::observed::{
     ObservedMember, ObservedSeats, ObservedSubscription, ReadEvidence, RoleSeen, SeatLimit,
 };
 use seatkeeper::domain::policy::{Mode, OnSeatShortage, Policy, RemovalPolicy};
-use seatkeeper::plan::simulate::recount;
+use seatkeeper::plan::simulate::{recount, simulate};
 use seatkeeper::plan::{Input, Plan, plan};
 use seatkeeper::profile::Profile;
 use serde::Deserialize;
@@ -30,12 +30,15 @@ use super::words::{Words, person, time};
 
 /// In place of a digest: the one that the plan shows before anybody approves.
 const SHOWN: &str = "shown";
+/// The object that declares whoever is not declared by a Membership.
+pub const ROSTER: &str = "Team default/core";
 /// The account of every case.
 const ACCOUNT: &str = "acc_1";
 /// Our installation.
 const INSTALLATION: &str = "inst_ours";
 
 /// Everything that a plan is made of.
+#[derive(Clone)]
 pub struct Case {
     desired: Desired,
     observed: Observed,
@@ -68,6 +71,35 @@ impl Case {
         let planned = plan(&input).expect("a sound plan");
         assert_eq!(plan(&input).expect("a sound plan"), planned, "the same again");
         planned
+    }
+
+    /// What the service holds.
+    pub fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
+    /// What the service holds once the plan has run.
+    pub fn after(&self) -> Observed {
+        simulate(&self.observed, &self.plan().actions, &self.profile, self.now)
+    }
+
+    /// The digest that is approved.
+    pub fn approval(&self) -> Option<HoldDigest> {
+        self.policy.approval.clone()
+    }
+
+    /// The same, with another approval.
+    pub fn approve(&self, digest: HoldDigest) -> Self {
+        let mut case = self.clone();
+        case.policy.approval = Some(digest);
+        case
+    }
+
+    /// The same, when so many approvals were used or lapsed.
+    pub fn with_hold_number(&self, number: u64) -> Self {
+        let mut case = self.clone();
+        case.ledger.hold_number = number;
+        case
     }
 
     /// Puts the digest that people would see in place of the word `shown`.
@@ -374,7 +406,7 @@ fn duration(text: &str) -> Duration {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct LedgerFile {
     /// `ADDRESS [ours] [never|invited|member|trimmed] [first=TIME] [epoch=N] [optedOut] [lost]
-    /// [retain] [held] [paid=end|trim|lower]`.
+    /// [retain] [held] [paid=end|trim|lower] [membership=NAME]`.
     #[serde(default)]
     people: Vec<String>,
     /// `ADDRESS KEY ROLE epoch=N notAfter=TIME`.
@@ -436,7 +468,11 @@ fn record(
     let seen = [("invited", Seen::Invited), ("member", Seen::Member), ("trimmed", Seen::Trimmed)];
     let seen = seen.into_iter().find(|(word, _)| words.flag(word));
     words.flag("never");
+    let declared_by = words
+        .named("membership")
+        .map_or_else(|| ROSTER.to_owned(), |name| format!("Membership default/{name}"));
     let record = PersonRecord {
+        declared_by: Some(declared_by),
         first_seen: words.time("first").unwrap_or(now),
         owned: words.flag("ours"),
         seen: seen.map_or(Seen::Never, |(_, seen)| seen),

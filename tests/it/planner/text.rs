@@ -8,6 +8,8 @@ use seatkeeper::domain::ledger_view::{Paid, PersonRecord, Seen};
 use seatkeeper::domain::observed::SeatLimit;
 use seatkeeper::plan::{Approval, Learn, Outlook, Plan, Stop};
 
+use super::read::ROSTER;
+
 /// Writes everything that a plan says.
 pub fn of(plan: &Plan) -> String {
     let Plan { actions, held, stop, people, seats, hold, shortage, next_at, learn } = plan;
@@ -121,6 +123,7 @@ fn learn_text(learn: &Learn) -> Vec<String> {
 fn record_text(person: &EmailAddress, record: &PersonRecord) -> String {
     let PersonRecord {
         first_seen: _,
+        declared_by,
         owned,
         seen,
         epoch,
@@ -145,6 +148,10 @@ fn record_text(person: &EmailAddress, record: &PersonRecord) -> String {
     let flags = [(*opted_out, "optedOut"), (*lost, "lost"), (retain, "retain"), (*held, "held")];
     for (_, word) in flags.into_iter().filter(|(is_set, _)| *is_set) {
         let _ = write!(text, " {word}");
+    }
+    let declared_by = declared_by.as_deref().filter(|object| *object != ROSTER);
+    if let Some(name) = declared_by.and_then(|object| object.strip_prefix("Membership default/")) {
+        let _ = write!(text, " membership={name}");
     }
     match paid {
         None => {}

@@ -1,0 +1,333 @@
+//! A history: runs that are killed anywhere, answers that are lost, calls that arrive late, and
+//! people who accept, decline and leave; at a service that knows each key once and takes one open
+//! invitation a person. Every mail is counted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use proptest::sample::select;
+use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::keys::{ETag, MemberId, RequestKey, RoleName};
+use seatkeeper::domain::ledger_view::{PersonRecord, Seen};
+use seatkeeper::domain::observed::{
+    InvitationState, MemberState, ObservedInvitation, ObservedMember, SeatLimit,
+};
+use seatkeeper::plan::Plan;
+use seatkeeper::plan::action::Action;
+use seatkeeper::plan::simulate::{recount, step};
+
+use super::effects::{claim, close_send, settle_sends, write_head, write_pages};
+use super::generate::World;
+
+/// How long the service knows a key.
+const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long after it was made a call can still arrive: no connection lives longer.
+const UNDER_WAY_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+/// One look with what goes before and what goes wrong in it.
+#[derive(Clone, Debug)]
+pub struct Round {
+    /// Minutes since the last one.
+    minutes: i64,
+    /// What people do in between: whom, and what.
+    events: Vec<(usize, Event)>,
+    /// The limit from now on.
+    limit: Option<u32>,
+    /// Where the run is killed.
+    death: Option<Death>,
+    /// What becomes of each call, in order; `Fine` after the last.
+    fates: Vec<Fate>,
+}
+
+/// What a person or the service does between two looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    Accept,
+    Decline,
+    Leave,
+    Expire,
+    Vanish,
+    NewEpoch,
+    /// A call that was under way arrives.
+    Arrive,
+}
+
+/// Where a run is killed.
+#[derive(Clone, Copy, Debug)]
+enum Death {
+    BeforeHead,
+    AfterHead,
+    AfterPages,
+    AfterCalls(usize),
+}
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Fine,
+    AnswerLost,
+    /// Neither took effect nor answered; may still arrive.
+    UnderWay,
+}
+
+/// Some rounds.
+pub fn rounds() -> impl Strategy<Value = Vec<Round>> {
+    let event = select(vec![
+        Event::Accept,
+        Event::Accept,
+        Event::Decline,
+        Event::Leave,
+        Event::Expire,
+        Event::Vanish,
+        Event::NewEpoch,
+        Event::Arrive,
+        Event::Arrive,
+    ]);
+    let death = prop_oneof![
+        Just(Death::BeforeHead),
+        Just(Death::AfterHead),
+        Just(Death::AfterPages),
+        (0..4_usize).prop_map(Death::AfterCalls),
+    ];
+    let fate = select(vec![Fate::Fine, Fate::Fine, Fate::AnswerLost, Fate::UnderWay]);
+    let round = (
+        select(vec![0, 1, 10, 61, 60 * 22, 60 * 25]),
+        prop::collection::vec((0..8_usize, event), 0..5),
+        prop::option::weighted(0.3, 0..8_u32),
+        prop::option::weighted(0.5, death),
+        prop::collection::vec(fate, 0..6),
+    );
+    let round = round.prop_map(|(minutes, events, limit, death, fates)| Round {
+        minutes,
+        events,
+        limit,
+        death,
+        fates,
+    });
+    prop::collection::vec(round, 1..9)
+}
+
+/// The account with its service and everything that was mailed.
+pub struct History {
+    pub world: World,
+    people: Vec<EmailAddress>,
+    /// Keys that the service has seen, and when.
+    keys: BTreeMap<RequestKey, Timestamp>,
+    /// Calls that may still arrive.
+    under_way: Vec<Call>,
+    /// Who refused (declined, left) after the ledger had seen them, and in which epoch.
+    refused: BTreeMap<EmailAddress, i64>,
+    /// Mails by person and epoch.
+    mails: BTreeMap<(EmailAddress, i64), u32>,
+    /// Ends that the ledger has paid for: each is the cause of one more mail.
+    ends: BTreeMap<EmailAddress, u32>,
+    /// What went wrong, in words.
+    pub wrong: Vec<String>,
+}
+
+/// An invitation on its way.
+#[derive(Clone, Debug)]
+struct Call {
+    person: EmailAddress,
+    role: RoleName,
+    epoch: i64,
+    key: RequestKey,
+    at: Timestamp,
+}
+
+impl History {
+    /// Begins with an account; nothing is under way yet.
+    pub fn of(mut world: World) -> Self {
+        world.ledger.open_sends.clear();
+        claim(&mut world);
+        world.ledger.installation =
+            world.observed.account.claim.as_ref().map(|claim| claim.installation.clone());
+        let people = world.desired.people.keys().cloned().collect();
+        Self {
+            world,
+            people,
+            keys: BTreeMap::new(),
+            under_way: Vec::new(),
+            refused: BTreeMap::new(),
+            mails: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            wrong: Vec::new(),
+        }
+    }
+
+    /// Plays one round.
+    pub fn play(&mut self, round: &Round, number: usize) {
+        self.world.now += SignedDuration::from_mins(round.minutes);
+        for (whom, event) in &round.events {
+            if let Some(person) = self.people.get(*whom).cloned() {
+                self.happen(&person, *event);
+            }
+        }
+        if let Some(limit) = round.limit {
+            self.world.observed.account.seats.limit = SeatLimit::Seats(limit);
+        }
+        recount(&mut self.world.observed, &self.world.profile);
+        settle_sends(&mut self.world);
+        match self.world.plan() {
+            Ok(plan) if plan.stop.is_none() => self.apply(&plan, round, number),
+            Ok(plan) => write_head(&mut self.world, &plan, number),
+            Err(error) => self.wrong.push(error.to_string()),
+        }
+        recount(&mut self.world.observed, &self.world.profile);
+        for ((person, epoch), mails) in &self.mails {
+            let causes = 1 + self.ends.get(person).copied().unwrap_or(0);
+            if *mails > causes {
+                self.wrong.push(format!("{mails} mails to {person} in epoch {epoch}"));
+            }
+        }
+    }
+
+    /// Head, pages, calls, known outcomes: killed wherever the round says.
+    fn apply(&mut self, plan: &Plan, round: &Round, number: usize) {
+        if matches!(round.death, Some(Death::BeforeHead)) {
+            return;
+        }
+        write_head(&mut self.world, plan, number);
+        if matches!(round.death, Some(Death::AfterHead)) {
+            return;
+        }
+        self.count_ends(plan);
+        write_pages(&mut self.world, plan);
+        let calls = match round.death {
+            Some(Death::AfterPages) => 0,
+            Some(Death::AfterCalls(calls)) => calls,
+            _ => usize::MAX,
+        };
+        let mut known = BTreeSet::new();
+        for (n, action) in plan.actions.iter().enumerate().take(calls) {
+            let fate = round.fates.get(n).copied().unwrap_or(Fate::Fine);
+            if self.call(action, fate) {
+                known.insert(action.person().clone());
+            }
+        }
+        if round.death.is_none() {
+            for person in &known {
+                close_send(&mut self.world.ledger, person);
+            }
+        }
+    }
+
+    fn count_ends(&mut self, plan: &Plan) {
+        for action in &plan.actions {
+            if let Action::RevokeInvitation { person, .. } | Action::Remove { person, .. } = action
+            {
+                *self.ends.entry(person.clone()).or_insert(0) += 1;
+            }
+        }
+    }
+
+    /// Makes one call; true if its outcome is known.
+    fn call(&mut self, action: &Action, fate: Fate) -> bool {
+        let Action::Invite { person, role, epoch, key: _ } = action else {
+            if fate != Fate::UnderWay {
+                step(&mut self.world.observed, action, &self.world.profile, self.world.now);
+            }
+            return fate == Fate::Fine;
+        };
+        let send = &self.world.ledger.open_sends[person];
+        let key = send.key.clone();
+        let (person, role, at) = (person.clone(), role.clone(), self.world.now);
+        let call = Call { person, role, epoch: *epoch, key, at };
+        match fate {
+            Fate::Fine | Fate::AnswerLost => self.arrive(&call),
+            Fate::UnderWay => self.under_way.push(call),
+        }
+        fate == Fate::Fine
+    }
+
+    /// The service takes an invitation: each key once, one open invitation a person, no members.
+    fn arrive(&mut self, call: &Call) {
+        let World { observed, profile, now, .. } = &mut self.world;
+        let now = *now;
+        self.keys.retain(|_, at| now.duration_since(*at) < KNOWN_FOR);
+        let pending = observed.invitations.get(&call.person);
+        let pending = pending.is_some_and(|row| row.state == InvitationState::Pending);
+        if self.keys.contains_key(&call.key)
+            || pending
+            || observed.members.contains_key(&call.person)
+        {
+            return;
+        }
+        self.keys.insert(call.key.clone(), now);
+        let Call { person, role, epoch, .. } = call.clone();
+        if self.refused.get(&person).is_some_and(|refused| epoch <= *refused) {
+            self.wrong.push(format!("a mail to {person}, who refused in epoch {epoch}"));
+        }
+        *self.mails.entry((person.clone(), epoch)).or_insert(0) += 1;
+        let action = Action::Invite { person, role, epoch, key: None };
+        step(observed, &action, profile, now);
+    }
+
+    fn happen(&mut self, person: &EmailAddress, event: Event) {
+        match event {
+            Event::Arrive => {
+                let now = self.world.now;
+                self.under_way.retain(|call| now.duration_since(call.at) <= UNDER_WAY_FOR);
+                let at = self.under_way.iter().position(|call| call.person == *person);
+                if let Some(at) = at {
+                    let call = self.under_way.remove(at);
+                    self.arrive(&call);
+                }
+            }
+            Event::NewEpoch => {
+                let member = self.world.desired.people.get_mut(person).expect("declared");
+                member.invite_epoch += 1;
+            }
+            Event::Accept => self.accept(person),
+            Event::Leave => {
+                if self.world.observed.members.remove(person).is_some() {
+                    self.refuse(person, &[Seen::Member, Seen::Trimmed]);
+                }
+            }
+            Event::Decline => self.end_invitation(person, InvitationState::Declined),
+            Event::Expire => self.end_invitation(person, InvitationState::Expired),
+            Event::Vanish => {
+                self.world.observed.invitations.remove(person);
+            }
+        }
+    }
+
+    fn accept(&mut self, person: &EmailAddress) {
+        let observed = &mut self.world.observed;
+        let pending = |row: &&mut ObservedInvitation| row.state == InvitationState::Pending;
+        if observed.invitations.get_mut(person).filter(pending).is_none() {
+            return;
+        }
+        let row = observed.invitations.remove(person).expect("just seen");
+        let member = ObservedMember {
+            id: MemberId(format!("mem_{person}")),
+            etag: ETag::from("1"),
+            role: row.role,
+            state: MemberState::Active,
+            added_at: row.created_at,
+            joined_at: self.world.now,
+        };
+        observed.members.insert(person.clone(), member);
+    }
+
+    fn end_invitation(&mut self, person: &EmailAddress, state: InvitationState) {
+        let row = self.world.observed.invitations.get_mut(person);
+        let Some(row) = row.filter(|row| row.state == InvitationState::Pending) else { return };
+        row.state = state;
+        if state == InvitationState::Declined {
+            self.refuse(person, &[Seen::Invited]);
+        }
+    }
+
+    /// Remembers a refusal that the ledger can know of: it had seen what was refused, and had not
+    /// decided on its own to end it.
+    fn refuse(&mut self, person: &EmailAddress, seen: &[Seen]) {
+        let record = self.world.ledger.people.get(person);
+        let knew = |record: &&PersonRecord| seen.contains(&record.seen) && record.paid.is_none();
+        if let Some(record) = record.filter(knew) {
+            self.refused.insert(person.clone(), record.epoch);
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! Invariants of the account service, each a test with its sentence as its name.
+
+use futures::future::join_all;
+use jiff::SignedDuration;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::service::{Answer, PASSWORD, SEED, TOKEN, TestService, text};
+
+const INVITATIONS: &str = "/v1/accounts/acme/invitations";
+
+async fn change_role(service: &TestService, email: &str, role: &str) -> Answer {
+    let member = service.member(email).await;
+    let path = format!("/v1/accounts/acme/members/{}", text(&member["id"]));
+    let call = service.call(Method::PATCH, &path).token(TOKEN).if_match(&text(&member["etag"]));
+    call.json(&json!({ "role": role })).send().await
+}
+
+async fn remove(service: &TestService, email: &str) -> Answer {
+    let member = service.member(email).await;
+    let path = format!("/v1/accounts/acme/members/{}", text(&member["id"]));
+    let call = service.call(Method::DELETE, &path).token(TOKEN);
+    call.if_match(&text(&member["etag"])).send().await
+}
+
+#[tokio::test]
+async fn one_pending_invitation_per_account_and_address() {
+    let service = TestService::start().await;
+    let invite = |at: usize| {
+        let call = service.call(Method::POST, INVITATIONS).token(TOKEN).key(&format!("key-{at}"));
+        call.json(&json!({ "email": "ana@example.com", "role": "biller" })).send()
+    };
+    let answers = join_all((0..16).map(invite)).await;
+    let won = answers.iter().filter(|answer| answer.status == StatusCode::CREATED).count();
+    assert_eq!(won, 1);
+    for answer in answers.into_iter().filter(|answer| answer.status != StatusCode::CREATED) {
+        answer.refused(409, "invitation-already-pending");
+    }
+    assert_eq!(service.list(INVITATIONS).await.len(), 1);
+    assert_eq!(service.mails().await.len(), 1);
+    service.stop().await;
+}
+
+// rule: OP-05
+#[tokio::test]
+async fn the_last_owner_is_neither_removed_nor_demoted() {
+    let service = TestService::start().await;
+    change_role(&service, "owner@example.com", "admin").await.refused(409, "role-holders");
+    remove(&service, "owner@example.com").await.refused(409, "role-holders");
+    let owner = service.member("owner@example.com").await;
+    let path = format!("/v1/accounts/acme/members/{}/trim", text(&owner["id"]));
+    let call = service.call(Method::POST, &path).token(TOKEN).key("k").if_match("*");
+    call.send().await.refused(409, "role-holders");
+    assert_eq!(service.member("owner@example.com").await, owner);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn an_owner_role_is_given_by_no_invitation_and_no_change_of_role() {
+    let service = TestService::start().await;
+    service.join("ana@example.com", "admin").await;
+    change_role(&service, "ana@example.com", "owner").await.refused(409, "role-fixed");
+    service.invite("ben2@example.com", "owner").await.refused(409, "role-not-invitable");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_grants_or_removes_beyond_what_the_profile_lets_them_manage() {
+    // Where admins act on members and only the owner on admins.
+    let seed = SEED.replace("profile: nitropack", "profile: portal").replacen(
+        "    subscriptions: [growth]\n",
+        "    members:\n      \
+         - {email: ada@example.com, role: admin, password: correct horse battery}\n      \
+         - {email: abe@example.com, role: admin}\n      - {email: mia@example.com, role: member}\n",
+        1,
+    );
+    let plans = seatkeeper::profile::built_in("portal").unwrap();
+    let plan = plans.plans.last().unwrap().name.to_string();
+    let service = TestService::start_with(&seed).await;
+    service.subscribe(&plan).await;
+    let mut ada = service.browser();
+    ada.sign_in("ada@example.com", PASSWORD).await;
+    let list = "/accounts/acme/members";
+    let page = ada.open(list).await;
+    assert!(!page.row("abe@example.com").contains("Remove"), "{}", page.row("abe@example.com"));
+    assert!(page.row("mia@example.com").contains("Remove"), "{}", page.row("mia@example.com"));
+
+    let refused = ada.submit(&page, list, &[("email", "x@example.com"), ("role", "admin")]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "inviting an admin is the owner's");
+    let (abe, mia) =
+        (service.member("abe@example.com").await, service.member("mia@example.com").await);
+    let mark = page.mark(list).unwrap();
+    let remove = format!("{list}/{}/remove", text(&abe["id"]));
+    assert_eq!(ada.post(&remove, &[("mark", &mark)]).await.status, StatusCode::FORBIDDEN);
+    let role = |member: &Value| format!("{list}/{}/role", text(&member["id"]));
+    let form = |role| [("mark", mark.as_str()), ("role", role)];
+    let demoted = ada.post(&role(&abe), &form("member")).await;
+    assert_eq!(demoted.status, StatusCode::FORBIDDEN, "the old role is out of reach");
+    let raised = ada.post(&role(&mia), &form("admin")).await;
+    assert_eq!(raised.status, StatusCode::FORBIDDEN, "the new role is out of reach");
+    assert_eq!(service.people().await, "ada:admin:active abe:admin:active mia:member:active");
+    service.stop().await;
+}
+
+// rule: OP-03
+#[tokio::test]
+async fn of_parallel_invitations_for_the_last_seat_one_wins() {
+    let service = TestService::start().await;
+    for email in ["a@example.com", "b@example.com"] {
+        service.invite(email, "biller").await.expect(StatusCode::CREATED);
+    }
+    let emails: Vec<_> = (0..16).map(|at| format!("p{at}@example.com")).collect();
+    let answers = join_all(emails.iter().map(|email| service.invite(email, "biller"))).await;
+    let won = answers.iter().filter(|answer| answer.status == StatusCode::CREATED).count();
+    assert_eq!(won, 1);
+    assert_eq!(service.seats().await["used"], 3);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn accepting_twice_or_by_two_sessions_at_once_gives_one_member() {
+    let service = TestService::start().await;
+    service.invite("ben@example.com", "biller").await.expect(StatusCode::CREATED);
+    let link = service.link_to("ben@example.com").await;
+    let sessions = (0..4).map(|_| async {
+        let mut browser = service.browser();
+        let page = browser.open(&link).await;
+        let fields = [("password", PASSWORD)];
+        browser.submit(&page, &format!("{}/accept", page.path), &fields).await.status
+    });
+    let answers = join_all(sessions).await;
+    let won = answers.iter().filter(|status| **status == StatusCode::OK).count();
+    assert_eq!((won, answers.len()), (1, 4), "{answers:?}");
+    assert_eq!(service.people().await, "ben:biller:active");
+
+    let page = service.browser().open(&link).await;
+    assert_eq!(page.status, StatusCode::GONE);
+    assert!(page.text().contains("This invitation is accepted"), "{}", page.text());
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn accepting_after_expiry_fails_loudly_and_changes_nothing() {
+    let service = TestService::start().await;
+    service.invite("ben@example.com", "biller").await.expect(StatusCode::CREATED);
+    let mut browser = service.browser();
+    let page = browser.open(&service.link_to("ben@example.com").await).await;
+    service.clock.advance(SignedDuration::from_hours(30 * 24));
+    let action = format!("{}/accept", page.path);
+    let late = browser.submit(&page, &action, &[("password", PASSWORD)]).await;
+    assert_eq!(late.status, StatusCode::CONFLICT);
+    assert!(late.text().contains("This invitation is expired"), "{}", late.text());
+    assert_eq!(service.people().await, "");
+    let gone = browser.open(&page.path).await;
+    assert_eq!(gone.status, StatusCode::GONE);
+    assert_eq!(service.list(INVITATIONS).await[0]["state"], "expired");
+
+    // A resend takes the seat again and works.
+    let row = service.list(INVITATIONS).await[0].clone();
+    let path = format!("{INVITATIONS}/{}/resend", text(&row["id"]));
+    let call = service.call(Method::POST, &path).token(TOKEN).key("again");
+    call.if_match(&text(&row["etag"])).send().await.expect(StatusCode::OK);
+    assert_eq!(service.seats().await["used"], 1);
+    service.browser().accept_by_sign_in(&service.link_to("ben@example.com").await).await;
+    assert_eq!(service.people().await, "ben:biller:active");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn an_expired_invitation_is_resent_only_if_a_seat_is_free() {
+    let service = TestService::start().await;
+    service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
+    service.pass(SignedDuration::from_hours(30 * 24)).await;
+    for email in ["a@example.com", "b@example.com", "c@example.com"] {
+        service.invite(email, "biller").await.expect(StatusCode::CREATED);
+    }
+    let expired = service.list(&format!("{INVITATIONS}?state=expired")).await;
+    let path = format!("{INVITATIONS}/{}/resend", text(&expired[0]["id"]));
+    let call = service.call(Method::POST, &path).token(TOKEN).key("again");
+    let refused = call.if_match(&text(&expired[0]["etag"])).send().await;
+    refused.refused(409, "seat-limit-reached");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn accepting_checks_the_seats_again() {
+    let service = TestService::start().await;
+    service.subscribe("business").await;
+    service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
+    service.invite("ben@example.com", "biller").await.expect(StatusCode::CREATED);
+    let link = service.link_to("ben@example.com").await;
+    // Claimed: the shrink is announced, and both still wait.
+    let claim = json!({ "claim": { "installation_id": "i", "fingerprint": "f" } });
+    let call = service.call(Method::PATCH, "/v1/accounts/acme").token(TOKEN).if_match("*");
+    call.json(&claim).send().await.expect(StatusCode::OK);
+    service.cancel("growth").await;
+    let page = service.browser().accept(&link, &[("password", PASSWORD)]).await;
+    assert_eq!(page.status, StatusCode::CONFLICT);
+    assert!(page.text().contains("All 1 seats") || page.text().contains("seats of the plan"));
+    assert_eq!(service.people().await, "");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn cancelling_never_alters_an_accepted_invitation() {
+    let service = TestService::start().await;
+    let row = service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
+    service.browser().accept_by_sign_up(&service.link_to("ana@example.com").await).await;
+    for verb in ["revoke", "resend"] {
+        let path = format!("{INVITATIONS}/{}/{verb}", text(&row["id"]));
+        let call = service.call(Method::POST, &path).token(TOKEN).key(verb).if_match("*");
+        call.send().await.refused(409, "invitation-state");
+    }
+    let accepted = service.list(&format!("{INVITATIONS}?state=accepted")).await;
+    assert_eq!(accepted[0]["id"], row["id"]);
+    assert_eq!(service.people().await, "ana:biller:active");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_link_works_only_for_the_invited_address() {
+    let service = TestService::start().await;
+    service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
+    let link = service.link_to("ana@example.com").await;
+    let mut ben = service.browser();
+    ben.sign_in("ben@example.com", PASSWORD).await;
+    let page = ben.open(&link).await;
+    assert!(page.text().contains("You are signed in as ben@example.com"), "{}", page.text());
+    assert_eq!(page.mark(&format!("{}/accept", page.path)), None, "no form to accept");
+    let mark = page.mark("/signout").unwrap();
+    for verb in ["accept", "decline"] {
+        let form = [("mark", mark.as_str()), ("password", PASSWORD), ("name", "Ben")];
+        let refused = ben.post(&format!("{}/{verb}", page.path), &form).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{verb}");
+    }
+    assert_eq!(service.people().await, "");
+    assert_eq!(service.list(INVITATIONS).await[0]["state"], "pending");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_forged_used_or_revoked_link_does_not_work() {
+    let service = TestService::start().await;
+    let row = service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
+    let link = service.link_to("ana@example.com").await;
+    let last = if link.ends_with('0') { '1' } else { '0' };
+    let forged = format!("{}{last}", &link[..link.len() - 1]);
+    let next = link.replacen("-1-", "-2-", 1);
+    for bad in [forged, next, format!("{}/i/nonsense", service.base)] {
+        let page = service.browser().open(&bad).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{bad}");
+        assert!(page.text().contains("This link does not work"), "{}", page.text());
+    }
+    let path = format!("{INVITATIONS}/{}/revoke", text(&row["id"]));
+    let call = service.call(Method::POST, &path).token(TOKEN).if_match("*");
+    call.send().await.expect(StatusCode::OK);
+    let page = service.browser().open(&link).await;
+    assert_eq!(page.status, StatusCode::GONE);
+    assert_eq!(page.mark(&format!("{}/accept", page.path)), None);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn get_and_head_change_nothing() {
+    let service = TestService::start().await;
+    let row = service.invite("ben@example.com", "biller").await.expect(StatusCode::CREATED);
+    service.mails().await;
+    let link = service.link_to("ben@example.com").await;
+    let before = service.get("/v1/accounts/acme/audit-events").await.body;
+    let mut owner = service.browser();
+    owner.sign_in("owner@example.com", PASSWORD).await;
+    let member = service.member("owner@example.com").await;
+    for path in [
+        link.clone(),
+        format!("{link}/accept"),
+        format!("{link}/decline"),
+        "/accounts/acme/members".to_owned(),
+        format!("/accounts/acme/members/{}/remove", text(&member["id"])),
+        format!("/accounts/acme/invitations/{}/revoke", text(&row["id"])),
+        format!("/accounts/acme/invitations/{}/resend", text(&row["id"])),
+        "/signout".to_owned(),
+    ] {
+        owner.open(&path).await;
+        let url = if path.starts_with("http") { path } else { format!("{}{path}", service.base) };
+        service.http.head(url).send().await.unwrap();
+    }
+    assert_eq!(service.get("/v1/accounts/acme/audit-events").await.body, before);
+    assert_eq!(owner.open("/accounts/acme").await.status, StatusCode::OK, "still signed in");
+    assert_eq!(service.mails().await.len(), 1);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn removing_or_demoting_someone_revokes_what_they_could_not_invite_any_more() {
+    let service = TestService::start().await;
+    service.subscribe("scale").await;
+    for name in ["ana", "bea"] {
+        service.join(&format!("{name}@example.com"), "admin").await;
+        let mut browser = service.browser();
+        browser.sign_in(&format!("{name}@example.com"), PASSWORD).await;
+        let page = browser.open("/accounts/acme/members").await;
+        let email = format!("by-{name}@example.com");
+        let fields = [("email", email.as_str()), ("role", "biller")];
+        browser.submit(&page, "/accounts/acme/members", &fields).await;
+    }
+    service.invite("by-token@example.com", "biller").await.expect(StatusCode::CREATED);
+    change_role(&service, "ana@example.com", "developer").await.expect(StatusCode::OK);
+    remove(&service, "bea@example.com").await.expect(StatusCode::NO_CONTENT);
+    let open = service.list(INVITATIONS).await;
+    let emails: Vec<_> = open.iter().map(|row| text(&row["email"])).collect();
+    assert_eq!(emails, ["by-token@example.com"]);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn every_change_has_an_audit_row_with_before_and_after() {
+    let service = TestService::start().await;
+    service.join("ana@example.com", "biller").await;
+    change_role(&service, "ana@example.com", "admin").await.expect(StatusCode::OK);
+    remove(&service, "ana@example.com").await.expect(StatusCode::NO_CONTENT);
+    let events = service.list("/v1/accounts/acme/audit-events").await;
+    let actions: Vec<_> = events.iter().map(|event| text(&event["action"])).collect();
+    assert_eq!(
+        actions,
+        [
+            "account.opened",
+            "member.added",
+            "subscription.created",
+            "invitation.created",
+            "invitation.accepted",
+            "member.joined",
+            "member.role_changed",
+            "member.removed"
+        ]
+    );
+    let positions: Vec<_> =
+        events.iter().map(|event| event["position"].as_u64().unwrap()).collect();
+    assert_eq!(positions, (1..=8).collect::<Vec<_>>());
+    let changed = &events[6];
+    assert_eq!(
+        (&changed["before"]["role"], &changed["after"]["role"]),
+        (&json!("biller"), &json!("admin"))
+    );
+    assert!(text(&changed["actor"]).starts_with("token:tok_"));
+    assert_eq!(events[4]["actor"], "invitee");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn adding_a_removed_person_again_is_a_new_membership_and_the_history_stays() {
+    let service = TestService::start().await;
+    let first = service.join("ana@example.com", "admin").await;
+    remove(&service, "ana@example.com").await.expect(StatusCode::NO_CONTENT);
+    service.clock.advance(SignedDuration::from_hours(1));
+    service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
+    service.browser().accept_by_sign_in(&service.link_to("ana@example.com").await).await;
+    let second = service.member("ana@example.com").await;
+    assert_ne!(second["id"], first["id"]);
+    assert_ne!(second["added_at"], first["added_at"]);
+    let deleted = service.list("/v1/accounts/acme/members?state=deleted").await;
+    assert_eq!(deleted[0]["id"], first["id"]);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_form_from_elsewhere_changes_nothing() {
+    let service = TestService::start().await;
+    let mut owner = service.browser();
+    owner.sign_in("owner@example.com", PASSWORD).await;
+    let page = owner.open("/accounts/acme/members").await;
+    let others_mark = {
+        let mut other = service.browser();
+        let page = other.open("/signin").await;
+        page.mark("/signin").unwrap()
+    };
+    let fields = [("email", "x@example.com"), ("role", "admin")];
+    for mark in ["", "00000000000000000000000000000000", others_mark.as_str()] {
+        let form = [("mark", mark), fields[0], fields[1]];
+        let refused = owner.post("/accounts/acme/members", &form).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(owner.post("/accounts/acme/members", &fields).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(service.list(INVITATIONS).await, Vec::<Value>::new());
+    owner.submit(&page, "/accounts/acme/members", &fields).await;
+    assert_eq!(service.list(INVITATIONS).await.len(), 1);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_passwords_and_unknown_addresses_get_the_same_answer() {
+    let service = TestService::start().await;
+    let mut pages = Vec::new();
+    for email in ["owner@example.com", "nobody@example.com", "no address"] {
+        let mut browser = service.browser();
+        let page = browser.sign_in(email, "wrong password").await;
+        pages.push((page.status, page.text()));
+        assert_eq!(browser.open("/").await.path, "/signin?next=%2F");
+    }
+    assert_eq!(pages[0].0, StatusCode::FORBIDDEN);
+    assert_eq!(pages[0], pages[1]);
+    assert_eq!(pages[1], pages[2]);
+    service.invite("ben@example.com", "biller").await.expect(StatusCode::CREATED);
+    let link = service.link_to("ben@example.com").await;
+    let page = service.browser().accept(&link, &[("password", "wrong password")]).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert_eq!(service.people().await, "");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn signing_up_tells_nobody_whether_an_address_is_known() {
+    let service = TestService::start().await;
+    let mut answers = Vec::new();
+    for email in ["owner@example.com", "nobody@example.com", "nobody@example.com"] {
+        let mut browser = service.browser();
+        let page = browser.open("/signup").await;
+        let page = browser.submit(&page, "/signup", &[("email", email)]).await;
+        answers.push((page.status, page.text()));
+    }
+    assert_eq!(answers[0], answers[1]);
+    let mails = service.mails().await;
+    let to: Vec<_> = mails.iter().map(|mail| mail.to.as_str()).collect();
+    assert_eq!(to, ["nobody@example.com"], "one mail, however often somebody asks");
+    service.stop().await;
+}
