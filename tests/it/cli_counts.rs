@@ -4,7 +4,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::time::Instant;
 
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -109,9 +108,7 @@ async fn a_roster_of_1_000_costs_1_000_calls_17_head_writes_and_each_page_once()
     let line = "+ 1000 invitations (1000 mails, in 16 waves); seats 0 → 1000 of unlimited";
     assert_eq!(plan.out.lines().last(), Some(line));
 
-    let started = Instant::now();
     let said = desk.exits(0, &["apply", "-o", "json"]).await;
-    println!("1 000 invitations took {:?}", started.elapsed());
     let requests = service.requests();
     let posts = requests.iter().filter(|line| line["method"] == "POST");
     let posts: Vec<_> = posts.map(|line| (text(&line["route"]), line["status"].clone())).collect();

@@ -2,7 +2,7 @@
 //! run again. Program and service are processes, or the real service in this one; mails are counted
 //! in its spool.
 
-#![expect(clippy::unwrap_used, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers")]
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! The program as a process of its own: a folder with manifests, a secret and a ledger, and what it
 //! said on stdout and stderr.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test helpers")]
 
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
