@@ -117,9 +117,7 @@ fn finish(
             print_json(session, &value, io)?;
         }
     }
-    if let Some(error) = ran.report.stopped() {
-        writeln!(io.err, "error: {}: {error}\n  hint: {}", error.reason(), error.hint())?;
-    }
+    write!(io.err, "{}{}", render::causes(&ran.report), render::distrust(&ran.settled))?;
     if ran.report.is_complete() { Ok(exit_of_rest(&ran.settled)) } else { Ok(Exit::Error) }
 }
 

@@ -1,15 +1,16 @@
 //! Plan → text or JSON. The same lines for `plan` and for `apply`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::apply::Outcome;
+use crate::apply::{Outcome, Report};
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
-use crate::plan::{Approval, Held, Plan, Rule, State};
+use crate::plan::{Approval, Held, Plan, Rule, State, Stop};
 use crate::profile::{Notice, Profile};
 
 /// Sends of one wave; as the ledger opens them.
@@ -73,11 +74,56 @@ pub fn status(plan: &Plan, observed: &Observed) -> String {
 pub fn outcome(action: &Action, outcome: &Outcome) -> String {
     match outcome {
         Outcome::Done(_) => action.to_string(),
-        Outcome::Refused(error) => format!("! {action}: refused: {error}"),
-        Outcome::Unknown(error) => {
-            format!("! {action}: not known whether it took effect: {error}; the next run finds out")
+        Outcome::Refused(error) => format!("! refused: {}: {error}", without_sign(action)),
+        Outcome::Unknown(error) => format!(
+            "! not known whether it took effect: {}: {error}; the next run finds out",
+            without_sign(action)
+        ),
+        Outcome::NotRun(why) => format!("! not done: {} ({})", without_sign(action), why.reason()),
+    }
+}
+
+/// The action without the sign in front.
+fn without_sign(action: &Action) -> String {
+    action.to_string().trim_start_matches(['+', '-', '~', ' ']).to_owned()
+}
+
+/// Why a run did not do all it should, each cause once, with its way out.
+#[must_use]
+pub fn causes(report: &Report) -> String {
+    let of_actions = report.outcomes.iter().filter_map(|(_, outcome)| outcome.error());
+    let mut causes = BTreeMap::new();
+    for error in report.claim_error.iter().chain(of_actions) {
+        causes.entry(error.reason()).or_insert(error);
+    }
+    let mut text = String::new();
+    for (reason, error) in causes {
+        let chain = chain(error);
+        let _ = writeln!(text, "error: {reason}: {chain}\n  hint: {}", error.hint());
+    }
+    text
+}
+
+/// An error and what caused it.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// What is said on stderr of an answer that is not trusted; empty if it is.
+#[must_use]
+pub fn distrust(plan: &Plan) -> &'static str {
+    match &plan.stop {
+        Some(Stop::ReadUntrusted(_)) => {
+            "error: ReadUntrusted: nothing was done\n  hint: try again; if it stays so, compare with \
+             what the service itself shows\n"
         }
-        Outcome::NotRun(why) => format!("! {action}: not done ({})", why.reason()),
+        Some(Stop::Suspended | Stop::ClaimedByOther) | None => "",
     }
 }
 
@@ -179,8 +225,7 @@ fn held_line(plan: &Plan, held: &Held) -> String {
             format!("! {}: Trimmed: {}", action.person(), State::Trimmed.message())
         }
         _ => {
-            let line = action.to_string();
-            let what = line.trim_start_matches(['+', '-', '~', ' ']);
+            let what = without_sign(action);
             match rule {
                 // Its way out is said once, with the digest of the set.
                 Rule::RemovalBrake => format!("! held: {what} ({})", rule.reason()),

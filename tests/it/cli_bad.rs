@@ -4,13 +4,14 @@
 //! A folder's `*.yaml` stand in place of, or beside, those of the example. `expected.txt` is exit
 //! code, stdout and stderr; run with `SEATKEEPER_BLESS=1` to write it anew, then read it.
 
-#![expect(clippy::unwrap_used, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -22,6 +23,7 @@ use crate::service::{OTHER_TOKEN, READ_TOKEN, SEED, TOKEN, TestService, text};
 /// Wrong files.
 const FILES: &[&str] = &[
     "all-at-once",
+    "all-unreadable",
     "declared-twice",
     "duplicate-keys",
     "malformed-yaml",
@@ -30,6 +32,7 @@ const FILES: &[&str] = &[
     "no-such-team",
     "secret-empty",
     "secret-missing",
+    "secret-of-two-words",
     "unknown-field",
     "unknown-kind",
     "unknown-role",
@@ -117,10 +120,7 @@ impl World {
     }
 
     /// A service that answers as the real one does, but for what `fault` says otherwise.
-    async fn faulty(
-        &self,
-        fault: impl Fn(&str, &str) -> Option<Answer> + Clone + Send + Sync + 'static,
-    ) -> Scripted {
+    async fn faulty(&self, fault: Fault) -> Scripted {
         let answers = self.answers.clone();
         Scripted::start(move |seen: &Seen| match answers.get(&seen.line) {
             None => Answer::problem(404, "not-found"),
@@ -144,8 +144,9 @@ impl World {
             return self.run_service(case, desk).await;
         }
         match case {
-            "secret-missing" => desk.delete("secrets/acme-token/token"),
+            "secret-missing" | "all-at-once" => desk.delete("secrets/acme-token/token"),
             "secret-empty" => desk.write("secrets/acme-token/token", "\n"),
+            "secret-of-two-words" => desk.write("secrets/acme-token/token", "a token"),
             "disk-full" => symlink("/dev/full", desk.path("ledger/head.json.new")).unwrap(),
             "ledger-of-another-account" => {
                 desk.replace("git/account.yaml", "accountId: acme", "accountId: other");
@@ -172,64 +173,26 @@ impl World {
 
     /// Runs a case of [`SERVICE`].
     async fn run_service(&self, case: &str, desk: Desk) -> (Desk, String, Said) {
-        let members = |line: &str| line.contains("/members");
-        let mut command = ["apply", "--timeout", "5s"];
-        let service = match case {
-            "token-refused" => {
-                desk.write("secrets/acme-token/token", "not-a-token-of-this-service");
-                None
-            }
-            "token-without-read" => {
-                desk.write("secrets/acme-token/token", BLIND_TOKEN);
-                None
-            }
-            "token-that-only-reads" => {
-                desk.write("secrets/acme-token/token", READ_TOKEN);
-                None
-            }
-            "service-down" => Some(self.faulty(|_, _| None).await),
-            "service-slow" => {
-                command[2] = "300ms";
-                let late = Answer::json(&json!({})).after(Duration::from_secs(20));
-                Some(self.faulty(move |line, _| members(line).then(|| late.clone())).await)
-            }
-            "answer-html" => {
-                let page = Answer::text(200, "text/html", "<h1>Welcome to the proxy</h1>");
-                Some(self.faulty(move |line, _| members(line).then(|| page.clone())).await)
-            }
-            "answer-half-a-page" => {
-                let half = |answer: &str| {
-                    Answer::text(200, "application/json", &answer[..answer.len() / 2])
-                };
-                Some(self.faulty(move |line, answer| members(line).then(|| half(answer))).await)
-            }
-            "answer-empty-list" => {
-                let empty = |answer: &str| Answer::json(&emptied(answer));
-                Some(self.faulty(move |line, answer| members(line).then(|| empty(answer))).await)
-            }
-            "answer-nobody-left" => {
-                command = ["plan", "--timeout", "5s"];
-                let list = |line: &str| line.contains("page_size");
-                Some(
-                    self.faulty(move |line, answer| match line {
-                        _ if list(line) => Some(Answer::json(&emptied(answer))),
-                        "GET /v1/accounts/acme" => Some(Answer::json(&deserted(answer))),
-                        _ => None,
-                    })
-                    .await,
-                )
-            }
-            _ => Some(self.faulty(|line, answer| another(line, answer)).await),
+        let token = match case {
+            "token-refused" => "not-a-token-of-this-service",
+            "token-without-read" => BLIND_TOKEN,
+            "token-that-only-reads" => READ_TOKEN,
+            _ => TOKEN,
         };
-        let service = match service {
-            Some(service) => {
-                let url = service.url().as_str().trim_end_matches('/').to_owned();
-                desk.replace("git/account-class.yaml", &self.service.base, &url);
-                Some(service).filter(|_| case != "service-down")
-            }
-            None => None,
+        desk.write("secrets/acme-token/token", token);
+        let mut service = None;
+        if token == TOKEN {
+            let faulty = self.faulty(fault(case)).await;
+            let url = faulty.url().as_str().trim_end_matches('/').to_owned();
+            desk.replace("git/account-class.yaml", &self.service.base, &url);
+            service = Some(faulty).filter(|_| case != "service-down");
+        }
+        let command = match case {
+            "service-slow" => ["apply", "--timeout", "300ms"],
+            // A second such answer would be believed: `apply` notes the first.
+            "answer-nobody-left" => ["plan", "--timeout", "5s"],
+            _ => ["apply", "--timeout", "5s"],
         };
-        tokio::time::sleep(Duration::from_millis(50)).await;
         let ledger = desk.ledger();
         let said = desk.run(&command).await;
         let seen = service.map_or(Vec::new(), |service| service.seen());
@@ -246,11 +209,11 @@ impl World {
 
     /// The second of two runs, while the first waits for a slow service.
     async fn run_two(&self, desk: Desk) -> (Desk, String, Said) {
-        let slowly = |answer: &str| {
+        let slowly: Fault = Arc::new(|_, answer| {
             let answer = Answer::text(200, "application/json", answer);
-            answer.after(Duration::from_millis(800))
-        };
-        let service = self.faulty(move |_, answer| Some(slowly(answer))).await;
+            Some(answer.after(Duration::from_millis(800)))
+        });
+        let service = self.faulty(slowly).await;
         let url = service.url().as_str().trim_end_matches('/').to_owned();
         desk.replace("git/account-class.yaml", &self.service.base, &url);
         let ledger = desk.ledger();
@@ -262,6 +225,33 @@ impl World {
         let first = said(first.await.unwrap().unwrap());
         assert_eq!((first.code, first.err.as_str()), (Some(0), ""), "the first goes on");
         (desk, ledger, second)
+    }
+}
+
+/// What a service says to a read (method and path, and the true answer) instead.
+type Fault = Arc<dyn Fn(&str, &str) -> Option<Answer> + Send + Sync>;
+
+/// What is wrong with the service of a case.
+fn fault(case: &str) -> Fault {
+    let in_members = |answer: fn(&str) -> Answer| -> Fault {
+        Arc::new(move |line, real| line.contains("/members").then(|| answer(real)))
+    };
+    match case {
+        "service-down" => Arc::new(|_, _| None),
+        "service-slow" => in_members(|_| Answer::json(&json!({})).after(Duration::from_secs(20))),
+        "answer-html" => {
+            in_members(|_| Answer::text(200, "text/html", "<h1>Welcome to the proxy</h1>"))
+        }
+        "answer-half-a-page" => {
+            in_members(|real| Answer::text(200, "application/json", &real[..real.len() / 2]))
+        }
+        "answer-empty-list" => in_members(|real| Answer::json(&emptied(real))),
+        "answer-nobody-left" => Arc::new(|line, real| match line {
+            "GET /v1/accounts/acme" => Some(Answer::json(&deserted(real))),
+            _ => line.contains("page_size").then(|| Answer::json(&emptied(real))),
+        }),
+        "answer-of-another-account" => Arc::new(another),
+        _ => panic!("{case} is in no list"),
     }
 }
 

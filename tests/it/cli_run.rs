@@ -1,18 +1,19 @@
 //! The program as a process of its own: a folder with manifests, a secret and a ledger, and what it
 //! said on stdout and stderr.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test helpers")]
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::service::TestService;
 
@@ -77,6 +78,11 @@ impl Desk {
         let text = fs::read_to_string(self.path(name)).unwrap();
         assert_eq!(text.matches(from).count(), 1, "{from:?} in {name}:\n{text}");
         self.write(name, &text.replace(from, to));
+    }
+
+    /// Reads a file.
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// Deletes a file.
@@ -155,4 +161,42 @@ pub async fn service_now(seed: &str) -> TestService {
     let now = Timestamp::now();
     service.clock.advance(now.duration_since(service.clock.now()));
     service
+}
+
+/// `seatkeeper server` as a process of its own; it is killed with the value.
+pub struct Process {
+    child: Child,
+    /// Where it answers.
+    pub url: String,
+}
+
+impl Process {
+    /// SIGKILL.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+}
+
+/// Starts a service in a folder with a `seed.yaml`: data in `data`, its log in `server.log`, its
+/// request log in `requests.jsonl`.
+pub async fn serve(home: &Desk, more: &[&str]) -> Process {
+    let address = home.path("address");
+    if address.exists() {
+        home.delete("address");
+    }
+    let log = File::options().create(true).append(true).open(home.path("server.log")).unwrap();
+    let mut command = program();
+    command.current_dir(home.path("."));
+    command.args(["server", "--listen", "127.0.0.1:0", "--data-dir", "data"]);
+    command.args(["--seed", "seed.yaml", "--address-file", "address"]);
+    command.args(["--request-log", "requests.jsonl"]).args(more);
+    let child = command.stderr(log).spawn().unwrap();
+    for _ in 0..600 {
+        let url = fs::read_to_string(&address).unwrap_or_default();
+        if url.ends_with('\n') {
+            return Process { child, url: url.trim().to_owned() };
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the service did not start: {}", home.read("server.log"));
 }

@@ -1,8 +1,6 @@
 //! The story of one team by command line: from YAML to accepted invitations, and back. The program
 //! is a process of its own; what happened is read from the service, its mails and its request log.
 
-#![expect(clippy::unwrap_used, reason = "test helpers")]
-
 use jiff::SignedDuration;
 use reqwest::StatusCode;
 use serde_json::Value;
