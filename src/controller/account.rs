@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::apply::{self, Look, Ran, Subject};
 use crate::controller::cache::Name;
-use crate::controller::context::{Context, FirstWanted, Memory};
+use crate::controller::context::{Context, FirstWanted, Memory, Winners};
 use crate::controller::error::{ReconcileError, retry};
 use crate::controller::queue::{Next, jitter};
 use crate::controller::round::Round;
@@ -41,8 +41,7 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// The first failure; the status says it too.
 pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, ReconcileError> {
     let mut memory = ctx.take_memory(name);
-    let round =
-        fetch::cached(ctx, name).and_then(|fetched| Round::of(fetched, &mut memory.winners));
+    let round = fetch::cached(ctx, name).and_then(|fetched| Round::of(fetched, &memory.winners));
     let Some(mut round) = round else {
         ctx.metrics.share(name, None);
         let_go::ledger(ctx, name).await?; // cluster: write
@@ -83,11 +82,11 @@ async fn sync(
     let session = memory.session.insert(session);
     let bench = Bench { ctx, name, session, account: &account };
 
-    let mut ledger = bench.ledger(round).await?; // cluster: read
+    let mut ledger = bench.ledger(round, &mut memory.winners).await?; // cluster: read
     let mut seen = bench.look(round, &mut ledger, &mut memory.first_wanted).await?; // backend: read
     if seen.plan.actions.iter().any(Action::takes_away) {
-        round.renew(ctx, &mut memory.winners).await?; // cluster: read, from a majority
-        ledger = bench.ledger(round).await?;
+        round.renew(ctx, &memory.winners).await?; // cluster: read, from a majority
+        ledger = bench.ledger(round, &mut memory.winners).await?;
         seen = bench.look(round, &mut ledger, &mut memory.first_wanted).await?;
     }
     mark::declarations(ctx, name, round).await?; // cluster: write
@@ -115,11 +114,16 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Loads the ledger. People whose declaration says so on its way out are let go.
-    async fn ledger(&self, round: &Round) -> Result<Ledger, ReconcileError> {
+    /// Loads the ledger and consults it. People whose declaration says so on its way out are let go.
+    async fn ledger(
+        &self,
+        round: &mut Round,
+        winners: &mut Winners,
+    ) -> Result<Ledger, ReconcileError> {
         let Name { namespace, name } = self.name;
         let store = KubeStore::new(self.ctx.clients.writer.clone(), namespace, name);
         let mut ledger = Ledger::load(Box::new(store), self.account).await?;
+        round.consult(&ledger, winners);
         for leaving in &round.resolved.leaving {
             let declared = round.resolved.desired.people.contains_key(&leaving.person);
             if leaving.deletion_policy == DeletionPolicy::Retain && !declared {

@@ -98,6 +98,20 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         self.wake.notify_one();
     }
 
+    /// Something changed that may settle by itself: `key` runs after `wait`, unless it waits or runs
+    /// already.
+    pub fn change_later(&self, key: &K, wait: Duration) {
+        let mut state = self.lock();
+        let entry = state.entries.entry(key.clone()).or_default();
+        if entry.running {
+            entry.again = true;
+        } else if entry.place.is_none() && entry.timer.is_none() {
+            state.set_timer(key, Instant::now() + wait);
+        }
+        drop(state);
+        self.wake.notify_one();
+    }
+
     /// The next key, once there is one. Whoever takes it says [`Queue::finish`] at the end. Safe to
     /// give up; meant for one caller at a time.
     pub async fn next(&self) -> K {
@@ -364,6 +378,18 @@ mod tests {
         queue.change(&"a");
         assert_eq!(queue.next().await, "a");
         assert_eq!(from.elapsed(), 30 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_settle_by_itself_runs_once_and_later() {
+        let queue = Queue::default();
+        let from = Instant::now();
+        queue.change_later(&"a", SECOND);
+        tokio::time::advance(SECOND / 2).await;
+        queue.change_later(&"a", SECOND);
+        assert_eq!(queue.next().await, "a");
+        assert_eq!(from.elapsed(), SECOND);
+        assert!(is_empty(&queue).await);
     }
 
     #[tokio::test(start_paused = true)]

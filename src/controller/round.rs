@@ -13,6 +13,7 @@ use crate::controller::fetch::{self, Fetched};
 use crate::domain::desired::Origin;
 use crate::domain::identity::EmailAddress;
 use crate::domain::policy::{Mode, Policy};
+use crate::ledger::Ledger;
 use crate::manifests::{Declarations, ObjectKey, Resolved, resolve};
 use crate::profile::{self, Profile};
 
@@ -25,26 +26,54 @@ pub struct Round {
     /// The class's profile, if there is one.
     pub profile: Option<Arc<Profile>>,
     class: Option<Arc<AccountClass>>,
+    declarations: Declarations,
+    /// Namespace or kinds are being torn down.
+    torn_down: bool,
     /// People of an object that cannot be read are not known.
     blind: bool,
 }
 
 impl Round {
     /// Resolves what was fetched; `None`: the account is not among it.
-    pub fn of(fetched: Fetched, winners: &mut Winners) -> Option<Self> {
+    ///
+    /// `winners`: the declarations that counted last time, until [`Round::consult`] knows better.
+    pub fn of(fetched: Fetched, winners: &Winners) -> Option<Self> {
         let declarations = fetched.declarations()?;
         let class = declarations.class.as_ref().map(|class| Arc::clone(&class.object));
         let profile = class.as_ref().and_then(|class| profile::built_in(&class.spec.profile));
-        let mut resolved = resolve_with(&fetched, &declarations, profile.as_deref(), winners);
-        let unreadable = fetched.unreadable_people();
-        for person in unreadable.frozen {
-            if !resolved.desired.people.contains_key(&person) {
-                resolved.desired.frozen.insert(person);
-            }
-        }
-        let people = resolved.desired.people.iter();
+        let counted = |person: &EmailAddress, origin: &Origin| {
+            winners.get(person).is_some_and(|winner| winner.object() == origin.object())
+        };
+        let resolved = resolve_with(&fetched, &declarations, profile.as_deref(), &counted);
+        let torn_down = false;
+        let mut round =
+            Self { fetched, resolved, profile, class, declarations, torn_down, blind: false };
+        round.restrain();
+        Some(round)
+    }
+
+    /// Resolves once more, now that the ledger can say which declaration of a person is the older.
+    pub fn consult(&mut self, ledger: &Ledger, winners: &mut Winners) {
+        let counted =
+            |person: &EmailAddress, origin: &Origin| ledger.first_seen(person, origin).is_some();
+        let Self { fetched, declarations, profile, .. } = self;
+        self.resolved = resolve_with(fetched, declarations, profile.as_deref(), &counted);
+        self.restrain();
+        let people = self.resolved.desired.people.iter();
         *winners = people.map(|(person, member)| (person.clone(), member.origin.clone())).collect();
-        Some(Self { fetched, resolved, profile, class, blind: unreadable.unknown })
+    }
+
+    /// Takes back what may not be done: nothing to people of objects that cannot be read, and
+    /// nothing to anybody while namespace or kinds are being torn down.
+    fn restrain(&mut self) {
+        let unreadable = self.fetched.unreadable_people();
+        self.blind = unreadable.unknown;
+        let Resolved { desired, policy, .. } = &mut self.resolved;
+        let frozen = unreadable.frozen.into_iter();
+        desired.frozen.extend(frozen.filter(|person| !desired.people.contains_key(person)));
+        if let Some(policy) = policy.as_mut().filter(|_| self.torn_down) {
+            policy.mode = policy.mode.min(Mode::Invite);
+        }
     }
 
     /// How far we may go, with class and profile.
@@ -72,17 +101,12 @@ impl Round {
     /// # Errors
     ///
     /// The cluster does not answer, or the account was deleted or made anew meanwhile.
-    pub async fn renew(
-        &mut self,
-        ctx: &Context,
-        winners: &mut Winners,
-    ) -> Result<(), ReconcileError> {
+    pub async fn renew(&mut self, ctx: &Context, winners: &Winners) -> Result<(), ReconcileError> {
         let account = Arc::clone(&self.fetched.account);
         let namespace = account.namespace().unwrap_or_default();
         if fetch::is_torn_down(ctx, &namespace).await? {
-            if let Some(policy) = &mut self.resolved.policy {
-                policy.mode = policy.mode.min(Mode::Invite);
-            }
+            self.torn_down = true;
+            self.restrain();
             return Ok(());
         }
         let fresh = fetch::fresh(ctx, &account).await?;
@@ -93,29 +117,23 @@ impl Round {
     }
 }
 
-/// Resolves. The older of two declarations of one person counts: the one that counted last time,
-/// else the one whose object was made first.
+/// Resolves. The older of two declarations of one person counts: the one that counted before, else
+/// the one whose object was made first.
 fn resolve_with(
     fetched: &Fetched,
     declarations: &Declarations,
     profile: Option<&Profile>,
-    winners: &Winners,
+    counted: &dyn Fn(&EmailAddress, &Origin) -> bool,
 ) -> Resolved {
     let first_seen = |person: &EmailAddress, origin: &Origin| {
-        let key = key_of(origin);
-        if winners.get(person).is_some_and(|winner| key_of(winner) == key) {
+        if counted(person, origin) {
             return Some(Timestamp::MIN);
         }
-        let created = fetched.metadata(&key)?.creation_timestamp.as_ref()?;
-        Some(created.0)
+        let Origin { kind, namespace, name, position: _ } = origin.clone();
+        let object = fetched.metadata(&ObjectKey { kind, namespace, name })?;
+        Some(object.creation_timestamp.as_ref()?.0)
     };
     resolve(declarations, profile, &first_seen)
-}
-
-/// The object of an origin; lines of a roster may move.
-fn key_of(origin: &Origin) -> ObjectKey {
-    let Origin { kind, namespace, name, position: _ } = origin.clone();
-    ObjectKey { kind, namespace, name }
 }
 
 /// Which objects carry the declarations of an account, by acceptance.

@@ -1,6 +1,7 @@
 //! Which work a change makes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::{Resource, ResourceExt as _};
 
@@ -8,6 +9,9 @@ use crate::api::{Account, AccountClass, Membership, Team};
 use crate::controller::cache::{Change, Name};
 use crate::controller::context::{Context, Work};
 use crate::controller::object::Guarded;
+
+/// Time in which objects that are applied together arrive.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A class changed: all accounts of the class.
 pub fn class(ctx: &Context, change: &Change<AccountClass>) {
@@ -26,7 +30,7 @@ pub fn class(ctx: &Context, change: &Change<AccountClass>) {
 pub fn account(ctx: &Context, change: &Change<Account>) {
     for account in sides(change) {
         let name = Name::of(account.meta());
-        ctx.queue.change(&Work::Strays(name.namespace.clone()));
+        strays(ctx, &name.namespace);
         ctx.queue.change(&Work::Account(name));
     }
     let Some(account) = sides(change).find_map(Guarded::readable) else { return };
@@ -49,7 +53,7 @@ pub fn team(ctx: &Context, change: &Change<Team>) {
             Some(team) => wake_account_of(ctx, &namespace, team),
             None => wake_namespace(ctx, &namespace),
         }
-        ctx.queue.change(&Work::Strays(namespace));
+        strays(ctx, &namespace);
     }
 }
 
@@ -80,10 +84,16 @@ fn wake_account_of(ctx: &Context, namespace: &str, team: &Arc<Team>) {
 
 /// All accounts of a namespace, and what belongs to none.
 fn wake_namespace(ctx: &Context, namespace: &str) {
-    ctx.queue.change(&Work::Strays(namespace.to_owned()));
+    strays(ctx, namespace);
     for account in ctx.caches.accounts.in_namespace(namespace) {
         ctx.queue.change(&Work::Account(Name::of(account.meta())));
     }
+}
+
+/// What belongs to no account. Objects that are applied together come in any order, so that it is
+/// said only of those that still belong to none a moment later.
+fn strays(ctx: &Context, namespace: &str) {
+    ctx.queue.change_later(&Work::Strays(namespace.to_owned()), GRACE);
 }
 
 /// The object before and after.

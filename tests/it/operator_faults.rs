@@ -1,0 +1,136 @@
+//! What goes wrong, and that it goes wrong alone.
+
+use serde_json::Value;
+
+use crate::operator_world::{World, membership};
+use crate::service::Browser;
+
+const ANA: &str = "{email: ana@example.com, role: admin}";
+
+#[tokio::test]
+async fn an_object_that_cannot_be_read_stops_nobody_else_and_its_person_stays() {
+    let world = World::start("growth").await;
+    world.declare("", ANA).await;
+    world.declare_member("bo", "developer").await;
+    let link = world.link_to("bo").await;
+    Browser::new(&world.base).accept_by_sign_in(&link).await;
+    world.becomes("membership/bo", "Active").await;
+
+    // An integer for the API server, and none that fits for us.
+    let poison = membership(&world.namespace, "bo", "developer", ", inviteEpoch: 1e19");
+    world.apply(&poison).await;
+    world.says("membership/bo", "Accepted", "False/Unreadable").await;
+    let message = world.get("membership/bo").await["status"]["conditions"][0]["message"].clone();
+    assert!(message.as_str().unwrap().contains("spec.inviteEpoch"), "{message}");
+
+    world.declare_member("cyd", "biller").await;
+    world.becomes("membership/cyd", "Pending").await;
+    world.looks_again(3).await;
+    assert_eq!(world.people().await, "bo:developer:active", "bo was left as he is");
+}
+
+#[tokio::test]
+async fn a_missing_secret_is_said_and_its_arrival_noticed() {
+    let world = World::start("growth").await;
+    world.k(&["delete", "secret", "acme-token"]).await;
+    world.declare("", ANA).await;
+    world.says("account/acme", "Accepted", "False/SecretNotFound").await;
+    assert_eq!(world.state("account/acme").await, "Rejected");
+    assert_eq!(world.condition("account/acme", "Stalled").await, "True/SecretNotFound");
+    world.secret(&world.token.clone()).await;
+    world.becomes("account/acme", "Synced").await;
+    assert_eq!(world.condition("account/acme", "Stalled").await, "");
+}
+
+#[tokio::test]
+async fn a_refused_token_waits_for_a_person_and_a_new_one_counts() {
+    let world = World::start("growth").await;
+    world.secret("not-the-token").await;
+    world.declare("", ANA).await;
+    world.becomes("account/acme", "CredentialsRefused").await;
+    assert_eq!(world.condition("account/acme", "Stalled").await, "True/CredentialsRefused");
+    assert_eq!(world.condition("account/acme", "Ready").await, "False/CredentialsRefused");
+    world.secret(&world.token.clone()).await;
+    world.becomes("account/acme", "Synced").await;
+}
+
+#[tokio::test]
+async fn a_service_that_is_down_is_said_at_the_account_and_statuses_stand() {
+    let mut world = World::start("growth").await;
+    world.declare("", ANA).await;
+    world.declare_member("bo", "developer").await;
+    world.becomes("membership/bo", "Pending").await;
+    let before = world.get("membership/bo").await["metadata"]["resourceVersion"].clone();
+    let address = world.stop_service().await;
+    world.becomes("account/acme", "Unreachable").await;
+    assert_eq!(world.condition("account/acme", "Synced").await, "False/Unreachable");
+    assert_eq!(world.condition("account/acme", "Stalled").await, "", "waiting helps");
+    let after = world.get("membership/bo").await["metadata"]["resourceVersion"].clone();
+    assert_eq!(before, after);
+    world.start_service(&address).await;
+    world.becomes("account/acme", "Synced").await;
+    assert_eq!(world.mails("invitation").len(), 2);
+}
+
+#[tokio::test]
+async fn a_service_with_other_rules_than_the_profile_is_not_touched() {
+    let world = World::start("growth").await;
+    world.declare("", ANA).await;
+    world.becomes("account/acme", "Synced").await;
+    let writes = world.writes();
+    let class = format!(r#"{{"spec":{{"profile":"{}"}}}}"#, "generic");
+    world.k(&["patch", "accountclass", &world.namespace, "--type=merge", "-p", &class]).await;
+    world
+        .until("the account is not touched", async || {
+            let state = world.state("account/acme").await;
+            state == "ProfileMismatch" || state == "Rejected"
+        })
+        .await;
+    assert!(world.condition("account/acme", "Stalled").await.starts_with("True/"));
+    assert_eq!(world.writes(), writes);
+}
+
+#[tokio::test]
+async fn a_reference_to_nothing_is_said_and_its_arrival_noticed() {
+    let world = World::start("growth").await;
+    world.declare_member("bo", "developer").await;
+    world.says("membership/bo", "Accepted", "False/NotFound").await;
+    assert_eq!(world.get("membership/bo").await["status"]["state"], Value::Null);
+    world.declare("", ANA).await;
+    world.becomes("membership/bo", "Pending").await;
+    assert_eq!(world.condition("membership/bo", "Ready").await, "True/Pending");
+}
+
+#[tokio::test]
+async fn mode_observe_and_suspend_write_nothing_to_the_service() {
+    let world = World::start("growth").await;
+    world.declare(", suspend: true", ANA).await;
+    world.becomes("account/acme", "Suspended").await;
+    assert_eq!(world.condition("account/acme", "Stalled").await, "True/Suspended");
+    world.looks_again(2).await;
+    assert_eq!(world.writes(), 0);
+    world.declare("", ANA).await;
+    world.becomes("account/acme", "Synced").await;
+    assert_eq!(world.mails("invitation").len(), 1);
+}
+
+#[tokio::test]
+async fn the_operator_is_ready_only_when_it_may_watch_and_alive_all_the_while() {
+    let world = World::start("growth").await;
+    assert_eq!(world.probe("/livez").await.0, 200);
+    assert_eq!(world.probe("/readyz").await.0, 200);
+    world.declare("", ANA).await;
+    world.becomes("account/acme", "Synced").await;
+    let (_, figures) = world.probe("/metrics").await;
+    for figure in [
+        "seatkeeper_reconciles_total{result=\"ok\"}",
+        "seatkeeper_reconcile_duration_seconds_bucket",
+        "seatkeeper_backend_calls_total{call=\"Invite\",outcome=\"ok\"} 1",
+        "seatkeeper_seats{kind=\"used\"} 1",
+        "seatkeeper_seats{kind=\"limit\"} 3",
+        "seatkeeper_queue_depth 0",
+    ] {
+        assert!(figures.contains(figure), "no {figure} in\n{figures}");
+    }
+    assert!(!figures.contains(&world.namespace), "a name in a label\n{figures}");
+}
