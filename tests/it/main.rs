@@ -14,6 +14,7 @@ mod crds;
 mod examples;
 mod ledger;
 mod ledger_kube;
+mod operator_definitions;
 mod operator_deletion;
 mod operator_faults;
 mod operator_story;
