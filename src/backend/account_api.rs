@@ -75,7 +75,10 @@ impl AccountApi {
         let request = call.request(&self.token)?;
         let answer = tokio::time::timeout(self.deadline, self.transport.send(request)).await;
         let response = match answer {
-            Err(elapsed) => return Err(BackendError::Unreachable(Box::new(elapsed))),
+            Err(_) => {
+                let late = format!("no answer within {:?}", self.deadline);
+                return Err(BackendError::Unreachable(late.into()));
+            }
             Ok(Err(TransportError::TooLarge)) => {
                 return Err(BackendError::Malformed { what: "larger than 8 MiB" });
             }

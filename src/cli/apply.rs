@@ -40,6 +40,9 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
             let heading = render::heading(&session.name, &look.observed, session.policy.mode);
             writeln!(io.out, "{heading}")?;
         }
+        if let Some(note) = render::approval(&look.plan, approve).filter(|_| round == 1) {
+            writeln!(io.err, "note: {note}")?;
+        }
         let ran = run_once(&mut session, look, &guarantees, args.plan.output, io).await?;
         let again = ran.report.stopped().is_some_and(|error| error.retry() == Retry::LookAgain);
         done.extend(ran.report.outcomes.iter().map(|(action, outcome)| said(action, outcome)));
@@ -114,9 +117,7 @@ fn finish(
             print_json(session, &value, io)?;
         }
     }
-    if let Some(error) = ran.report.stopped() {
-        writeln!(io.err, "error: {}: {error}\n  hint: {}", error.reason(), error.hint())?;
-    }
+    write!(io.err, "{}{}", render::causes(&ran.report), render::distrust(&ran.settled))?;
     if ran.report.is_complete() { Ok(exit_of_rest(&ran.settled)) } else { Ok(Exit::Error) }
 }
 

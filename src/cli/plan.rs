@@ -25,6 +25,7 @@ pub async fn plan(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
         }
         Output::Json => print_json(&session, &render::json(&plan, &session.profile), io)?,
     }
+    write!(io.err, "{}", render::distrust(&plan))?;
     if plan.actions.is_empty() { Ok(exit_of_rest(&plan)) } else { Ok(Exit::Changes) }
 }
 
@@ -45,6 +46,7 @@ pub async fn status(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
         }
         Output::Json => print_json(&session, &render::json(&plan, &session.profile), io)?,
     }
+    write!(io.err, "{}", render::distrust(&plan))?;
     Ok(exit_of_rest(&plan))
 }
 

@@ -1,14 +1,16 @@
 //! Plan → text or JSON. The same lines for `plan` and for `apply`.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::apply::Outcome;
+use crate::apply::{Outcome, Report};
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
-use crate::plan::{Held, Plan, Rule, State};
+use crate::plan::{Approval, Held, Plan, Rule, State, Stop};
 use crate::profile::{Notice, Profile};
 
 /// Sends of one wave; as the ledger opens them.
@@ -72,11 +74,56 @@ pub fn status(plan: &Plan, observed: &Observed) -> String {
 pub fn outcome(action: &Action, outcome: &Outcome) -> String {
     match outcome {
         Outcome::Done(_) => action.to_string(),
-        Outcome::Refused(error) => format!("! {action}: refused: {error}"),
-        Outcome::Unknown(error) => {
-            format!("! {action}: not known whether it took effect: {error}; the next run finds out")
+        Outcome::Refused(error) => format!("! refused: {}: {error}", without_sign(action)),
+        Outcome::Unknown(error) => format!(
+            "! not known whether it took effect: {}: {error}; the next run finds out",
+            without_sign(action)
+        ),
+        Outcome::NotRun(why) => format!("! not done: {} ({})", without_sign(action), why.reason()),
+    }
+}
+
+/// The action without the sign in front.
+fn without_sign(action: &Action) -> String {
+    action.to_string().trim_start_matches(['+', '-', '~', ' ']).to_owned()
+}
+
+/// Why a run did not do all it should, each cause once, with its way out.
+#[must_use]
+pub fn causes(report: &Report) -> String {
+    let of_actions = report.outcomes.iter().filter_map(|(_, outcome)| outcome.error());
+    let mut causes = BTreeMap::new();
+    for error in report.claim_error.iter().chain(of_actions) {
+        causes.entry(error.reason()).or_insert(error);
+    }
+    let mut text = String::new();
+    for (reason, error) in causes {
+        let chain = chain(error);
+        let _ = writeln!(text, "error: {reason}: {chain}\n  hint: {}", error.hint());
+    }
+    text
+}
+
+/// An error and what caused it.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// What is said on stderr of an answer that is not trusted; empty if it is.
+#[must_use]
+pub fn distrust(plan: &Plan) -> &'static str {
+    match &plan.stop {
+        Some(Stop::ReadUntrusted(_)) => {
+            "error: ReadUntrusted: nothing was done\n  hint: try again; if it stays so, compare with \
+             what the service itself shows\n"
         }
-        Outcome::NotRun(why) => format!("! {action}: not done ({})", why.reason()),
+        Some(Stop::Suspended | Stop::ClaimedByOther) | None => "",
     }
 }
 
@@ -85,7 +132,7 @@ pub fn outcome(action: &Action, outcome: &Outcome) -> String {
 pub fn after(plan: &Plan, done: usize, failed: usize) -> String {
     let seats = plan.seats;
     let mut line = match (done, failed) {
-        (0, 0) => "nothing to change".to_owned(),
+        (0, 0) => nothing(plan).to_owned(),
         (done, 0) => format!("{done} done"),
         (done, failed) => format!("{done} done, {failed} not done"),
     };
@@ -126,13 +173,14 @@ pub fn waiting(plan: &Plan) -> String {
     for held in &plan.held {
         let _ = writeln!(text, "{}", held_line(plan, held));
     }
-    let held: Vec<_> = plan.held.iter().map(|held| held.action.person()).collect();
+    // Who has a line already needs no second one.
+    let acted = plan.actions.iter().chain(plan.held.iter().map(|held| &held.action));
+    let said: BTreeSet<_> = acted.map(Action::person).collect();
     for (person, outlook) in &plan.people {
-        if !outlook.state.needs_person() || held.contains(&person) {
-            continue;
+        let state = outlook.state;
+        if state.needs_person() && !said.contains(person) {
+            let _ = writeln!(text, "! {person}: {}: {}", state.as_str(), state.message());
         }
-        let _ =
-            writeln!(text, "! {person}: {}: {}", outlook.state.as_str(), outlook.state.message());
     }
     if let Some(shortage) = &plan.shortage {
         let when = shortage.enforce_at.map_or_else(String::new, |at| format!(" at {at}"));
@@ -148,9 +196,15 @@ pub fn waiting(plan: &Plan) -> String {
     if let Some(hold) = &plan.hold {
         let _ = writeln!(
             text,
-            "! held set {}: {} removals, {} lower roles; {} of {} removals of this window are \
-             used\n  hint: to let exactly this set run once: seatkeeper apply … --approve {}",
-            hold.digest, hold.removals, hold.changes, hold.spent, hold.allowed, hold.digest
+            "! held set {}: {}, {}; {} of the {} removals that spec.removals allows in its window are \
+             used\n  hint: let exactly this set run, once: seatkeeper apply … --approve {}; or raise \
+             the limit, or declare the people again",
+            hold.digest,
+            many(hold.removals as usize, "removal"),
+            many(hold.changes as usize, "lower role"),
+            hold.spent,
+            hold.allowed,
+            hold.digest
         );
     }
     if let Some(stop) = &plan.stop {
@@ -171,11 +225,29 @@ fn held_line(plan: &Plan, held: &Held) -> String {
             format!("! {}: Trimmed: {}", action.person(), State::Trimmed.message())
         }
         _ => {
-            let line = action.to_string();
-            let what = line.trim_start_matches(['+', '-', '~', ' ']);
-            format!("! held: {what} ({}: {})", rule.reason(), rule.message())
+            let what = without_sign(action);
+            match rule {
+                // Its way out is said once, with the digest of the set.
+                Rule::RemovalBrake => format!("! held: {what} ({})", rule.reason()),
+                _ => format!("! held: {what} ({}: {})", rule.reason(), rule.message()),
+            }
         }
     }
+}
+
+/// What is said of an approval that let nothing run; `None` if it did, or none was given.
+#[must_use]
+pub fn approval(plan: &Plan, given: Option<&str>) -> Option<String> {
+    let given = given?;
+    let why = match (&plan.learn.approval, &plan.hold) {
+        (Approval::Used(_), _) => return None,
+        (Approval::Lapsed(_), _) => "it was first given more than an hour ago".to_owned(),
+        (Approval::None | Approval::Seen(_), Some(hold)) => {
+            format!("the held set is {}", hold.digest)
+        }
+        (Approval::None | Approval::Seen(_), None) => "no set is held".to_owned(),
+    };
+    Some(format!("--approve {given} approved nothing: {why}"))
 }
 
 /// The blast radius in one line:
@@ -185,7 +257,7 @@ fn held_line(plan: &Plan, held: &Held) -> String {
 #[must_use]
 pub fn summary(plan: &Plan, profile: &Profile) -> String {
     let parts = parts(plan, profile);
-    let parts = if parts.is_empty() { "nothing to change".to_owned() } else { parts.join(", ") };
+    let parts = if parts.is_empty() { nothing(plan).to_owned() } else { parts.join(", ") };
     let seats = plan.seats;
     let (before, after, limit) = (seats.before, seats.after, limit(seats.limit));
     let mut line = format!("{parts}; seats {before} → {after} of {limit}");
@@ -245,6 +317,15 @@ fn mails(action: &Action, profile: &Profile) -> bool {
         Action::Reinstate { .. } => profile.tells_person(Notice::Reinstated),
         Action::Trim { .. } => profile.tells_person(Notice::Trimmed),
         Action::Remove { .. } => profile.tells_person(Notice::Removed),
+    }
+}
+
+/// What is said where nothing runs.
+fn nothing(plan: &Plan) -> &'static str {
+    if plan.held.is_empty() && plan.stop.is_none() {
+        "nothing to change"
+    } else {
+        "nothing to do now"
     }
 }
 

@@ -1,6 +1,7 @@
 //! Secrets for files: a directory as Kubernetes mounts it, or the environment.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use secrecy::SecretString;
@@ -23,7 +24,10 @@ pub fn read(
     let (found, place) = match directory {
         Some(directory) => {
             let path = directory.join(name).join(key);
-            let text = fs::read_to_string(&path).map_err(|error| error.kind().to_string());
+            let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+                ErrorKind::NotFound => "no such file".to_owned(),
+                kind => kind.to_string(),
+            });
             (text, path.display().to_string())
         }
         None => {
@@ -35,7 +39,12 @@ pub fn read(
     };
     let pointer = "/spec/credentialsSecretRef";
     match found {
-        Ok(text) if !text.trim().is_empty() => Ok(text.trim().to_owned().into()),
+        Ok(text) if is_token(text.trim()) => Ok(text.trim().to_owned().into()),
+        Ok(text) if !text.trim().is_empty() => Err(account.problem_at(
+            pointer,
+            format!("the Secret {name} holds at {key} what cannot be a token ({place})"),
+            "put the token alone there, without white space in it".to_owned(),
+        )),
         Ok(_) => Err(account.problem_at(
             pointer,
             format!("the Secret {name} has an empty value at {key} ({place})"),
@@ -48,6 +57,11 @@ pub fn read(
                 .to_owned(),
         )),
     }
+}
+
+/// True if a header can carry it.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// `SEATKEEPER_SECRET_ACME_TOKEN_TOKEN` for the key `token` of the Secret `acme-token`.

@@ -150,12 +150,14 @@ async fn a_head_that_another_run_wrote_is_a_conflict() {
     assert_eq!(world.service.all_mails(), 1);
 }
 
+type Spoil = fn(&mut Value);
+
 #[tokio::test]
 async fn objects_that_were_changed_by_hand_count_as_lost() {
     let (world, cluster) = (World::new(), Cluster::default());
     world.run_with(&declare(&people(2)), cluster.store()).await.unwrap().unwrap();
     let whole = cluster.objects.lock().unwrap().clone();
-    let spoil: [(&str, fn(&mut Value), &str); 4] = [
+    let spoil: [(&str, Spoil, &str); 4] = [
         ("acme", |object| object["spec"]["content"] = json!("{}"), "checksum"),
         ("acme", |object| object["spec"]["accountId"] = json!("acc_2"), "checksum"),
         ("acme.page-01", |object| object["spec"]["part"] = json!("page-02"), "another part"),

@@ -137,6 +137,11 @@ impl Scripted {
         Self { url: Url::parse(&url).unwrap(), seen, task }
     }
 
+    /// Where it listens.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
     /// A client of this service.
     pub fn client(&self) -> AccountApi {
         client(&self.url)

@@ -249,7 +249,7 @@ async fn a_forged_used_or_revoked_link_does_not_work() {
     for bad in [forged, next, format!("{}/i/nonsense", service.base)] {
         let page = service.browser().open(&bad).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{bad}");
-        assert!(page.text().contains("There is nothing here"), "{}", page.text());
+        assert!(page.text().contains("This link does not work"), "{}", page.text());
     }
     let path = format!("{INVITATIONS}/{}/revoke", text(&row["id"]));
     let call = service.call(Method::POST, &path).token(TOKEN).if_match("*");

@@ -103,6 +103,8 @@ pub enum Trouble {
     AnswerLost,
     /// The answer is lost; it takes effect after the next look.
     Late,
+    /// The answer is lost; it takes effect when [`Service::arrive`] says so.
+    Stuck,
     /// The service answers this, without an effect.
     Says(fn() -> BackendError),
 }
@@ -127,6 +129,7 @@ struct State {
     calls: Vec<String>,
     looks: u64,
     late: Vec<(Action, RequestKey)>,
+    stuck: Vec<(Action, RequestKey)>,
     troubles: BTreeMap<EmailAddress, Trouble>,
     claim_trouble: Option<Trouble>,
 }
@@ -180,6 +183,15 @@ impl Service {
     /// The next calls for this person go wrong, until [`Self::heal`].
     pub fn trouble(&self, person: &EmailAddress, trouble: Trouble) {
         self.with(|state| state.troubles.insert(person.clone(), trouble));
+    }
+
+    /// What was stuck on its way arrives.
+    pub fn arrive(&self) {
+        self.with(|state| {
+            for (action, key) in std::mem::take(&mut state.stuck) {
+                state.perform(&action, &key);
+            }
+        });
     }
 
     pub fn claim_trouble(&self, trouble: Trouble) {
@@ -254,6 +266,10 @@ impl Backend for Service {
                 Some(Trouble::Says(error)) => Err(error()),
                 Some(Trouble::AnswerLost) => {
                     state.perform(action, key);
+                    Err(unreachable())
+                }
+                Some(Trouble::Stuck) => {
+                    state.stuck.push((action.clone(), key.clone()));
                     Err(unreachable())
                 }
                 Some(Trouble::Late) => {
@@ -336,7 +352,8 @@ pub struct World {
     pub store: MemoryStore,
     pub kill: Arc<Kill>,
     pub policy: Mutex<Policy>,
-    now: AtomicI64,
+    /// The clock, in seconds.
+    pub clock: Arc<AtomicI64>,
 }
 
 impl World {
@@ -353,6 +370,7 @@ impl World {
             calls: Vec::new(),
             looks: 0,
             late: Vec::new(),
+            stuck: Vec::new(),
             troubles: BTreeMap::new(),
             claim_trouble: None,
         };
@@ -369,17 +387,17 @@ impl World {
             store,
             kill,
             policy: Mutex::new(policy()),
-            now: AtomicI64::new(now.as_second()),
+            clock: Arc::new(AtomicI64::new(now.as_second())),
         }
     }
 
     pub fn now(&self) -> Timestamp {
-        Timestamp::from_second(self.now.load(Ordering::SeqCst)).unwrap()
+        Timestamp::from_second(self.clock.load(Ordering::SeqCst)).unwrap()
     }
 
     /// Time passes.
     pub fn wait(&self, time: SignedDuration) {
-        self.now.fetch_add(time.as_secs(), Ordering::SeqCst);
+        self.clock.fetch_add(time.as_secs(), Ordering::SeqCst);
         let now = self.now();
         self.service.with(|state| state.now = now);
     }

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lettre::Message;
-use lettre::message::header::ContentType;
-use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::message::header::{ContentTransferEncoding, ContentType};
+use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 use minijinja::{Environment, UndefinedBehavior, context};
 use serde_json::Value;
 
@@ -16,6 +16,9 @@ use crate::server::link;
 use crate::server::mail::{MailError, Template};
 use crate::server::store::invitations;
 use crate::server::store::outbox::MailRow;
+
+/// Longest line of a mail. Source: RFC 5322, 2.1.1.
+const MAX_LINE: usize = 998;
 
 /// A mail before it is a message.
 #[derive(Clone, Debug)]
@@ -56,8 +59,8 @@ impl Composer {
         }
         templates.add_template("frame.html", include_str!("templates/frame.html"))?;
         // An address literal or a name without a dot is no domain of a sender.
-        let domain =
-            if host.contains('.') && !host.contains(':') { host } else { "localhost.invalid" };
+        let is_domain = host.contains('.') && host.parse::<std::net::IpAddr>().is_err();
+        let domain = if is_domain { host } else { "localhost.invalid" };
         let address = lettre::Address::new("no-reply", domain)
             .or_else(|_| lettre::Address::new("no-reply", "localhost.invalid"))
             .map_err(|_| ServerError::PublicUrl)?;
@@ -80,18 +83,15 @@ impl Composer {
             .templates
             .get_template("frame.html")?
             .render(context! { subject => mail.subject, paragraphs => paragraphs })?;
-        let part = |kind: ContentType, body: String| SinglePart::builder().header(kind).body(body);
+        let text = SinglePart::builder().header(ContentType::TEXT_PLAIN).body(plain(&mail.text));
+        let html = SinglePart::builder().header(ContentType::TEXT_HTML).body(html);
         let message = Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, mail.to.parse()?))
             .subject(mail.subject.clone())
             .date(SystemTime::from(mail.at))
             .message_id(Some(format!("<{}@{}>", mail.id, self.host)))
-            .multipart(
-                MultiPart::alternative()
-                    .singlepart(part(ContentType::TEXT_PLAIN, mail.text.clone()))
-                    .singlepart(part(ContentType::TEXT_HTML, html)),
-            )?;
+            .multipart(MultiPart::alternative().singlepart(text).singlepart(html))?;
         Ok(message.formatted())
     }
 }
@@ -132,6 +132,18 @@ pub(super) async fn mail(
     }
     let (subject, text) = service.composer.render(template, &words)?;
     Ok(Mail { id: row.id.clone(), to: row.address.clone(), subject, text, at: row.created_at })
+}
+
+/// The text part. Plain ASCII goes out as it is, so that links stay whole for whoever reads the
+/// file; the library would break them off at 76 characters.
+fn plain(text: &str) -> Body {
+    let fits = text.is_ascii() && text.lines().all(|line| line.len() <= MAX_LINE);
+    if !fits {
+        return Body::new(text.to_owned());
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    let bytes = format!("{}\r\n", lines.join("\r\n")).into_bytes();
+    Body::dangerous_pre_encoded(bytes, ContentTransferEncoding::SevenBit)
 }
 
 /// A day for people, in UTC.

@@ -15,7 +15,7 @@ use crate::server::Service;
 use crate::server::change::{Change, subscription};
 use crate::server::error::ApiError;
 use crate::server::pages::browser::{Browser, Sent};
-use crate::server::pages::{go_to, sentence};
+use crate::server::pages::{day, go_to, sentence};
 use crate::server::permission::{Actor, Right, role_has};
 use crate::server::routes::Look;
 use crate::server::store::{members, subscriptions};
@@ -115,7 +115,7 @@ async fn page(
         .into_iter()
         .map(|row| {
             let ends = row.state == SubscriptionState::Ending;
-            context! { plan => row.plan, ends, until => row.period_end.to_string() }
+            context! { plan => row.plan, ends, until => day(row.period_end) }
         })
         .collect();
     let may_pick = actor.must(Right::ManageSubscriptions, &look.profile).is_ok();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use jiff::tz::TimeZone;
 use minijinja::context;
 use serde::Deserialize;
 
@@ -15,7 +14,7 @@ use crate::server::error::ApiError;
 use crate::server::link::InvitationLink;
 use crate::server::pages::browser::{Browser, NoFields, Sent, begin_session};
 use crate::server::pages::sign_up::{self, NewPerson};
-use crate::server::pages::{go_to, sentence};
+use crate::server::pages::{day, go_to, sentence};
 use crate::server::permission::Actor;
 use crate::server::store::accounts::{self, AccountRow};
 use crate::server::store::invitations::{self, InvitationRow};
@@ -85,7 +84,6 @@ impl Invited {
             Way::SignUp => "sign-up",
             Way::Other => "other",
         };
-        let expires = self.invitation.expires_at.to_zoned(TimeZone::UTC);
         let words = context! {
             account => self.account.name,
             slug => self.account.slug,
@@ -93,7 +91,7 @@ impl Invited {
             email => self.invitation.address,
             signed_in_as => browser.user.as_ref().map(|user| &user.address),
             state => invitations::state_word(state),
-            expires => expires.strftime("%-d %B %Y").to_string(),
+            expires => day(self.invitation.expires_at),
             way,
             token,
             mark => browser.form_mark(service),

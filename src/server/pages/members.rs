@@ -13,7 +13,7 @@ use crate::server::change::{Change, Precondition, invitation, member};
 use crate::server::error::ApiError;
 use crate::server::pages::account::{frame, seat_words};
 use crate::server::pages::browser::{Browser, NoFields, Sent};
-use crate::server::pages::{go_to, sentence};
+use crate::server::pages::{day, go_to, sentence};
 use crate::server::permission::{Actor, Right, Verb};
 use crate::server::routes::Look;
 use crate::server::store::Window;
@@ -129,10 +129,6 @@ fn invitation_words(look: &Look, actor: &Actor, row: &invitations::InvitationRow
         may_end => open && reaches(Verb::Remove),
         may_resend => open && reaches(Verb::Invite),
     }
-}
-
-fn day(at: jiff::Timestamp) -> String {
-    at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%-d %b %Y").to_string()
 }
 
 /// The form that invites.

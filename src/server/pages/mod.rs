@@ -19,6 +19,8 @@ use axum::http::header::{
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 
 use crate::server::Service;
@@ -66,6 +68,7 @@ impl Pages {
     /// The page of an error.
     pub fn error(&self, status: StatusCode, error: &ApiError) -> Response {
         let title = match status {
+            _ if matches!(error, ApiError::DeadLink) => "This link does not work",
             StatusCode::NOT_FOUND => "There is nothing here",
             StatusCode::FORBIDDEN => "This is locked for your role",
             StatusCode::UNAUTHORIZED => "Please sign in",
@@ -98,6 +101,11 @@ pub(crate) fn sentence(error: &ApiError) -> String {
         Some(first) => format!("{}{}.", first.to_uppercase(), letters.as_str()),
         None => text,
     }
+}
+
+/// A day for people, in UTC.
+pub(crate) fn day(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime("%-d %b %Y").to_string()
 }
 
 fn page(status: StatusCode, text: String) -> Response {
