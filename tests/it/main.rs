@@ -23,6 +23,7 @@ mod ledger_kube;
 mod operator_definitions;
 mod operator_deletion;
 mod operator_faults;
+mod operator_kill;
 mod operator_story;
 mod operator_world;
 mod plan_cases;

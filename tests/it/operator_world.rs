@@ -224,11 +224,12 @@ accounts:
         self.probes = self.written(&address).await;
     }
 
-    /// Waits until the operator is dead.
-    pub async fn operator_dies(&mut self) {
+    /// Waits until the operator is dead; `point`: where it was to be killed.
+    pub async fn operator_dies(&mut self, point: &str) {
         let mut child = self.operator.take().expect("an operator");
         let ended = tokio::time::timeout(PATIENCE, child.wait()).await;
-        assert!(!ended.expect("the operator lives on").unwrap().success());
+        let ended = ended.unwrap_or_else(|_| panic!("{point} was not passed")).unwrap();
+        assert!(!ended.success());
     }
 
     /// Ends the operator as Kubernetes does; true if it ended well.
