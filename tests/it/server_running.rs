@@ -110,7 +110,35 @@ async fn a_restart_with_the_same_seed_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_mail_that_was_being_sent_at_a_crash_is_unknown_and_not_repeated() {
+async fn a_crash_while_a_mail_is_written_neither_loses_it_nor_sends_it_twice() {
+    for finished in [false, true] {
+        let service = TestService::start().await;
+        service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
+        let mails = service.mails().await;
+        let spool = service.folder.path().join("spool");
+        let (name, half) = (spool.join(&mails[0].file), format!(".{}.tmp", mails[0].file));
+        let database = service.folder.path().join("seatkeeper.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&database);
+        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        sqlx::query("update outbox set state = 'sending'").execute(&pool).await.unwrap();
+        pool.close().await;
+        if !finished {
+            // Half a mail under its first name, as a kill before the file got its name leaves it.
+            fs::remove_file(&name).unwrap();
+            fs::write(spool.join(half), "From: ").unwrap();
+        }
+        let service = service.restart().await;
+        let after = service.mails().await;
+        assert_eq!(after.len(), 1, "finished: {finished}");
+        assert!(after[0].text.contains("with the role biller"), "the whole mail");
+        let row = service.list("/v1/accounts/acme/invitations").await[0].clone();
+        assert_eq!(row["delivery"], "sent", "finished: {finished}");
+        service.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_was_being_sent_at_a_crash_and_left_no_file_is_unknown_and_not_repeated() {
     let service = TestService::start().await;
     service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
     service.mails().await;

@@ -96,8 +96,9 @@ pub(crate) async fn patch(
         change.must(Right::Claim)?;
     }
     precondition.check(change.account.version)?;
-    change.must_be_enabled()?;
     if let Some(name) = name {
+        // A claim is taken all the same: removals and revocations need one.
+        change.must_be_enabled()?;
         rename(change, name).await?;
     }
     if let Some(claim) = claim {
