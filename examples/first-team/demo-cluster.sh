@@ -10,7 +10,8 @@ export KUBECONFIG=$SEATKEEPER_TEST_KUBECONFIG
 
 # shown COMMAND…: shows a command and what it prints.
 shown() {
-    say "\$ ${*/#k /kubectl -n web }"
+    local command="$*"
+    say "\$ ${command/#k /kubectl -n web }"
     "$@" | sed 's/^/   | /'
 }
 k() { kubectl -n web "$@"; }
