@@ -3,6 +3,7 @@
 //! (lines that begin with `#`, written by hand and left out of the comparison).
 //!
 //! On a difference the actual text is written next to the build output, never over the expected one.
+#![expect(clippy::unwrap_used, reason = "test helpers")]
 
 use std::fs;
 use std::path::PathBuf;
@@ -120,6 +121,7 @@ fn the_last_owner_stays_an_owner() {
     check(&[
         "last-owner-stays",
         "last-owner-of-several-stays",
+        "no-more-owners-than-the-product-allows",
         "last-owner-is-not-demoted",
         "not-ours-is-removed-in-exclusive",
     ]);
@@ -151,6 +153,17 @@ fn over_the_brake_no_removal_runs_until_a_person_acts() {
         "approval-lapses-after-an-hour",
         "exclusive-through-the-brake",
         "trims-over-the-brake",
+    ]);
+}
+
+// rule: OP-07
+#[test]
+fn a_removal_settles_so_that_a_mass_deletion_is_seen_as_one() {
+    check(&[
+        "settling-waits-and-says-until-when",
+        "settling-sees-a-mass-deletion-as-one",
+        "approved-while-settling",
+        "who-settles-makes-room",
     ]);
 }
 

@@ -1,5 +1,7 @@
 //! Seed, restart, mails, logs, probes: the service as a process.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -168,6 +170,33 @@ async fn links_begin_with_the_public_address_whatever_the_request_says() {
     let page = service.http.get(format!("{}/signin", service.base)).send().await.unwrap();
     let cookie = page.headers()["set-cookie"].to_str().unwrap().to_owned();
     assert!(cookie.contains("HttpOnly; SameSite=Lax; Secure"), "{cookie}");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_mail_is_a_message_that_any_reader_opens() {
+    let service = TestService::start().await;
+    let call = service.call(Method::PATCH, "/v1/accounts/acme").token(TOKEN).if_match("*");
+    let name = json!({ "name": "Büro <b>\u{202e} {{ link }}" });
+    call.json(&name).send().await.expect(StatusCode::OK);
+    service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
+    let mails = service.mails().await;
+    let raw = &mails[0].raw;
+    for header in [
+        "From: ",
+        "To: ana@example.com\r\n",
+        "Subject: You are invited to =?utf-8?b?",
+        "Message-ID: <",
+    ] {
+        assert!(raw.contains(header), "{header} is not in\n{raw}");
+    }
+    assert!(raw.contains("Content-Type: multipart/alternative"), "{raw}");
+    let html = raw.split("text/html").nth(1).unwrap();
+    assert!(!html.contains("<b>") && html.contains("lt;b"), "names are escaped\n{html}");
+    assert!(mails[0].link.is_some());
+    let bad = json!({ "name": "Acme\r\nBcc: thief@example.com" });
+    let call = service.call(Method::PATCH, "/v1/accounts/acme").token(TOKEN).if_match("*");
+    call.json(&bad).send().await.refused(400, "invalid-request");
     service.stop().await;
 }
 

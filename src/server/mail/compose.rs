@@ -59,8 +59,8 @@ impl Composer {
         }
         templates.add_template("frame.html", include_str!("templates/frame.html"))?;
         // An address literal or a name without a dot is no domain of a sender.
-        let domain =
-            if host.contains('.') && !host.contains(':') { host } else { "localhost.invalid" };
+        let is_domain = host.contains('.') && host.parse::<std::net::IpAddr>().is_err();
+        let domain = if is_domain { host } else { "localhost.invalid" };
         let address = lettre::Address::new("no-reply", domain)
             .or_else(|_| lettre::Address::new("no-reply", "localhost.invalid"))
             .map_err(|_| ServerError::PublicUrl)?;

@@ -11,7 +11,7 @@ pub fn profile(name: &str) -> Profile {
     }
 }
 
-/// A product of its own: several owners, who take seats and change by a change of role; a chair
+/// A product of its own: two owners at most, who take seats and change by a change of role; a chair
 /// that can be neither given, changed nor removed; who was added last is trimmed.
 fn club() -> Profile {
     let mut club = profile("nitropack");
@@ -19,7 +19,7 @@ fn club() -> Profile {
     let [owner, admin, developer, ..] = club.roles.as_slice() else {
         panic!("owner, admin, developer, …");
     };
-    let owner = Role { max_holders: None, invitable: true, removable: true, ..owner.clone() };
+    let owner = Role { max_holders: Some(2), invitable: true, removable: true, ..owner.clone() };
     let chair =
         Role { immutable: true, removable: false, invitable: false, ..like("chair", developer) };
     club.roles = vec![owner, chair, admin.clone(), like("member", developer)];

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Span, Timestamp};
 use seatkeeper::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin, OriginKind};
+use seatkeeper::domain::identity::EmailAddress;
 use seatkeeper::domain::keys::{
     AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, PlanName, RequestKey,
     RoleName,
@@ -148,10 +149,7 @@ impl DesiredFile {
     }
 }
 
-fn declared(
-    position: usize,
-    line: &str,
-) -> (seatkeeper::domain::identity::EmailAddress, DesiredMember) {
+fn declared(position: usize, line: &str) -> (EmailAddress, DesiredMember) {
     let mut words = Words::of(line);
     let person = words.person();
     let (kind, name, position) = match words.named("membership") {
@@ -277,7 +275,7 @@ fn role_seen(word: String) -> RoleSeen {
     if word == "?" { RoleSeen::Unknown } else { RoleSeen::Known(RoleName(word)) }
 }
 
-fn member(line: &str) -> (seatkeeper::domain::identity::EmailAddress, ObservedMember) {
+fn member(line: &str) -> (EmailAddress, ObservedMember) {
     let mut words = Words::of(line);
     let person = words.person();
     let state = match (words.flag("trimmed"), words.flag("unknown")) {
@@ -293,7 +291,7 @@ fn member(line: &str) -> (seatkeeper::domain::identity::EmailAddress, ObservedMe
     (person, ObservedMember { id, etag, role, state, added_at, joined_at: added_at })
 }
 
-fn invitation(line: &str) -> (seatkeeper::domain::identity::EmailAddress, ObservedInvitation) {
+fn invitation(line: &str) -> (EmailAddress, ObservedInvitation) {
     let mut words = Words::of(line);
     let person = words.person();
     let state = [
@@ -459,10 +457,7 @@ impl LedgerFile {
     }
 }
 
-fn record(
-    line: &str,
-    now: Timestamp,
-) -> (seatkeeper::domain::identity::EmailAddress, PersonRecord) {
+fn record(line: &str, now: Timestamp) -> (EmailAddress, PersonRecord) {
     let mut words = Words::of(line);
     let person = words.person();
     let seen = [("invited", Seen::Invited), ("member", Seen::Member), ("trimmed", Seen::Trimmed)];
@@ -492,7 +487,7 @@ fn record(
     (person, record)
 }
 
-fn open_send(line: &str) -> (seatkeeper::domain::identity::EmailAddress, OpenSend) {
+fn open_send(line: &str) -> (EmailAddress, OpenSend) {
     let mut words = Words::of(line);
     let person = words.person();
     let (key, role) = (RequestKey(words.next()), RoleName(words.next()));
