@@ -63,3 +63,25 @@ async fn missing_definitions_are_waited_for_and_a_later_object_stops_nobody_else
     world.gone("membership/bo").await;
     assert_eq!(world.member("bo").await, Value::Null, "its deletion ends the access all the same");
 }
+
+#[tokio::test]
+async fn deleting_the_definitions_removes_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let plane = Plane::own(folder.path()).await;
+    let mut world = World::on(plane, folder, "growth").await;
+    for (_, crd) in api::crds() {
+        world.apply(&serde_json::to_string(&crd).unwrap()).await;
+    }
+    world.start_operator("info").await;
+    world.declare("", ANA).await;
+    world.declare_member("bo", "developer").await;
+    let link = world.link_to("bo").await;
+    Browser::new(&world.base).accept_by_sign_in(&link).await;
+    world.becomes("membership/bo", "Active").await;
+    let writes = world.writes();
+
+    world.k(&["delete", "crd", "memberships.seatkeeper.dev", "--timeout=60s"]).await;
+    world.looks_again(2).await;
+    assert_eq!(world.people().await, "bo:developer:active");
+    assert_eq!(world.writes(), writes, "something was taken away");
+}
