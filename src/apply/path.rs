@@ -15,8 +15,12 @@ use crate::domain::observed::Observed;
 use crate::domain::policy::Policy;
 use crate::ledger::Ledger;
 use crate::plan::action::Action;
-use crate::plan::{Input, Plan, PlanError, plan};
+use crate::plan::{Distrust, Input, Plan, PlanError, Stop, plan};
 use crate::profile::Profile;
+
+/// Looks in a row at an account whose counts do not agree: somebody may just be accepting. Counts
+/// that agree cost one look.
+const LOOKS: u32 = 3;
 
 /// One account, as it is declared.
 #[derive(Clone, Copy)]
@@ -31,6 +35,8 @@ pub struct Subject<'a> {
     pub policy: &'a Policy,
     /// What the manifests ask for.
     pub desired: &'a Desired,
+    /// Where we run: UID of the cluster's `kube-system` namespace, or `file`.
+    pub fingerprint: &'a str,
 }
 
 /// One look at an account, and what it leads to.
@@ -89,15 +95,20 @@ pub async fn look(
     first_wanted: Option<BTreeMap<EmailAddress, Timestamp>>,
     now: &(dyn Fn() -> Timestamp + Send + Sync),
 ) -> Result<Look, LookError> {
-    let observed = subject
-        .backend
-        .observe(subject.account, subject.profile)
-        .await
-        .map_err(LookError::Observe)?;
-    let now = now();
-    let view = LedgerView { first_wanted, ..view(subject, ledger, &observed, now) };
-    let plan = plan_for(subject, &observed, &view, now)?;
-    Ok(Look { observed, view, plan })
+    let mut left = LOOKS;
+    loop {
+        let observed = subject.backend.observe(subject.account, subject.profile).await;
+        let observed = observed.map_err(LookError::Observe)?;
+        let now = now();
+        let first_wanted = first_wanted.clone();
+        let view = LedgerView { first_wanted, ..view(subject, ledger, &observed, now) };
+        let plan = plan_for(subject, &observed, &view, now)?;
+        left -= 1;
+        let moving = matches!(plan.stop, Some(Stop::ReadUntrusted(Distrust::CountsDiffer { .. })));
+        if !moving || left == 0 {
+            return Ok(Look { observed, view, plan });
+        }
+    }
 }
 
 /// Runs what a look led to, then asks the planner again about the account as it is now.
@@ -140,7 +151,8 @@ fn view(
     now: Timestamp,
 ) -> LedgerView {
     let Desired { people, frozen } = subject.desired;
-    ledger.view(people.keys().chain(frozen), observed, now)
+    let view = ledger.view(people.keys().chain(frozen), observed, now);
+    LedgerView { fingerprint: Some(subject.fingerprint.to_owned()), ..view }
 }
 
 fn plan_for(
@@ -149,6 +161,6 @@ fn plan_for(
     ledger: &LedgerView,
     now: Timestamp,
 ) -> Result<Plan, PlanError> {
-    let Subject { backend: _, account: _, profile, policy, desired } = *subject;
+    let Subject { backend: _, account: _, profile, policy, desired, fingerprint: _ } = *subject;
     plan(&Input { desired, observed, profile, policy, ledger, now })
 }

@@ -13,12 +13,12 @@ use crate::apply::{
 use crate::backend::{BackendError, Executed};
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RequestKey;
-use crate::domain::observed::{Claim, InvitationState, Observed};
+use crate::domain::observed::{Claim, Observed};
 use crate::failpoint::hit;
 use crate::ledger::{Ledger, Writes};
 use crate::plan::action::{Action, Direction};
 use crate::plan::simulate::{recount, step};
-use crate::plan::{Approval, Distrust, Learn, Stop};
+use crate::plan::{Approval, Distrust, Learn, Stop, people};
 
 /// Runs a plan; see [`crate::apply::apply`].
 pub(super) async fn run(ledger: &mut Ledger, job: &Job<'_>) -> Result<Report, ApplyError> {
@@ -178,14 +178,6 @@ pub(super) fn is_send(action: &Action) -> bool {
     }
 }
 
-/// People that absence is measured against.
-fn people(observed: &Observed) -> u64 {
-    let open = observed.invitations.iter().filter(|(person, invitation)| {
-        invitation.state == InvitationState::Pending && !observed.members.contains_key(*person)
-    });
-    (observed.members.len() + open.count()) as u64
-}
-
 /// A run as far as it got.
 pub(super) struct Progress<'a> {
     job: &'a Job<'a>,
@@ -193,7 +185,8 @@ pub(super) struct Progress<'a> {
     after: Observed,
     claim_error: Option<BackendError>,
     stopped: bool,
-    seat_not_freed: bool,
+    /// Seats that the plan counted on and that were not freed.
+    not_freed: u32,
     owner_not_raised: bool,
     /// People that had a place in a wave, and to whom nothing was sent.
     unsent: Vec<EmailAddress>,
@@ -207,7 +200,7 @@ impl<'a> Progress<'a> {
             after: job.observed.clone(),
             claim_error: None,
             stopped: false,
-            seat_not_freed: false,
+            not_freed: 0,
             owner_not_raised: false,
             unsent: Vec::new(),
         }
@@ -222,13 +215,19 @@ impl<'a> Progress<'a> {
         let takes_seat = matches!(action, Action::Reinstate { .. } | Action::Invite { .. });
         if self.is_stopped() {
             Some(NotRun::Stopped)
-        } else if self.seat_not_freed && takes_seat {
+        } else if takes_seat && self.lacks_seats() {
             Some(NotRun::SeatNotFreed)
         } else if self.owner_not_raised && self.ends_owner(action) {
             Some(NotRun::OwnerNotRaised)
         } else {
             None
         }
+    }
+
+    /// True if what the plan lets in no longer fits, because of seats that were not freed.
+    fn lacks_seats(&self) -> bool {
+        let seats = self.job.plan.seats;
+        self.not_freed > 0 && !seats.limit.allows(seats.after.saturating_add(self.not_freed))
     }
 
     /// True if an owner would no longer be one.
@@ -260,7 +259,7 @@ impl<'a> Progress<'a> {
     fn failed(&mut self, action: &Action) {
         match action {
             Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. } => {
-                self.seat_not_freed = true;
+                self.not_freed += 1;
             }
             Action::ChangeRole { to, direction: Direction::Raise, .. } => {
                 self.owner_not_raised |= self.job.profile.is_owner(to);

@@ -62,11 +62,11 @@ async fn run_once(
     io: &mut Io<'_>,
 ) -> Result<Ran> {
     let total = look.plan.actions.len();
-    let Session { account, desired, policy, profile, backend, ledger, .. } = session;
-    let subject = Subject { backend: &**backend, account, profile, policy, desired };
+    let Session { account, desired, policy, profile, backend, ledger, fingerprint, .. } = session;
+    let subject = Subject { backend: &**backend, account, profile, policy, desired, fingerprint };
     let context = Context {
         now: &*io.now,
-        fingerprint: "file",
+        fingerprint,
         in_flight: IN_FLIGHT,
         retention: guarantees.key_retention.saturating_sub(RETENTION_MARGIN),
         claims: guarantees.claims,

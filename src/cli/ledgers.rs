@@ -1,12 +1,20 @@
 //! `--ledger file:PATH` and `--ledger kube:NAMESPACE/NAME`.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client, Config};
 
-use crate::cli::session::LedgerAccess;
+use crate::cli::session::{LedgerAccess, with_hint};
 use crate::domain::keys::AccountKey;
-use crate::ledger::{FileStore, KubeStore, Ledger, LedgerError, LedgerStore};
+use crate::ledger::{FileStore, KubeStore, Ledger, LedgerStore};
 
-/// Opens the ledger that `name` names for the account that is declared as `account`.
+/// Time for one call to the cluster.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Opens the ledger that `name` names for the account that is declared as `account`; says where it
+/// is kept too: `file`, or the UID of the cluster's `kube-system` namespace.
 ///
 /// # Errors
 ///
@@ -15,22 +23,41 @@ pub async fn open(
     name: &str,
     access: LedgerAccess,
     account: &AccountKey,
-) -> anyhow::Result<Result<Ledger, LedgerError>> {
-    let store: Box<dyn LedgerStore> = match name.split_once(':') {
-        Some(("file", path)) if !path.is_empty() => Box::new(match access {
-            LedgerAccess::Read => FileStore::to_read(path),
-            LedgerAccess::Write => FileStore::to_write(path),
-        }),
+) -> anyhow::Result<(Ledger, String)> {
+    let (store, fingerprint): (Box<dyn LedgerStore>, _) = match name.split_once(':') {
+        Some(("file", path)) if !path.is_empty() => {
+            let store = match access {
+                LedgerAccess::Read => FileStore::to_read(path),
+                LedgerAccess::Write => FileStore::to_write(path),
+            };
+            (Box::new(store), "file".to_owned())
+        }
         Some(("kube", place)) => {
             let (namespace, name) =
                 place.split_once('/').context("a ledger in a cluster is kube:NAMESPACE/NAME")?;
-            let client =
-                kube::Client::try_default().await.context("could not read the kubeconfig")?;
-            Box::new(KubeStore::new(client, namespace, name))
+            let client = client().await?;
+            let fingerprint = fingerprint(&client).await?;
+            (Box::new(KubeStore::new(client, namespace, name)), fingerprint)
         }
         _ => {
             anyhow::bail!("--ledger {name} is no ledger\n  hint: file:PATH, or kube:NAMESPACE/NAME")
         }
     };
-    Ok(Ledger::load(store, account).await)
+    let ledger = Ledger::load(store, account).await.map_err(with_hint)?;
+    Ok((ledger, fingerprint))
+}
+
+/// A client that repeats nothing: a write of the ledger that was sent once is not sent again.
+async fn client() -> anyhow::Result<Client> {
+    let mut config = Config::infer().await.context("could not read the kubeconfig")?;
+    config.default_retry = false;
+    config.read_timeout = Some(DEADLINE);
+    Client::try_from(config).context("could not use the kubeconfig")
+}
+
+async fn fingerprint(client: &Client) -> anyhow::Result<String> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let namespace = namespaces.get("kube-system").await;
+    let namespace = namespace.context("could not read the namespace kube-system of the cluster")?;
+    namespace.metadata.uid.context("the namespace kube-system has no UID")
 }

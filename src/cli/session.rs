@@ -39,6 +39,8 @@ pub struct Session {
     pub backend: Arc<dyn Backend>,
     /// What we know of the past.
     pub ledger: Ledger,
+    /// Where we run: UID of the cluster that keeps the ledger, or `file`.
+    pub fingerprint: String,
 }
 
 /// What may be done with the ledger.
@@ -85,7 +87,7 @@ pub async fn open(
     };
     let spec = &declarations.account.object.spec;
     let account = AccountKey(spec.account_id.clone());
-    let ledger = ledgers::open(&args.ledger, access, &account).await?.map_err(with_hint)?;
+    let (ledger, fingerprint) = ledgers::open(&args.ledger, access, &account).await?;
     let resolved = manifests::resolve(&declarations, profile.as_deref(), &|person, origin| {
         ledger.first_seen(person, origin)
     });
@@ -108,7 +110,8 @@ pub async fn open(
     let backend: Arc<dyn Backend> = Arc::new(api);
     let object = &declarations.account.object;
     let name = format!("{}/{}", manifests::namespace(&**object), object.name_any());
-    Ok(Some(Session { name, account, desired: resolved.desired, policy, profile, backend, ledger }))
+    let desired = resolved.desired;
+    Ok(Some(Session { name, account, desired, policy, profile, backend, ledger, fingerprint }))
 }
 
 fn refuse(problems: Vec<Problem>, io: &mut Io<'_>) -> Result<Option<Session>> {
@@ -182,18 +185,6 @@ fn connect(declarations: &Declarations, token: &SecretString) -> Result<AccountA
 }
 
 impl Session {
-    /// The account as the planner and the run take it.
-    #[must_use]
-    pub fn subject(&self) -> Subject<'_> {
-        Subject {
-            backend: &*self.backend,
-            account: &self.account,
-            profile: &self.profile,
-            policy: &self.policy,
-            desired: &self.desired,
-        }
-    }
-
     /// Asks the service for its guarantees and rules, compares them with ours, and looks.
     ///
     /// # Errors
@@ -210,8 +201,9 @@ impl Session {
                 differences.join("\n  ")
             ));
         }
-        let Self { account, desired, policy, profile, backend, ledger, .. } = self;
-        let subject = Subject { backend: &**backend, account, profile, policy, desired };
+        let Self { account, desired, policy, profile, backend, ledger, fingerprint, .. } = self;
+        let subject =
+            Subject { backend: &**backend, account, profile, policy, desired, fingerprint };
         let look = look(&subject, ledger, None, &*io.now).await.map_err(|error| match error {
             LookError::Observe(error) => self::backend(error),
             LookError::Plan(error) => error.into(),

@@ -197,6 +197,7 @@ impl Bench<'_> {
             profile,
             policy,
             desired: &round.resolved.desired,
+            fingerprint: &self.ctx.fingerprint,
         }
     }
 }

@@ -123,13 +123,18 @@ impl<'de, K: DeserializeOwned> Deserialize<'de> for Guarded<K> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut json = Value::deserialize(deserializer)?;
         let metadata = trim(&mut json).map_err(D::Error::custom)?;
+        if let Ok(object) = K::deserialize(&json) {
+            return Ok(Self::Readable(Arc::new(object)));
+        }
+        // A status is ours and says nothing that we need: one that cannot be read is written anew.
+        let status = json["status"].take();
         Ok(match serde_path_to_error::deserialize(&json) {
             Ok(object) => Self::Readable(Arc::new(object)),
             Err(error) => Self::Unreadable(Arc::new(Unreadable {
                 metadata,
                 field: error.path().to_string(),
                 people: people(&json["spec"]),
-                status: json["status"].take(),
+                status,
             })),
         })
     }
@@ -206,6 +211,18 @@ mod tests {
         assert_eq!(people, People::Unknown);
         let (_, people) = unreadable::<Team>(&json!("text"));
         assert_eq!(people, People::Unknown);
+    }
+
+    #[test]
+    fn a_status_that_cannot_be_read_does_not_make_the_object_unreadable() {
+        let object = json!({
+            "apiVersion": "seatkeeper.dev/v1alpha1", "kind": "Membership",
+            "metadata": {"name": "a", "namespace": "web"},
+            "spec": {"teamRef": {"name": "core"}, "email": "ana@example.com", "role": "member"},
+            "status": {"state": "Whatever"},
+        });
+        let guarded: Guarded<Membership> = serde_json::from_value(object).unwrap();
+        assert_eq!(guarded.readable().unwrap().status, None);
     }
 
     #[test]

@@ -77,7 +77,9 @@ fn of_person(
 fn of_rule(rule: Option<Rule>) -> Verdict {
     match rule {
         // Not the product's to take away: left, said in an event, and the object goes.
-        Some(rule @ (Rule::OwnerGuard | Rule::OwnIdentity)) => Verdict::GoesRefused(rule),
+        Some(rule @ (Rule::OwnerGuard | Rule::OwnIdentity | Rule::NotRemovable)) => {
+            Verdict::GoesRefused(rule)
+        }
         // Below mode Manage deletion lets go.
         Some(Rule::Observing | Rule::InviteOnly) => Verdict::Goes,
         Some(

@@ -72,7 +72,7 @@ impl Round {
         let frozen = unreadable.frozen.into_iter();
         desired.frozen.extend(frozen.filter(|person| !desired.people.contains_key(person)));
         if let Some(policy) = policy.as_mut().filter(|_| self.torn_down) {
-            policy.mode = policy.mode.min(Mode::Invite);
+            policy.mode = Mode::Observe;
         }
     }
 

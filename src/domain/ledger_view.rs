@@ -13,6 +13,9 @@ use crate::domain::keys::{AccountKey, HoldDigest, InstallationId, RequestKey, Ro
 pub struct LedgerView {
     /// Id of this installation; `None` before the first write.
     pub installation: Option<InstallationId>,
+    /// Where we run: UID of the cluster's `kube-system` namespace, or `file`. A claim of our
+    /// installation from another place means that the ledger was copied. `None`: not known.
+    pub fingerprint: Option<String>,
     /// Account id pinned at first contact.
     pub pinned_account: Option<AccountKey>,
     /// What we know of each person.

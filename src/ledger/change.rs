@@ -151,9 +151,11 @@ impl Ledger {
         let Some(viewed) = &self.viewed else { return };
         let gone: Vec<PersonHash> = self
             .people
-            .keys()
-            .filter(|hash| !viewed.contains(*hash) && self.open_send(hash).is_none())
-            .cloned()
+            .iter()
+            .filter(|(hash, _)| !viewed.contains(*hash) && self.open_send(hash).is_none())
+            // A no outlives the declaration: only a new epoch ends it.
+            .filter(|(_, entry)| !entry.record.opted_out && !entry.record.lost)
+            .map(|(hash, _)| hash.clone())
             .collect();
         for hash in gone {
             self.changed.insert(self.layout.page_of(&hash));

@@ -135,6 +135,7 @@ impl Ledger {
         let Some(head) = &self.head else { return LedgerView::default() };
         let mut view = LedgerView {
             installation: self.installation(),
+            fingerprint: None,
             pinned_account: Some(AccountKey(head.account.clone())),
             people: BTreeMap::new(),
             open_sends: BTreeMap::new(),

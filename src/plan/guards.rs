@@ -125,8 +125,11 @@ pub(super) fn stop(input: &Input<'_>, trust: &Trust) -> Option<Stop> {
     if let Some(distrust) = &trust.distrust {
         return Some(Stop::ReadUntrusted(distrust.clone()));
     }
-    let claim = observed.account.claim.as_ref().map(|claim| &claim.installation);
-    if policy.mode > Mode::Observe && claim.is_some() && claim != ledger.installation.as_ref() {
+    let foreign = observed.account.claim.as_ref().is_some_and(|claim| {
+        let elsewhere = ledger.fingerprint.as_ref().is_some_and(|here| *here != claim.fingerprint);
+        elsewhere || ledger.installation.as_ref() != Some(&claim.installation)
+    });
+    if policy.mode > Mode::Observe && foreign {
         return Some(Stop::ClaimedByOther);
     }
     policy.suspend.then_some(Stop::Suspended)

@@ -216,7 +216,8 @@ fn end(draft: &mut Draft<'_>, person: &EmailAddress, mut record: PersonRecord, c
         Some(role) if profile.is_owner(role) && cause == EndCause::NotOurs => return,
         None => Some(Rule::NotUnderstood),
         Some(_) if !known => Some(Rule::NotUnderstood),
-        Some(role) if !may_touch(draft, role) || !removable(role) => Some(Rule::ProtectedRole),
+        Some(role) if !removable(role) => Some(Rule::NotRemovable),
+        Some(role) if !may_touch(draft, role) => Some(Rule::ProtectedRole),
         Some(_) => None,
     };
     draft.people.insert(person.clone(), outlook);

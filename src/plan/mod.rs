@@ -27,6 +27,7 @@ use crate::plan::action::Action;
 use crate::plan::draft::Draft;
 use crate::profile::Profile;
 
+pub use guards::people;
 pub use words::{Distrust, Rule, State, Stop};
 
 /// Everything that a plan is made of.

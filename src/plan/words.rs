@@ -18,6 +18,8 @@ pub enum Rule {
     OwnerGuard,
     /// Our own identity stays.
     OwnIdentity,
+    /// The product lets nobody remove a holder of this role.
+    NotRemovable,
     /// The role is protected, and `grantableRoles` does not name it.
     ProtectedRole,
     /// The mails of this hour are used up.
@@ -41,6 +43,7 @@ impl Rule {
             Self::Settling => "Settling",
             Self::OwnerGuard => "OwnerGuard",
             Self::OwnIdentity => "OwnIdentity",
+            Self::NotRemovable => "NotRemovable",
             Self::ProtectedRole => "ProtectedRole",
             Self::MailBudget => "MailBudget",
             Self::NotUnderstood => "NotUnderstood",
@@ -64,6 +67,10 @@ impl Rule {
                 "the account would have too few owners; make somebody else owner first"
             }
             Self::OwnIdentity => "this is the member that our own credential belongs to",
+            Self::NotRemovable => {
+                "the product lets nobody remove a holder of this role; give the role to somebody \
+                 else first"
+            }
             Self::ProtectedRole => {
                 "the role is protected; name it in spec.grantableRoles of the Account"
             }
@@ -91,6 +98,7 @@ impl Rule {
             | Self::RemovalBrake
             | Self::OwnerGuard
             | Self::OwnIdentity
+            | Self::NotRemovable
             | Self::ProtectedRole
             | Self::NotUnderstood
             | Self::ServiceDisabled

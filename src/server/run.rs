@@ -151,7 +151,7 @@ async fn open(
     if let Some(seed) = seed {
         seed::load(&service, &seed).await?;
     }
-    mail::give_up_interrupted(&service).await.map_err(ServerError::Work)?;
+    mail::settle_interrupted(&service).await.map_err(ServerError::Work)?;
     Ok(service)
 }
 

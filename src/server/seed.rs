@@ -1,6 +1,7 @@
 //! The seed file: accounts, people and tokens to begin with. Loading it again changes nothing that
 //! is there; tokens get the scopes that the file says.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -124,6 +125,8 @@ struct Reader<'a> {
     folder: &'a Path,
     document: &'a Document,
     problems: Vec<Problem>,
+    /// Slugs and hashes of tokens so far: each names one thing.
+    used: BTreeSet<String>,
 }
 
 fn read(service: &Service, seed: &Seed) -> Result<Checked, Vec<Problem>> {
@@ -139,7 +142,8 @@ fn read(service: &Service, seed: &Seed) -> Result<Checked, Vec<Problem>> {
             }
         };
         let folder = seed.file.parent().unwrap_or(Path::new("."));
-        let mut reader = Reader { service, folder, document, problems: Vec::new() };
+        let mut reader =
+            Reader { service, folder, document, problems: vec![], used: BTreeSet::new() };
         reader.file(file, &mut checked);
         problems.extend(reader.problems);
     }
@@ -181,6 +185,7 @@ impl Reader<'_> {
             let hint = format!("the service has {}", known.join(", "));
             return self.problem(&format!("{at}/profile"), "is not a profile", hint);
         };
+        self.naming(at, &name, &slug);
         let owner_address = self.address(&format!("{at}/owner/email"), &email);
         for (index, plan) in subscriptions.iter().enumerate() {
             if rules.plan(&PlanName::from(plan.as_str())).is_none() {
@@ -203,6 +208,22 @@ impl Reader<'_> {
             members,
             tokens,
         });
+    }
+
+    fn naming(&mut self, at: &str, name: &str, slug: &str) {
+        let checks = [account::must_be_name(name), account::must_be_slug(slug)];
+        for refused in checks.into_iter().filter_map(Result::err) {
+            if let ApiError::Invalid(fields) = refused {
+                for field in fields {
+                    let pointer = format!("{at}{}", field.pointer);
+                    self.problem(&pointer, field.detail, "as in `name: Acme Ltd`, `slug: acme`");
+                }
+            }
+        }
+        if !self.used.insert(slug.to_owned()) {
+            let hint = "give each account a slug of its own";
+            self.problem(&format!("{at}/slug"), "is used twice", hint);
+        }
     }
 
     fn members(
@@ -284,6 +305,9 @@ impl Reader<'_> {
         if token.expose_secret().len() < MIN_TOKEN {
             self.problem(pointer, "has a token of less than 16 characters", hint);
             return None;
+        }
+        if !self.used.insert(ids::hash(token.expose_secret())) {
+            self.problem(pointer, "has a token that is used twice", "make one token for each use");
         }
         Some(token)
     }

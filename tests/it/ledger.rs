@@ -142,11 +142,28 @@ async fn a_run_that_only_learns_of_people_writes_their_page_and_no_head() {
 async fn who_is_neither_declared_nor_at_the_service_is_forgotten() {
     let world = World::new();
     let store = MemoryStore::default();
-    learn(&world, store.clone(), records(&people(3), &record(world.now()))).await.unwrap();
+    let known = PersonRecord { opted_out: false, lost: false, ..record(world.now()) };
+    learn(&world, store.clone(), records(&people(3), &known)).await.unwrap();
     let tidy = Learn { forget_absent: true, ..Learn::default() };
     assert_eq!(learn(&world, store.clone(), tidy.clone()).await.unwrap(), (0, 1));
     assert!(view(&world, store.clone(), &people(3)).await.people.is_empty());
     assert_eq!(learn(&world, store, tidy).await.unwrap(), (0, 0));
+}
+
+// rule: OP-02
+#[tokio::test]
+async fn who_said_no_is_remembered_even_when_the_declaration_goes() {
+    let world = World::new();
+    let store = MemoryStore::default();
+    let said_no = PersonRecord { opted_out: true, lost: false, ..record(world.now()) };
+    let vanished = PersonRecord { opted_out: false, lost: true, ..record(world.now()) };
+    let everyone = people(2);
+    let mut both = records(&everyone[..1], &said_no);
+    both.records.extend(records(&everyone[1..], &vanished).records);
+    learn(&world, store.clone(), both).await.unwrap();
+    let tidy = Learn { forget_absent: true, ..Learn::default() };
+    assert_eq!(learn(&world, store.clone(), tidy).await.unwrap(), (0, 0));
+    assert_eq!(view(&world, store, &everyone).await.people.len(), 2);
 }
 
 #[tokio::test]

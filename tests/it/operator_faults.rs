@@ -2,32 +2,9 @@
 
 use serde_json::Value;
 
-use crate::operator_world::{World, membership};
-use crate::service::Browser;
+use crate::operator_world::World;
 
 const ANA: &str = "{email: ana@example.com, role: admin}";
-
-#[tokio::test]
-async fn an_object_that_cannot_be_read_stops_nobody_else_and_its_person_stays() {
-    let world = World::start("growth").await;
-    world.declare("", ANA).await;
-    world.declare_member("bo", "developer").await;
-    let link = world.link_to("bo").await;
-    Browser::new(&world.base).accept_by_sign_in(&link).await;
-    world.becomes("membership/bo", "Active").await;
-
-    // An integer for the API server, and none that fits for us.
-    let poison = membership(&world.namespace, "bo", "developer", ", inviteEpoch: 1e19");
-    world.apply(&poison).await;
-    world.says("membership/bo", "Accepted", "False/Unreadable").await;
-    let message = world.get("membership/bo").await["status"]["conditions"][0]["message"].clone();
-    assert!(message.as_str().unwrap().contains("spec.inviteEpoch"), "{message}");
-
-    world.declare_member("cyd", "biller").await;
-    world.becomes("membership/cyd", "Pending").await;
-    world.looks_again(3).await;
-    assert_eq!(world.people().await, "bo:developer:active", "bo was left as he is");
-}
 
 #[tokio::test]
 async fn a_missing_secret_is_said_and_its_arrival_noticed() {

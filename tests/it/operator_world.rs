@@ -25,6 +25,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Everything of one test.
 pub struct World {
+    /// The cluster.
+    plane: Plane,
     /// The namespace of the test; also the name of its class.
     pub namespace: String,
     /// The token of the account: a canary that must not appear anywhere.
@@ -37,6 +39,51 @@ pub struct World {
     operator: Option<Child>,
     /// Where the operator answers.
     pub probes: String,
+}
+
+/// The control plane of a test.
+pub struct Plane {
+    /// Its administrator.
+    pub admin: PathBuf,
+    /// The operator's user.
+    pub operator: PathBuf,
+    /// Runs it, if it is the test's own; it ends with its input.
+    _runner: Option<Child>,
+}
+
+impl Plane {
+    /// The one that all tests share, our kinds installed.
+    async fn shared() -> Self {
+        cluster::client().await;
+        let admin = cluster::kubeconfig();
+        let operator = std::env::var_os("SEATKEEPER_TEST_OPERATOR_KUBECONFIG");
+        Self { operator: operator.map_or_else(|| admin.clone(), Into::into), admin, _runner: None }
+    }
+
+    /// One of the test's own, nothing installed, that writes where it is into `folder`.
+    pub async fn own(folder: &Path) -> Self {
+        cluster::kubeconfig(); // Says what to do where there is none to build one from.
+        let place = folder.join("plane");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/controlplane/run.sh");
+        let mut command = Command::new(script);
+        command.args(["with", "sh", "-c"]).arg(
+            "printf '%s\\n%s\\n' \"$SEATKEEPER_TEST_KUBECONFIG\" \
+             \"$SEATKEEPER_TEST_OPERATOR_KUBECONFIG\" >\"$0.new\" && mv \"$0.new\" \"$0\" && cat",
+        );
+        command.arg(&place).stdin(Stdio::piped()).stdout(Stdio::null()).kill_on_drop(true);
+        let runner = command.spawn().unwrap();
+        let end = Instant::now() + 2 * PATIENCE;
+        let text = loop {
+            if let Ok(text) = fs::read_to_string(&place) {
+                break text;
+            }
+            assert!(Instant::now() < end, "the control plane did not start");
+            tokio::time::sleep(PAUSE).await;
+        };
+        let mut lines = text.lines().map(PathBuf::from);
+        let (admin, operator) = (lines.next().unwrap(), lines.next().unwrap());
+        Self { admin, operator, _runner: Some(runner) }
+    }
 }
 
 /// What a team of these people looks like; `rest` goes under the Account's spec.
@@ -77,9 +124,12 @@ impl World {
     /// A namespace with the Secret, and the account service with `plans`. The operator is not
     /// started yet.
     pub async fn new(plans: &str) -> Self {
-        let cluster = cluster::client().await;
-        let namespace = cluster::namespace(&cluster).await;
-        let folder = tempfile::tempdir().unwrap();
+        Self::on(Plane::shared().await, tempfile::tempdir().unwrap(), plans).await
+    }
+
+    /// [`World::new`] on a certain control plane.
+    pub async fn on(plane: Plane, folder: TempDir, plans: &str) -> Self {
+        let namespace = format!("test-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
         let token = format!("canary-{namespace}-{}", uuid::Uuid::new_v4().simple());
         let seed = format!(
             "vendorTokens: [{{token: {VENDOR_TOKEN}}}]
@@ -98,6 +148,7 @@ accounts:
         );
         fs::write(folder.path().join("seed.yaml"), seed).unwrap();
         let mut world = Self {
+            plane,
             namespace,
             token,
             folder,
@@ -107,6 +158,7 @@ accounts:
             probes: String::new(),
         };
         world.start_service("127.0.0.1:0").await;
+        world.k(&["create", "namespace", &world.namespace]).await;
         let token = world.token.clone();
         world.secret(&token).await;
         world
@@ -138,8 +190,8 @@ accounts:
     pub async fn start_service(&mut self, listen: &str) {
         let address = self.file("address");
         let _ = fs::remove_file(&address);
-        let mut command = program("server", &self.file("server.log"), "warn");
-        command.args(["--listen", listen, "--data-dir"]).arg(self.file("data"));
+        let mut command = program(&self.file("server.log"), "warn");
+        command.args(["server", "--listen", listen, "--data-dir"]).arg(self.file("data"));
         command.arg("--seed").arg(self.file("seed.yaml"));
         command.arg("--request-log").arg(self.file("requests.jsonl"));
         command.arg("--address-file").arg(&address);
@@ -154,19 +206,30 @@ accounts:
         self.base.trim_start_matches("http://").to_owned()
     }
 
-    /// Starts the operator, for the namespace of this test only.
+    /// Starts the operator, for the namespace of this test only, and waits until it is ready.
     pub async fn start_operator(&mut self, log: &str) {
-        let kubeconfig = std::env::var_os("SEATKEEPER_TEST_OPERATOR_KUBECONFIG")
-            .map_or_else(cluster::kubeconfig, PathBuf::from);
+        self.start_operator_with(log, &[]).await;
+        self.until("the operator is ready", async || self.probe("/readyz").await.0 == 200).await;
+    }
+
+    /// Starts the operator with these arguments before the subcommand.
+    pub async fn start_operator_with(&mut self, log: &str, arguments: &[&str]) {
         let address = self.file("probes");
         let _ = fs::remove_file(&address);
-        let mut command = program("operator", &self.file("operator.log"), log);
-        command.env("KUBECONFIG", kubeconfig);
+        let mut command = program(&self.file("operator.log"), log);
+        command.env("KUBECONFIG", &self.plane.operator).args(arguments).arg("operator");
         command.args(["--listen", "127.0.0.1:0", "--namespace", &self.namespace]);
         command.arg("--address-file").arg(&address);
         self.operator = Some(command.spawn().unwrap());
         self.probes = self.written(&address).await;
-        self.until("the operator is ready", async || self.probe("/readyz").await.0 == 200).await;
+    }
+
+    /// Waits until the operator is dead; `point`: where it was to be killed.
+    pub async fn operator_dies(&mut self, point: &str) {
+        let mut child = self.operator.take().expect("an operator");
+        let ended = tokio::time::timeout(PATIENCE, child.wait()).await;
+        let ended = ended.unwrap_or_else(|_| panic!("{point} was not passed")).unwrap();
+        assert!(!ended.success());
     }
 
     /// Ends the operator as Kubernetes does; true if it ended well.
@@ -201,9 +264,17 @@ accounts:
         said
     }
 
+    /// kubectl as the administrator.
+    fn kubectl_command(&self) -> Command {
+        let mut command = Command::new("kubectl");
+        command.arg("--kubeconfig").arg(&self.plane.admin).args(["--namespace", &self.namespace]);
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
     /// Runs kubectl in the namespace of the test; success and what it said.
     pub async fn kubectl(&self, arguments: &[&str]) -> (bool, String) {
-        let mut command = kubectl(&self.namespace);
+        let mut command = self.kubectl_command();
         let output = command.args(arguments).output().await.expect("kubectl");
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8(said).unwrap())
@@ -218,7 +289,7 @@ accounts:
 
     /// `kubectl apply --server-side`.
     pub async fn apply(&self, manifests: &str) {
-        let mut command = kubectl(&self.namespace);
+        let mut command = self.kubectl_command();
         command.args(["apply", "--server-side", "--force-conflicts", "-f", "-"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("kubectl");
@@ -295,8 +366,15 @@ accounts:
         self.call(&self.token, Method::GET, path, &Value::Null).await
     }
 
-    /// Members but the owner, as `ana:developer:active`, earliest added first.
+    /// Members but the owner, as `ana:developer:active`, by name.
     pub async fn people(&self) -> String {
+        let mut people: Vec<String> = self.people_by_age().await;
+        people.sort();
+        people.join(" ")
+    }
+
+    /// Members but the owner, earliest added first.
+    pub async fn people_by_age(&self) -> Vec<String> {
         let members = self.read("/members").await;
         let mut rows: Vec<Value> = members["items"].as_array().unwrap().clone();
         rows.retain(|row| row["role"] != "owner");
@@ -307,7 +385,7 @@ accounts:
             let name = email.split('@').next().unwrap();
             format!("{name}:{}:{}", word(row, "role"), word(row, "state"))
         });
-        people.collect::<Vec<_>>().join(" ")
+        people.collect()
     }
 
     /// The row of one member.
@@ -434,20 +512,12 @@ fn is_api(request: &Value) -> bool {
     request["route"].as_str().is_some_and(|route| route.starts_with("/v1/"))
 }
 
-/// Our program with a subcommand; what it says goes to a file.
-fn program(subcommand: &str, log: &Path, level: &str) -> Command {
+/// Our program; what it says goes to a file.
+fn program(log: &Path, level: &str) -> Command {
     let said = fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_seatkeeper"));
-    command.args(["--log", level, subcommand]).kill_on_drop(true);
+    command.args(["--log", level]).kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
-    command
-}
-
-/// kubectl as the administrator.
-fn kubectl(namespace: &str) -> Command {
-    let mut command = Command::new("kubectl");
-    command.arg("--kubeconfig").arg(cluster::kubeconfig()).args(["--namespace", namespace]);
-    command.stdin(Stdio::null()).kill_on_drop(true);
     command
 }
 

@@ -61,6 +61,23 @@ accounts:
     seed.yaml:13:5: accounts[1].profile: is not a profile
       hint: the service has catalogue, digitalocean, generic, nitropack, portal
     ");
+    let twice = "\
+accounts:
+  - {name: A, slug: Big Corp, profile: generic, owner: {email: o@example.com}}
+  - {name: B, slug: b, profile: generic, owner: {email: o@example.com}}
+  - {name: C, slug: b, profile: generic, owner: {email: o@example.com}}
+vendorTokens:
+  - token: aaaaaaaaaaaaaaaaaaaa
+  - token: aaaaaaaaaaaaaaaaaaaa
+";
+    insta::assert_snapshot!(problems(twice).await, @r"
+    seed.yaml:2:15: accounts[0].slug: has 1 to 63 characters of a-z, 0-9 and -
+      hint: as in `name: Acme Ltd`, `slug: acme`
+    seed.yaml:4:15: accounts[2].slug: is used twice
+      hint: give each account a slug of its own
+    seed.yaml:7:5: vendorTokens[1]: has a token that is used twice
+      hint: make one token for each use
+    ");
     insta::assert_snapshot!(problems("accounts:\n  - name: Acme\n    slugg: acme\n").await, @r"
     seed.yaml:3:5: accounts[0].slugg: unknown field `slugg`, expected one of `name`, `slug`, `profile`, `owner`, `subscriptions`, `members`, `tokens`
       hint: a seed file has vendorTokens, users and accounts (name, slug, profile, owner, subscriptions, members, tokens)
@@ -93,7 +110,35 @@ async fn a_restart_with_the_same_seed_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_mail_that_was_being_sent_at_a_crash_is_unknown_and_not_repeated() {
+async fn a_crash_while_a_mail_is_written_neither_loses_it_nor_sends_it_twice() {
+    for finished in [false, true] {
+        let service = TestService::start().await;
+        service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
+        let mails = service.mails().await;
+        let spool = service.folder.path().join("spool");
+        let (name, half) = (spool.join(&mails[0].file), format!(".{}.tmp", mails[0].file));
+        let database = service.folder.path().join("seatkeeper.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&database);
+        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        sqlx::query("update outbox set state = 'sending'").execute(&pool).await.unwrap();
+        pool.close().await;
+        if !finished {
+            // Half a mail under its first name, as a kill before the file got its name leaves it.
+            fs::remove_file(&name).unwrap();
+            fs::write(spool.join(half), "From: ").unwrap();
+        }
+        let service = service.restart().await;
+        let after = service.mails().await;
+        assert_eq!(after.len(), 1, "finished: {finished}");
+        assert!(after[0].text.contains("with the role biller"), "the whole mail");
+        let row = service.list("/v1/accounts/acme/invitations").await[0].clone();
+        assert_eq!(row["delivery"], "sent", "finished: {finished}");
+        service.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_was_being_sent_at_a_crash_and_left_no_file_is_unknown_and_not_repeated() {
     let service = TestService::start().await;
     service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
     service.mails().await;
@@ -143,15 +188,22 @@ async fn an_invitation_that_was_revoked_before_its_mail_left_is_not_mailed() {
 }
 
 #[tokio::test]
-async fn a_spool_that_cannot_be_written_is_said_in_the_invitation() {
+async fn mails_wait_while_the_spool_cannot_be_written_and_go_out_once_afterwards() {
     let service = TestService::start().await;
     let spool = service.folder.path().join("spool");
     fs::remove_dir_all(&spool).unwrap();
-    service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
-    service.running().deliver_due().await.unwrap();
+    for email in ["ana@example.com", "bea@example.com"] {
+        service.invite(email, "biller").await.expect(StatusCode::CREATED);
+    }
+    assert_eq!(service.running().deliver_due().await.unwrap(), 0);
+    let rows = service.list("/v1/accounts/acme/invitations").await;
+    assert!(rows.iter().all(|row| row["delivery"] == "queued"), "{rows:?}");
     fs::create_dir(&spool).unwrap();
-    let row = service.list("/v1/accounts/acme/invitations").await[0].clone();
-    assert_eq!(row["delivery"], "failed");
+    let mails = service.mails().await;
+    let to: Vec<_> = mails.iter().map(|mail| mail.to.as_str()).collect();
+    assert_eq!(to, ["ana@example.com", "bea@example.com"]);
+    let rows = service.list("/v1/accounts/acme/invitations").await;
+    assert!(rows.iter().all(|row| row["delivery"] == "sent"), "{rows:?}");
     service.stop().await;
 }
 

@@ -1,17 +1,22 @@
 //! What can be said of one person: the table of states, row by row. Pure.
 
 use crate::api::MembershipState;
-use crate::controller::status::Looked;
 use crate::controller::status::conditions::{Say, Says};
+use crate::controller::status::{Looked, Trouble};
 use crate::domain::identity::EmailAddress;
 use crate::domain::policy::Mode;
-use crate::plan::{Outlook, Rule, State};
+use crate::plan::{Outlook, Rule, State, Stop};
 
 /// What can be said of the declaration of `person`, which is valid.
 pub fn says(looked: &Looked, person: &EmailAddress, outlook: &Outlook) -> Says {
-    let synced = synced(looked, person, outlook);
+    let Looked { plan, mode, refused, .. } = looked;
+    judge(*mode, plan.stop.as_ref(), refused.get(person), outlook)
+}
+
+fn judge(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, outlook: &Outlook) -> Says {
+    let synced = synced(mode, stop, refused, outlook);
     let waits = outlook.state.needs_person() || outlook.rule.is_some_and(Rule::needs_person);
-    let stalls = waits && looked.mode > Mode::Observe && looked.plan.stop.is_none();
+    let stalls = waits && mode > Mode::Observe && stop.is_none();
     let stalled = stalls.then(|| Say { truth: super::conditions::Truth::True, ..synced.clone() });
     Says { accepted: accepted(), synced, stalled }
 }
@@ -21,14 +26,14 @@ pub fn accepted() -> Say {
     Say::yes("Accepted", "valid, and what it names exists")
 }
 
-fn synced(looked: &Looked, person: &EmailAddress, outlook: &Outlook) -> Say {
-    if looked.mode == Mode::Observe {
+fn synced(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, outlook: &Outlook) -> Say {
+    if mode == Mode::Observe {
         return Say::yes(Rule::Observing.reason(), Rule::Observing.message());
     }
-    if let Some(stop) = &looked.plan.stop {
+    if let Some(stop) = stop {
         return Say::unknown(stop.reason(), stop.to_string());
     }
-    if let Some(trouble) = looked.refused.get(person) {
+    if let Some(trouble) = refused {
         return Say::no(trouble.reason, trouble.message.clone());
     }
     let state = outlook.state;
@@ -68,5 +73,92 @@ pub fn state(state: State) -> MembershipState {
         State::Lost => MembershipState::Lost,
         State::OptedOut => MembershipState::OptedOut,
         State::Trimmed => MembershipState::Trimmed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::judge;
+    use crate::controller::status::Trouble;
+    use crate::controller::status::conditions::Truth;
+    use crate::domain::policy::Mode;
+    use crate::plan::{Outlook, Rule, State, Stop};
+
+    fn outlook(state: State, rule: Option<Rule>, role_differs: bool) -> Outlook {
+        Outlook {
+            state,
+            rule,
+            position: (state == State::Queued).then_some(3),
+            member: None,
+            role_seen: None,
+            role_differs,
+            sent_at: None,
+            expires_at: None,
+        }
+    }
+
+    /// `Synced`, its reason, and `stalled` while a person must act.
+    fn check(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, of: &Outlook) -> String {
+        let says = judge(mode, stop, refused, of);
+        let truth = match says.synced.truth {
+            Truth::True => "True",
+            Truth::False => "False",
+            Truth::Unknown => "Unknown",
+        };
+        assert_eq!(says.accepted.truth, Truth::True);
+        assert!(!says.synced.message.contains('@'));
+        let stalled = says.stalled.map_or("", |_| " stalled");
+        format!("{truth} {}{stalled}", says.synced.reason)
+    }
+
+    /// The table of states.
+    #[test]
+    fn every_state_says_what_the_table_says() {
+        let none = None;
+        let rows = [
+            (State::Planned, Some(Rule::MailBudget), false, "False MailBudget"),
+            (State::Planned, Some(Rule::ServiceDisabled), false, "False ServiceDisabled stalled"),
+            (State::Queued, Some(Rule::SeatLimit), false, "False SeatLimitReached stalled"),
+            (State::Sending, none, false, "Unknown Sending"),
+            (State::InDoubt, none, false, "Unknown InDoubt stalled"),
+            (State::Pending, none, false, "True Pending"),
+            (State::Active, none, false, "True Active"),
+            (State::Active, none, true, "False RoleDiffers"),
+            (State::Active, Some(Rule::RemovalBrake), true, "False RemovalHeld stalled"),
+            (State::Active, Some(Rule::NotUnderstood), true, "False NotUnderstood stalled"),
+            (State::Removing, Some(Rule::Settling), false, "False Settling"),
+            (State::Removing, Some(Rule::RemovalBrake), false, "False RemovalHeld stalled"),
+            (State::Expired, none, false, "False Expired stalled"),
+            (State::Failed, none, false, "False Failed stalled"),
+            (State::Lost, none, false, "False Lost stalled"),
+            (State::OptedOut, none, false, "False OptedOut stalled"),
+            (State::Trimmed, Some(Rule::SeatLimit), false, "False SeatLimitReached stalled"),
+        ];
+        for (state, rule, role_differs, said) in rows {
+            let outlook = outlook(state, rule, role_differs);
+            assert_eq!(check(Mode::Manage, None, None, &outlook), said, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn mode_observe_has_nothing_left_to_do_and_a_stop_knows_nothing() {
+        let queued = outlook(State::Queued, Some(Rule::SeatLimit), false);
+        assert_eq!(check(Mode::Observe, None, None, &queued), "True Observing");
+        let stop = Some(&Stop::ClaimedByOther);
+        assert_eq!(check(Mode::Manage, stop, None, &queued), "Unknown ClaimedByOther");
+    }
+
+    #[test]
+    fn what_the_service_refused_is_said() {
+        let trouble = Trouble { reason: "Forbidden", message: "not allowed".into() };
+        let planned = outlook(State::Planned, None, false);
+        assert_eq!(check(Mode::Manage, None, Some(&trouble), &planned), "False Forbidden");
+    }
+
+    #[test]
+    fn a_place_in_the_queue_is_said_with_the_ways_out() {
+        let queued = outlook(State::Queued, Some(Rule::SeatLimit), false);
+        let message = judge(Mode::Manage, None, None, &queued).synced.message;
+        assert!(message.ends_with("; position 3") && message.contains("upgrade"), "{message}");
     }
 }

@@ -96,8 +96,9 @@ pub(crate) async fn patch(
         change.must(Right::Claim)?;
     }
     precondition.check(change.account.version)?;
-    change.must_be_enabled()?;
     if let Some(name) = name {
+        // A claim is taken all the same: removals and revocations need one.
+        change.must_be_enabled()?;
         rename(change, name).await?;
     }
     if let Some(claim) = claim {
@@ -139,7 +140,8 @@ async fn set_claim(change: &mut Change, claim: &Claim) -> Result<(), ApiError> {
     seats::settle(change).await
 }
 
-fn must_be_name(name: &str) -> Result<(), ApiError> {
+/// Refuses what is no name of an account.
+pub(crate) fn must_be_name(name: &str) -> Result<(), ApiError> {
     let long = !(1..=100).contains(&name.chars().count());
     if long || name.chars().any(char::is_control) || name.trim().is_empty() {
         return Err(ApiError::field("/name", "has 1 to 100 printable characters"));
@@ -147,7 +149,8 @@ fn must_be_name(name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn must_be_slug(slug: &str) -> Result<(), ApiError> {
+/// Refuses what is no slug.
+pub(crate) fn must_be_slug(slug: &str) -> Result<(), ApiError> {
     let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if (1..=63).contains(&slug.len()) && slug.bytes().all(known) {
         return Ok(());

@@ -13,6 +13,14 @@ use crate::server::store::{accounts, answers};
 /// How long answers are kept under their idempotency key.
 pub(crate) const RETENTION: SignedDuration = SignedDuration::from_hours(24);
 
+async fn settle(service: &Arc<Service>, account_id: &str) -> Result<(), ApiError> {
+    let mut change = Change::begin(service, account_id, Actor::Service).await?;
+    invitation::expire_overdue(&mut change).await?;
+    subscription::end_periods(&mut change).await?;
+    seats::enforce_due(&mut change).await?;
+    change.commit().await
+}
+
 /// Does everything that is due now; gives the number of accounts that had something.
 pub(crate) async fn run(service: &Arc<Service>) -> Result<usize, ApiError> {
     let now = service.now();
@@ -21,11 +29,11 @@ pub(crate) async fn run(service: &Arc<Service>) -> Result<usize, ApiError> {
     let outdated = answers::any_until(&mut snapshot, now - RETENTION).await?;
     drop(snapshot);
     for id in &due {
-        let mut change = Change::begin(service, id, Actor::Service).await?;
-        invitation::expire_overdue(&mut change).await?;
-        subscription::end_periods(&mut change).await?;
-        seats::enforce_due(&mut change).await?;
-        change.commit().await?;
+        // One account that cannot be settled must not keep the others waiting.
+        if let Err(error) = settle(service, id).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(account.id = id, error, "could not do what is due in an account");
+        }
     }
     if outdated {
         let mut tx = service.store.begin().await?;

@@ -181,7 +181,8 @@ mod tests {
             let message = String::from_utf8(composer.message(&mail).unwrap()).unwrap();
             let (headers, body) = message.split_once("\r\n\r\n").unwrap();
             assert!(!headers.to_lowercase().contains("\nbcc:"), "{headers}");
-            assert!(!body.contains("<script>alert"), "{body}");
+            let html = body.split("text/html").nth(1).unwrap();
+            assert!(!html.contains("<script>alert"), "{html}");
             assert!(headers.contains("To: ana@example.com"), "{headers}");
         }
     }

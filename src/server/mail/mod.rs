@@ -1,7 +1,7 @@
 //! Mails: a row in the outbox becomes a file in the spool folder, once.
 //!
-//! queued → sending → sent. A process that ends in between leaves `sending`, of which nobody knows
-//! whether it went out: it becomes `unknown` and is not repeated.
+//! queued → sending → sent. A process that ends in between leaves `sending`: the next one looks
+//! what became of the file, and what cannot be told is `unknown` and not repeated.
 
 mod compose;
 
@@ -104,8 +104,10 @@ pub(crate) async fn deliver_due(service: &Arc<Service>) -> Result<usize, ApiErro
         let outcome = match write(service, &mail).await {
             Ok(()) => "sent",
             Err(error) => {
-                tracing::error!(mail.id = %mail.id, %error, "could not write a mail");
-                "failed"
+                let outcome = error.outcome();
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(mail.id = mail.id, outcome, error, "could not write a mail");
+                outcome
             }
         };
         let mut tx = service.store.begin().await?;
@@ -113,18 +115,36 @@ pub(crate) async fn deliver_due(service: &Arc<Service>) -> Result<usize, ApiErro
         tx.commit().await?;
         service.metrics.mails.get_or_create(&vec![("outcome", outcome)]).inc();
         sent += usize::from(outcome == "sent");
+        if outcome == "queued" {
+            // What keeps this one back keeps all of them back: the next tick tries again.
+            break;
+        }
     }
     Ok(sent)
 }
 
-/// Says of every mail that was being sent when the process ended that nobody knows.
-pub(crate) async fn give_up_interrupted(service: &Arc<Service>) -> Result<(), ApiError> {
+/// Says what became of every mail that was being sent when the process ended.
+pub(crate) async fn settle_interrupted(service: &Arc<Service>) -> Result<(), ApiError> {
     let mut tx = service.store.begin().await?;
     for mail in outbox::interrupted(&mut tx).await? {
-        note(&mut tx, &mail.id, "sending", "unknown", service.now()).await?;
+        let outcome = left_behind(&service.spool.folder, &mail);
+        note(&mut tx, &mail.id, "sending", outcome, service.now()).await?;
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// The file under its name went out; under its first name it did not. With neither, it may have
+/// been taken away already: nobody knows.
+fn left_behind(folder: &Path, mail: &MailRow) -> &'static str {
+    let name = format!("{}-{}.eml", mail.id, mail.template);
+    if folder.join(&name).exists() {
+        "sent"
+    } else if unfinished(folder, &name).exists() {
+        "queued"
+    } else {
+        "unknown"
+    }
 }
 
 /// Takes the oldest mail that waits and marks it `sending`.
@@ -189,14 +209,36 @@ async fn write(service: &Arc<Service>, row: &MailRow) -> Result<(), MailError> {
     Ok(())
 }
 
+/// Where a mail is written before it gets its name.
+fn unfinished(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!(".{name}.tmp"))
+}
+
 /// Writes the file under another name first, so that nobody reads half a mail.
 fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write as _;
-    let unfinished = folder.join(format!(".{name}.tmp"));
+    let unfinished = unfinished(folder, name);
     let mut file = std::fs::File::create(&unfinished)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&unfinished, folder.join(name))
+}
+
+impl MailError {
+    /// What becomes of the mail. The file gets its name last, so that whatever failed before has
+    /// sent nothing; only a writer that was stopped leaves it open.
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::Store(_) | Self::Spool(_) => "queued",
+            Self::Interrupted => "unknown",
+            Self::Template
+            | Self::Subject
+            | Self::Render(_)
+            | Self::Build(_)
+            | Self::Address(_)
+            | Self::Words(_) => "failed",
+        }
+    }
 }
 
 /// Why a mail was not written.

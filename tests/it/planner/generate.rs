@@ -239,6 +239,7 @@ fn ledger() -> impl Strategy<Value = LedgerView> {
     let hold = prop::option::weighted(0.2, 0..6_u64);
     (spends(), spends(), hold, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
         |(brake, mails, hold, waits, is_new, has_baseline)| LedgerView {
+            fingerprint: None,
             installation: (!is_new).then(|| InstallationId::from("inst_ours")),
             pinned_account: (!is_new).then(|| AccountKey::from("acc_1")),
             brake_spent: brake.into_iter().map(spend).collect(),

@@ -437,6 +437,7 @@ impl LedgerFile {
             wanted.into_iter().map(|(address, at)| (person(&address), time(&at))).collect()
         });
         LedgerView {
+            fingerprint: None,
             installation: (!self.lost).then(|| InstallationId::from(INSTALLATION)),
             pinned_account: (!self.lost).then(|| AccountKey::from(ACCOUNT)),
             people: self.people.iter().map(|line| record(line, now)).collect(),
