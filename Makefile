@@ -5,15 +5,18 @@ SHELL := /usr/bin/env bash
 CARGO ?= cargo
 CONTROLPLANE := tests/controlplane/run.sh
 
-.PHONY: help prepare build demo demo-cluster test check rules crds controlplane bench clean
+.PHONY: help prepare prepare-build build demo demo-cluster test check rules crds controlplane bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 prepare: ## install what a fresh machine lacks (root), or say what to install
-	@tests/prepare.sh
+	@tests/prepare.sh test
 
-build: prepare ## the debug binary
+prepare-build:
+	@tests/prepare.sh build
+
+build: prepare-build ## the debug binary
 	$(CARGO) build --locked
 
 demo: build ## the story by command line: no cluster, no root, from an empty folder
@@ -22,11 +25,11 @@ demo: build ## the story by command line: no cluster, no root, from an empty fol
 demo-cluster: build controlplane ## the story by kubectl and the operator on a real API server
 	@$(CONTROLPLANE) with examples/first-team/demo-cluster.sh target/debug/seatkeeper
 
-test: prepare ## everything that the README promises (first run on a new machine: about 20 minutes)
+test: prepare ## everything that the README promises, on a real control plane
 	$(CARGO) build --locked --tests
 	$(CONTROLPLANE) with $(CARGO) test --locked --no-fail-fast
 
-check: prepare ## format, lints, generated files, who may name whom: the quick half
+check: prepare-build ## format, lints, generated files, who may name whom: the quick half
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) test --locked --test it -- architecture:: crds::
@@ -42,7 +45,7 @@ crds: build ## write crds/ anew from the types
 controlplane: prepare ## build kube-apiserver, etcd and kubectl for the tests, once
 	@tests/controlplane/build.sh >/dev/null
 
-bench: prepare ## time and memory of a plan of up to 100 000 people: reported only
+bench: prepare-build ## time and memory of a plan of up to 100 000 people: reported only
 	$(CARGO) bench --locked --bench plan
 
 clean: ## delete what was built here

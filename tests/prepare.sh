@@ -1,7 +1,15 @@
 #!/usr/bin/env bash
-# Makes sure that the tools the tests run are there. On a Debian-like machine,
-# root gets the missing ones installed; anybody else is told what to install.
+# Makes sure that the tools are there. On a Debian-like machine, root gets the missing ones
+# installed; anybody else is told what to install.
+# Usage: prepare.sh build: what building and the demo by command line need.
+#        prepare.sh test:  that, and what the control plane needs.
 set -euo pipefail
+
+case ${1:-test} in
+  build) tools=(cc cargo curl jq) with_go='' ;;
+  test) tools=(cc make openssl curl jq cargo) with_go=yes ;;
+  *) printf 'usage: %s [build|test]\n' "$0" >&2; exit 2 ;;
+esac
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -18,11 +26,11 @@ say() { printf 'prepare: %s\n' "$*" >&2; }
 find_missing() {
   local tool
   missing=()
-  for tool in cc make openssl curl jq cargo; do
+  for tool in "${tools[@]}"; do
     command -v "$tool" >/dev/null || missing+=("$tool")
   done
   # Refuses a Go that is too old for the go.mod and cannot fetch a newer one by itself.
-  [[ -n ${KUBEBUILDER_ASSETS:-} ]] || (cd "$here/controlplane" && go list -m) &>/dev/null || missing+=(go)
+  [[ -z $with_go || -n ${KUBEBUILDER_ASSETS:-} ]] || (cd "$here/controlplane" && go list -m) &>/dev/null || missing+=(go)
 }
 
 has_package() { # PACKAGE

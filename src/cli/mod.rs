@@ -12,6 +12,7 @@ pub mod secrets;
 pub mod server;
 pub mod session;
 mod signals;
+mod summary;
 
 use std::io::{IsTerminal as _, Write};
 use std::sync::Arc;

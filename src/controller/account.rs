@@ -241,7 +241,8 @@ fn next(name: &Name, round: &Round, finding: &Finding, now: Timestamp) -> Next {
     if let Some(retry) = looked.retry {
         return retry;
     }
-    if !looked.refused.is_empty() || !looked.plan.actions.is_empty() {
+    let may_pass = looked.refused.values().any(|trouble| !trouble.is_final);
+    if may_pass || (looked.refused.is_empty() && !looked.plan.actions.is_empty()) {
         return Next::Backoff;
     }
     // Up to a tenth later, so that accounts that began together do not stay together.

@@ -259,8 +259,10 @@ pub fn retry(error: &BackendError) -> Next {
     }
 }
 
-fn backend_state(error: &BackendError) -> AccountState {
+/// State of an account whose service did not do what was asked.
+pub fn backend_state(error: &BackendError) -> AccountState {
     match error {
+        BackendError::Rejected { .. } => AccountState::Held,
         BackendError::Unauthorized | BackendError::Forbidden { .. } => {
             AccountState::CredentialsRefused
         }
@@ -270,8 +272,7 @@ fn backend_state(error: &BackendError) -> AccountState {
         | BackendError::Failed { .. }
         | BackendError::Unavailable { .. }
         | BackendError::NoSuchAccount
-        | BackendError::Changed { .. }
-        | BackendError::Rejected { .. } => AccountState::Unreachable,
+        | BackendError::Changed { .. } => AccountState::Unreachable,
     }
 }
 

@@ -25,7 +25,7 @@ if [[ -n ${KUBEBUILDER_ASSETS:-} ]]; then
 fi
 
 key=$(cd "$here" && sha256sum go.mod go.sum main.go build.sh | sha256sum | cut -c1-16)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/seatkeeper/controlplane
+cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/seatkeeper/controlplane
 assets=$cache/$key
 
 if [[ ! -d $assets ]]; then

@@ -216,7 +216,7 @@ async fn killed_between_two_waves_everyone_gets_exactly_one_mail() {
 
 // rule: OP-07
 #[tokio::test]
-async fn killed_in_a_run_of_removals_the_rest_runs_and_the_brake_is_paid_once() {
+async fn killed_in_a_run_of_removals_the_rest_runs_or_waits_for_approval_and_is_paid_once() {
     let members = ["ana", "bo", "cyd", "dan", "eve", "fay"];
     let (cases, seed) = Cases::new(3, "scale", &members);
     let service = service_now(&seed).await;

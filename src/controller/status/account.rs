@@ -81,11 +81,8 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         return (AccountState::Observing, Say::yes(Rule::Observing.reason(), message), false);
     }
     if let Some(trouble) = stopped.as_ref().or_else(|| refused.values().next()) {
-        let state = match trouble.reason {
-            "CredentialsRefused" => AccountState::CredentialsRefused,
-            _ => AccountState::Unreachable,
-        };
-        return (state, Say::no(trouble.reason, trouble.message.clone()), false);
+        let say = Say::no(trouble.reason, trouble.message.clone());
+        return (trouble.state, say, trouble.is_final);
     }
     if let Some(rule) = gravest(plan) {
         let message = explain(account, plan, rule);

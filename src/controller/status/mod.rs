@@ -10,9 +10,10 @@ mod write;
 
 use std::collections::BTreeMap;
 
+use crate::api::AccountState;
 use crate::apply::Outcome;
-use crate::backend::BackendError;
-use crate::controller::error::ReconcileError;
+use crate::backend::{BackendError, Retry};
+use crate::controller::error::{ReconcileError, backend_state};
 use crate::controller::queue::Next;
 use crate::controller::release::Verdict;
 use crate::domain::desired::DesiredMember;
@@ -49,11 +50,20 @@ pub struct Trouble {
     pub reason: &'static str,
     /// For people.
     pub message: String,
+    /// What it makes of the account.
+    pub state: AccountState,
+    /// Trying again changes nothing: a person must act.
+    pub is_final: bool,
 }
 
 impl From<&BackendError> for Trouble {
     fn from(error: &BackendError) -> Self {
-        Self { reason: error.reason(), message: error.to_string() }
+        Self {
+            reason: error.reason(),
+            message: format!("{error}; {}", error.hint()),
+            state: backend_state(error),
+            is_final: error.retry() == Retry::OnChange,
+        }
     }
 }
 
@@ -80,13 +90,18 @@ impl Finding {
     pub fn looked(&self) -> Result<&Looked, Trouble> {
         match self {
             Self::Looked(looked) => match &looked.plan.stop {
-                Some(stop @ Stop::ReadUntrusted(_)) => {
-                    Err(Trouble { reason: stop.reason(), message: stop.to_string() })
-                }
+                Some(stop @ Stop::ReadUntrusted(_)) => Err(Trouble {
+                    reason: stop.reason(),
+                    message: stop.to_string(),
+                    state: AccountState::ReadUntrusted,
+                    is_final: false,
+                }),
                 Some(Stop::Suspended | Stop::ClaimedByOther) | None => Ok(looked),
             },
             Self::Failed(error) => {
-                Err(Trouble { reason: error.reason(), message: error.to_string() })
+                let state = error.state().unwrap_or(AccountState::Unreachable);
+                let (message, is_final) = (error.to_string(), error.needs_person());
+                Err(Trouble { reason: error.reason(), message, state, is_final })
             }
         }
     }

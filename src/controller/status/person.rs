@@ -15,7 +15,9 @@ pub fn says(looked: &Looked, person: &EmailAddress, outlook: &Outlook) -> Says {
 
 fn judge(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, outlook: &Outlook) -> Says {
     let synced = synced(mode, stop, refused, outlook);
-    let waits = outlook.state.needs_person() || outlook.rule.is_some_and(Rule::needs_person);
+    let waits = outlook.state.needs_person()
+        || outlook.rule.is_some_and(Rule::needs_person)
+        || refused.is_some_and(|trouble| trouble.is_final);
     let stalls = waits && mode > Mode::Observe && stop.is_none();
     let stalled = stalls.then(|| Say { truth: super::conditions::Truth::True, ..synced.clone() });
     Says { accepted: accepted(), synced, stalled }
@@ -79,6 +81,7 @@ pub fn state(state: State) -> MembershipState {
 #[cfg(test)]
 mod tests {
     use super::judge;
+    use crate::backend::BackendError;
     use crate::controller::status::Trouble;
     use crate::controller::status::conditions::Truth;
     use crate::domain::policy::Mode;
@@ -150,9 +153,15 @@ mod tests {
 
     #[test]
     fn what_the_service_refused_is_said() {
-        let trouble = Trouble { reason: "Forbidden", message: "not allowed".into() };
         let planned = outlook(State::Planned, None, false);
-        assert_eq!(check(Mode::Manage, None, Some(&trouble), &planned), "False Forbidden");
+        for (error, said) in [
+            (BackendError::Forbidden { code: "no".into() }, "False Forbidden stalled"),
+            (BackendError::Rejected { code: "no".into() }, "False BackendRejected stalled"),
+            (BackendError::Failed { status: 500 }, "False BackendFailed"),
+        ] {
+            let trouble = Trouble::from(&error);
+            assert_eq!(check(Mode::Manage, None, Some(&trouble), &planned), said);
+        }
     }
 
     #[test]

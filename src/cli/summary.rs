@@ -1,0 +1,79 @@
+//! The blast radius of a plan in one line: people, mails, waves, seats.
+
+use std::fmt::Write as _;
+
+use crate::cli::render::{limit, many, nothing};
+use crate::ledger::WAVE_SENDS_MAX;
+use crate::plan::Plan;
+use crate::plan::action::Action;
+use crate::profile::{Notice, Profile};
+
+/// The blast radius in one line:
+/// `+ 3 invitations (3 mails, in 1 wave), ~ 1 role change (1 mail), - 2 removals (2 mails); seats 0 → 3 of 3; 1 queued`.
+///
+/// Mails are counted as `profile` sends them.
+#[must_use]
+pub fn summary(plan: &Plan, profile: &Profile) -> String {
+    let parts = parts(plan, profile);
+    let parts = if parts.is_empty() { nothing(plan).to_owned() } else { parts.join(", ") };
+    let seats = plan.seats;
+    let (before, after, limit) = (seats.before, seats.after, limit(seats.limit));
+    let mut line = format!("{parts}; seats {before} → {after} of {limit}");
+    if seats.queued > 0 {
+        let _ = write!(line, "; {} queued", seats.queued);
+    }
+    if let Some(hold) = &plan.hold {
+        let _ = write!(line, "; {} held", hold.removals + hold.changes);
+    }
+    line
+}
+
+/// Invitations, reinstatements, role changes and removals, each with its mails.
+fn parts(plan: &Plan, profile: &Profile) -> Vec<String> {
+    let (mut invitations, mut back) = (Tally::default(), Tally::default());
+    let (mut changes, mut removals) = (Tally::default(), Tally::default());
+    for action in &plan.actions {
+        let tally = match action {
+            Action::Invite { .. } => &mut invitations,
+            Action::Reinstate { .. } => &mut back,
+            Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => &mut changes,
+            Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. } => {
+                &mut removals
+            }
+        };
+        tally.people += 1;
+        tally.mails += usize::from(mails(action, profile));
+    }
+    let waves = many(invitations.people.div_ceil(WAVE_SENDS_MAX), "wave");
+    [
+        ("+", invitations, "invitation", format!(", in {waves}")),
+        ("+", back, "reinstatement", String::new()),
+        ("~", changes, "role change", String::new()),
+        ("-", removals, "removal", String::new()),
+    ]
+    .into_iter()
+    .filter(|(_, tally, _, _)| tally.people > 0)
+    .map(|(sign, Tally { people, mails }, noun, more)| {
+        format!("{sign} {} ({}{more})", many(people, noun), many(mails, "mail"))
+    })
+    .collect()
+}
+
+/// People that something happens to, and those of them that get a mail of it.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    people: usize,
+    mails: usize,
+}
+
+/// True if the person gets a mail.
+fn mails(action: &Action, profile: &Profile) -> bool {
+    match action {
+        Action::Invite { .. } => true,
+        Action::ChangeInvitedRole { .. } | Action::RevokeInvitation { .. } => false,
+        Action::ChangeRole { .. } => profile.tells_person(Notice::RoleChanged),
+        Action::Reinstate { .. } => profile.tells_person(Notice::Reinstated),
+        Action::Trim { .. } => profile.tells_person(Notice::Trimmed),
+        Action::Remove { .. } => profile.tells_person(Notice::Removed),
+    }
+}
