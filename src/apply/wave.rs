@@ -148,6 +148,9 @@ pub(super) async fn send(
             Known::NotSent => {
                 ledger.close_send(person);
                 progress.unsent(person);
+                if !send.repeated {
+                    ledger.refund_mail();
+                }
             }
             Known::No => {}
         }

@@ -238,6 +238,14 @@ impl Ledger {
         }
     }
 
+    /// A mail of the wave that was just opened was not sent: it does not count.
+    pub(crate) fn refund_mail(&mut self) {
+        let Some(spend) = self.head.as_mut().and_then(|head| head.mails_sent.last_mut()) else {
+            return;
+        };
+        spend.count = spend.count.saturating_sub(1);
+    }
+
     /// Nothing was sent to a person that had a place in a wave: they are as they were before.
     pub(crate) fn unplace(&mut self, person: &EmailAddress) {
         let Some(hash) = self.hash(person) else { return };

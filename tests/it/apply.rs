@@ -510,6 +510,41 @@ async fn nobody_is_invited_to_a_seat_that_was_not_freed() {
 }
 
 #[tokio::test]
+async fn a_removal_that_failed_keeps_nobody_out_while_seats_are_free() {
+    let (world, next) = exchange().await;
+    world.service.change(|observed| observed.account.seats.limit = SeatLimit::Seats(5));
+    world.service.trouble(&people(1)[0], Trouble::Says(refused));
+    let report = world.run_through(&next).await;
+    assert_eq!(
+        outcomes(&report),
+        ["Remove p0@example.com: Refused BackendRejected", "Invite p4@example.com: Done"]
+    );
+    assert_eq!(world.service.observed().account.seats.used, 5);
+}
+
+async fn loaded(world: &World) -> Ledger {
+    Ledger::load(Box::new(world.store.clone()), &"acme".into()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_refused_invitation_does_not_use_up_the_mails_of_the_hour() {
+    let world = World::new();
+    let declared = declare(&people(1));
+    world.service.trouble(&people(1)[0], Trouble::Says(refused));
+    for _ in 0..3 {
+        world.run_through(&declared).await;
+    }
+    let mut ledger = loaded(&world).await;
+    let view = ledger.view(declared.people.keys(), &world.service.observed(), world.now());
+    assert_eq!(view.mails_sent.iter().map(|spend| spend.count).sum::<u32>(), 0);
+    world.service.heal();
+    world.run_through(&declared).await;
+    let view =
+        loaded(&world).await.view(declared.people.keys(), &world.service.observed(), world.now());
+    assert_eq!(view.mails_sent.iter().map(|spend| spend.count).sum::<u32>(), 1);
+}
+
+#[tokio::test]
 async fn a_removal_killed_at_any_point_ends_and_is_never_taken_for_a_leave() {
     let (world, next) = exchange().await;
     world.kill.arm(0);

@@ -419,3 +419,18 @@ async fn who_was_not_declared_here_is_left_alone_unless_the_mode_is_exclusive() 
     assert!(said.out.ends_with(end), "{}", said.out);
     assert_eq!((story.service.people().await.as_str(), pending().await.len()), ("", 0));
 }
+
+#[tokio::test]
+async fn mode_observe_says_what_would_be_done_and_writes_nothing_anywhere() {
+    let story = Story::new().await;
+    story.desk.replace("git/account.yaml", "mode: Manage", "mode: Observe");
+    for command in ["plan", "apply", "status"] {
+        let said = story.desk.exits(0, &[command]).await;
+        assert!(said.out.contains("ana@example.com"), "{command}: {}", said.out);
+        assert!(said.out.contains("Observing"), "{command}: {}", said.out);
+    }
+    assert_eq!(story.writes(), 0);
+    assert_eq!(story.desk.ledger(), "-");
+    assert_eq!(story.service.mails().await.len(), 0);
+    story.service.stop().await;
+}

@@ -97,21 +97,24 @@ impl Spool {
 }
 
 /// Sends everything that is queued; gives how many mails went out.
+///
+/// A mail is written under its first name, marked `sending`, and then gets its name: wherever a
+/// process ends in between, the next one can tell whether it went out.
 pub(crate) async fn deliver_due(service: &Arc<Service>) -> Result<usize, ApiError> {
     let _one_at_a_time = service.spool.delivering.lock().await;
     let mut sent = 0;
-    while let Some(mail) = claim(service).await? {
-        let outcome = match write(service, &mail).await {
-            Ok(()) => "sent",
-            Err(error) => {
-                let outcome = error.outcome();
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(mail.id = mail.id, outcome, error, "could not write a mail");
-                outcome
+    while let Some(mail) = next(service).await? {
+        let (from, outcome) = match prepare(service, &mail).await {
+            Ok(name) => {
+                if !claim(service, &mail).await? {
+                    continue;
+                }
+                ("sending", finish(service, &mail, name).await)
             }
+            Err(error) => ("queued", failed(&mail, &error)),
         };
         let mut tx = service.store.begin().await?;
-        note(&mut tx, &mail.id, "sending", outcome, service.now()).await?;
+        note(&mut tx, &mail.id, from, outcome, service.now()).await?;
         tx.commit().await?;
         service.metrics.mails.get_or_create(&vec![("outcome", outcome)]).inc();
         sent += usize::from(outcome == "sent");
@@ -121,6 +124,14 @@ pub(crate) async fn deliver_due(service: &Arc<Service>) -> Result<usize, ApiErro
         }
     }
     Ok(sent)
+}
+
+/// What becomes of a mail that could not be written.
+fn failed(mail: &MailRow, error: &MailError) -> &'static str {
+    let outcome = error.outcome();
+    let error = error as &dyn std::error::Error;
+    tracing::error!(mail.id = mail.id, outcome, error, "could not write a mail");
+    outcome
 }
 
 /// Says what became of every mail that was being sent when the process ended.
@@ -147,26 +158,30 @@ fn left_behind(folder: &Path, mail: &MailRow) -> &'static str {
     }
 }
 
-/// Takes the oldest mail that waits and marks it `sending`.
-async fn claim(service: &Arc<Service>) -> Result<Option<MailRow>, ApiError> {
+/// The oldest mail that waits and is still wanted.
+async fn next(service: &Arc<Service>) -> Result<Option<MailRow>, ApiError> {
     loop {
-        // Look before locking: most of the time nothing waits.
         let mut snapshot = service.store.snapshot().await?;
-        if outbox::oldest_queued(&mut snapshot).await?.is_none() {
-            return Ok(None);
-        }
+        let Some(mail) = outbox::oldest_queued(&mut snapshot).await? else { return Ok(None) };
+        let wanted = is_wanted(&mut snapshot, &mail, service.now()).await?;
         drop(snapshot);
-        let now = service.now();
-        let mut tx = service.store.begin().await?;
-        let Some(mail) = outbox::oldest_queued(&mut tx).await? else { return Ok(None) };
-        let wanted = is_wanted(&mut tx, &mail, now).await?;
-        let next = if wanted { "sending" } else { "dropped" };
-        outbox::advance(&mut tx, &mail.id, "queued", next, now).await?;
-        tx.commit().await?;
         if wanted {
             return Ok(Some(mail));
         }
+        let mut tx = service.store.begin().await?;
+        outbox::advance(&mut tx, &mail.id, "queued", "dropped", service.now()).await?;
+        tx.commit().await?;
     }
+}
+
+/// Marks a mail `sending`; false if it is not wanted any more.
+async fn claim(service: &Arc<Service>, mail: &MailRow) -> Result<bool, ApiError> {
+    let now = service.now();
+    let mut tx = service.store.begin().await?;
+    let wanted = is_wanted(&mut tx, mail, now).await?
+        && outbox::advance(&mut tx, &mail.id, "queued", "sending", now).await?;
+    tx.commit().await?;
+    Ok(wanted)
 }
 
 /// An invitation that was revoked before its mail left is not sent any more.
@@ -197,16 +212,30 @@ async fn note(
     Ok(())
 }
 
-async fn write(service: &Arc<Service>, row: &MailRow) -> Result<(), MailError> {
+/// Writes a mail under its first name; gives the name that makes it go out.
+async fn prepare(service: &Arc<Service>, row: &MailRow) -> Result<String, MailError> {
     let template = Template::parse(&row.template).ok_or(MailError::Template)?;
     let mail = compose::mail(service, row, template).await?;
     let bytes = service.composer.message(&mail)?;
-    let folder = service.spool.folder.clone();
     let name = format!("{}-{}.eml", row.id, template.name());
-    tokio::task::spawn_blocking(move || write_whole(&folder, &name, &bytes))
+    let path = unfinished(&service.spool.folder, &name);
+    tokio::task::spawn_blocking(move || write_whole(&path, &bytes))
         .await
         .map_err(|_| MailError::Interrupted)??;
-    Ok(())
+    Ok(name)
+}
+
+/// Gives a mail that is written its name: from then on it is out.
+async fn finish(service: &Arc<Service>, mail: &MailRow, name: String) -> &'static str {
+    let folder = service.spool.folder.clone();
+    let renamed = tokio::task::spawn_blocking(move || {
+        std::fs::rename(unfinished(&folder, &name), folder.join(&name))
+    });
+    match renamed.await {
+        Ok(Ok(())) => "sent",
+        Ok(Err(error)) => failed(mail, &MailError::Spool(error)),
+        Err(_) => failed(mail, &MailError::Interrupted),
+    }
 }
 
 /// Where a mail is written before it gets its name.
@@ -214,14 +243,11 @@ fn unfinished(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!(".{name}.tmp"))
 }
 
-/// Writes the file under another name first, so that nobody reads half a mail.
-fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write as _;
-    let unfinished = unfinished(folder, name);
-    let mut file = std::fs::File::create(&unfinished)?;
+    let mut file = std::fs::File::create(path)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&unfinished, folder.join(name))
+    file.sync_all()
 }
 
 impl MailError {
