@@ -87,6 +87,9 @@ pub struct Job<'a> {
     pub on_done: &'a (dyn Fn(&Action, &Outcome) + Send + Sync),
 }
 
+/// Sends at one time, for operator and command line alike.
+pub const IN_FLIGHT: usize = 12;
+
 /// How plans are run.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {

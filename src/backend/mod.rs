@@ -79,6 +79,16 @@ pub struct Guarantees {
     pub rules: ServiceRules,
 }
 
+impl Guarantees {
+    /// How long a key may be repeated: what the service remembers, less an hour for clocks that
+    /// differ and calls that linger. Zero: it does not deduplicate.
+    #[must_use]
+    pub fn repeatable_for(&self) -> Duration {
+        const MARGIN: Duration = Duration::from_secs(3600);
+        self.key_retention.checked_sub(MARGIN).unwrap_or(self.key_retention / 2)
+    }
+}
+
 /// The rules of an account as the service says them, for comparison by meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceRules {

@@ -1,12 +1,11 @@
 //! `seatkeeper apply`: the plan's lines again, each as it is done.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use serde_json::json;
 
-use crate::apply::{Context, Look, Outcome, Ran, RunError, Subject, run};
+use crate::apply::{Context, IN_FLIGHT, Look, Outcome, Ran, RunError, Subject, run};
 use crate::backend::{Guarantees, Retry};
 use crate::cli::args::{ApplyArgs, Output};
 use crate::cli::plan::print_json;
@@ -14,10 +13,6 @@ use crate::cli::session::{LedgerAccess, Session, exit_of_rest, open, with_hint};
 use crate::cli::{Exit, Io, render};
 use crate::plan::action::Action;
 
-/// Sends at one time.
-const IN_FLIGHT: usize = 12;
-/// A key is not repeated in the last hour of the service's memory of it.
-const RETENTION_MARGIN: Duration = Duration::from_secs(3600);
 /// Looks of one run: the account may change while we work.
 const ROUNDS: usize = 3;
 /// Progress is shown from this many actions on, and after each as many.
@@ -68,7 +63,7 @@ async fn run_once(
         now: &*io.now,
         fingerprint,
         in_flight: IN_FLIGHT,
-        retention: guarantees.key_retention.saturating_sub(RETENTION_MARGIN),
+        retention: guarantees.repeatable_for(),
         claims: guarantees.claims,
         brake_window: policy.removals.window,
     };

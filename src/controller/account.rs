@@ -29,8 +29,6 @@ use crate::profile::Profile;
 
 /// Longest reconcile; what is cut goes on from where it was.
 const DEADLINE: Duration = Duration::from_secs(300);
-/// Invitations that are sent at one time.
-const IN_FLIGHT: usize = 12;
 /// Nothing is looked at again sooner, unless something changes.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
@@ -161,7 +159,7 @@ impl Bench<'_> {
         let context = apply::Context {
             now: &*self.ctx.now,
             fingerprint: &self.ctx.fingerprint,
-            in_flight: IN_FLIGHT,
+            in_flight: apply::IN_FLIGHT,
             retention: self.session.retention(),
             claims: self.session.claims(),
             brake_window: policy.removals.window,

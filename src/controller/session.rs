@@ -22,10 +22,6 @@ use crate::domain::observed::{Claim, Observed};
 use crate::plan::action::Action;
 use crate::profile::Profile;
 
-/// Keys are not repeated in the last part of the time that the service remembers them: clocks
-/// differ, and a call takes its time.
-const RETENTION_MARGIN: Duration = Duration::from_secs(3600);
-
 /// The client of one account's service.
 pub struct Session {
     backend: Counted,
@@ -103,8 +99,7 @@ impl Session {
 
     /// How long a key may be repeated.
     pub fn retention(&self) -> Duration {
-        let remembered = self.guarantees.as_ref().map_or(Duration::ZERO, |g| g.key_retention);
-        remembered.checked_sub(RETENTION_MARGIN).unwrap_or(remembered / 2)
+        self.guarantees.as_ref().map_or(Duration::ZERO, Guarantees::repeatable_for)
     }
 
     /// Whether the service can hold a claim.

@@ -123,8 +123,7 @@ pub enum Direction {
     Lower,
 }
 
-/// Place in the order of a run: owners first (OP-05), then what frees a seat, then what takes one
-/// (OP-03). Between [`Phase::RevokeInvitation`] and [`Phase::ChangeRole`] nothing takes a seat.
+/// Place in the order of a run: what frees a seat goes before what takes one (OP-03). Between [`Phase::RevokeInvitation`] and [`Phase::ChangeRole`] nothing takes a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// [`Action::RevokeInvitation`]

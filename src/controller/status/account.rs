@@ -186,6 +186,8 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
                 held.mails += 1;
             }
             Action::Reinstate { .. } => held.additions += 1,
+            // Beside a digest stands what it covers and nothing else.
+            _ if plan.hold.is_some() && *rule != Rule::RemovalBrake => {}
             Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => held.changes += 1,
             Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. } => {
                 held.removals += 1;
