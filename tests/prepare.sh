@@ -18,7 +18,7 @@ declare -A packages=(
 )
 declare -A hints=(
   [cargo]='install rustup and have its cargo in PATH'
-  [go]='install Go 1.25 or newer and have it in PATH, or set KUBEBUILDER_ASSETS'
+  [go]='install Go 1.21 or newer (it fetches a newer one itself) and have it in PATH, or set KUBEBUILDER_ASSETS'
 )
 
 say() { printf 'prepare: %s\n' "$*" >&2; }

@@ -13,7 +13,7 @@ use crate::apply::{
 use crate::backend::{BackendError, Executed};
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RequestKey;
-use crate::domain::observed::{Claim, Observed};
+use crate::domain::observed::{Claim, MemberState, Observed};
 use crate::failpoint::hit;
 use crate::ledger::{Ledger, Writes};
 use crate::plan::action::{Action, Direction};
@@ -224,6 +224,12 @@ impl<'a> Progress<'a> {
         }
     }
 
+    /// True if the person has a seat that the action was to free.
+    fn uses_seat(&self, action: &Action) -> bool {
+        let member = self.after.members.get(action.person());
+        member.is_none_or(|member| member.state != MemberState::Trimmed)
+    }
+
     /// True if what the plan lets in no longer fits, because of seats that were not freed.
     fn lacks_seats(&self) -> bool {
         let seats = self.job.plan.seats;
@@ -259,7 +265,7 @@ impl<'a> Progress<'a> {
     fn failed(&mut self, action: &Action) {
         match action {
             Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. } => {
-                self.not_freed += 1;
+                self.not_freed += u32::from(self.uses_seat(action));
             }
             Action::ChangeRole { to, direction: Direction::Raise, .. } => {
                 self.owner_not_raised |= self.job.profile.is_owner(to);

@@ -162,6 +162,10 @@ pub enum BackendError {
     },
 }
 
+/// Refusals that only say that the account is fuller, or otherwise other, than when we looked.
+const PASSING: &[&str] =
+    &["role-holders", "seat-limit-reached", "service-disabled", "trimmed-members-wait"];
+
 /// When another try can succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
@@ -183,6 +187,8 @@ impl BackendError {
             Self::Unreachable(_) | Self::Failed { .. } | Self::Malformed { .. } => Retry::Backoff,
             Self::RateLimited { wait } | Self::Unavailable { wait } => Retry::After(*wait),
             Self::Changed { .. } => Retry::LookAgain,
+            // Somebody was faster than our plan: the next look plans around it.
+            Self::Rejected { code } if PASSING.contains(&code.as_str()) => Retry::LookAgain,
             Self::Unauthorized
             | Self::Forbidden { .. }
             | Self::NoSuchAccount

@@ -58,6 +58,8 @@ async fn client() -> anyhow::Result<Client> {
 async fn fingerprint(client: &Client) -> anyhow::Result<String> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let namespace = namespaces.get("kube-system").await;
-    let namespace = namespace.context("could not read the namespace kube-system of the cluster")?;
+    let namespace = namespace.context(
+        "could not read the namespace kube-system of the cluster\n  hint: allow `get` on it; its UID tells one cluster from another",
+    )?;
     namespace.metadata.uid.context("the namespace kube-system has no UID")
 }

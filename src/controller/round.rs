@@ -72,7 +72,10 @@ impl Round {
         let frozen = unreadable.frozen.into_iter();
         desired.frozen.extend(frozen.filter(|person| !desired.people.contains_key(person)));
         if let Some(policy) = policy.as_mut().filter(|_| self.torn_down) {
-            policy.mode = Mode::Observe;
+            // Who is not declared any more is let go, so that definitions made anew find nobody
+            // to remove; and nobody is invited to what is going away.
+            policy.mode = policy.mode.min(Mode::Invite);
+            policy.invitations_per_hour = Some(0);
         }
     }
 

@@ -220,6 +220,10 @@ fn end(draft: &mut Draft<'_>, person: &EmailAddress, mut record: PersonRecord, c
         Some(role) if !may_touch(draft, role) => Some(Rule::ProtectedRole),
         Some(_) => None,
     };
+    if rule == Some(Rule::NotRemovable) && cause == EndCause::NotDeclared {
+        // Left as they are and said once (OP-08): from now on not ours.
+        (record.owned, record.paid) = (false, None);
+    }
     draft.people.insert(person.clone(), outlook);
     draft.records.insert(person.clone(), record);
     match rule {

@@ -84,4 +84,11 @@ async fn deleting_the_definitions_removes_nobody() {
     world.looks_again(2).await;
     assert_eq!(world.people().await, "bo:developer:active");
     assert_eq!(world.writes(), writes, "something was taken away");
+
+    for (_, crd) in api::crds() {
+        world.apply(&serde_json::to_string(&crd).unwrap()).await;
+    }
+    world.looks_again(3).await;
+    assert_eq!(world.people().await, "bo:developer:active", "definitions made anew");
+    assert_eq!(world.writes(), writes, "something was taken away later");
 }

@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 use crate::api::{Account, AccountState, AccountStatus, Held, HeldByRule, Seats, SubscriptionSeen};
 use crate::controller::error::ReconcileError;
 use crate::controller::status::conditions::{Say, Says, Truth, time};
-use crate::controller::status::{Finding, Looked, Picture, clip, number, person};
+use crate::controller::status::{Finding, Looked, Picture, Trouble, clip, number, person};
 use crate::domain::identity::EmailAddress;
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
@@ -80,7 +80,7 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         let message = format!("{} changes would be made", plan.held.len());
         return (AccountState::Observing, Say::yes(Rule::Observing.reason(), message), false);
     }
-    if let Some(trouble) = stopped.as_ref().or_else(|| refused.values().next()) {
+    if let Some(trouble) = stopped.as_ref().or_else(|| gravest_refusal(refused)) {
         let say = Say::no(trouble.reason, trouble.message.clone());
         return (trouble.state, say, trouble.is_final);
     }
@@ -103,6 +103,11 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         return (AccountState::Synced, Say::no("Planned", message), false);
     }
     (AccountState::Synced, Say::yes("Synced", "the account matches what is declared"), false)
+}
+
+/// What the service refused: for good, if anything was.
+fn gravest_refusal(refused: &BTreeMap<EmailAddress, Trouble>) -> Option<&Trouble> {
+    refused.values().find(|trouble| trouble.is_final).or_else(|| refused.values().next())
 }
 
 /// The rule that most needs a person among those that hold something back.

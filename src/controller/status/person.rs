@@ -157,6 +157,7 @@ mod tests {
         for (error, said) in [
             (BackendError::Forbidden { code: "no".into() }, "False Forbidden stalled"),
             (BackendError::Rejected { code: "no".into() }, "False BackendRejected stalled"),
+            (BackendError::Rejected { code: "seat-limit-reached".into() }, "False BackendRejected"),
             (BackendError::Failed { status: 500 }, "False BackendFailed"),
         ] {
             let trouble = Trouble::from(&error);

@@ -107,9 +107,16 @@ pub(crate) async fn deliver_due(service: &Arc<Service>) -> Result<usize, ApiErro
         let (from, outcome) = match prepare(service, &mail).await {
             Ok(name) => {
                 if !claim(service, &mail).await? {
+                    // Only litter if it stays: nothing reads a first name.
+                    let _ = std::fs::remove_file(unfinished(&service.spool.folder, &name));
                     continue;
                 }
                 ("sending", finish(service, &mail, name).await)
+            }
+            // Nothing went out: only the first name was written.
+            Err(error @ MailError::Interrupted) => {
+                failed(&mail, &error);
+                ("queued", "queued")
             }
             Err(error) => ("queued", failed(&mail, &error)),
         };
