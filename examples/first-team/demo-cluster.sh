@@ -155,4 +155,4 @@ kubectl delete namespace web --timeout=60s >/dev/null
 kubectl delete accountclass nitropack >/dev/null
 expect "active members after the namespace is gone" "$active" "$(active)"
 
-printf '\nThe story is told. Mails sent: %s\n' "$(find "$WORK/data/spool" -name '*.eml' | sed 's/.*-\([a-z][a-z-]*\)\.eml/\1/' | sort | uniq -c | awk '{printf "%s%s %s", sep, $1, $2; sep=", "}')"
+printf '\nThe story is told. Mails sent: %s\n' "$(mails_by_kind)"

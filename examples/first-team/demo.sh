@@ -101,4 +101,4 @@ members | sed 's/^/   | /'
 expect "active members" 1 "$(active)"
 expect "pending invitations" 0 "$(api GET /seats | jq .breakdown.pending)"
 
-printf '\nThe story is told. Mails sent: %s\n' "$(find "$WORK/data/spool" -name '*.eml' | sed 's/.*-\([a-z][a-z-]*\)\.eml/\1/' | sort | uniq -c | awk '{printf "%s%s %s", sep, $1, $2; sep=", "}')"
+printf '\nThe story is told. Mails sent: %s\n' "$(mails_by_kind)"

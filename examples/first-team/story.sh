@@ -87,6 +87,11 @@ mails() {
     count_mails "$1"
 }
 count_mails() { find "$WORK/data/spool" -name "*$1*.eml" 2>/dev/null | wc -l; }
+# How many mails of each kind went out; a file is named ID-KIND.eml.
+mails_by_kind() {
+    find "$WORK/data/spool" -name '*.eml' -exec basename {} .eml \; | sed 's/^[^-]*-//' \
+        | sort | uniq -c | awk '{ printf "%s%s %s", sep, $1, $2; sep = ", " }'
+}
 members() { api GET "/members?page_size=1000" | jq -r '.items[] | select(.role != "owner") | "\(.email) \(.role) \(.state)"' | sort; }
 member() { api GET "/members?page_size=1000" | jq -c --arg email "$1" '.items[] | select(.email == $email)'; }
 active() { members | grep -c ' active$' || true; }
