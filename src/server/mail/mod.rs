@@ -105,20 +105,13 @@ pub(crate) async fn deliver_due(service: &Arc<Service>) -> Result<usize, ApiErro
     let mut sent = 0;
     while let Some(mail) = next(service).await? {
         let (from, outcome) = match prepare(service, &mail).await {
-            Ok(name) => {
-                if !claim(service, &mail).await? {
-                    // Only litter if it stays: nothing reads a first name.
-                    let _ = std::fs::remove_file(unfinished(&service.spool.folder, &name));
-                    continue;
-                }
-                ("sending", finish(service, &mail, name).await)
+            Ok(()) if claim(service, &mail).await? => ("sending", finish(service, &mail).await),
+            Ok(()) => {
+                // Only litter if it stays: nothing reads a first name.
+                let _ = std::fs::remove_file(unfinished(&service.spool.folder, &file_name(&mail)));
+                continue;
             }
-            // Nothing went out: only the first name was written.
-            Err(error @ MailError::Interrupted) => {
-                failed(&mail, &error);
-                ("queued", "queued")
-            }
-            Err(error) => ("queued", failed(&mail, &error)),
+            Err(error) => ("queued", failed(&mail, &error, error.outcome())),
         };
         let mut tx = service.store.begin().await?;
         note(&mut tx, &mail.id, from, outcome, service.now()).await?;
@@ -133,9 +126,8 @@ pub(crate) async fn deliver_due(service: &Arc<Service>) -> Result<usize, ApiErro
     Ok(sent)
 }
 
-/// What becomes of a mail that could not be written.
-fn failed(mail: &MailRow, error: &MailError) -> &'static str {
-    let outcome = error.outcome();
+/// Logs what becomes of a mail that could not be written.
+fn failed(mail: &MailRow, error: &MailError, outcome: &'static str) -> &'static str {
     let error = error as &dyn std::error::Error;
     tracing::error!(mail.id = mail.id, outcome, error, "could not write a mail");
     outcome
@@ -155,7 +147,7 @@ pub(crate) async fn settle_interrupted(service: &Arc<Service>) -> Result<(), Api
 /// The file under its name went out; under its first name it did not. With neither, it may have
 /// been taken away already: nobody knows.
 fn left_behind(folder: &Path, mail: &MailRow) -> &'static str {
-    let name = format!("{}-{}.eml", mail.id, mail.template);
+    let name = file_name(mail);
     if folder.join(&name).exists() {
         "sent"
     } else if unfinished(folder, &name).exists() {
@@ -219,30 +211,34 @@ async fn note(
     Ok(())
 }
 
-/// Writes a mail under its first name; gives the name that makes it go out.
-async fn prepare(service: &Arc<Service>, row: &MailRow) -> Result<String, MailError> {
+/// Writes a mail under its first name.
+async fn prepare(service: &Arc<Service>, row: &MailRow) -> Result<(), MailError> {
     let template = Template::parse(&row.template).ok_or(MailError::Template)?;
     let mail = compose::mail(service, row, template).await?;
     let bytes = service.composer.message(&mail)?;
-    let name = format!("{}-{}.eml", row.id, template.name());
-    let path = unfinished(&service.spool.folder, &name);
+    let path = unfinished(&service.spool.folder, &file_name(row));
     tokio::task::spawn_blocking(move || write_whole(&path, &bytes))
         .await
         .map_err(|_| MailError::Interrupted)??;
-    Ok(name)
+    Ok(())
 }
 
 /// Gives a mail that is written its name: from then on it is out.
-async fn finish(service: &Arc<Service>, mail: &MailRow, name: String) -> &'static str {
-    let folder = service.spool.folder.clone();
+async fn finish(service: &Arc<Service>, mail: &MailRow) -> &'static str {
+    let (folder, name) = (service.spool.folder.clone(), file_name(mail));
     let renamed = tokio::task::spawn_blocking(move || {
         std::fs::rename(unfinished(&folder, &name), folder.join(&name))
     });
     match renamed.await {
         Ok(Ok(())) => "sent",
-        Ok(Err(error)) => failed(mail, &MailError::Spool(error)),
-        Err(_) => failed(mail, &MailError::Interrupted),
+        Ok(Err(error)) => failed(mail, &MailError::Spool(error), "queued"),
+        Err(_) => failed(mail, &MailError::Interrupted, "unknown"),
     }
+}
+
+/// The name under which a mail is out.
+fn file_name(mail: &MailRow) -> String {
+    format!("{}-{}.eml", mail.id, mail.template)
 }
 
 /// Where a mail is written before it gets its name.
@@ -258,12 +254,11 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 impl MailError {
-    /// What becomes of the mail. The file gets its name last, so that whatever failed before has
-    /// sent nothing; only a writer that was stopped leaves it open.
+    /// What becomes of a mail that could not be prepared: at most its first name was written, so
+    /// nothing was sent.
     fn outcome(&self) -> &'static str {
         match self {
-            Self::Store(_) | Self::Spool(_) => "queued",
-            Self::Interrupted => "unknown",
+            Self::Store(_) | Self::Spool(_) | Self::Interrupted => "queued",
             Self::Template
             | Self::Subject
             | Self::Render(_)
