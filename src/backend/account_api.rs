@@ -165,6 +165,9 @@ impl AccountApi {
         let new = wire::NewInvitation {
             email: person.as_str().to_owned(),
             role: role.as_str().to_owned(),
+            team: None,
+            name: None,
+            require_secure_sign_in: false,
             external_ref: Some(key.as_str().to_owned()),
         };
         let call = Call::new(Method::POST, invitations.to_owned()).key(key).json(&new)?;
@@ -267,7 +270,7 @@ impl Backend for AccountApi {
             installation_id: claim.installation.as_str().to_owned(),
             fingerprint: claim.fingerprint.clone(),
         };
-        let patch = wire::AccountPatch { name: None, claim: Some(ours) };
+        let patch = wire::AccountPatch { claim: Some(ours), ..wire::AccountPatch::default() };
         let call = Call::new(Method::PATCH, path).if_match(etag).json(&patch)?;
         let answer: wire::Account = self.ask(call).await?;
         if answer.claim.map(rows::claim).as_ref() == Some(claim) {

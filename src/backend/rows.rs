@@ -75,12 +75,12 @@ pub(super) fn claim(claim: wire::Claim) -> Claim {
 }
 
 fn seats(seats: &wire::Seats) -> ObservedSeats {
-    let wire::SeatBreakdown { owner, active, pending, trimmed } = seats.breakdown;
+    let wire::SeatBreakdown { owner, active, pending, trimmed, client_access } = seats.breakdown;
     ObservedSeats {
         limit: limit(seats.limit),
         used: seats.used,
         owner,
-        active,
+        active: active.saturating_add(client_access),
         pending,
         trimmed,
         enforce_at: seats.enforce_at,
@@ -93,7 +93,7 @@ fn limit(seats: Option<u32>) -> SeatLimit {
 
 fn subscription(row: wire::Subscription) -> Option<ObservedSubscription> {
     match row.state {
-        wire::SubscriptionState::Ended => None,
+        wire::SubscriptionState::Ended | wire::SubscriptionState::Requested => None,
         wire::SubscriptionState::Active
         | wire::SubscriptionState::Ending
         | wire::SubscriptionState::Unknown => Some(ObservedSubscription {
@@ -139,7 +139,11 @@ impl Members {
             evidence.duplicates += 1;
             return Ok(());
         }
-        let role = role(row.role.clone(), profile);
+        // What an agency holds is the client's to give and to take, by hand.
+        let role = match row.principal {
+            wire::Principal::Person => role(row.role.clone(), profile),
+            wire::Principal::Account | wire::Principal::Unknown => RoleSeen::Unknown,
+        };
         self.people.insert(person, member(row, role));
         Ok(())
     }

@@ -162,6 +162,14 @@ pub struct ServerArgs {
     /// Directory of the database, the secret key and the spool of mails; made if it is missing.
     #[arg(long, value_name = "DIR", default_value = "seatkeeper-data")]
     pub data_dir: PathBuf,
+    /// PostgreSQL database instead of a file in the data directory:
+    /// `postgres://user:password@host/name`. A URL with a password belongs in the variable or in a
+    /// file, not on the command line.
+    #[arg(long, value_name = "URL", env = "SEATKEEPER_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// File that holds the URL of the PostgreSQL database.
+    #[arg(long, value_name = "FILE", conflicts_with = "database_url")]
+    pub database_url_file: Option<PathBuf>,
     /// Accounts, people and tokens to begin with.
     #[arg(long, value_name = "FILE")]
     pub seed: Option<PathBuf>,

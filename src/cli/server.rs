@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -9,7 +10,7 @@ use anyhow::{Context as _, Result};
 use crate::cli::args::{ConfirmPlansArg, ServerArgs};
 use crate::cli::{Exit, Io, signals};
 use crate::profile;
-use crate::server::{ConfirmPlans, Seed, ServerError, Settings, start};
+use crate::server::{ConfirmPlans, Database, Seed, ServerError, Settings, start};
 
 /// Runs the service until it is told to stop.
 ///
@@ -21,7 +22,7 @@ pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
     fs::create_dir_all(data).with_context(|| format!("could not make {}", data.display()))?;
     let settings = Settings {
         listen: args.listen,
-        database: data.join("seatkeeper.db"),
+        database: database(args, data)?,
         public_url: args.public_url.clone(),
         secret_key_file: data.join("secret.key"),
         spool: data.join("spool"),
@@ -57,7 +58,20 @@ pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn seed(path: &std::path::Path) -> Result<Seed> {
+/// The file in the data folder, unless a server is named.
+fn database(args: &ServerArgs, data: &Path) -> Result<Database> {
+    match (&args.database_url, &args.database_url_file) {
+        (Some(url), _) => Ok(Database::Postgres(url.clone().into())),
+        (None, Some(path)) => {
+            let url = fs::read_to_string(path)
+                .with_context(|| format!("could not read {}", path.display()))?;
+            Ok(Database::Postgres(url.trim().to_owned().into()))
+        }
+        (None, None) => Ok(Database::Sqlite(data.join("seatkeeper.db"))),
+    }
+}
+
+fn seed(path: &Path) -> Result<Seed> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("could not read the seed file {}", path.display()))?;
     Ok(Seed { file: path.to_owned(), text })

@@ -12,9 +12,10 @@ use crate::server::Service;
 use crate::server::change::Precondition;
 use crate::server::error::ApiError;
 use crate::server::ids;
-use crate::server::permission::{Actor, Scope};
-use crate::server::store::tokens;
-use crate::wire::IDEMPOTENCY_KEY;
+use crate::server::permission::{Actor, Person, Place, Scope};
+use crate::server::store::{Connection, members, tokens};
+use crate::server::views::role_name;
+use crate::wire::{IDEMPOTENCY_KEY, MemberState, TokenKind};
 
 /// Longest idempotency key, in bytes.
 const MAX_KEY: usize = 255;
@@ -75,13 +76,36 @@ async fn actor(service: &Arc<Service>, headers: &HeaderMap) -> Result<Actor, Api
     let mut snapshot = service.store.snapshot().await?;
     let row = tokens::valid(&mut snapshot, &ids::hash(token.trim()), service.now()).await?;
     let row = row.ok_or(ApiError::Unauthenticated)?;
-    Ok(match row.account_id {
-        None => Actor::Vendor { id: row.id },
-        Some(account_id) => {
-            let scopes: BTreeSet<_> = row.scopes.split(' ').filter_map(Scope::parse).collect();
-            Actor::Token { id: row.id, account_id, scopes }
+    let scopes: BTreeSet<_> = row.scopes.split(' ').filter_map(Scope::parse).collect();
+    match (row.kind, row.account_id, row.address) {
+        (TokenKind::Vendor, None, _) => Ok(Actor::Vendor { id: row.id }),
+        (TokenKind::Account, Some(account_id), _) => {
+            Ok(Actor::Token { id: row.id, account_id, scopes })
         }
-    })
+        (TokenKind::Personal, Some(account_id), Some(address)) => {
+            let person = person(&mut snapshot, &account_id, &address).await?;
+            Ok(Actor::Personal { person: person.ok_or(ApiError::Unauthenticated)?, scopes })
+        }
+        _ => Err(ApiError::Corrupt("tokens.kind")),
+    }
+}
+
+/// The person of this address in an account; none for who has no access there.
+pub(crate) async fn person(
+    conn: &mut Connection,
+    account_id: &str,
+    address: &str,
+) -> Result<Option<Person>, sqlx::Error> {
+    let rows = members::of_person(conn, account_id, address).await?;
+    let mut places: Vec<_> = rows
+        .into_iter()
+        .filter(|row| row.state == MemberState::Active)
+        .map(|row| Place { member_id: row.id, team_id: row.team_id, role: role_name(&row.role) })
+        .collect();
+    places.sort_by_key(|place| place.team_id.is_some());
+    let (account_id, address) = (account_id.to_owned(), address.to_owned());
+    let found = !places.is_empty();
+    Ok(found.then_some(Person { account_id, address, places, as_client: false }))
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

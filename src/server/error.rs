@@ -13,10 +13,10 @@ use crate::yaml;
 #[derive(Debug, Error)]
 pub enum ServerError {
     /// The database could not be opened or brought up to date.
-    #[error("could not open the database {path}")]
+    #[error("could not open the database {database}")]
     Database {
-        /// The file.
-        path: PathBuf,
+        /// The file or the server, without a password.
+        database: String,
         /// Why.
         #[source]
         source: sqlx::Error,
@@ -122,6 +122,9 @@ pub enum ApiError {
     /// The key came before with another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// The answer held a secret, which is shown once.
+    #[error("the answer held a secret and cannot be given again")]
+    SecretNotRepeatable,
     /// One pending invitation for one person.
     #[error("the person is invited already")]
     AlreadyPending {
@@ -148,6 +151,12 @@ pub enum ApiError {
     /// The last paid subscription is over (NP-15).
     #[error("the account is disabled")]
     Disabled,
+    /// The team's subscription is over (CT-13).
+    #[error("the team is inactive")]
+    TeamInactive,
+    /// The team has no subscription yet (CT-03).
+    #[error("the team is not set up yet")]
+    TeamPending,
     /// Another installation manages the account.
     #[error("another installation has claimed the account")]
     ClaimedByOther,
@@ -245,12 +254,15 @@ impl ApiError {
             Self::PreconditionRequired => kind("if-match-required", S::PRECONDITION_REQUIRED),
             Self::Stale => kind("stale", S::PRECONDITION_FAILED),
             Self::KeyRequired => kind("idempotency-key-required", S::BAD_REQUEST),
+            Self::SecretNotRepeatable => kind("secret-not-repeatable", S::CONFLICT),
             Self::KeyReused => kind("idempotency-key-reused", S::UNPROCESSABLE_ENTITY),
             Self::AlreadyPending { .. } => kind("invitation-already-pending", S::CONFLICT),
             Self::AlreadyMember { .. } => kind("already-member", S::CONFLICT),
             Self::SeatLimit { .. } => kind("seat-limit-reached", S::CONFLICT),
             Self::MembersWait => kind("trimmed-members-wait", S::CONFLICT),
             Self::Disabled => kind("service-disabled", S::CONFLICT),
+            Self::TeamInactive => kind("team-inactive", S::CONFLICT),
+            Self::TeamPending => kind("team-pending", S::CONFLICT),
             Self::ClaimedByOther => kind("claimed-by-other", S::CONFLICT),
             Self::NotInvitable => kind("role-not-invitable", S::CONFLICT),
             Self::RoleFixed => kind("role-fixed", S::CONFLICT),
@@ -300,9 +312,16 @@ impl ApiError {
             }
             Self::AlreadyMember { .. } => "change the member's role instead".to_owned(),
             Self::Disabled => "pick a plan; reads, billing, removals and revocations work".to_owned(),
+            Self::TeamInactive => {
+                "renew its subscription; reads, removals and revocations work".to_owned()
+            }
+            Self::TeamPending => "link a subscription to the team".to_owned(),
             Self::Stale => "read the row again and send its etag as If-Match".to_owned(),
             Self::PreconditionRequired => "send the row's etag as If-Match".to_owned(),
             Self::KeyRequired => "send a random Idempotency-Key; keep it for repeats".to_owned(),
+            Self::SecretNotRepeatable => {
+                "it was carried out; take away what was made and make it anew".to_owned()
+            }
             Self::KeyReused => "use a new key for a new request".to_owned(),
             Self::Unauthenticated => "send Authorization: Bearer with a valid token".to_owned(),
             Self::ScopeMissing(scope) => format!("the scope `{scope}` is needed"),

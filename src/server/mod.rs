@@ -38,6 +38,7 @@ use crate::server::store::Store;
 
 pub use error::ServerError;
 pub use run::{Running, start};
+pub use store::Database;
 
 /// Reads the clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -47,8 +48,8 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct Settings {
     /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Database file; made if missing.
-    pub database: PathBuf,
+    /// Where the data is kept.
+    pub database: Database,
     /// Address under which people reach the service: every link begins with it. `None`: the
     /// address that it listens on.
     pub public_url: Option<Url>,
@@ -104,6 +105,9 @@ pub struct Service {
     mail_queued: Notify,
     now: Clock,
 }
+
+/// The service as its parts hold it.
+pub(crate) type SharedService = Arc<Service>;
 
 impl Service {
     /// Now, in the precision of the store.

@@ -19,7 +19,7 @@ use crate::server::metrics::Metrics;
 use crate::server::pages::Pages;
 use crate::server::password::Passwords;
 use crate::server::request_log::RequestLog;
-use crate::server::store::Store;
+use crate::server::store::{Database, Store};
 use crate::server::{Service, Settings, routes, seed};
 
 /// How often due work is looked for.
@@ -129,7 +129,9 @@ async fn open(
     };
     let host = public_host(&public_url)?;
     make_folder(&spool)?;
-    if let Some(folder) = database.parent() {
+    if let Database::Sqlite(path) = &database
+        && let Some(folder) = path.parent()
+    {
         make_folder(folder)?;
     }
     let service = Arc::new(Service {

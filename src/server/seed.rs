@@ -21,7 +21,7 @@ use crate::server::store::tokens::{self, TokenRow};
 use crate::server::store::users::{self, UserRow};
 use crate::server::views::role_name;
 use crate::server::{Seed, Service, ids};
-use crate::wire::{NewAccount, NewSubscription};
+use crate::wire::{NewAccount, NewSubscription, SignInMethod, TokenKind};
 use crate::yaml::{self, Document, Problem};
 
 /// Shortest token: shorter ones can be guessed.
@@ -326,15 +326,15 @@ async fn store(service: &Arc<Service>, seed: &Checked) -> Result<(), ApiError> {
     for person in &people {
         users::put(&mut tx, person).await?;
     }
-    let (now, expires_at) = (service.now(), service.now() + TOKEN_LIFETIME);
+    let now = service.now();
     for token in &seed.vendor_tokens {
         let row = token_row(service, token, None, "vendor", now);
-        tokens::put(&mut tx, &row, now, expires_at).await?;
+        tokens::put(&mut tx, &row).await?;
     }
     tx.commit().await?;
     for account in &seed.accounts {
         let tx = service.store.begin().await?;
-        store_account(service, tx, account, expires_at).await?;
+        store_account(service, tx, account).await?;
     }
     Ok(())
 }
@@ -343,7 +343,6 @@ async fn store_account(
     service: &Arc<Service>,
     mut tx: Tx,
     seed: &CheckedAccount,
-    expires_at: Timestamp,
 ) -> Result<(), ApiError> {
     let CheckedAccount { request, owner_name, subscriptions, members, tokens } = seed;
     let there = accounts::by_id_or_slug(&mut tx, &request.slug).await?;
@@ -363,7 +362,7 @@ async fn store_account(
     let now = change.now;
     for (token, scopes) in tokens {
         let row = token_row(service, token, Some(change.account.id.clone()), scopes, now);
-        tokens::put(change.conn(), &row, now, expires_at).await?;
+        tokens::put(change.conn(), &row).await?;
     }
     change.commit().await
 }
@@ -380,6 +379,7 @@ async fn user(service: &Service, person: &CheckedPerson) -> Result<UserRow, ApiE
         address: address.to_owned(),
         name: person.name.clone().unwrap_or_else(|| local.to_owned()),
         password_hash,
+        sign_in: SignInMethod::Email,
         created_at: service.now(),
     })
 }
@@ -394,7 +394,13 @@ fn token_row(
     TokenRow {
         hash: ids::hash(token.expose_secret()),
         id: service.ids.next("tok", now),
+        kind: if account_id.is_some() { TokenKind::Account } else { TokenKind::Vendor },
         account_id,
+        name: "seed".to_owned(),
         scopes: scopes.to_owned(),
+        made_by: "service".to_owned(),
+        address: None,
+        created_at: now,
+        expires_at: now + TOKEN_LIFETIME,
     }
 }

@@ -9,7 +9,7 @@ use crate::profile::{self, Profile, Word as _};
 use crate::server::change::seats::SeatCount;
 use crate::server::error::ApiError;
 use crate::server::ids;
-use crate::server::permission::Actor;
+use crate::server::permission::{Actor, Scope};
 use crate::server::store::accounts::AccountRow;
 use crate::server::store::audit::AuditRow;
 use crate::server::store::invitations::{self, InvitationRow};
@@ -23,10 +23,13 @@ pub(crate) fn member(row: &MemberRow) -> wire::Member {
     wire::Member {
         id: row.id.clone(),
         etag: format!("\"{}\"", row.version),
+        team: row.team_id.clone(),
+        principal: row.principal,
         email: row.address.clone(),
         name: row.name.clone(),
         role: row.role.clone(),
         state: row.state,
+        sign_in_method: None,
         added_at: row.added_at,
         joined_at: row.joined_at,
         trimmed_at: row.trimmed_at,
@@ -53,7 +56,9 @@ pub(crate) fn invitation(row: &InvitationRow, now: Timestamp) -> wire::Invitatio
     wire::Invitation {
         id: row.id.clone(),
         etag: format!("\"{}-{word}-{}\"", row.version, row.delivery),
+        team: row.team_id.clone(),
         email: row.address.clone(),
+        name: row.name.clone(),
         role: row.role.clone(),
         state,
         created_at: row.created_at,
@@ -114,6 +119,8 @@ pub(crate) fn account(
             false => wire::AccountState::Active,
         },
         created_at: row.created_at,
+        agency: row.agency,
+        secure_sign_in_required: row.secure_sign_in_since.is_some(),
         claim: row.claim.clone(),
         seats: seats(row, count),
         subscriptions: subscriptions.iter().map(subscription).collect(),
@@ -126,19 +133,17 @@ pub(crate) fn account(
 }
 
 fn caller(actor: &Actor) -> wire::Caller {
-    let (mut scopes, mut role, mut member_id) = (Vec::new(), None, None);
-    match actor {
-        Actor::Token { scopes: held, .. } => {
-            scopes = held.iter().map(|scope| scope.word().to_owned()).collect();
-        }
-        Actor::Vendor { .. } => scopes.push("vendor".to_owned()),
-        Actor::Person { member_id: id, role: own } => {
-            role = Some(own.to_string());
-            member_id = Some(id.clone());
-        }
-        Actor::Invitee | Actor::Service => (),
+    let word = |scope: &Scope| scope.word().to_owned();
+    let mut scopes: Vec<_> = actor.scopes().into_iter().flatten().map(word).collect();
+    if let Actor::Vendor { .. } = actor {
+        scopes.push("vendor".to_owned());
     }
-    wire::Caller { scopes, role, member_id }
+    let place = actor.person().and_then(|person| person.places.first());
+    wire::Caller {
+        scopes,
+        role: place.map(|place| place.role.to_string()),
+        member_id: place.map(|place| place.member_id.clone()),
+    }
 }
 
 /// The rules that a client compares with its own profile.

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use seatkeeper::profile::{built_in, built_in_names};
-use seatkeeper::server::{ConfirmPlans, Running, Seed, Settings, start};
+use seatkeeper::server::{ConfirmPlans, Database, Running, Seed, Settings, start};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -262,7 +262,7 @@ pub fn settings(folder: &Path, seed: &str, clock: &TestClock) -> Settings {
         built_in_names().iter().map(|name| ((*name).to_owned(), built_in(name).unwrap())).collect();
     Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        database: folder.join("seatkeeper.db"),
+        database: Database::Sqlite(folder.join("seatkeeper.db")),
         public_url: None,
         secret_key_file: folder.join("secret.key"),
         spool: folder.join("spool"),

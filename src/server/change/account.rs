@@ -7,12 +7,12 @@ use crate::domain::keys::RoleName;
 use crate::server::Service;
 use crate::server::change::{Change, Precondition, seats};
 use crate::server::error::ApiError;
-use crate::server::permission::{Actor, Right};
+use crate::server::permission::{Actor, At, Right};
 use crate::server::store::Tx;
 use crate::server::store::accounts::{self, AccountRow};
 use crate::server::store::members::{self, MemberRow};
 use crate::server::views;
-use crate::wire::{AccountPatch, Claim, MemberState, NewAccount};
+use crate::wire::{AccountPatch, Claim, MemberState, NewAccount, Principal};
 
 /// Opens an account; whoever opens it is its owner (NP-04).
 pub(crate) async fn open(
@@ -37,12 +37,19 @@ pub(crate) async fn open(
         name: name.clone(),
         profile: profile.clone(),
         disabled: false,
+        agency: false,
+        secure_sign_in_since: None,
         created_at: now,
+        deleted_at: None,
         claim: None,
         over_limit_since: None,
         enforce_at: None,
         reinstate_at: None,
+        digest_at: None,
+        digest_from: 0,
+        seats_short_told_at: None,
         position: 0,
+        forgotten: 0,
         version: 1,
     };
     accounts::insert(&mut tx, &account).await?;
@@ -65,6 +72,8 @@ pub(crate) async fn add(
     let row = MemberRow {
         id: change.id("mem"),
         account_id: change.account.id.clone(),
+        team_id: None,
+        principal: Principal::Person,
         address: address.to_owned(),
         name,
         role: role.to_string(),
@@ -75,6 +84,7 @@ pub(crate) async fn add(
         external_ref: None,
         ended_by: None,
         ended_at: None,
+        client_access_id: None,
         version: 1,
     };
     members::insert(change.conn(), &row).await?;
@@ -88,12 +98,12 @@ pub(crate) async fn patch(
     precondition: &Precondition,
     request: &AccountPatch,
 ) -> Result<(), ApiError> {
-    let AccountPatch { name, claim } = request;
+    let AccountPatch { name, claim, secure_sign_in_required: _, agency: _ } = request;
     if name.is_some() || claim.is_none() {
-        change.must(Right::ManageAccount)?;
+        change.must(Right::ManageAccount, At::Account)?;
     }
     if claim.is_some() {
-        change.must(Right::Claim)?;
+        change.must(Right::Claim, At::Account)?;
     }
     precondition.check(change.account.version)?;
     if let Some(name) = name {

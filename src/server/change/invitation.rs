@@ -5,15 +5,16 @@ use serde_json::json;
 
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RoleName;
-use crate::profile::{Counted, Profile, ResendLink};
+use crate::profile::{Counted, Profile, ResendLink, Scope};
+use crate::server::auth;
 use crate::server::change::{Change, Precondition, member, seats};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
-use crate::server::permission::{Actor, Right, Verb};
+use crate::server::permission::{Actor, At, Right, Verb};
 use crate::server::store::invitations::{self, InvitationRow};
 use crate::server::store::members::{self, MemberRow};
 use crate::server::views::{self, role_name};
-use crate::wire::{InvitationPatch, InvitationState, MemberState, NewInvitation};
+use crate::wire::{InvitationPatch, InvitationState, MemberState, NewInvitation, Principal};
 
 /// Most characters of an external reference.
 const MAX_REFERENCE: usize = 128;
@@ -23,26 +24,30 @@ pub(crate) async fn invite(
     change: &mut Change,
     request: &NewInvitation,
 ) -> Result<InvitationRow, ApiError> {
-    let NewInvitation { email, role, external_ref } = request;
-    change.must(Right::Invite)?;
-    change.must_be_enabled()?;
+    let NewInvitation { email, role, team, name, require_secure_sign_in, external_ref } = request;
+    let at = At::of(team.as_deref());
+    change.must(Right::Invite, at)?;
+    change.must_be_open(at).await?;
     let address = address(email)?;
-    let role = known_role(&change.profile, role, "/role")?;
+    let role = known_role(&change.profile, role, team.as_deref(), "/role")?;
     if external_ref.as_ref().is_some_and(|text| text.chars().count() > MAX_REFERENCE) {
         return Err(ApiError::field("/external_ref", "is longer than 128 characters"));
     }
-    must_be_invitable(change, &role)?;
+    must_be_invitable(change, at, &role)?;
     let account_id = change.account.id.clone();
-    must_be_new(change, address.as_str()).await?;
+    must_be_new(change, team.as_deref(), address.as_str()).await?;
     take_seat(change).await?;
 
     let mut row = InvitationRow {
         id: change.id("inv"),
         account_id,
+        team_id: team.clone(),
         address: address.as_str().to_owned(),
+        name: name.clone(),
         role: role.to_string(),
         state: InvitationState::Pending,
-        inviter: change.actor.label(),
+        secure_sign_in: *require_secure_sign_in,
+        inviter: change.actor.label(at),
         generation: 1,
         created_at: change.now,
         expires_at: expiry(change)?,
@@ -66,18 +71,20 @@ pub(crate) async fn resend(
     id: &str,
     precondition: &Precondition,
 ) -> Result<InvitationRow, ApiError> {
-    change.must(Right::Invite)?;
-    change.must_be_enabled()?;
-    let before = existing(change, id, precondition).await?;
+    let mut before = existing(change, id, Some(Right::Invite), precondition).await?;
+    let team_id = before.team_id.clone();
+    let at = At::of(team_id.as_deref());
+    change.must_be_open(at).await?;
     let mut row = before.clone();
-    must_be_invitable(change, &role_name(&row.role))?;
+    must_be_invitable(change, at, &role_name(&row.role))?;
     match row.state_at(change.now) {
         InvitationState::Pending => (),
         InvitationState::Expired | InvitationState::Failed => {
             if row.state == InvitationState::Pending {
-                row = expire(change, row).await?;
+                before = expire(change, row).await?;
+                row = before.clone();
             }
-            must_be_new(change, &row.address.clone()).await?;
+            must_be_new(change, team_id.as_deref(), &row.address.clone()).await?;
             take_seat(change).await?;
             row.state = InvitationState::Pending;
         }
@@ -102,15 +109,15 @@ pub(crate) async fn change_role(
     request: &InvitationPatch,
 ) -> Result<InvitationRow, ApiError> {
     let InvitationPatch { role } = request;
-    change.must(Right::ChangeRoles)?;
-    change.must_be_enabled()?;
-    let before = existing(change, id, precondition).await?;
+    let before = existing(change, id, Some(Right::ChangeRoles), precondition).await?;
+    let at = At::of(before.team_id.as_deref());
+    change.must_be_open(at).await?;
     must_wait(&before, change.now)?;
-    let role = known_role(&change.profile, role, "/role")?;
-    must_be_invitable(change, &role)?;
+    let role = known_role(&change.profile, role, before.team_id.as_deref(), "/role")?;
+    must_be_invitable(change, at, &role)?;
     let old = role_name(&before.role);
-    change.actor.must_reach(Verb::Change, &change.profile, &old)?;
-    change.actor.must_reach(Verb::Change, &change.profile, &role)?;
+    change.actor.must_reach(Verb::Change, at, &change.profile, &old)?;
+    change.actor.must_reach(Verb::Change, at, &change.profile, &role)?;
     member::must_demote(change, &old, &role)?;
     if role == old {
         return Ok(before);
@@ -125,13 +132,13 @@ pub(crate) async fn revoke(
     id: &str,
     precondition: &Precondition,
 ) -> Result<InvitationRow, ApiError> {
-    change.must(Right::Remove)?;
-    let row = existing(change, id, precondition).await?;
+    let row = existing(change, id, Some(Right::Remove), precondition).await?;
     match row.state_at(change.now) {
         InvitationState::Pending | InvitationState::Expired | InvitationState::Failed => (),
         state => return Err(ApiError::InvitationState { state: invitations::state_word(state) }),
     }
-    change.actor.must_reach(Verb::Remove, &change.profile, &role_name(&row.role))?;
+    let at = At::of(row.team_id.as_deref());
+    change.actor.must_reach(Verb::Remove, at, &change.profile, &role_name(&row.role))?;
     let row = withdraw(change, row).await?;
     seats::settle(change).await?;
     Ok(row)
@@ -153,14 +160,16 @@ pub(crate) async fn accept(
     id: &str,
     name: &str,
 ) -> Result<MemberRow, ApiError> {
-    let before = existing(change, id, &Precondition::Unchecked).await?;
+    let before = existing(change, id, None, &Precondition::Unchecked).await?;
     must_wait(&before, change.now)?;
-    change.must_be_enabled()?;
-    let role = role_name(&before.role);
-    known_role(&change.profile, &before.role, "/role")?;
+    let team_id = before.team_id.clone();
+    change.must_be_open(At::of(team_id.as_deref())).await?;
+    let role = known_role(&change.profile, &before.role, team_id.as_deref(), "/role")?;
     must_still_be_given(change, &before, &role).await?;
     let account_id = change.account.id.clone();
-    if let Some(there) = members::by_address(change.conn(), &account_id, &before.address).await? {
+    let there =
+        members::by_address(change.conn(), &account_id, team_id.as_deref(), &before.address);
+    if let Some(there) = there.await? {
         return Err(member::already(&there));
     }
     member::must_fit_holders(change, &role).await?;
@@ -176,6 +185,8 @@ pub(crate) async fn accept(
     let row = MemberRow {
         id: change.id("mem"),
         account_id,
+        team_id,
+        principal: Principal::Person,
         address: accepted.address,
         name: Some(name.to_owned()),
         role: accepted.role,
@@ -186,6 +197,7 @@ pub(crate) async fn accept(
         external_ref: accepted.external_ref,
         ended_by: None,
         ended_at: None,
+        client_access_id: None,
         version: 1,
     };
     members::insert(change.conn(), &row).await?;
@@ -196,7 +208,7 @@ pub(crate) async fn accept(
 
 /// The invited person says no.
 pub(crate) async fn decline(change: &mut Change, id: &str) -> Result<InvitationRow, ApiError> {
-    let before = existing(change, id, &Precondition::Unchecked).await?;
+    let before = existing(change, id, None, &Precondition::Unchecked).await?;
     must_wait(&before, change.now)?;
     let row = InvitationRow { state: InvitationState::Declined, ..before.clone() };
     let row = save(change, "invitation.declined", &before, row).await?;
@@ -213,16 +225,22 @@ pub(crate) async fn expire_overdue(change: &mut Change) -> Result<(), ApiError> 
     Ok(())
 }
 
-/// Revokes what `inviter` sent and could not send any more.
+/// Revokes what the person of this membership sent and could not send any more.
 pub(crate) async fn revoke_beyond(
     change: &mut Change,
-    inviter: &MemberRow,
+    inviter_row: &MemberRow,
 ) -> Result<(), ApiError> {
-    let (account_id, label) = (change.account.id.clone(), format!("member:{}", inviter.id));
-    let actor = Actor::Person { member_id: inviter.id.clone(), role: role_name(&inviter.role) };
+    let (account_id, label) = (change.account.id.clone(), format!("member:{}", inviter_row.id));
+    let inviter = inviter(change, &inviter_row.id).await?;
     for row in invitations::pending_by(change.conn(), &account_id, &label).await? {
-        let reach = actor.must_reach(Verb::Invite, &change.profile, &role_name(&row.role));
-        if inviter.state == MemberState::Deleted || reach.is_err() {
+        let at = At::of(row.team_id.as_deref());
+        let still = inviter.as_ref().is_some_and(|inviter| {
+            inviter.must(Right::Invite, at, &change.profile).is_ok()
+                && inviter
+                    .must_reach(Verb::Invite, at, &change.profile, &role_name(&row.role))
+                    .is_ok()
+        });
+        if !still {
             withdraw(change, row).await?;
         }
     }
@@ -232,11 +250,15 @@ pub(crate) async fn revoke_beyond(
 async fn existing(
     change: &mut Change,
     id: &str,
+    right: Option<Right>,
     precondition: &Precondition,
 ) -> Result<InvitationRow, ApiError> {
     let account_id = change.account.id.clone();
     let row = invitations::by_id(change.conn(), &account_id, id).await?;
     let row = row.ok_or(ApiError::NotFound)?;
+    if let Some(right) = right {
+        change.must(right, At::of(row.team_id.as_deref()))?;
+    }
     precondition.check(row.version)?;
     Ok(row)
 }
@@ -255,21 +277,34 @@ async fn must_still_be_given(
     role: &RoleName,
 ) -> Result<(), ApiError> {
     let Some(id) = row.inviter.strip_prefix("member:") else { return Ok(()) };
+    let inviter = inviter(change, id).await?.ok_or(ApiError::BeyondManage)?;
+    let at = At::of(row.team_id.as_deref());
+    inviter.must(Right::Invite, at, &change.profile)?;
+    inviter.must_reach(Verb::Invite, at, &change.profile, role)
+}
+
+/// The person behind a membership, with the rights of this moment.
+async fn inviter(change: &mut Change, member_id: &str) -> Result<Option<Actor>, ApiError> {
     let account_id = change.account.id.clone();
-    let inviter = members::by_id(change.conn(), &account_id, id).await?;
-    let inviter = inviter.filter(|row| row.state != MemberState::Deleted);
-    let inviter = inviter.ok_or(ApiError::BeyondManage)?;
-    let actor = Actor::Person { member_id: inviter.id, role: role_name(&inviter.role) };
-    actor.must_reach(Verb::Invite, &change.profile, role)
+    let Some(row) = members::by_id(change.conn(), &account_id, member_id).await? else {
+        return Ok(None);
+    };
+    let person = auth::person(change.conn(), &account_id, &row.address).await?;
+    Ok(person.map(Actor::Person))
 }
 
 /// Refuses a person who is in or invited already, under whatever spelling (OP-09).
-async fn must_be_new(change: &mut Change, address: &str) -> Result<(), ApiError> {
+async fn must_be_new(
+    change: &mut Change,
+    team_id: Option<&str>,
+    address: &str,
+) -> Result<(), ApiError> {
     let account_id = change.account.id.clone();
-    if let Some(row) = members::by_address(change.conn(), &account_id, address).await? {
+    if let Some(row) = members::by_address(change.conn(), &account_id, team_id, address).await? {
         return Err(member::already(&row));
     }
-    if let Some(row) = invitations::pending_of(change.conn(), &account_id, address).await? {
+    let waiting = invitations::pending_of(change.conn(), &account_id, team_id, address).await?;
+    if let Some(row) = waiting {
         if row.expires_at > change.now {
             let href = format!("/v1/accounts/{account_id}/invitations/{}", row.id);
             return Err(ApiError::AlreadyPending { href });
@@ -292,11 +327,11 @@ async fn take_seat(change: &mut Change) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn must_be_invitable(change: &Change, role: &RoleName) -> Result<(), ApiError> {
+fn must_be_invitable(change: &Change, at: At<'_>, role: &RoleName) -> Result<(), ApiError> {
     if !change.profile.role(role).is_some_and(|role| role.invitable) {
         return Err(ApiError::NotInvitable);
     }
-    change.actor.must_reach(Verb::Invite, &change.profile, role)
+    change.actor.must_reach(Verb::Invite, at, &change.profile, role)
 }
 
 async fn expire(change: &mut Change, before: InvitationRow) -> Result<InvitationRow, ApiError> {
@@ -324,7 +359,7 @@ async fn save(
     mut row: InvitationRow,
 ) -> Result<InvitationRow, ApiError> {
     row.version += 1;
-    invitations::update(change.conn(), &row).await?;
+    invitations::update(change.conn(), before, &row).await?;
     let now = change.now;
     let (old, new) = (views::invitation(before, now), views::invitation(&row, now));
     change.record(action, &row.id, Some(old), Some(new)).await?;
@@ -336,17 +371,25 @@ fn address(text: &str) -> Result<EmailAddress, ApiError> {
     EmailAddress::parse(text).map_err(|error| ApiError::field("/email", error.to_string()))
 }
 
-/// The role of a request, if the profile has it.
+/// The role of a request, if the profile has it for this scope.
 pub(crate) fn known_role(
     profile: &Profile,
     name: &str,
+    team_id: Option<&str>,
     pointer: &str,
 ) -> Result<RoleName, ApiError> {
     let name = role_name(name);
-    if profile.role(&name).is_some() {
-        return Ok(name);
+    let scope = if team_id.is_some() { Scope::Team } else { Scope::Account };
+    match profile.role(&name) {
+        Some(role) if role.scope == scope => Ok(name),
+        Some(_) if scope == Scope::Team => {
+            Err(ApiError::field("/team", "is given, but the role holds for the whole account"))
+        }
+        Some(_) => Err(ApiError::field("/team", "is missing: the role holds in one team")),
+        None => {
+            let known: Vec<_> = profile.roles.iter().map(|role| role.name.as_str()).collect();
+            let detail = format!("is not a role of this account; there are {}", known.join(", "));
+            Err(ApiError::field(pointer, detail))
+        }
     }
-    let known: Vec<_> = profile.roles.iter().map(|role| role.name.as_str()).collect();
-    let detail = format!("is not a role of this account; there are {}", known.join(", "));
-    Err(ApiError::field(pointer, detail))
 }

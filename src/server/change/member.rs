@@ -4,11 +4,14 @@ use serde_json::{Value, json};
 
 use crate::domain::keys::RoleName;
 use crate::profile::{Notice, OnShrink, Profile};
+use crate::server::auth;
 use crate::server::change::{Change, Precondition, invitation, seats};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
-use crate::server::permission::{Actor, Right, Scope, Verb};
+use crate::server::permission::{Actor, At, Right, Scope, Verb};
 use crate::server::store::members::{self, MemberRow};
+use crate::server::store::tallies::{self, List};
+use crate::server::store::tokens;
 use crate::server::views::{self, role_name};
 use crate::wire::{MemberPatch, MemberState};
 
@@ -20,10 +23,9 @@ pub(crate) async fn change_role(
     request: &MemberPatch,
 ) -> Result<MemberRow, ApiError> {
     let MemberPatch { role } = request;
-    change.must(Right::ChangeRoles)?;
-    change.must_be_enabled()?;
-    let before = existing(change, id, precondition).await?;
-    let role = invitation::known_role(&change.profile, role, "/role")?;
+    let before = existing(change, id, Right::ChangeRoles, precondition).await?;
+    change.must_be_open(At::of(before.team_id.as_deref())).await?;
+    let role = invitation::known_role(&change.profile, role, before.team_id.as_deref(), "/role")?;
     let old = role_name(&before.role);
     if role == old {
         return Ok(before);
@@ -31,8 +33,9 @@ pub(crate) async fn change_role(
     must_be_changeable(&change.profile, &old, &role)?;
     must_keep_holders(change, &old).await?;
     must_fit_holders(change, &role).await?;
-    change.actor.must_reach(Verb::Change, &change.profile, &old)?;
-    change.actor.must_reach(Verb::Change, &change.profile, &role)?;
+    let at = At::of(before.team_id.as_deref());
+    change.actor.must_reach(Verb::Change, at, &change.profile, &old)?;
+    change.actor.must_reach(Verb::Change, at, &change.profile, &role)?;
     must_demote(change, &old, &role)?;
 
     let row = MemberRow { role: role.to_string(), ..before.clone() };
@@ -50,26 +53,47 @@ pub(crate) async fn remove(
     id: &str,
     precondition: &Precondition,
 ) -> Result<MemberRow, ApiError> {
-    change.must(Right::Remove)?;
-    let before = existing(change, id, precondition).await?;
+    let before = existing(change, id, Right::Remove, precondition).await?;
     let role = role_name(&before.role);
-    must_keep_holders(change, &role).await?;
-    if !change.profile.role(&role).is_none_or(|role| role.removable) {
+    must_be_removable(change, &role).await?;
+    let at = At::of(before.team_id.as_deref());
+    change.actor.must_reach(Verb::Remove, at, &change.profile, &role)?;
+    end(change, before).await
+}
+
+/// Refuses to end the membership of who must stay (OP-05, CT-07).
+async fn must_be_removable(change: &mut Change, role: &RoleName) -> Result<(), ApiError> {
+    must_keep_holders(change, role).await?;
+    if !change.profile.role(role).is_none_or(|role| role.removable) {
         return Err(ApiError::RoleFixed);
     }
-    change.actor.must_reach(Verb::Remove, &change.profile, &role)?;
+    Ok(())
+}
 
+/// Ends a membership without asking who does it.
+pub(crate) async fn end(change: &mut Change, before: MemberRow) -> Result<MemberRow, ApiError> {
     let row = MemberRow {
         state: MemberState::Deleted,
-        ended_by: Some(ended_by(&change.actor, id).to_owned()),
+        ended_by: Some(ended_by(&change.actor, &before.id).to_owned()),
         ended_at: Some(change.now),
         ..before.clone()
     };
     let row = save(change, "member.removed", &before, row).await?;
+    end_credentials(change, &row).await?;
     tell(change, Notice::Removed, &row, json!({})).await?;
     invitation::revoke_beyond(change, &row).await?;
     seats::settle(change).await?;
     Ok(row)
+}
+
+/// Ends the personal tokens of who has no place in the account any more. Sessions hold no rights of
+/// their own: each request looks up the places of its person.
+async fn end_credentials(change: &mut Change, row: &MemberRow) -> Result<(), ApiError> {
+    let account_id = change.account.id.clone();
+    if auth::person(change.conn(), &account_id, &row.address).await?.is_none() {
+        tokens::delete_personal(change.conn(), &account_id, &row.address).await?;
+    }
+    Ok(())
 }
 
 /// Takes the seat of a member and keeps the rest (X18).
@@ -78,8 +102,7 @@ pub(crate) async fn trim(
     id: &str,
     precondition: &Precondition,
 ) -> Result<MemberRow, ApiError> {
-    change.must(Right::Remove)?;
-    let row = existing(change, id, precondition).await?;
+    let row = existing(change, id, Right::Remove, precondition).await?;
     if change.profile.seats.on_shrink != OnShrink::TrimLatestAdded {
         return Err(ApiError::TrimNotOffered);
     }
@@ -87,7 +110,8 @@ pub(crate) async fn trim(
     if change.profile.is_owner(&role) {
         return Err(ApiError::Holders);
     }
-    change.actor.must_reach(Verb::Remove, &change.profile, &role)?;
+    let at = At::of(row.team_id.as_deref());
+    change.actor.must_reach(Verb::Remove, at, &change.profile, &role)?;
     must_be(&row, MemberState::Active)?;
     let row = set_trimmed(change, row).await?;
     clear_notice(change).await?;
@@ -100,10 +124,10 @@ pub(crate) async fn reinstate(
     id: &str,
     precondition: &Precondition,
 ) -> Result<MemberRow, ApiError> {
-    change.must(Right::ChangeRoles)?;
-    change.must_be_enabled()?;
-    let row = existing(change, id, precondition).await?;
-    change.actor.must_reach(Verb::Change, &change.profile, &role_name(&row.role))?;
+    let row = existing(change, id, Right::ChangeRoles, precondition).await?;
+    let at = At::of(row.team_id.as_deref());
+    change.must_be_open(at).await?;
+    change.actor.must_reach(Verb::Change, at, &change.profile, &role_name(&row.role))?;
     must_be(&row, MemberState::Trimmed)?;
     let seats = seats::counted(change).await?;
     if !seats.has_room_for(1) {
@@ -160,11 +184,9 @@ async fn tell(
 
 /// Refuses a demotion to a token that may not remove.
 pub(crate) fn must_demote(change: &Change, old: &RoleName, new: &RoleName) -> Result<(), ApiError> {
-    match &change.actor {
-        Actor::Token { scopes, .. }
-            if change.profile.rank(new) > change.profile.rank(old)
-                && !scopes.contains(&Scope::Remove) =>
-        {
+    let demotion = change.profile.rank(new) > change.profile.rank(old);
+    match change.actor.scopes() {
+        Some(scopes) if demotion && !scopes.contains(&Scope::Remove) => {
             Err(ApiError::ScopeMissing(Scope::Remove.word()))
         }
         _ => Ok(()),
@@ -193,11 +215,13 @@ async fn clear_notice(change: &mut Change) -> Result<(), ApiError> {
 async fn existing(
     change: &mut Change,
     id: &str,
+    right: Right,
     precondition: &Precondition,
 ) -> Result<MemberRow, ApiError> {
     let account_id = change.account.id.clone();
     let row = members::by_id(change.conn(), &account_id, id).await?;
     let row = row.filter(|row| row.state != MemberState::Deleted).ok_or(ApiError::NotFound)?;
+    change.must(right, At::of(row.team_id.as_deref()))?;
     precondition.check(row.version)?;
     Ok(row)
 }
@@ -237,15 +261,18 @@ async fn must_keep_holders(change: &mut Change, role: &RoleName) -> Result<(), A
 
 async fn holders(change: &mut Change, role: &RoleName) -> Result<i64, ApiError> {
     let account_id = change.account.id.clone();
-    let counted = members::count_by_role(change.conn(), &account_id).await?;
-    let held = counted.iter().filter(|(name, state, _)| name == role.as_str() && state == "active");
-    Ok(held.map(|(_, _, people)| people).sum())
+    let counted = tallies::of(change.conn(), &account_id, List::Members).await?;
+    let held =
+        counted.iter().filter(|tally| tally.role == role.as_str() && tally.state == "active");
+    Ok(held.map(|tally| i64::from(tally.entries)).sum())
 }
 
 fn ended_by(actor: &Actor, id: &str) -> &'static str {
     match actor {
-        Actor::Person { member_id, .. } if member_id == id => "self",
-        Actor::Person { .. } | Actor::Token { .. } | Actor::Invitee => "member",
+        Actor::Personal { person, .. } | Actor::Person(person) if person.is(id) => "self",
+        Actor::Personal { .. } | Actor::Person(_) | Actor::Token { .. } | Actor::Invitee => {
+            "member"
+        }
         Actor::Vendor { .. } | Actor::Service => "service",
     }
 }
@@ -257,7 +284,7 @@ async fn save(
     mut row: MemberRow,
 ) -> Result<MemberRow, ApiError> {
     row.version += 1;
-    members::update(change.conn(), &row).await?;
+    members::update(change.conn(), before, &row).await?;
     let (old, new) = (views::member(before), views::member(&row));
     change.record(action, &row.id, Some(old), Some(new)).await?;
     Ok(row)

@@ -9,6 +9,7 @@ pub(crate) mod invitation;
 pub(crate) mod member;
 pub(crate) mod seats;
 pub(crate) mod subscription;
+pub(crate) mod team;
 
 use std::sync::Arc;
 
@@ -20,11 +21,12 @@ use crate::profile::Profile;
 use crate::server::Service;
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
-use crate::server::permission::{Actor, Right};
+use crate::server::permission::{Actor, At, Right};
 use crate::server::store::accounts::{self, AccountRow};
 use crate::server::store::audit::{self, AuditRow};
 use crate::server::store::outbox::{self, MailRow};
-use crate::server::store::{Connection, Tx};
+use crate::server::store::{Connection, Tx, teams};
+use crate::wire::TeamState;
 
 /// A change of one account that is under way. Dropped without [`Change::commit`], nothing happened.
 pub(crate) struct Change {
@@ -41,15 +43,15 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// Begins a change of the account of this id or slug. A token of another account finds
-    /// nothing.
+    /// Begins a change of the account of this id or slug: nobody else changes it until this one
+    /// ends. A token of another account finds nothing.
     pub async fn begin(
         service: &Arc<Service>,
         id_or_slug: &str,
         actor: Actor,
     ) -> Result<Self, ApiError> {
         let mut tx = service.store.begin().await?;
-        let account = accounts::by_id_or_slug(&mut tx, id_or_slug).await?;
+        let account = accounts::lock(&service.store, &mut tx, id_or_slug).await?;
         let account = visible(account, &actor)?;
         Self::on(service, tx, account, actor)
     }
@@ -81,14 +83,28 @@ impl Change {
         self.service.confirm_plans
     }
 
-    /// Refuses whoever lacks the right.
-    pub fn must(&self, right: Right) -> Result<(), ApiError> {
-        self.actor.must(right, &self.profile)
+    /// Refuses whoever lacks the right at this scope.
+    pub fn must(&self, right: Right, at: At<'_>) -> Result<(), ApiError> {
+        self.actor.must(right, at, &self.profile)
     }
 
     /// Refuses everything but removals, billing and reads in a disabled account (NP-15).
     pub fn must_be_enabled(&self) -> Result<(), ApiError> {
         if self.account.disabled { Err(ApiError::Disabled) } else { Ok(()) }
+    }
+
+    /// Refuses everything but removals, billing and reads in a disabled account, in a team whose
+    /// subscription is over (CT-13), and in one that has none yet.
+    pub async fn must_be_open(&mut self, at: At<'_>) -> Result<(), ApiError> {
+        self.must_be_enabled()?;
+        let At::Team(id) = at else { return Ok(()) };
+        let row = teams::by_id(&mut self.tx, &self.account.id, id).await?;
+        let row = row.ok_or_else(|| ApiError::field("/team", "is not a team of this account"))?;
+        match team::state(&mut self.tx, &row, &self.profile).await? {
+            TeamState::Active => Ok(()),
+            TeamState::Pending => Err(ApiError::TeamPending),
+            TeamState::Inactive | TeamState::Unknown => Err(ApiError::TeamInactive),
+        }
     }
 
     /// Writes one row of the audit log; it takes the next feed position.
@@ -106,7 +122,7 @@ impl Change {
             account_id: self.account.id.clone(),
             position: self.account.position,
             at: self.now,
-            actor: self.actor.label(),
+            actor: self.actor.label(At::Account),
             action: action.to_owned(),
             subject: subject.to_owned(),
             before: text(before.map(serde_json::to_value).transpose()?),
@@ -153,13 +169,9 @@ impl Change {
 /// The account, if this actor may know of it at all.
 pub(crate) fn visible(account: Option<AccountRow>, actor: &Actor) -> Result<AccountRow, ApiError> {
     let account = account.ok_or(ApiError::NotFound)?;
-    match actor {
-        Actor::Token { account_id, .. } if *account_id != account.id => Err(ApiError::NotFound),
-        Actor::Token { .. }
-        | Actor::Vendor { .. }
-        | Actor::Person { .. }
-        | Actor::Invitee
-        | Actor::Service => Ok(account),
+    match actor.account_id() {
+        Some(own) if own != account.id => Err(ApiError::NotFound),
+        _ => Ok(account),
     }
 }
 

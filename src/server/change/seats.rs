@@ -9,9 +9,10 @@ use crate::profile::{Counted, OnShrink, Profile};
 use crate::server::change::{Change, invitation, member};
 use crate::server::error::ApiError;
 use crate::server::store::accounts::AccountRow;
+use crate::server::store::tallies::{self, List};
 use crate::server::store::{Connection, invitations, members, subscriptions};
 use crate::server::views::role_name;
-use crate::wire::SeatBreakdown;
+use crate::wire::{InvitationState, Principal, SeatBreakdown};
 
 /// How long a shrink is announced in an account that an operator has claimed (X18).
 const NOTICE: SignedDuration = SignedDuration::from_hours(24);
@@ -63,21 +64,24 @@ pub(crate) async fn count(
     let held = subscriptions::running(conn, &account.id).await?;
     let (source, limit) = limit(profile, held.iter().map(|row| row.plan.as_str()));
     let mut breakdown = SeatBreakdown::default();
-    for (role, state, people) in members::count_by_role(conn, &account.id).await? {
-        let people = u32::try_from(people).unwrap_or(u32::MAX);
-        let place = match state.as_str() {
-            "trimmed" => &mut breakdown.trimmed,
-            _ if profile.is_owner(&role_name(&role)) => &mut breakdown.owner,
+    for tally in tallies::of(conn, &account.id, List::Members).await? {
+        let place = match (tally.state.as_str(), tally.principal) {
+            ("deleted", _) => continue,
+            ("trimmed", _) => &mut breakdown.trimmed,
+            (_, Principal::Account) => &mut breakdown.client_access,
+            _ if profile.is_owner(&role_name(&tally.role)) => &mut breakdown.owner,
             _ => &mut breakdown.active,
         };
-        *place = place.saturating_add(people);
+        *place = place.saturating_add(tally.entries);
     }
-    let pending = invitations::count_pending(conn, &account.id, now).await?;
+    let pending = invitations::Shown { team: None, state: Some(InvitationState::Pending) };
+    let pending = invitations::total(conn, &account.id, pending, now).await?;
     breakdown.pending = u32::try_from(pending).unwrap_or(u32::MAX);
     let counted = |what, people| if profile.counts(what) { people } else { 0 };
     let used = counted(Counted::Owner, breakdown.owner)
         .saturating_add(counted(Counted::Active, breakdown.active))
-        .saturating_add(counted(Counted::Pending, breakdown.pending));
+        .saturating_add(counted(Counted::Pending, breakdown.pending))
+        .saturating_add(counted(Counted::ClientAccess, breakdown.client_access));
     Ok(SeatCount { limit, used, breakdown, source })
 }
 

@@ -7,7 +7,7 @@ use crate::profile::{Cancellation, Profile};
 use crate::server::ConfirmPlans;
 use crate::server::change::{Change, Precondition, seats};
 use crate::server::error::ApiError;
-use crate::server::permission::{Actor, Right};
+use crate::server::permission::{Actor, At, Right};
 use crate::server::store::subscriptions::{self, SubscriptionRow};
 use crate::server::views;
 use crate::wire::{NewSubscription, SubscriptionState};
@@ -21,7 +21,7 @@ pub(crate) async fn pick(
     request: &NewSubscription,
 ) -> Result<SubscriptionRow, ApiError> {
     let NewSubscription { plan } = request;
-    change.must(Right::ManageSubscriptions)?;
+    change.must(Right::ManageSubscriptions, At::Account)?;
     let paid = known_plan(&change.profile, plan)?;
     let by_vendor = matches!(change.actor, Actor::Vendor { .. } | Actor::Service);
     if paid && !by_vendor && change.confirm_plans() == ConfirmPlans::Vendor {
@@ -35,6 +35,7 @@ pub(crate) async fn pick(
         created_at: change.now,
         period_end: change.now + PERIOD,
         ends_at: None,
+        end_told_at: None,
         version: 1,
     };
     subscriptions::insert(change.conn(), &row).await?;
@@ -51,7 +52,7 @@ pub(crate) async fn cancel(
     id: &str,
     precondition: &Precondition,
 ) -> Result<SubscriptionRow, ApiError> {
-    change.must(Right::ManageSubscriptions)?;
+    change.must(Right::ManageSubscriptions, At::Account)?;
     let before = existing(change, id, precondition).await?;
     must_run(&before)?;
     let to_the_end = change.profile.cancellation == Cancellation::AtPeriodEndThenTeamsInactive;
@@ -73,7 +74,7 @@ pub(crate) async fn renew(
     id: &str,
     precondition: &Precondition,
 ) -> Result<SubscriptionRow, ApiError> {
-    change.must(Right::ManageSubscriptions)?;
+    change.must(Right::ManageSubscriptions, At::Account)?;
     let before = existing(change, id, precondition).await?;
     if before.state == SubscriptionState::Ended {
         return Err(ApiError::SubscriptionState { state: "ended" });

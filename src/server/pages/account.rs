@@ -16,7 +16,7 @@ use crate::server::change::{Change, subscription};
 use crate::server::error::ApiError;
 use crate::server::pages::browser::{Browser, Sent};
 use crate::server::pages::{day, go_to, sentence};
-use crate::server::permission::{Actor, Right, role_has};
+use crate::server::permission::{Actor, At, Place, Right};
 use crate::server::routes::Look;
 use crate::server::store::{members, subscriptions};
 use crate::wire::{NewSubscription, SubscriptionState};
@@ -59,7 +59,7 @@ fn menu(profile: &Profile, role: &RoleName, slug: &str) -> Vec<Entry> {
         Entry { title: title.clone(), granted, href }
     });
     let mut entries: Vec<_> = entries.collect();
-    let granted = role_has(profile, role, Right::ReadMembers);
+    let granted = profile.permits_service(role, ServicePermission::MembersRead);
     if granted && !entries.iter().any(|entry| entry.href.is_some()) {
         let href = Some(format!("/accounts/{slug}/members"));
         entries.push(Entry { title: "Members".to_owned(), granted, href });
@@ -69,7 +69,8 @@ fn menu(profile: &Profile, role: &RoleName, slug: &str) -> Vec<Entry> {
 
 /// What every page of an account shows around its subject.
 pub(super) fn frame(look: &Look, actor: &Actor, browser: &Browser, service: &Service) -> Value {
-    let Actor::Person { member_id: _, role } = actor else { return context! {} };
+    let place = actor.person().and_then(|person| person.places.first());
+    let Some(Place { role, .. }) = place else { return context! {} };
     context! {
         account => look.account.name,
         slug => look.account.slug,
@@ -107,7 +108,7 @@ async fn page(
     problem: Option<&ApiError>,
 ) -> Result<Response, ApiError> {
     let actor = browser.member_of(service, account, Right::ReadAccount).await?;
-    let mut look = Look::begin(service, account, &actor, Right::ReadAccount).await?;
+    let mut look = Look::begin(service, account, &actor, Right::ReadAccount, At::Account).await?;
     let seats = seat_words(&mut look).await?;
     let account_id = look.account.id.clone();
     let held: Vec<_> = subscriptions::running(look.conn(), &account_id)
@@ -118,7 +119,7 @@ async fn page(
             context! { plan => row.plan, ends, until => day(row.period_end) }
         })
         .collect();
-    let may_pick = actor.must(Right::ManageSubscriptions, &look.profile).is_ok();
+    let may_pick = actor.must(Right::ManageSubscriptions, At::Account, &look.profile).is_ok();
     let plans: Vec<_> = look.profile.plans.iter().map(|plan| plan.name.to_string()).collect();
     let words = context! {
         seats,

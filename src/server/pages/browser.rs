@@ -12,14 +12,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::server::Service;
+use crate::server::auth;
 use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::permission::{Actor, Right};
 use crate::server::store::accounts;
-use crate::server::store::members;
 use crate::server::store::users::{self, UserRow};
-use crate::server::views::role_name;
-use crate::wire::MemberState;
 
 /// How long a session lasts.
 const SESSION: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -97,11 +95,9 @@ impl Browser {
         let mut snapshot = service.store.snapshot().await?;
         let account = accounts::by_id_or_slug(&mut snapshot, account).await?;
         let account = account.ok_or(ApiError::NotFound)?;
-        let member = members::by_address(&mut snapshot, &account.id, &user.address).await?;
-        let member = member.filter(|row| row.state == MemberState::Active);
-        let member = member.ok_or(ApiError::NotFound)?;
-        let actor = Actor::Person { member_id: member.id, role: role_name(&member.role) };
-        actor.must(right, &*service.profile(&account.profile)?)?;
+        let person = auth::person(&mut snapshot, &account.id, &user.address).await?;
+        let actor = Actor::Person(person.ok_or(ApiError::NotFound)?);
+        actor.must_somewhere(right, &*service.profile(&account.profile)?)?;
         Ok(actor)
     }
 }
@@ -118,8 +114,8 @@ pub(crate) async fn begin_session(
     if let Some(earlier) = &browser.session {
         users::end_session(&mut tx, &ids::hash(earlier)).await?;
     }
-    let until = service.now() + SESSION;
-    users::begin_session(&mut tx, &ids::hash(&secret), &user.id, until).await?;
+    let now = service.now();
+    users::begin_session(&mut tx, &ids::hash(&secret), &user.id, now, now + SESSION).await?;
     tx.commit().await?;
     set_cookie(service, &mut response, SESSION_COOKIE, &secret, SESSION);
     Ok(response)

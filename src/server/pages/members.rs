@@ -14,7 +14,7 @@ use crate::server::error::ApiError;
 use crate::server::pages::account::{frame, seat_words};
 use crate::server::pages::browser::{Browser, NoFields, Sent};
 use crate::server::pages::{day, go_to, sentence};
-use crate::server::permission::{Actor, Right, Verb};
+use crate::server::permission::{Actor, At, Right, Verb};
 use crate::server::routes::Look;
 use crate::server::store::Window;
 use crate::server::store::invitations::{self, Shown};
@@ -50,25 +50,27 @@ async fn page(
     problem: Option<&ApiError>,
 ) -> Result<Response, ApiError> {
     let actor = browser.member_of(service, account, Right::ReadMembers).await?;
-    let mut look = Look::begin(service, account, &actor, Right::ReadMembers).await?;
+    let mut look = Look::begin(service, account, &actor, Right::ReadMembers, At::Account).await?;
     let seats = seat_words(&mut look).await?;
     let window = Window { after: after.to_owned(), size: ROWS + 1 };
     let account_id = look.account.id.clone();
-    let mut people = members::page(look.conn(), &account_id, None, &window).await?;
+    let mut people =
+        members::page(look.conn(), &account_id, members::Shown::default(), &window).await?;
     let more = people.len() > ROWS as usize;
     people.truncate(ROWS as usize);
     let next = if more { people.last().map(|row| row.id.clone()) } else { None };
     let mut rows: Vec<Value> = people.iter().map(|row| member_words(&look, &actor, row)).collect();
     if after.is_empty() {
         let (now, window) = (look.now, Window { after: String::new(), size: ROWS });
-        let open = invitations::page(look.conn(), &account_id, Shown::Open, now, &window).await?;
+        let open =
+            invitations::page(look.conn(), &account_id, Shown::default(), now, &window).await?;
         rows.extend(open.iter().map(|row| invitation_words(&look, &actor, row)));
     }
     let words = context! {
         seats,
         rows,
         next,
-        may_invite => actor.must(Right::Invite, &look.profile).is_ok(),
+        may_invite => actor.must(Right::Invite, At::Account, &look.profile).is_ok(),
         roles => reachable(&look, &actor, Verb::Invite),
         problem => problem.map(sentence),
         ..frame(&look, &actor, browser, service)
@@ -80,13 +82,15 @@ async fn page(
 /// Roles that an invitation can give and this actor reaches by `verb`.
 fn reachable(look: &Look, actor: &Actor, verb: Verb) -> Vec<String> {
     let roles = look.profile.roles.iter().filter(|role| role.invitable && !role.immutable);
-    let roles = roles.filter(|role| actor.must_reach(verb, &look.profile, &role.name).is_ok());
+    let roles =
+        roles.filter(|role| actor.must_reach(verb, At::Account, &look.profile, &role.name).is_ok());
     roles.map(|role| role.name.to_string()).collect()
 }
 
 fn member_words(look: &Look, actor: &Actor, row: &members::MemberRow) -> Value {
     let role = role_name(&row.role);
-    let reaches = |verb| actor.must_reach(verb, &look.profile, &role).is_ok();
+    let at = At::of(row.team_id.as_deref());
+    let reaches = |verb| actor.must_reach(verb, at, &look.profile, &role).is_ok();
     let rule = look.profile.role(&role);
     let fixed = rule.is_none_or(|role| role.immutable || role.min_holders > 0);
     let removable = rule.is_none_or(|role| role.removable && role.min_holders == 0);
@@ -109,7 +113,8 @@ fn member_words(look: &Look, actor: &Actor, row: &members::MemberRow) -> Value {
 fn invitation_words(look: &Look, actor: &Actor, row: &invitations::InvitationRow) -> Value {
     let state = row.state_at(look.now);
     let role = role_name(&row.role);
-    let reaches = |verb| actor.must_reach(verb, &look.profile, &role).is_ok();
+    let at = At::of(row.team_id.as_deref());
+    let reaches = |verb| actor.must_reach(verb, at, &look.profile, &role).is_ok();
     let pending = state == InvitationState::Pending;
     let open = !matches!(state, InvitationState::Declined);
     let roles = if pending && reaches(Verb::Change) {
@@ -146,7 +151,14 @@ pub(crate) async fn invite(
 ) -> Result<Response, ApiError> {
     let actor = browser.member_of(&service, &account, Right::Invite).await?;
     let mut change = Change::begin(&service, &account, actor).await?;
-    let request = NewInvitation { email, role, external_ref: None };
+    let request = NewInvitation {
+        email,
+        role,
+        team: None,
+        name: None,
+        require_secure_sign_in: false,
+        external_ref: None,
+    };
     let done = invitation::invite(&mut change, &request).await.map(drop);
     finish(&service, &browser, &account, change, done).await
 }
@@ -190,7 +202,7 @@ pub(crate) async fn confirm_removal(
     browser: Browser,
 ) -> Result<Response, ApiError> {
     let actor = browser.member_of(&service, &account, Right::Remove).await?;
-    let mut look = Look::begin(&service, &account, &actor, Right::Remove).await?;
+    let mut look = Look::begin(&service, &account, &actor, Right::Remove, At::Account).await?;
     let account_id = look.account.id.clone();
     let row = members::by_id(look.conn(), &account_id, &id).await?;
     let row = row.filter(|row| row.state != MemberState::Deleted).ok_or(ApiError::NotFound)?;
@@ -211,7 +223,7 @@ pub(crate) async fn remove(
     Sent { browser, form: NoFields {} }: Sent<NoFields>,
 ) -> Result<Response, ApiError> {
     let actor = browser.member_of(&service, &account, Right::Remove).await?;
-    let own = matches!(&actor, Actor::Person { member_id, .. } if *member_id == id);
+    let own = actor.person().is_some_and(|person| person.is(&id));
     let mut change = Change::begin(&service, &account, actor).await?;
     let done = member::remove(&mut change, &id, &Precondition::Unchecked).await.map(drop);
     if own && done.is_ok() {
@@ -240,7 +252,7 @@ pub(crate) async fn confirm_revocation(
     browser: Browser,
 ) -> Result<Response, ApiError> {
     let actor = browser.member_of(&service, &account, Right::Remove).await?;
-    let mut look = Look::begin(&service, &account, &actor, Right::Remove).await?;
+    let mut look = Look::begin(&service, &account, &actor, Right::Remove, At::Account).await?;
     let account_id = look.account.id.clone();
     let row = invitations::by_id(look.conn(), &account_id, &id).await?;
     let row = row.ok_or(ApiError::NotFound)?;

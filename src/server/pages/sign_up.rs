@@ -19,6 +19,7 @@ use crate::server::pages::{go_to, sentence};
 use crate::server::password::{MAX_BYTES, MIN_CHARACTERS};
 use crate::server::store::outbox::{self, MailRow};
 use crate::server::store::users::{self, UserRow};
+use crate::wire::SignInMethod;
 
 /// How long the same address gets no second mail.
 const QUIET: SignedDuration = SignedDuration::from_mins(10);
@@ -55,6 +56,7 @@ pub(crate) async fn new_user(
         address: (*address).to_owned(),
         name: name.to_owned(),
         password_hash: Some(service.passwords.hash(password).await?),
+        sign_in: SignInMethod::Email,
         created_at: service.now(),
     })
 }

@@ -1,26 +1,56 @@
 //! Accounts, their seats and roles, and what this service guarantees.
 
-use std::sync::Arc;
-
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::server::Service;
+use crate::server::SharedService;
 use crate::server::auth::Call;
 use crate::server::change::due::RETENTION;
 use crate::server::change::{Change, account, seats};
 use crate::server::error::ApiError;
-use crate::server::permission::{Actor, Right};
+use crate::server::permission::{Actor, At, Right};
 use crate::server::routes::Look;
-use crate::server::routes::answer::{self, KeyRule, Once};
+use crate::server::routes::answer::{self, Answer, KeyRule, Once};
 use crate::server::routes::body::Body;
+use crate::server::routes::operation::{OfAccount, Operation};
 use crate::server::store::subscriptions;
 use crate::server::views;
-use crate::wire::{Account, AccountPatch, Capabilities, MAX_PAGE_SIZE, NewAccount};
+use crate::wire::{
+    Account, AccountPatch, Capabilities, MAX_PAGE_SIZE, NewAccount, RoleList, Seats,
+};
 
-/// `GET /v1/capabilities`
-pub(crate) async fn capabilities(_call: Call) -> Result<Response, ApiError> {
+/// Operations on accounts.
+pub(crate) fn operations() -> Vec<Operation> {
+    let row = "/accounts/{account}";
+    vec![
+        Operation::get("/capabilities", capabilities)
+            .named("readCapabilities", "What this service guarantees")
+            .gives::<Capabilities>(StatusCode::OK),
+        Operation::post("/accounts", open)
+            .named("openAccount", "Opens an account with its owner; the vendor's")
+            .takes::<NewAccount>()
+            .gives::<Account>(StatusCode::CREATED),
+        Operation::get(row, read)
+            .named("readAccount", "One account")
+            .needs(Right::ReadAccount)
+            .gives::<Account>(StatusCode::OK),
+        Operation::patch(row, patch)
+            .named("changeAccount", "Renames, claims or secures an account")
+            .takes::<AccountPatch>()
+            .gives::<Account>(StatusCode::OK),
+        Operation::get("/accounts/{account}/seats", seats)
+            .named("readSeats", "Seats of an account")
+            .needs(Right::ReadAccount)
+            .gives::<Seats>(StatusCode::OK),
+        Operation::get("/accounts/{account}/roles", roles)
+            .named("listRoles", "The rules of an account: roles, plans, seat counting")
+            .needs(Right::ReadAccount)
+            .gives::<RoleList>(StatusCode::OK),
+    ]
+}
+
+async fn capabilities(_call: Call) -> Result<Response, ApiError> {
     let body = Capabilities {
         server: format!("seatkeeper {}", env!("CARGO_PKG_VERSION")),
         idempotency_retention_seconds: RETENTION.as_secs().unsigned_abs(),
@@ -36,42 +66,37 @@ pub(crate) async fn capabilities(_call: Call) -> Result<Response, ApiError> {
     answer::json(StatusCode::OK, None, &body)
 }
 
-/// `POST /v1/accounts`
-pub(crate) async fn open(
-    State(service): State<Arc<Service>>,
+async fn open(
+    State(service): State<SharedService>,
     call: Call,
     body: Body<NewAccount>,
 ) -> Result<Response, ApiError> {
     let Actor::Vendor { .. } = &call.actor else { return Err(ApiError::Forbidden) };
     let once = Once::of(&call, KeyRule::Optional, &body.bytes)?;
-    // There is no account yet that the key could belong to.
-    let scope = "vendor";
     let mut tx = service.store.begin().await?;
-    if let Some(given) = once.given_in(&mut tx, scope, service.now() - RETENTION).await? {
+    if let Some(given) = once.given(&mut tx, service.now() - RETENTION).await? {
         return Ok(given);
     }
     let mut change = account::open(&service, tx, call.actor.clone(), &body.value, None).await?;
     let view = view(&mut change).await?;
-    once.finish_in(scope, change, StatusCode::CREATED, &view.etag, &view).await
+    once.finish(change, Answer::row(StatusCode::CREATED, &view.etag, &view)).await
 }
 
-/// `GET /v1/accounts/{account}`
-pub(crate) async fn read(
-    State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+async fn read(
+    State(service): State<SharedService>,
+    Path(id): OfAccount,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let mut look = Look::begin(&service, &id, &call.actor, Right::ReadAccount).await?;
+    let mut look = Look::begin(&service, &id, &call.actor, Right::ReadAccount, At::Account).await?;
     let (seats, account_id) = (look.seats().await?, look.account.id.clone());
     let held = subscriptions::running(look.conn(), &account_id).await?;
     let view = views::account(&look.account, &look.profile, &seats, &held, &call.actor)?;
     answer::row(&call, &view.etag, &view)
 }
 
-/// `PATCH /v1/accounts/{account}`
-pub(crate) async fn patch(
-    State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+async fn patch(
+    State(service): State<SharedService>,
+    Path(id): OfAccount,
     call: Call,
     body: Body<AccountPatch>,
 ) -> Result<Response, ApiError> {
@@ -82,24 +107,22 @@ pub(crate) async fn patch(
     answer::json(StatusCode::OK, Some(&view.etag), &view)
 }
 
-/// `GET /v1/accounts/{account}/seats`
-pub(crate) async fn seats(
-    State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+async fn seats(
+    State(service): State<SharedService>,
+    Path(id): OfAccount,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let mut look = Look::begin(&service, &id, &call.actor, Right::ReadAccount).await?;
+    let mut look = Look::begin(&service, &id, &call.actor, Right::ReadAccount, At::Account).await?;
     let seats = look.seats().await?;
     answer::json(StatusCode::OK, None, &views::seats(&look.account, &seats))
 }
 
-/// `GET /v1/accounts/{account}/roles`
-pub(crate) async fn roles(
-    State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+async fn roles(
+    State(service): State<SharedService>,
+    Path(id): OfAccount,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let look = Look::begin(&service, &id, &call.actor, Right::ReadAccount).await?;
+    let look = Look::begin(&service, &id, &call.actor, Right::ReadAccount, At::Account).await?;
     answer::json(StatusCode::OK, None, &views::roles(&look.profile))
 }
 

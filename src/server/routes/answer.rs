@@ -4,14 +4,18 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, ETAG};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::server::SharedService;
 use crate::server::auth::Call;
 use crate::server::change::Change;
 use crate::server::change::due::RETENTION;
 use crate::server::error::ApiError;
 use crate::server::ids;
+use crate::server::permission::Right;
+use crate::server::store::Connection;
 use crate::server::store::answers::{self, AnswerRow};
 use crate::wire::IDEMPOTENCY_REPLAYED;
 
@@ -57,16 +61,69 @@ pub(crate) enum KeyRule {
     Required,
     /// The call can be repeated without harm.
     Optional,
+    /// The call takes none.
+    None,
 }
 
-/// A POST under its key: either it was answered before, or its answer is kept with its change.
+/// A POST under its key: its answer is kept with its change.
 pub(crate) struct Once {
+    /// What the key belongs to: an account, or the vendor.
+    scope: String,
     key: Option<String>,
     fingerprint: String,
 }
 
+/// A POST that was begun.
+pub(crate) enum Opened {
+    /// It was answered before: the same answer again.
+    Given(Response),
+    /// It was not.
+    New(Once, Change),
+}
+
+/// An answer in the making.
+pub(crate) struct Answer<'a, T> {
+    /// Status.
+    pub status: StatusCode,
+    /// Version of the row, where it is one.
+    pub etag: Option<&'a str>,
+    /// Body.
+    pub body: &'a T,
+    /// Whether it holds a secret, which is never kept.
+    pub secret: bool,
+}
+
+impl<'a, T: Serialize> Answer<'a, T> {
+    /// A row.
+    pub fn row(status: StatusCode, etag: &'a str, body: &'a T) -> Self {
+        Self { status, etag: Some(etag), body, secret: false }
+    }
+}
+
 impl Once {
-    /// The key of the call, and what it was used for.
+    /// Begins a change of an account under the key of the call. The key belongs to the account,
+    /// whatever the token, and is looked up before anything else is checked but the right. A call
+    /// under the same key that is still running holds the account: this one waits for its answer.
+    pub async fn open(
+        service: &SharedService,
+        account: &str,
+        call: &Call,
+        rule: KeyRule,
+        right: Right,
+        body: &[u8],
+    ) -> Result<Opened, ApiError> {
+        let mut once = Self::of(call, rule, body)?;
+        let mut change = Change::begin(service, account, call.actor.clone()).await?;
+        change.actor.must_somewhere(right, &change.profile)?;
+        once.scope.clone_from(&change.account.id);
+        let since = change.now - RETENTION;
+        Ok(match once.given(change.conn(), since).await? {
+            Some(given) => Opened::Given(given),
+            None => Opened::New(once, change),
+        })
+    }
+
+    /// The key of a call of the vendor that makes an account, and what it was used for.
     pub fn of(call: &Call, rule: KeyRule, body: &[u8]) -> Result<Self, ApiError> {
         if call.key.is_none() && rule == KeyRule::Required {
             return Err(ApiError::KeyRequired);
@@ -78,67 +135,49 @@ impl Once {
             .chain_update([0])
             .chain_update(body)
             .finalize();
-        Ok(Self { key: call.key.clone(), fingerprint: ids::hex(&digest) })
+        let (scope, key) = ("vendor".to_owned(), call.key.clone());
+        Ok(Self { scope, key, fingerprint: ids::hex(&digest) })
     }
 
-    /// The answer that was given before. The key belongs to the account, whatever the token.
-    pub async fn given(&self, change: &mut Change) -> Result<Option<Response>, ApiError> {
-        let (scope, since) = (change.account.id.clone(), change.now - RETENTION);
-        self.given_in(change.conn(), &scope, since).await
-    }
-
-    /// As [`Once::given`], where there is no account yet.
-    pub async fn given_in(
+    /// The answer that was given after `since`.
+    pub async fn given(
         &self,
-        conn: &mut crate::server::store::Connection,
-        scope: &str,
-        since: jiff::Timestamp,
+        conn: &mut Connection,
+        since: Timestamp,
     ) -> Result<Option<Response>, ApiError> {
         let Some(key) = &self.key else { return Ok(None) };
-        let Some(row) = answers::given(conn, scope, key, since).await? else { return Ok(None) };
+        let row = answers::given(conn, &self.scope, key, since).await?;
+        let Some(row) = row else { return Ok(None) };
         if row.fingerprint != self.fingerprint {
             return Err(ApiError::KeyReused);
         }
+        let body = row.body.ok_or(ApiError::SecretNotRepeatable)?;
         let status =
             StatusCode::from_u16(row.status).map_err(|_| ApiError::Corrupt("answers.status"))?;
-        let mut response = text(status, row.etag.as_deref(), row.body);
+        let mut response = text(status, row.etag.as_deref(), body);
         response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
         Ok(Some(response))
     }
 
     /// Keeps the answer, makes the change last, and answers.
-    pub async fn finish(
+    pub async fn finish<T: Serialize>(
         self,
-        change: Change,
-        status: StatusCode,
-        etag: &str,
-        body: &impl Serialize,
-    ) -> Result<Response, ApiError> {
-        let scope = change.account.id.clone();
-        self.finish_in(&scope, change, status, etag, body).await
-    }
-
-    /// As [`Once::finish`], where the key was looked up before there was an account.
-    pub async fn finish_in(
-        self,
-        scope: &str,
         mut change: Change,
-        status: StatusCode,
-        etag: &str,
-        body: &impl Serialize,
+        answer: Answer<'_, T>,
     ) -> Result<Response, ApiError> {
+        let Answer { status, etag, body, secret } = answer;
         let body = serde_json::to_string(body)?;
         if let Some(key) = &self.key {
             let row = AnswerRow {
                 fingerprint: self.fingerprint,
                 status: status.as_u16(),
-                etag: Some(etag.to_owned()),
-                body: body.clone(),
+                etag: etag.map(str::to_owned),
+                body: (!secret).then(|| body.clone()),
             };
             let now = change.now;
-            answers::keep(change.conn(), scope, key, &row, now).await?;
+            answers::keep(change.conn(), &self.scope, key, &row, now).await?;
         }
         change.commit().await?;
-        Ok(text(status, Some(etag), body))
+        Ok(text(status, etag, body))
     }
 }

@@ -1,34 +1,44 @@
 //! The audit log.
 
-use std::sync::Arc;
-
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::server::Service;
+use crate::server::SharedService;
 use crate::server::auth::Call;
 use crate::server::error::ApiError;
-use crate::server::permission::Right;
+use crate::server::permission::{At, Right};
 use crate::server::routes::Look;
 use crate::server::routes::answer;
+use crate::server::routes::operation::{OfAccount, Operation};
 use crate::server::routes::paging::{self, ListQuery};
 use crate::server::store::audit;
 use crate::server::views;
+use crate::wire::AuditEvent;
 
-/// `GET /v1/accounts/{account}/audit-events`, oldest first.
-pub(crate) async fn list(
-    State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+/// Operations on the audit log.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::get("/accounts/{account}/audit-events", list)
+            .named("listAuditEvents", "Who changed what, oldest first")
+            .needs(Right::ReadAudit)
+            .lists::<AuditEvent>(&[]),
+    ]
+}
+
+async fn list(
+    State(service): State<SharedService>,
+    Path(id): OfAccount,
+    query: ListQuery,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let window = ListQuery::of(query)?.without_state()?.window()?;
-    let mut look = Look::begin(&service, &id, &call.actor, Right::ReadAudit).await?;
+    let window = query.window(&[])?;
+    let (actor, right) = (&call.actor, Right::ReadAudit);
+    let mut look = Look::begin(&service, &id, actor, right, At::Account).await?;
     let (account_id, as_of) = (look.account.id.clone(), look.position());
     let rows = audit::page(look.conn(), &account_id, &window).await?;
-    let total = audit::count(look.conn(), &account_id).await?;
+    // Every position is one row, until retention takes the oldest away.
+    let total = (look.account.position - look.account.forgotten).unsigned_abs();
     let key = |row: &audit::AuditRow| row.position.to_string();
     let page = paging::page(rows, &window, total, as_of, key, views::audit_event)?;
     answer::json(StatusCode::OK, None, &page)

@@ -1,79 +1,115 @@
 //! Invitations.
 
-use std::sync::Arc;
-
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::server::Service;
+use crate::server::SharedService;
 use crate::server::auth::Call;
 use crate::server::change::{Change, invitation};
 use crate::server::error::ApiError;
-use crate::server::permission::Right;
+use crate::server::permission::{At, Right};
 use crate::server::routes::Look;
-use crate::server::routes::answer::{self, KeyRule, Once};
+use crate::server::routes::answer::{self, Answer, KeyRule, Once, Opened};
 use crate::server::routes::body::{Body, Nothing};
-use crate::server::routes::paging::{self, ListQuery};
+use crate::server::routes::operation::{OfAccount, OfRow, Operation};
+use crate::server::routes::paging::{self, Filter, ListQuery};
 use crate::server::store::invitations::{self, Shown};
 use crate::server::views;
-use crate::wire::{InvitationPatch, InvitationState, NewInvitation};
+use crate::wire::{Invitation, InvitationPatch, InvitationState, NewInvitation};
 
-/// `GET /v1/accounts/{account}/invitations`
-pub(crate) async fn list(
-    State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+const FILTERS: &[Filter] = &[Filter::State, Filter::Team];
+
+/// Operations on invitations.
+pub(crate) fn operations() -> Vec<Operation> {
+    let all = "/accounts/{account}/invitations";
+    let row = "/accounts/{account}/invitations/{invitation}";
+    vec![
+        Operation::get(all, list)
+            .named("listInvitations", "Pending, expired, failed and declined invitations")
+            .needs(Right::ReadMembers)
+            .lists::<Invitation>(FILTERS),
+        Operation::post(all, create)
+            .named("invite", "Invites a person by mail")
+            .needs(Right::Invite)
+            .mails()
+            .takes::<NewInvitation>()
+            .gives::<Invitation>(StatusCode::CREATED),
+        Operation::get(row, read)
+            .named("readInvitation", "One invitation")
+            .needs(Right::ReadMembers)
+            .gives::<Invitation>(StatusCode::OK),
+        Operation::patch(row, patch)
+            .named("changeInvitation", "Gives a pending invitation another role, without a mail")
+            .needs(Right::ChangeRoles)
+            .takes::<InvitationPatch>()
+            .gives::<Invitation>(StatusCode::OK),
+        Operation::post("/accounts/{account}/invitations/{invitation}/resend", resend)
+            .named("resendInvitation", "Sends an invitation again")
+            .needs(Right::Invite)
+            .mails()
+            .conditional()
+            .gives::<Invitation>(StatusCode::OK),
+        Operation::post("/accounts/{account}/invitations/{invitation}/revoke", revoke)
+            .named("revokeInvitation", "Withdraws an invitation")
+            .needs(Right::Remove)
+            .conditional()
+            .gives::<Invitation>(StatusCode::OK),
+    ]
+}
+
+async fn list(
+    State(service): State<SharedService>,
+    Path(id): OfAccount,
+    query: ListQuery,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::of(query)?;
-    let window = query.window()?;
-    let shown = query.state.as_deref().map_or(Ok(Shown::Open), shown)?;
-    let mut look = Look::begin(&service, &id, &call.actor, Right::ReadMembers).await?;
+    let window = query.window(FILTERS)?;
+    let state = query.state.as_deref().map(state).transpose()?;
+    let shown = Shown { team: query.team.as_deref(), state };
+    let at = At::of(shown.team);
+    let mut look = Look::begin(&service, &id, &call.actor, Right::ReadMembers, at).await?;
     let (account_id, now, as_of) = (look.account.id.clone(), look.now, look.position());
     let rows = invitations::page(look.conn(), &account_id, shown, now, &window).await?;
-    let total = invitations::count(look.conn(), &account_id, shown, now).await?;
+    let total = invitations::total(look.conn(), &account_id, shown, now).await?;
     let view = |row: &_| Ok(views::invitation(row, now));
     let page = paging::page(rows, &window, total, as_of, |row| row.id.clone(), view)?;
     answer::json(StatusCode::OK, None, &page)
 }
 
-/// `POST /v1/accounts/{account}/invitations`
-pub(crate) async fn create(
-    State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+async fn create(
+    State(service): State<SharedService>,
+    Path(id): OfAccount,
     call: Call,
     body: Body<NewInvitation>,
 ) -> Result<Response, ApiError> {
-    let once = Once::of(&call, KeyRule::Required, &body.bytes)?;
-    let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
-    change.must(Right::Invite)?;
-    if let Some(given) = once.given(&mut change).await? {
-        return Ok(given);
-    }
+    let opened = Once::open(&service, &id, &call, KeyRule::Required, Right::Invite, &body.bytes);
+    let (once, mut change) = match opened.await? {
+        Opened::Given(answer) => return Ok(answer),
+        Opened::New(once, change) => (once, change),
+    };
     let row = invitation::invite(&mut change, &body.value).await?;
     let view = views::invitation(&row, change.now);
-    once.finish(change, StatusCode::CREATED, &view.etag, &view).await
+    once.finish(change, Answer::row(StatusCode::CREATED, &view.etag, &view)).await
 }
 
-/// `GET /v1/accounts/{account}/invitations/{invitation}`
-pub(crate) async fn read(
-    State(service): State<Arc<Service>>,
-    Path((id, invitation)): Path<(String, String)>,
+async fn read(
+    State(service): State<SharedService>,
+    Path((id, invitation)): OfRow,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let mut look = Look::begin(&service, &id, &call.actor, Right::ReadMembers).await?;
+    let mut look = Look::of_row(&service, &id, &call.actor).await?;
     let (account_id, now) = (look.account.id.clone(), look.now);
     let row = invitations::by_id(look.conn(), &account_id, &invitation).await?;
-    let view = views::invitation(&row.ok_or(ApiError::NotFound)?, now);
+    let row = row.ok_or(ApiError::NotFound)?;
+    look.must(&call.actor, Right::ReadMembers, At::of(row.team_id.as_deref()))?;
+    let view = views::invitation(&row, now);
     answer::row(&call, &view.etag, &view)
 }
 
-/// `PATCH /v1/accounts/{account}/invitations/{invitation}`
-pub(crate) async fn patch(
-    State(service): State<Arc<Service>>,
-    Path((id, invitation)): Path<(String, String)>,
+async fn patch(
+    State(service): State<SharedService>,
+    Path((id, invitation)): OfRow,
     call: Call,
     body: Body<InvitationPatch>,
 ) -> Result<Response, ApiError> {
@@ -85,43 +121,39 @@ pub(crate) async fn patch(
     answer::json(StatusCode::OK, Some(&view.etag), &view)
 }
 
-/// `POST /v1/accounts/{account}/invitations/{invitation}/resend`
-pub(crate) async fn resend(
-    State(service): State<Arc<Service>>,
-    Path((id, invitation)): Path<(String, String)>,
+async fn resend(
+    State(service): State<SharedService>,
+    Path((id, invitation)): OfRow,
     call: Call,
     _nothing: Nothing,
 ) -> Result<Response, ApiError> {
-    let once = Once::of(&call, KeyRule::Required, &[])?;
-    let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
-    change.must(Right::Invite)?;
-    if let Some(given) = once.given(&mut change).await? {
-        return Ok(given);
-    }
+    let opened = Once::open(&service, &id, &call, KeyRule::Required, Right::Invite, &[]);
+    let (once, mut change) = match opened.await? {
+        Opened::Given(answer) => return Ok(answer),
+        Opened::New(once, change) => (once, change),
+    };
     let row = invitation::resend(&mut change, &invitation, call.precondition()?).await?;
     let view = views::invitation(&row, change.now);
-    once.finish(change, StatusCode::OK, &view.etag, &view).await
+    once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
 }
 
-/// `POST /v1/accounts/{account}/invitations/{invitation}/revoke`
-pub(crate) async fn revoke(
-    State(service): State<Arc<Service>>,
-    Path((id, invitation)): Path<(String, String)>,
+async fn revoke(
+    State(service): State<SharedService>,
+    Path((id, invitation)): OfRow,
     call: Call,
     _nothing: Nothing,
 ) -> Result<Response, ApiError> {
-    let once = Once::of(&call, KeyRule::Optional, &[])?;
-    let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
-    change.must(Right::Remove)?;
-    if let Some(given) = once.given(&mut change).await? {
-        return Ok(given);
-    }
+    let opened = Once::open(&service, &id, &call, KeyRule::Optional, Right::Remove, &[]);
+    let (once, mut change) = match opened.await? {
+        Opened::Given(answer) => return Ok(answer),
+        Opened::New(once, change) => (once, change),
+    };
     let row = invitation::revoke(&mut change, &invitation, call.precondition()?).await?;
     let view = views::invitation(&row, change.now);
-    once.finish(change, StatusCode::OK, &view.etag, &view).await
+    once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
 }
 
-fn shown(word: &str) -> Result<Shown, ApiError> {
+fn state(word: &str) -> Result<InvitationState, ApiError> {
     let known = [
         InvitationState::Pending,
         InvitationState::Accepted,
@@ -131,7 +163,7 @@ fn shown(word: &str) -> Result<Shown, ApiError> {
         InvitationState::Revoked,
     ];
     let state = known.into_iter().find(|state| invitations::state_word(*state) == word);
-    state.map(Shown::In).ok_or_else(|| {
+    state.ok_or_else(|| {
         let words = known.map(invitations::state_word).join(", ");
         ApiError::field("/state", format!("is one of {words}"))
     })

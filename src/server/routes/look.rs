@@ -5,11 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::profile::Profile;
-use crate::server::Service;
+use crate::server::SharedService;
 use crate::server::change::seats::{self, SeatCount};
 use crate::server::change::visible;
 use crate::server::error::ApiError;
-use crate::server::permission::{Actor, Right};
+use crate::server::permission::{Actor, At, Right};
 use crate::server::store::accounts::{self, AccountRow};
 use crate::server::store::{Connection, Tx};
 
@@ -25,19 +25,36 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// Looks at the account of this id or slug, as far as the actor may.
-    pub async fn begin(
-        service: &Arc<Service>,
+    /// Looks at the account of this id or slug for one of its rows: the right to it depends on the
+    /// row's scope, and is asked for by [`Look::must`].
+    pub async fn of_row(
+        service: &SharedService,
         id_or_slug: &str,
         actor: &Actor,
-        right: Right,
     ) -> Result<Self, ApiError> {
         let mut tx = service.store.snapshot().await?;
         let account = accounts::by_id_or_slug(&mut tx, id_or_slug).await?;
         let account = visible(account, actor)?;
         let profile = service.profile(&account.profile)?;
-        actor.must(right, &profile)?;
         Ok(Self { account, profile, now: service.now(), tx })
+    }
+
+    /// Refuses whoever lacks the right at this scope.
+    pub fn must(&self, actor: &Actor, right: Right, at: At<'_>) -> Result<(), ApiError> {
+        actor.must(right, at, &self.profile)
+    }
+
+    /// Looks at the account of this id or slug, as far as the actor may.
+    pub async fn begin(
+        service: &SharedService,
+        id_or_slug: &str,
+        actor: &Actor,
+        right: Right,
+        at: At<'_>,
+    ) -> Result<Self, ApiError> {
+        let look = Self::of_row(service, id_or_slug, actor).await?;
+        look.must(actor, right, at)?;
+        Ok(look)
     }
 
     /// The connection of the snapshot.

@@ -1,60 +1,96 @@
 //! Members.
 
-use std::sync::Arc;
-
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
-use crate::server::Service;
+use crate::server::SharedService;
 use crate::server::auth::Call;
 use crate::server::change::{Change, member};
 use crate::server::error::ApiError;
-use crate::server::permission::Right;
+use crate::server::permission::{At, Right};
 use crate::server::routes::Look;
-use crate::server::routes::answer::{self, KeyRule, Once};
+use crate::server::routes::answer::{self, Answer, KeyRule, Once, Opened};
 use crate::server::routes::body::{Body, Nothing};
-use crate::server::routes::paging::{self, ListQuery};
-use crate::server::store::members;
+use crate::server::routes::operation::{OfAccount, OfRow, Operation};
+use crate::server::routes::paging::{self, Filter, ListQuery};
+use crate::server::store::members::{self, Shown};
 use crate::server::views;
-use crate::wire::{MemberPatch, MemberState};
+use crate::wire::{Member, MemberPatch, MemberState};
 
-/// `GET /v1/accounts/{account}/members`
-pub(crate) async fn list(
-    State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+const FILTERS: &[Filter] = &[Filter::State, Filter::Team];
+
+/// Operations on members.
+pub(crate) fn operations() -> Vec<Operation> {
+    let row = "/accounts/{account}/members/{member}";
+    vec![
+        Operation::get("/accounts/{account}/members", list)
+            .named("listMembers", "Members of all scopes")
+            .needs(Right::ReadMembers)
+            .lists::<Member>(FILTERS),
+        Operation::get(row, read)
+            .named("readMember", "One member")
+            .needs(Right::ReadMembers)
+            .gives::<Member>(StatusCode::OK),
+        Operation::patch(row, patch)
+            .named("changeMember", "Gives a member another role")
+            .needs(Right::ChangeRoles)
+            .takes::<MemberPatch>()
+            .gives::<Member>(StatusCode::OK),
+        Operation::delete(row, remove)
+            .named("removeMember", "Ends a membership at once")
+            .needs(Right::Remove),
+        Operation::post("/accounts/{account}/members/{member}/trim", trim)
+            .named("trimMember", "Takes the seat of a member and keeps the rest")
+            .needs(Right::Remove)
+            .mails()
+            .conditional()
+            .gives::<Member>(StatusCode::OK),
+        Operation::post("/accounts/{account}/members/{member}/reinstate", reinstate)
+            .named("reinstateMember", "Gives a trimmed member a free seat again")
+            .needs(Right::ChangeRoles)
+            .mails()
+            .conditional()
+            .gives::<Member>(StatusCode::OK),
+    ]
+}
+
+async fn list(
+    State(service): State<SharedService>,
+    Path(id): OfAccount,
+    query: ListQuery,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::of(query)?;
-    let (window, state) = (query.window()?, query.state.as_deref().map(state).transpose()?);
-    let mut look = Look::begin(&service, &id, &call.actor, Right::ReadMembers).await?;
+    let window = query.window(FILTERS)?;
+    let state = query.state.as_deref().map(state).transpose()?;
+    let shown = Shown { team: query.team.as_deref(), state };
+    let at = At::of(shown.team);
+    let mut look = Look::begin(&service, &id, &call.actor, Right::ReadMembers, at).await?;
     let (account_id, as_of) = (look.account.id.clone(), look.position());
-    let rows = members::page(look.conn(), &account_id, state, &window).await?;
-    let total = members::count(look.conn(), &account_id, state).await?;
+    let rows = members::page(look.conn(), &account_id, shown, &window).await?;
+    let total = members::total(look.conn(), &account_id, shown).await?;
     let view = |row: &_| Ok(views::member(row));
     let page = paging::page(rows, &window, total, as_of, |row| row.id.clone(), view)?;
     answer::json(StatusCode::OK, None, &page)
 }
 
-/// `GET /v1/accounts/{account}/members/{member}`
-pub(crate) async fn read(
-    State(service): State<Arc<Service>>,
-    Path((id, member)): Path<(String, String)>,
+async fn read(
+    State(service): State<SharedService>,
+    Path((id, member)): OfRow,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let mut look = Look::begin(&service, &id, &call.actor, Right::ReadMembers).await?;
+    let mut look = Look::of_row(&service, &id, &call.actor).await?;
     let account_id = look.account.id.clone();
     let row = members::by_id(look.conn(), &account_id, &member).await?;
-    let view = views::member(&row.ok_or(ApiError::NotFound)?);
+    let row = row.ok_or(ApiError::NotFound)?;
+    look.must(&call.actor, Right::ReadMembers, At::of(row.team_id.as_deref()))?;
+    let view = views::member(&row);
     answer::row(&call, &view.etag, &view)
 }
 
-/// `PATCH /v1/accounts/{account}/members/{member}`
-pub(crate) async fn patch(
-    State(service): State<Arc<Service>>,
-    Path((id, member)): Path<(String, String)>,
+async fn patch(
+    State(service): State<SharedService>,
+    Path((id, member)): OfRow,
     call: Call,
     body: Body<MemberPatch>,
 ) -> Result<Response, ApiError> {
@@ -65,10 +101,9 @@ pub(crate) async fn patch(
     answer::json(StatusCode::OK, Some(&view.etag), &view)
 }
 
-/// `DELETE /v1/accounts/{account}/members/{member}`
-pub(crate) async fn remove(
-    State(service): State<Arc<Service>>,
-    Path((id, member)): Path<(String, String)>,
+async fn remove(
+    State(service): State<SharedService>,
+    Path((id, member)): OfRow,
     call: Call,
 ) -> Result<Response, ApiError> {
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
@@ -77,40 +112,36 @@ pub(crate) async fn remove(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// `POST /v1/accounts/{account}/members/{member}/trim`
-pub(crate) async fn trim(
-    State(service): State<Arc<Service>>,
-    Path((id, member)): Path<(String, String)>,
+async fn trim(
+    State(service): State<SharedService>,
+    Path((id, member)): OfRow,
     call: Call,
     _nothing: Nothing,
 ) -> Result<Response, ApiError> {
-    let once = Once::of(&call, KeyRule::Required, &[])?;
-    let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
-    change.must(Right::Remove)?;
-    if let Some(given) = once.given(&mut change).await? {
-        return Ok(given);
-    }
+    let opened = Once::open(&service, &id, &call, KeyRule::Required, Right::Remove, &[]);
+    let (once, mut change) = match opened.await? {
+        Opened::Given(answer) => return Ok(answer),
+        Opened::New(once, change) => (once, change),
+    };
     let row = member::trim(&mut change, &member, call.precondition()?).await?;
     let view = views::member(&row);
-    once.finish(change, StatusCode::OK, &view.etag, &view).await
+    once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
 }
 
-/// `POST /v1/accounts/{account}/members/{member}/reinstate`
-pub(crate) async fn reinstate(
-    State(service): State<Arc<Service>>,
-    Path((id, member)): Path<(String, String)>,
+async fn reinstate(
+    State(service): State<SharedService>,
+    Path((id, member)): OfRow,
     call: Call,
     _nothing: Nothing,
 ) -> Result<Response, ApiError> {
-    let once = Once::of(&call, KeyRule::Required, &[])?;
-    let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
-    change.must(Right::ChangeRoles)?;
-    if let Some(given) = once.given(&mut change).await? {
-        return Ok(given);
-    }
+    let opened = Once::open(&service, &id, &call, KeyRule::Required, Right::ChangeRoles, &[]);
+    let (once, mut change) = match opened.await? {
+        Opened::Given(answer) => return Ok(answer),
+        Opened::New(once, change) => (once, change),
+    };
     let row = member::reinstate(&mut change, &member, call.precondition()?).await?;
     let view = views::member(&row);
-    once.finish(change, StatusCode::OK, &view.etag, &view).await
+    once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
 }
 
 fn state(word: &str) -> Result<MemberState, ApiError> {

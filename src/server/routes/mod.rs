@@ -8,6 +8,7 @@ mod edge;
 mod invitations;
 mod look;
 mod members;
+mod operation;
 mod paging;
 mod subscriptions;
 
@@ -16,13 +17,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
 
 use crate::server::error::ApiError;
-use crate::server::{Service, pages};
+use crate::server::{Service, SharedService, pages};
 use crate::telemetry;
 
 pub(crate) use look::Look;
+pub(crate) use operation::Operation;
 
 /// Largest body that is read.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
@@ -48,35 +49,20 @@ pub(crate) fn router(service: &Arc<Service>) -> Router {
         .merge(telemetry::probes(ready, service.metrics.registry.clone()))
 }
 
-fn v1() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/capabilities", get(accounts::capabilities))
-        .route("/accounts", post(accounts::open))
-        .route("/accounts/{account}", get(accounts::read).patch(accounts::patch))
-        .route("/accounts/{account}/seats", get(accounts::seats))
-        .route("/accounts/{account}/roles", get(accounts::roles))
-        .route("/accounts/{account}/audit-events", get(audit::list))
-        .route("/accounts/{account}/members", get(members::list))
-        .route(
-            "/accounts/{account}/members/{member}",
-            get(members::read).patch(members::patch).delete(members::remove),
-        )
-        .route("/accounts/{account}/members/{member}/trim", post(members::trim))
-        .route("/accounts/{account}/members/{member}/reinstate", post(members::reinstate))
-        .route("/accounts/{account}/invitations", get(invitations::list).post(invitations::create))
-        .route(
-            "/accounts/{account}/invitations/{invitation}",
-            get(invitations::read).patch(invitations::patch),
-        )
-        .route("/accounts/{account}/invitations/{invitation}/resend", post(invitations::resend))
-        .route("/accounts/{account}/invitations/{invitation}/revoke", post(invitations::revoke))
-        .route(
-            "/accounts/{account}/subscriptions",
-            get(subscriptions::list).post(subscriptions::pick),
-        )
-        .route(
-            "/accounts/{account}/subscriptions/{subscription}/cancel",
-            post(subscriptions::cancel),
-        )
-        .route("/accounts/{account}/subscriptions/{subscription}/renew", post(subscriptions::renew))
+/// Everything under `/v1`: the router and the contract are made from it.
+pub(crate) fn operations() -> Vec<Operation> {
+    let of_resources: [fn() -> Vec<Operation>; 5] = [
+        accounts::operations,
+        members::operations,
+        invitations::operations,
+        subscriptions::operations,
+        audit::operations,
+    ];
+    of_resources.iter().flat_map(|operations| operations()).collect()
+}
+
+fn v1() -> Router<SharedService> {
+    operations()
+        .into_iter()
+        .fold(Router::new(), |router, operation| router.route(operation.path, operation.handler))
 }

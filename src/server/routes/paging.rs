@@ -1,13 +1,37 @@
 //! Keyset paging: rows, `total` and `as_of` of a page come from one snapshot.
 
-use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
 use serde::Deserialize;
 
+use crate::server::SharedService;
 use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::store::Window;
 use crate::wire::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Page};
+
+/// What a list can be filtered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filter {
+    /// Rows in one state.
+    State,
+    /// Rows of one team.
+    Team,
+    /// Rows that contain a text.
+    Text,
+}
+
+impl Filter {
+    /// Name of the query parameter.
+    pub const fn parameter(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Team => "team",
+            Self::Text => "q",
+        }
+    }
+}
 
 /// Query of a list.
 #[derive(Debug, Default, Deserialize)]
@@ -17,19 +41,31 @@ pub(crate) struct ListQuery {
     cursor: Option<String>,
     /// State that the rows are in.
     pub state: Option<String>,
+    /// Team that the rows belong to.
+    pub team: Option<String>,
+    /// Text that the rows contain.
+    pub q: Option<String>,
+}
+
+impl FromRequestParts<SharedService> for ListQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        service: &SharedService,
+    ) -> Result<Self, ApiError> {
+        let query: Result<Query<Self>, QueryRejection> =
+            Query::from_request_parts(parts, service).await;
+        query.map(|Query(query)| query).map_err(|rejection| {
+            ApiError::field("", format!("the query cannot be read: {}", rejection.body_text()))
+        })
+    }
 }
 
 impl ListQuery {
-    /// The query, or what is wrong with it.
-    pub fn of(query: Result<Query<Self>, QueryRejection>) -> Result<Self, ApiError> {
-        match query {
-            Ok(Query(query)) => Ok(query),
-            Err(rejection) => Err(ApiError::field("", rejection.body_text())),
-        }
-    }
-
     /// Which rows to read: one more than asked for tells whether another page follows.
-    pub fn window(&self) -> Result<Window, ApiError> {
+    pub fn window(&self, filters: &[Filter]) -> Result<Window, ApiError> {
+        self.must_only_have(filters)?;
         let size = self.page_size.unwrap_or(DEFAULT_PAGE_SIZE);
         if !(1..=MAX_PAGE_SIZE).contains(&size) {
             return Err(ApiError::field("/page_size", "is from 1 to 1000"));
@@ -42,11 +78,18 @@ impl ListQuery {
         Ok(Window { after, size: size + 1 })
     }
 
-    /// Refuses a filter where there is none.
-    pub fn without_state(self) -> Result<Self, ApiError> {
-        match self.state {
-            None => Ok(self),
-            Some(_) => Err(ApiError::field("/state", "is not a filter of this list")),
+    fn must_only_have(&self, filters: &[Filter]) -> Result<(), ApiError> {
+        let given = [
+            (Filter::State, self.state.is_some()),
+            (Filter::Team, self.team.is_some()),
+            (Filter::Text, self.q.is_some()),
+        ];
+        match given.iter().find(|(filter, given)| *given && !filters.contains(filter)) {
+            None => Ok(()),
+            Some((filter, _)) => {
+                let pointer = format!("/{}", filter.parameter());
+                Err(ApiError::field(pointer, "is not a filter of this list"))
+            }
         }
     }
 }
@@ -55,7 +98,7 @@ impl ListQuery {
 pub(crate) fn page<R, T>(
     mut rows: Vec<R>,
     window: &Window,
-    total: i64,
+    total: u64,
     as_of: u64,
     key: impl Fn(&R) -> String,
     view: impl Fn(&R) -> Result<T, ApiError>,
@@ -65,7 +108,7 @@ pub(crate) fn page<R, T>(
     rows.truncate(size);
     let next_cursor = if more { rows.last().map(|row| seal(&key(row))) } else { None };
     let items = rows.iter().map(view).collect::<Result<Vec<_>, _>>()?;
-    Ok(Page { items, next_cursor, total: u64::try_from(total).unwrap_or_default(), as_of })
+    Ok(Page { items, next_cursor, total, as_of })
 }
 
 fn seal(key: &str) -> String {
@@ -74,5 +117,7 @@ fn seal(key: &str) -> String {
 
 fn unseal(cursor: &str) -> Option<String> {
     let bytes = crate::server::link::unhex(cursor)?;
-    String::from_utf8(bytes).ok()?.strip_prefix('1').map(str::to_owned)
+    let text = String::from_utf8(bytes).ok()?;
+    // PostgreSQL takes no NUL in a text.
+    text.strip_prefix('1').filter(|key| !key.contains('\0')).map(str::to_owned)
 }

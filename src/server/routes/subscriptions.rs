@@ -1,92 +1,113 @@
 //! Subscriptions.
 
-use std::sync::Arc;
-
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::server::Service;
+use crate::server::SharedService;
 use crate::server::auth::Call;
-use crate::server::change::{Change, subscription};
+use crate::server::change::subscription;
 use crate::server::error::ApiError;
-use crate::server::permission::Right;
+use crate::server::permission::{At, Right};
 use crate::server::routes::Look;
-use crate::server::routes::answer::{self, KeyRule, Once};
+use crate::server::routes::answer::{self, Answer, KeyRule, Once, Opened};
 use crate::server::routes::body::{Body, Nothing};
+use crate::server::routes::operation::{OfAccount, OfRow, Operation};
 use crate::server::routes::paging::{self, ListQuery};
 use crate::server::store::subscriptions;
 use crate::server::views;
-use crate::wire::NewSubscription;
+use crate::wire::{NewSubscription, Subscription};
 
-/// `GET /v1/accounts/{account}/subscriptions`: those that are over too.
-pub(crate) async fn list(
-    State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+/// Operations on subscriptions.
+pub(crate) fn operations() -> Vec<Operation> {
+    let all = "/accounts/{account}/subscriptions";
+    vec![
+        Operation::get(all, list)
+            .named("listSubscriptions", "Subscriptions, those that are over too")
+            .needs(Right::ReadAccount)
+            .lists::<Subscription>(&[]),
+        Operation::post(all, pick)
+            .named("pickPlan", "Picks or upgrades the plan")
+            .needs(Right::ManageSubscriptions)
+            .takes::<NewSubscription>()
+            .gives::<Subscription>(StatusCode::CREATED),
+        Operation::post("/accounts/{account}/subscriptions/{subscription}/cancel", cancel)
+            .named("cancelSubscription", "Cancels a subscription")
+            .needs(Right::ManageSubscriptions)
+            .conditional()
+            .gives::<Subscription>(StatusCode::OK),
+        Operation::post("/accounts/{account}/subscriptions/{subscription}/renew", renew)
+            .named("renewSubscription", "Renews a subscription")
+            .needs(Right::ManageSubscriptions)
+            .conditional()
+            .gives::<Subscription>(StatusCode::OK),
+    ]
+}
+
+async fn list(
+    State(service): State<SharedService>,
+    Path(id): OfAccount,
+    query: ListQuery,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let window = ListQuery::of(query)?.without_state()?.window()?;
-    let mut look = Look::begin(&service, &id, &call.actor, Right::ReadAccount).await?;
+    let window = query.window(&[])?;
+    let (actor, right) = (&call.actor, Right::ReadAccount);
+    let mut look = Look::begin(&service, &id, actor, right, At::Account).await?;
     let (account_id, as_of) = (look.account.id.clone(), look.position());
     let rows = subscriptions::page(look.conn(), &account_id, &window).await?;
-    let total = subscriptions::count(look.conn(), &account_id).await?;
+    let total = subscriptions::total(look.conn(), &account_id).await?;
     let view = |row: &_| Ok(views::subscription(row));
     let page = paging::page(rows, &window, total, as_of, |row| row.id.clone(), view)?;
     answer::json(StatusCode::OK, None, &page)
 }
 
-/// `POST /v1/accounts/{account}/subscriptions`
-pub(crate) async fn pick(
-    State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+async fn pick(
+    State(service): State<SharedService>,
+    Path(id): OfAccount,
     call: Call,
     body: Body<NewSubscription>,
 ) -> Result<Response, ApiError> {
-    let once = Once::of(&call, KeyRule::Optional, &body.bytes)?;
-    let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
-    change.must(Right::ManageSubscriptions)?;
-    if let Some(given) = once.given(&mut change).await? {
-        return Ok(given);
-    }
+    let right = Right::ManageSubscriptions;
+    let opened = Once::open(&service, &id, &call, KeyRule::Optional, right, &body.bytes);
+    let (once, mut change) = match opened.await? {
+        Opened::Given(answer) => return Ok(answer),
+        Opened::New(once, change) => (once, change),
+    };
     let row = subscription::pick(&mut change, &body.value).await?;
     let view = views::subscription(&row);
-    once.finish(change, StatusCode::CREATED, &view.etag, &view).await
+    once.finish(change, Answer::row(StatusCode::CREATED, &view.etag, &view)).await
 }
 
-/// `POST /v1/accounts/{account}/subscriptions/{subscription}/cancel`
-pub(crate) async fn cancel(
-    State(service): State<Arc<Service>>,
-    Path((id, subscription)): Path<(String, String)>,
+async fn cancel(
+    State(service): State<SharedService>,
+    Path((id, subscription)): OfRow,
     call: Call,
     _nothing: Nothing,
 ) -> Result<Response, ApiError> {
-    let once = Once::of(&call, KeyRule::Optional, &[])?;
-    let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
-    change.must(Right::ManageSubscriptions)?;
-    if let Some(given) = once.given(&mut change).await? {
-        return Ok(given);
-    }
+    let right = Right::ManageSubscriptions;
+    let opened = Once::open(&service, &id, &call, KeyRule::Optional, right, &[]);
+    let (once, mut change) = match opened.await? {
+        Opened::Given(answer) => return Ok(answer),
+        Opened::New(once, change) => (once, change),
+    };
     let row = subscription::cancel(&mut change, &subscription, call.precondition()?).await?;
     let view = views::subscription(&row);
-    once.finish(change, StatusCode::OK, &view.etag, &view).await
+    once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
 }
 
-/// `POST /v1/accounts/{account}/subscriptions/{subscription}/renew`
-pub(crate) async fn renew(
-    State(service): State<Arc<Service>>,
-    Path((id, subscription)): Path<(String, String)>,
+async fn renew(
+    State(service): State<SharedService>,
+    Path((id, subscription)): OfRow,
     call: Call,
     _nothing: Nothing,
 ) -> Result<Response, ApiError> {
-    let once = Once::of(&call, KeyRule::Optional, &[])?;
-    let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
-    change.must(Right::ManageSubscriptions)?;
-    if let Some(given) = once.given(&mut change).await? {
-        return Ok(given);
-    }
+    let right = Right::ManageSubscriptions;
+    let opened = Once::open(&service, &id, &call, KeyRule::Optional, right, &[]);
+    let (once, mut change) = match opened.await? {
+        Opened::Given(answer) => return Ok(answer),
+        Opened::New(once, change) => (once, change),
+    };
     let row = subscription::renew(&mut change, &subscription, call.precondition()?).await?;
     let view = views::subscription(&row);
-    once.finish(change, StatusCode::OK, &view.etag, &view).await
+    once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
 }

@@ -1,11 +1,11 @@
 //! Accounts.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use crate::server::error::ApiError;
-use crate::server::store::{Connection, hits, maybe_time, micros, time};
+use crate::server::store::{Cells as _, Connection, Store, Tx, hits, micros};
 use crate::wire::Claim;
 
 /// One account.
@@ -16,19 +16,31 @@ pub(crate) struct AccountRow {
     pub name: String,
     pub profile: String,
     pub disabled: bool,
+    /// Whether it may ask clients for access (NC-01).
+    pub agency: bool,
+    /// Since when secure sign-in is required (X13).
+    pub secure_sign_in_since: Option<Timestamp>,
     pub created_at: Timestamp,
+    pub deleted_at: Option<Timestamp>,
     pub claim: Option<Claim>,
     pub over_limit_since: Option<Timestamp>,
     pub enforce_at: Option<Timestamp>,
     /// When the service itself brings back trimmed people of a claimed account.
     pub reinstate_at: Option<Timestamp>,
+    /// When administrators are told of what changed, and after which feed position that begins.
+    pub digest_at: Option<Timestamp>,
+    pub digest_from: i64,
+    /// When those who may invite were last told that seats are short.
+    pub seats_short_told_at: Option<Timestamp>,
     /// Feed position of the last change.
     pub position: i64,
+    /// Feed position of the last entry that retention took away.
+    pub forgotten: i64,
     pub version: i64,
 }
 
-impl<'r> FromRow<'r, SqliteRow> for AccountRow {
-    fn from_row(row: &'r SqliteRow) -> Result<Self, sqlx::Error> {
+impl<'r> FromRow<'r, AnyRow> for AccountRow {
+    fn from_row(row: &'r AnyRow) -> Result<Self, sqlx::Error> {
         let installation: Option<String> = row.try_get("claim_installation")?;
         let fingerprint: Option<String> = row.try_get("claim_fingerprint")?;
         Ok(Self {
@@ -36,35 +48,55 @@ impl<'r> FromRow<'r, SqliteRow> for AccountRow {
             slug: row.try_get("slug")?,
             name: row.try_get("name")?,
             profile: row.try_get("profile")?,
-            disabled: row.try_get("disabled")?,
-            created_at: time(row, "created_at")?,
+            disabled: row.flag("disabled")?,
+            agency: row.flag("agency")?,
+            secure_sign_in_since: row.maybe_time("secure_sign_in_since")?,
+            created_at: row.time("created_at")?,
+            deleted_at: row.maybe_time("deleted_at")?,
             claim: installation
                 .zip(fingerprint)
                 .map(|(installation_id, fingerprint)| Claim { installation_id, fingerprint }),
-            over_limit_since: maybe_time(row, "over_limit_since")?,
-            enforce_at: maybe_time(row, "enforce_at")?,
-            reinstate_at: maybe_time(row, "reinstate_at")?,
+            over_limit_since: row.maybe_time("over_limit_since")?,
+            enforce_at: row.maybe_time("enforce_at")?,
+            reinstate_at: row.maybe_time("reinstate_at")?,
+            digest_at: row.maybe_time("digest_at")?,
+            digest_from: row.try_get("digest_from")?,
+            seats_short_told_at: row.maybe_time("seats_short_told_at")?,
             position: row.try_get("position")?,
+            forgotten: row.try_get("forgotten")?,
             version: row.try_get("version")?,
         })
     }
 }
 
-/// The account of this id or slug.
+/// The account of this id or slug, unless it was deleted.
 pub(crate) async fn by_id_or_slug(
     conn: &mut Connection,
     id_or_slug: &str,
 ) -> Result<Option<AccountRow>, sqlx::Error> {
-    sqlx::query_as("select * from accounts where id = ?1 or slug = ?1")
+    sqlx::query_as("select * from accounts where (id = $1 or slug = $1) and deleted_at is null")
         .bind(id_or_slug)
         .fetch_optional(conn)
         .await
 }
 
+/// As [`by_id_or_slug`]; nobody else changes the account until the transaction ends.
+pub(crate) async fn lock(
+    store: &Store,
+    tx: &mut Tx,
+    id_or_slug: &str,
+) -> Result<Option<AccountRow>, sqlx::Error> {
+    let text = format!(
+        "select * from accounts where (id = $1 or slug = $1) and deleted_at is null{}",
+        store.for_update()
+    );
+    sqlx::query_as(AssertSqlSafe(text)).bind(id_or_slug).fetch_optional(&mut **tx).await
+}
+
 /// Puts in a new account.
 pub(crate) async fn insert(conn: &mut Connection, row: &AccountRow) -> Result<(), ApiError> {
     sqlx::query(
-        "insert into accounts (id, slug, name, profile, created_at) values (?1, ?2, ?3, ?4, ?5)",
+        "insert into accounts (id, slug, name, profile, created_at) values ($1, $2, $3, $4, $5)",
     )
     .bind(&row.id)
     .bind(&row.slug)
@@ -73,30 +105,40 @@ pub(crate) async fn insert(conn: &mut Connection, row: &AccountRow) -> Result<()
     .bind(micros(row.created_at))
     .execute(conn)
     .await
-    .map_err(
-        |error| {
-            if hits(&error, "accounts.slug") { ApiError::SlugTaken } else { error.into() }
-        },
-    )?;
+    .map_err(|error| {
+        if hits(&error, "accounts_one_slug", "accounts.slug") {
+            ApiError::SlugTaken
+        } else {
+            error.into()
+        }
+    })?;
     Ok(())
 }
 
 /// Writes back everything of an account that can change.
 pub(crate) async fn update(conn: &mut Connection, row: &AccountRow) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update accounts set name = ?2, disabled = ?3, claim_installation = ?4, \
-         claim_fingerprint = ?5, over_limit_since = ?6, enforce_at = ?7, reinstate_at = ?8, \
-         position = ?9, version = ?10 where id = ?1",
+        "update accounts set name = $2, disabled = $3, agency = $4, secure_sign_in_since = $5, \
+         deleted_at = $6, claim_installation = $7, claim_fingerprint = $8, over_limit_since = $9, \
+         enforce_at = $10, reinstate_at = $11, digest_at = $12, digest_from = $13, \
+         seats_short_told_at = $14, position = $15, forgotten = $16, version = $17 where id = $1",
     )
     .bind(&row.id)
     .bind(&row.name)
-    .bind(row.disabled)
+    .bind(i64::from(row.disabled))
+    .bind(i64::from(row.agency))
+    .bind(row.secure_sign_in_since.map(micros))
+    .bind(row.deleted_at.map(micros))
     .bind(row.claim.as_ref().map(|claim| &claim.installation_id))
     .bind(row.claim.as_ref().map(|claim| &claim.fingerprint))
     .bind(row.over_limit_since.map(micros))
     .bind(row.enforce_at.map(micros))
     .bind(row.reinstate_at.map(micros))
+    .bind(row.digest_at.map(micros))
+    .bind(row.digest_from)
+    .bind(row.seats_short_told_at.map(micros))
     .bind(row.position)
+    .bind(row.forgotten)
     .bind(row.version)
     .execute(conn)
     .await?;
@@ -109,9 +151,13 @@ pub(crate) async fn with_work_due(
     now: Timestamp,
 ) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar(
-        "select account_id from invitations where state = 'pending' and expires_at <= ?1 \
-         union select account_id from subscriptions where state <> 'ended' and period_end <= ?1 \
-         union select id from accounts where enforce_at <= ?1 or reinstate_at <= ?1",
+        "select account_id from invitations where state = 'pending' and expires_at <= $1 \
+         union select account_id from subscriptions \
+         where state in ('active', 'ending') and period_end <= $1 \
+         union select account_id from ownership_changes \
+         where state in ('unconfirmed', 'unaccepted') and expires_at <= $1 \
+         union select id from accounts \
+         where enforce_at <= $1 or reinstate_at <= $1 or digest_at <= $1",
     )
     .bind(micros(now))
     .fetch_all(conn)

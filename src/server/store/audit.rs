@@ -1,10 +1,10 @@
 //! The audit log, which is the feed too.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
-use crate::server::store::{Connection, Window, micros, time};
+use crate::server::store::{Cells as _, Connection, Window, micros};
 
 /// One change.
 #[derive(Clone, Debug)]
@@ -22,13 +22,13 @@ pub(crate) struct AuditRow {
     pub after: Option<String>,
 }
 
-impl<'r> FromRow<'r, SqliteRow> for AuditRow {
-    fn from_row(row: &'r SqliteRow) -> Result<Self, sqlx::Error> {
+impl<'r> FromRow<'r, AnyRow> for AuditRow {
+    fn from_row(row: &'r AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             account_id: row.try_get("account_id")?,
             position: row.try_get("position")?,
-            at: time(row, "at")?,
+            at: row.time("at")?,
             actor: row.try_get("actor")?,
             action: row.try_get("action")?,
             subject: row.try_get("subject")?,
@@ -42,7 +42,7 @@ impl<'r> FromRow<'r, SqliteRow> for AuditRow {
 pub(crate) async fn insert(conn: &mut Connection, row: &AuditRow) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into audit_events (id, account_id, position, at, actor, action, subject, before, \
-         after) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         after) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(&row.id)
     .bind(&row.account_id)
@@ -65,20 +65,12 @@ pub(crate) async fn page(
     window: &Window,
 ) -> Result<Vec<AuditRow>, sqlx::Error> {
     sqlx::query_as(
-        "select * from audit_events where account_id = ?1 and position > ?2 \
-         order by position limit ?3",
+        "select * from audit_events where account_id = $1 and position > $2 \
+         order by position limit $3",
     )
     .bind(account_id)
     .bind(window.after.parse::<i64>().unwrap_or_default())
-    .bind(window.size)
+    .bind(window.limit())
     .fetch_all(conn)
     .await
-}
-
-/// How many changes there are.
-pub(crate) async fn count(conn: &mut Connection, account_id: &str) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select count(*) from audit_events where account_id = ?1")
-        .bind(account_id)
-        .fetch_one(conn)
-        .await
 }

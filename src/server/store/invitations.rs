@@ -1,22 +1,29 @@
 //! Invitations. One that is overdue reads as expired, whether or not its row says so yet.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use crate::server::error::ApiError;
-use crate::server::store::{Connection, Window, hits, micros, time, unknown_word};
-use crate::wire::InvitationState;
+use crate::server::store::tallies::{self, Facet, List};
+use crate::server::store::{Cells as _, Connection, Window, hits, micros, place, unknown_word};
+use crate::wire::{InvitationState, Principal};
 
 /// One invitation.
 #[derive(Clone, Debug)]
 pub(crate) struct InvitationRow {
     pub id: String,
     pub account_id: String,
+    /// The team; none: the account itself.
+    pub team_id: Option<String>,
     /// Canonical address.
     pub address: String,
+    /// Name of the person, where the inviter gave one (CT-05).
+    pub name: Option<String>,
     pub role: String,
     pub state: InvitationState,
+    /// Whether acceptance makes secure sign-in required (X13).
+    pub secure_sign_in: bool,
     /// Who invited: `token:…` or `member:…`.
     pub inviter: String,
     /// Number of the link that works.
@@ -32,20 +39,23 @@ pub(crate) struct InvitationRow {
     pub version: i64,
 }
 
-impl<'r> FromRow<'r, SqliteRow> for InvitationRow {
-    fn from_row(row: &'r SqliteRow) -> Result<Self, sqlx::Error> {
+impl<'r> FromRow<'r, AnyRow> for InvitationRow {
+    fn from_row(row: &'r AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             account_id: row.try_get("account_id")?,
+            team_id: row.team()?,
             address: row.try_get("address")?,
+            name: row.try_get("name")?,
             role: row.try_get("role")?,
             state: state(row.try_get("state")?)?,
+            secure_sign_in: row.flag("secure_sign_in")?,
             inviter: row.try_get("inviter")?,
             generation: row.try_get("generation")?,
-            created_at: time(row, "created_at")?,
-            expires_at: time(row, "expires_at")?,
-            last_sent_at: time(row, "last_sent_at")?,
-            send_count: row.try_get("send_count")?,
+            created_at: row.time("created_at")?,
+            expires_at: row.time("expires_at")?,
+            last_sent_at: row.time("last_sent_at")?,
+            send_count: row.count("send_count")?,
             delivery: row.try_get("delivery")?,
             last_mail: row.try_get("last_mail")?,
             external_ref: row.try_get("external_ref")?,
@@ -61,6 +71,12 @@ impl InvitationRow {
             InvitationState::Pending if self.expires_at <= now => InvitationState::Expired,
             state => state,
         }
+    }
+
+    fn facet(&self) -> Facet<'_> {
+        let team = place(self.team_id.as_deref());
+        let (principal, role) = (Principal::Person, self.role.as_str());
+        Facet { team, principal, role, state: state_word(self.state) }
     }
 }
 
@@ -90,12 +106,12 @@ pub(crate) fn state_word(state: InvitationState) -> &'static str {
 }
 
 /// Which invitations a list shows.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Shown {
-    /// Pending, expired, failed and declined ones.
-    Open,
-    /// Those in one state.
-    In(InvitationState),
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Shown<'a> {
+    /// Those of one team only.
+    pub team: Option<&'a str>,
+    /// Those in one state; none: pending, expired, failed and declined ones.
+    pub state: Option<InvitationState>,
 }
 
 /// The invitation of this id.
@@ -104,7 +120,7 @@ pub(crate) async fn by_id(
     account_id: &str,
     id: &str,
 ) -> Result<Option<InvitationRow>, sqlx::Error> {
-    sqlx::query_as("select * from invitations where account_id = ?1 and id = ?2")
+    sqlx::query_as("select * from invitations where account_id = $1 and id = $2")
         .bind(account_id)
         .bind(id)
         .fetch_optional(conn)
@@ -116,19 +132,22 @@ pub(crate) async fn by_link(
     conn: &mut Connection,
     id: &str,
 ) -> Result<Option<InvitationRow>, sqlx::Error> {
-    sqlx::query_as("select * from invitations where id = ?1").bind(id).fetch_optional(conn).await
+    sqlx::query_as("select * from invitations where id = $1").bind(id).fetch_optional(conn).await
 }
 
-/// The invitation of this address that waits, overdue or not.
+/// The invitation of this address to one scope that waits, overdue or not.
 pub(crate) async fn pending_of(
     conn: &mut Connection,
     account_id: &str,
+    team_id: Option<&str>,
     address: &str,
 ) -> Result<Option<InvitationRow>, sqlx::Error> {
     sqlx::query_as(
-        "select * from invitations where account_id = ?1 and address = ?2 and state = 'pending'",
+        "select * from invitations where account_id = $1 and team_id = $2 and address = $3 \
+         and state = 'pending'",
     )
     .bind(account_id)
+    .bind(place(team_id))
     .bind(address)
     .fetch_optional(conn)
     .await
@@ -141,8 +160,8 @@ pub(crate) async fn pending_newest_first(
     now: Timestamp,
 ) -> Result<Vec<InvitationRow>, sqlx::Error> {
     sqlx::query_as(
-        "select * from invitations where account_id = ?1 and state = 'pending' \
-         and expires_at > ?2 order by created_at desc, id desc",
+        "select * from invitations where account_id = $1 and state = 'pending' \
+         and expires_at > $2 order by created_at desc, id desc",
     )
     .bind(account_id)
     .bind(micros(now))
@@ -157,8 +176,8 @@ pub(crate) async fn overdue(
     now: Timestamp,
 ) -> Result<Vec<InvitationRow>, sqlx::Error> {
     sqlx::query_as(
-        "select * from invitations where account_id = ?1 and state = 'pending' \
-         and expires_at <= ?2 order by id",
+        "select * from invitations where account_id = $1 and state = 'pending' \
+         and expires_at <= $2 order by id",
     )
     .bind(account_id)
     .bind(micros(now))
@@ -173,7 +192,7 @@ pub(crate) async fn pending_by(
     inviter: &str,
 ) -> Result<Vec<InvitationRow>, sqlx::Error> {
     sqlx::query_as(
-        "select * from invitations where account_id = ?1 and inviter = ?2 and state = 'pending' \
+        "select * from invitations where account_id = $1 and inviter = $2 and state = 'pending' \
          order by id",
     )
     .bind(account_id)
@@ -182,131 +201,136 @@ pub(crate) async fn pending_by(
     .await
 }
 
-/// How many wait and are not overdue.
-pub(crate) async fn count_pending(
+/// How many wait although the time is over, in the scopes that a list shows.
+async fn count_overdue(
     conn: &mut Connection,
     account_id: &str,
+    team: Option<&str>,
     now: Timestamp,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(
-        "select count(*) from invitations where account_id = ?1 and state = 'pending' \
-         and expires_at > ?2",
-    )
-    .bind(account_id)
-    .bind(micros(now))
-    .fetch_one(conn)
-    .await
+) -> Result<u64, sqlx::Error> {
+    let filter = if team.is_some() { "team_id = $3" } else { "$3 = ''" };
+    let text = format!(
+        "select count(*) from invitations where account_id = $1 and state = 'pending' \
+         and expires_at <= $2 and {filter}"
+    );
+    let overdue: i64 = sqlx::query_scalar(AssertSqlSafe(text))
+        .bind(account_id)
+        .bind(micros(now))
+        .bind(place(team))
+        .fetch_one(conn)
+        .await?;
+    Ok(overdue.unsigned_abs())
 }
 
 /// One page of what a list shows.
 pub(crate) async fn page(
     conn: &mut Connection,
     account_id: &str,
-    shown: Shown,
+    shown: Shown<'_>,
     now: Timestamp,
     window: &Window,
 ) -> Result<Vec<InvitationRow>, sqlx::Error> {
-    sqlx::query_as(match shown {
-        Shown::Open => {
-            "select * from invitations where account_id = ?1 \
-             and state in ('pending', 'expired', 'failed', 'declined') and ?2 = 'open' \
-             and ?3 > 0 and id > ?4 order by id limit ?5"
+    let team = if shown.team.is_some() { "team_id = $2" } else { "$2 = ''" };
+    let state = match shown.state {
+        None => "state in ('pending', 'expired', 'failed', 'declined') and $3 = '' and $4 > 0",
+        Some(InvitationState::Pending) => "state = $3 and expires_at > $4",
+        Some(InvitationState::Expired) => {
+            "(state = $3 or (state = 'pending' and expires_at <= $4))"
         }
-        Shown::In(InvitationState::Pending) => {
-            "select * from invitations where account_id = ?1 and state = ?2 and expires_at > ?3 \
-             and id > ?4 order by id limit ?5"
-        }
-        Shown::In(InvitationState::Expired) => {
-            "select * from invitations where account_id = ?1 and (state = ?2 \
-             or (state = 'pending' and expires_at <= ?3)) and id > ?4 order by id limit ?5"
-        }
-        Shown::In(_) => {
-            "select * from invitations where account_id = ?1 and state = ?2 and ?3 > 0 \
-             and id > ?4 order by id limit ?5"
-        }
-    })
-    .bind(account_id)
-    .bind(shown_word(shown))
-    .bind(micros(now))
-    .bind(&window.after)
-    .bind(window.size)
-    .fetch_all(conn)
-    .await
+        Some(_) => "state = $3 and $4 > 0",
+    };
+    let text = format!(
+        "select * from invitations where account_id = $1 and {team} and {state} and id > $5 \
+         order by id limit $6"
+    );
+    sqlx::query_as(AssertSqlSafe(text))
+        .bind(account_id)
+        .bind(place(shown.team))
+        .bind(shown.state.map_or("", state_word))
+        .bind(micros(now))
+        .bind(&window.after)
+        .bind(window.limit())
+        .fetch_all(conn)
+        .await
 }
 
 /// How many rows all pages of a list have.
-pub(crate) async fn count(
+pub(crate) async fn total(
     conn: &mut Connection,
     account_id: &str,
-    shown: Shown,
+    shown: Shown<'_>,
     now: Timestamp,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(match shown {
-        Shown::Open => {
-            "select count(*) from invitations where account_id = ?1 \
-             and state in ('pending', 'expired', 'failed', 'declined') and ?2 = 'open' and ?3 > 0"
+) -> Result<u64, sqlx::Error> {
+    let all = tallies::of(conn, account_id, List::Invitations).await?;
+    let here = all
+        .iter()
+        .filter(|tally| shown.team.is_none_or(|team| tally.team.as_deref() == Some(team)));
+    let open = [
+        InvitationState::Pending,
+        InvitationState::Expired,
+        InvitationState::Failed,
+        InvitationState::Declined,
+    ];
+    let stored = here.filter(|tally| match shown.state {
+        Some(state) => tally.state == state_word(state),
+        None => open.iter().any(|state| tally.state == state_word(*state)),
+    });
+    let stored: u64 = stored.map(|tally| u64::from(tally.entries)).sum();
+    Ok(match shown.state {
+        Some(InvitationState::Pending) => {
+            stored.saturating_sub(count_overdue(conn, account_id, shown.team, now).await?)
         }
-        Shown::In(InvitationState::Pending) => {
-            "select count(*) from invitations where account_id = ?1 and state = ?2 \
-             and expires_at > ?3"
+        Some(InvitationState::Expired) => {
+            stored + count_overdue(conn, account_id, shown.team, now).await?
         }
-        Shown::In(InvitationState::Expired) => {
-            "select count(*) from invitations where account_id = ?1 and (state = ?2 \
-             or (state = 'pending' and expires_at <= ?3))"
-        }
-        Shown::In(_) => {
-            "select count(*) from invitations where account_id = ?1 and state = ?2 and ?3 > 0"
-        }
+        _ => stored,
     })
-    .bind(account_id)
-    .bind(shown_word(shown))
-    .bind(micros(now))
-    .fetch_one(conn)
-    .await
-}
-
-fn shown_word(shown: Shown) -> &'static str {
-    match shown {
-        Shown::Open => "open",
-        Shown::In(state) => state_word(state),
-    }
 }
 
 /// Puts in a new invitation.
 pub(crate) async fn insert(conn: &mut Connection, row: &InvitationRow) -> Result<(), ApiError> {
     sqlx::query(
-        "insert into invitations (id, account_id, address, role, state, inviter, created_at, \
-         expires_at, last_sent_at, last_mail, external_ref) \
-         values (?1, ?2, ?3, ?4, 'pending', ?5, ?6, ?7, ?6, ?8, ?9)",
+        "insert into invitations (id, account_id, team_id, address, name, role, state, \
+         secure_sign_in, inviter, created_at, expires_at, last_sent_at, last_mail, external_ref) \
+         values ($1, $2, $3, $4, $5, $6, 'pending', $7, $8, $9, $10, $9, $11, $12)",
     )
     .bind(&row.id)
     .bind(&row.account_id)
+    .bind(place(row.team_id.as_deref()))
     .bind(&row.address)
+    .bind(&row.name)
     .bind(&row.role)
+    .bind(i64::from(row.secure_sign_in))
     .bind(&row.inviter)
     .bind(micros(row.created_at))
     .bind(micros(row.expires_at))
     .bind(&row.last_mail)
     .bind(&row.external_ref)
-    .execute(conn)
+    .execute(&mut *conn)
     .await
     .map_err(|error| {
-        if hits(&error, "invitations.account_id, invitations.address") {
+        let columns = "invitations.account_id, invitations.team_id, invitations.address";
+        if hits(&error, "invitations_one_pending", columns) {
             let href = format!("/v1/accounts/{}/invitations", row.account_id);
             ApiError::AlreadyPending { href }
         } else {
             error.into()
         }
     })?;
+    tallies::enter(conn, &row.account_id, List::Invitations, row.facet()).await?;
     Ok(())
 }
 
-/// Writes back what can change of an invitation.
-pub(crate) async fn update(conn: &mut Connection, row: &InvitationRow) -> Result<(), sqlx::Error> {
+/// Writes back what can change of an invitation; `before` is the row as it was read.
+pub(crate) async fn update(
+    conn: &mut Connection,
+    before: &InvitationRow,
+    row: &InvitationRow,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update invitations set role = ?2, state = ?3, generation = ?4, expires_at = ?5, \
-         last_sent_at = ?6, send_count = ?7, delivery = ?8, last_mail = ?9, version = ?10 \
-         where id = ?1",
+        "update invitations set role = $2, state = $3, generation = $4, expires_at = $5, \
+         last_sent_at = $6, send_count = $7, delivery = $8, last_mail = $9, version = $10 \
+         where id = $1",
     )
     .bind(&row.id)
     .bind(&row.role)
@@ -314,13 +338,13 @@ pub(crate) async fn update(conn: &mut Connection, row: &InvitationRow) -> Result
     .bind(row.generation)
     .bind(micros(row.expires_at))
     .bind(micros(row.last_sent_at))
-    .bind(row.send_count)
+    .bind(i64::from(row.send_count))
     .bind(&row.delivery)
     .bind(&row.last_mail)
     .bind(row.version)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    tallies::shift(conn, &row.account_id, List::Invitations, before.facet(), row.facet()).await
 }
 
 /// Notes what became of the mail, if it is the invitation's last one. Not a change of the
@@ -330,7 +354,7 @@ pub(crate) async fn note_delivery(
     mail: &str,
     delivery: &str,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("update invitations set delivery = ?2 where last_mail = ?1")
+    sqlx::query("update invitations set delivery = $2 where last_mail = $1")
         .bind(mail)
         .bind(delivery)
         .execute(conn)

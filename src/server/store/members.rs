@@ -1,18 +1,23 @@
-//! Members.
+//! Members. A member is a person in one scope: the account itself or one of its teams.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use crate::server::error::ApiError;
-use crate::server::store::{Connection, Window, hits, maybe_time, micros, time, unknown_word};
-use crate::wire::MemberState;
+use crate::server::store::tallies::{self, Facet, List};
+use crate::server::store::{Cells as _, Connection, Window, hits, micros, place, unknown_word};
+use crate::wire::{MemberState, Principal};
 
 /// One member.
 #[derive(Clone, Debug)]
 pub(crate) struct MemberRow {
     pub id: String,
     pub account_id: String,
+    /// The team; none: the account itself.
+    pub team_id: Option<String>,
+    /// A person, or an agency that was granted access.
+    pub principal: Principal,
     /// Canonical address.
     pub address: String,
     pub name: Option<String>,
@@ -24,26 +29,57 @@ pub(crate) struct MemberRow {
     pub external_ref: Option<String>,
     pub ended_by: Option<String>,
     pub ended_at: Option<Timestamp>,
+    /// The client access that the row was granted by.
+    pub client_access_id: Option<String>,
     pub version: i64,
 }
 
-impl<'r> FromRow<'r, SqliteRow> for MemberRow {
-    fn from_row(row: &'r SqliteRow) -> Result<Self, sqlx::Error> {
+impl<'r> FromRow<'r, AnyRow> for MemberRow {
+    fn from_row(row: &'r AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             account_id: row.try_get("account_id")?,
+            team_id: row.team()?,
+            principal: principal(row.try_get("principal")?)?,
             address: row.try_get("address")?,
             name: row.try_get("name")?,
             role: row.try_get("role")?,
             state: state(row.try_get("state")?)?,
-            added_at: time(row, "added_at")?,
-            joined_at: time(row, "joined_at")?,
-            trimmed_at: maybe_time(row, "trimmed_at")?,
+            added_at: row.time("added_at")?,
+            joined_at: row.time("joined_at")?,
+            trimmed_at: row.maybe_time("trimmed_at")?,
             external_ref: row.try_get("external_ref")?,
             ended_by: row.try_get("ended_by")?,
-            ended_at: maybe_time(row, "ended_at")?,
+            ended_at: row.maybe_time("ended_at")?,
+            client_access_id: row.try_get("client_access_id")?,
             version: row.try_get("version")?,
         })
+    }
+}
+
+impl MemberRow {
+    fn facet(&self) -> Facet<'_> {
+        let team = place(self.team_id.as_deref());
+        let (principal, role) = (self.principal, self.role.as_str());
+        Facet { team, principal, role, state: state_word(self.state) }
+    }
+}
+
+/// The principal of a stored word.
+pub(crate) fn principal(word: &str) -> Result<Principal, sqlx::Error> {
+    match word {
+        "person" => Ok(Principal::Person),
+        "account" => Ok(Principal::Account),
+        _ => Err(unknown_word("members.principal")),
+    }
+}
+
+/// The stored word of a principal.
+pub(crate) fn principal_word(principal: Principal) -> &'static str {
+    match principal {
+        Principal::Person => "person",
+        Principal::Account => "account",
+        Principal::Unknown => "unknown",
     }
 }
 
@@ -72,84 +108,97 @@ pub(crate) async fn by_id(
     account_id: &str,
     id: &str,
 ) -> Result<Option<MemberRow>, sqlx::Error> {
-    sqlx::query_as("select * from members where account_id = ?1 and id = ?2")
+    sqlx::query_as("select * from members where account_id = $1 and id = $2")
         .bind(account_id)
         .bind(id)
         .fetch_optional(conn)
         .await
 }
 
-/// The member of this address who is still one.
+/// The person of this address in one scope, if still a member there.
 pub(crate) async fn by_address(
     conn: &mut Connection,
     account_id: &str,
+    team_id: Option<&str>,
     address: &str,
 ) -> Result<Option<MemberRow>, sqlx::Error> {
     sqlx::query_as(
-        "select * from members where account_id = ?1 and address = ?2 and state <> 'deleted'",
+        "select * from members where account_id = $1 and team_id = $2 and principal = 'person' \
+         and address = $3 and state <> 'deleted'",
     )
     .bind(account_id)
+    .bind(place(team_id))
     .bind(address)
     .fetch_optional(conn)
     .await
 }
 
-/// One page of the members in one state; all but the deleted ones without a state.
+/// All places of this person in one account, those of trimmed ones among them.
+pub(crate) async fn of_person(
+    conn: &mut Connection,
+    account_id: &str,
+    address: &str,
+) -> Result<Vec<MemberRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from members where address = $2 and account_id = $1 and principal = 'person' \
+         and state in ('active', 'trimmed') order by id",
+    )
+    .bind(account_id)
+    .bind(address)
+    .fetch_all(conn)
+    .await
+}
+
+/// Which members a list shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Shown<'a> {
+    /// Those of one team only.
+    pub team: Option<&'a str>,
+    /// Those in one state; none: all but the deleted ones.
+    pub state: Option<MemberState>,
+}
+
+/// One page of a list.
 pub(crate) async fn page(
     conn: &mut Connection,
     account_id: &str,
-    state: Option<MemberState>,
+    shown: Shown<'_>,
     window: &Window,
 ) -> Result<Vec<MemberRow>, sqlx::Error> {
-    sqlx::query_as(match state {
-        Some(_) => {
-            "select * from members where account_id = ?1 and state = ?2 and id > ?3 \
-             order by id limit ?4"
-        }
-        None => {
-            "select * from members where account_id = ?1 and state in ('active', 'trimmed') \
-             and ?2 = 'present' and id > ?3 order by id limit ?4"
-        }
-    })
-    .bind(account_id)
-    .bind(state.map_or("present", state_word))
-    .bind(&window.after)
-    .bind(window.size)
-    .fetch_all(conn)
-    .await
+    let team = if shown.team.is_some() { "team_id = $2" } else { "$2 = ''" };
+    let state = match shown.state {
+        Some(_) => "state = $3",
+        None => "state in ('active', 'trimmed') and $3 = ''",
+    };
+    let text = format!(
+        "select * from members where account_id = $1 and {team} and {state} and id > $4 \
+         order by id limit $5"
+    );
+    sqlx::query_as(AssertSqlSafe(text))
+        .bind(account_id)
+        .bind(place(shown.team))
+        .bind(shown.state.map_or("", state_word))
+        .bind(&window.after)
+        .bind(window.limit())
+        .fetch_all(conn)
+        .await
 }
 
-/// How many members are in one state; all but the deleted ones without a state.
-pub(crate) async fn count(
+/// How many rows all pages of a list have.
+pub(crate) async fn total(
     conn: &mut Connection,
     account_id: &str,
-    state: Option<MemberState>,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(match state {
-        Some(_) => "select count(*) from members where account_id = ?1 and state = ?2",
-        None => {
-            "select count(*) from members where account_id = ?1 \
-             and state in ('active', 'trimmed') and ?2 = 'present'"
-        }
-    })
-    .bind(account_id)
-    .bind(state.map_or("present", state_word))
-    .fetch_one(conn)
-    .await
-}
-
-/// How many members hold each role in each state, the deleted ones left out.
-pub(crate) async fn count_by_role(
-    conn: &mut Connection,
-    account_id: &str,
-) -> Result<Vec<(String, String, i64)>, sqlx::Error> {
-    sqlx::query_as(
-        "select role, state, count(*) from members \
-         where account_id = ?1 and state in ('active', 'trimmed') group by role, state",
-    )
-    .bind(account_id)
-    .fetch_all(conn)
-    .await
+    shown: Shown<'_>,
+) -> Result<u64, sqlx::Error> {
+    let all = tallies::of(conn, account_id, List::Members).await?;
+    let here = all.iter().filter(|tally| {
+        let in_state = match shown.state {
+            Some(state) => tally.state == state_word(state),
+            None => tally.state != state_word(MemberState::Deleted),
+        };
+        in_state && shown.team.is_none_or(|team| tally.team.as_deref() == Some(team))
+    });
+    Ok(here.map(|tally| u64::from(tally.entries)).sum())
 }
 
 /// Members with access, latest added first: the order in which a shrink takes seats (X16).
@@ -158,7 +207,7 @@ pub(crate) async fn active_latest_added_first(
     account_id: &str,
 ) -> Result<Vec<MemberRow>, sqlx::Error> {
     sqlx::query_as(
-        "select * from members where account_id = ?1 and state = 'active' \
+        "select * from members where account_id = $1 and state = 'active' \
          order by added_at desc, id desc",
     )
     .bind(account_id)
@@ -172,7 +221,7 @@ pub(crate) async fn trimmed_earliest_added_first(
     account_id: &str,
 ) -> Result<Vec<MemberRow>, sqlx::Error> {
     sqlx::query_as(
-        "select * from members where account_id = ?1 and state = 'trimmed' \
+        "select * from members where account_id = $1 and state = 'trimmed' \
          order by added_at, id",
     )
     .bind(account_id)
@@ -187,7 +236,8 @@ pub(crate) async fn places_of(
 ) -> Result<Vec<(String, String, String)>, sqlx::Error> {
     sqlx::query_as(
         "select a.slug, a.name, m.role from members m join accounts a on a.id = m.account_id \
-         where m.address = ?1 and m.state = 'active' order by a.name, a.id",
+         where m.address = $1 and m.state = 'active' and m.principal = 'person' \
+         and a.deleted_at is null order by a.name, a.id, m.id",
     )
     .bind(address)
     .fetch_all(conn)
@@ -197,11 +247,14 @@ pub(crate) async fn places_of(
 /// Puts in a new member.
 pub(crate) async fn insert(conn: &mut Connection, row: &MemberRow) -> Result<(), ApiError> {
     sqlx::query(
-        "insert into members (id, account_id, address, name, role, state, added_at, joined_at, \
-         external_ref) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "insert into members (id, account_id, team_id, principal, address, name, role, state, \
+         added_at, joined_at, external_ref, client_access_id) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(&row.id)
     .bind(&row.account_id)
+    .bind(place(row.team_id.as_deref()))
+    .bind(principal_word(row.principal))
     .bind(&row.address)
     .bind(&row.name)
     .bind(&row.role)
@@ -209,24 +262,31 @@ pub(crate) async fn insert(conn: &mut Connection, row: &MemberRow) -> Result<(),
     .bind(micros(row.added_at))
     .bind(micros(row.joined_at))
     .bind(&row.external_ref)
-    .execute(conn)
+    .bind(&row.client_access_id)
+    .execute(&mut *conn)
     .await
     .map_err(|error| {
-        if hits(&error, "members.account_id, members.address") {
+        let columns = "members.account_id, members.team_id, members.principal, members.address";
+        if hits(&error, "members_one_place", columns) {
             let href = format!("/v1/accounts/{}/members", row.account_id);
             ApiError::AlreadyMember { href }
         } else {
             error.into()
         }
     })?;
+    tallies::enter(conn, &row.account_id, List::Members, row.facet()).await?;
     Ok(())
 }
 
-/// Writes back what can change of a member.
-pub(crate) async fn update(conn: &mut Connection, row: &MemberRow) -> Result<(), sqlx::Error> {
+/// Writes back what can change of a member; `before` is the row as it was read.
+pub(crate) async fn update(
+    conn: &mut Connection,
+    before: &MemberRow,
+    row: &MemberRow,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update members set role = ?2, state = ?3, trimmed_at = ?4, ended_by = ?5, \
-         ended_at = ?6, version = ?7 where id = ?1",
+        "update members set role = $2, state = $3, trimmed_at = $4, ended_by = $5, \
+         ended_at = $6, version = $7 where id = $1",
     )
     .bind(&row.id)
     .bind(&row.role)
@@ -235,7 +295,7 @@ pub(crate) async fn update(conn: &mut Connection, row: &MemberRow) -> Result<(),
     .bind(&row.ended_by)
     .bind(row.ended_at.map(micros))
     .bind(row.version)
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    tallies::shift(conn, &row.account_id, List::Members, before.facet(), row.facet()).await
 }

@@ -1,10 +1,10 @@
 //! Mails: queued in the transaction of the change, then sending, then sent.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
-use crate::server::store::{Connection, micros, time};
+use crate::server::store::{Cells as _, Connection, micros};
 
 /// One mail.
 #[derive(Clone, Debug)]
@@ -22,8 +22,8 @@ pub(crate) struct MailRow {
     pub created_at: Timestamp,
 }
 
-impl<'r> FromRow<'r, SqliteRow> for MailRow {
-    fn from_row(row: &'r SqliteRow) -> Result<Self, sqlx::Error> {
+impl<'r> FromRow<'r, AnyRow> for MailRow {
+    fn from_row(row: &'r AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             account_id: row.try_get("account_id")?,
@@ -31,7 +31,7 @@ impl<'r> FromRow<'r, SqliteRow> for MailRow {
             subject: row.try_get("subject")?,
             address: row.try_get("address")?,
             words: row.try_get("words")?,
-            created_at: time(row, "created_at")?,
+            created_at: row.time("created_at")?,
         })
     }
 }
@@ -40,7 +40,7 @@ impl<'r> FromRow<'r, SqliteRow> for MailRow {
 pub(crate) async fn queue(conn: &mut Connection, row: &MailRow) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into outbox (id, account_id, template, subject, address, words, created_at) \
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+         values ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(&row.id)
     .bind(&row.account_id)
@@ -70,7 +70,7 @@ pub(crate) async fn advance(
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
     let done =
-        sqlx::query("update outbox set state = ?3, sent_at = ?4 where id = ?1 and state = ?2")
+        sqlx::query("update outbox set state = $3, sent_at = $4 where id = $1 and state = $2")
             .bind(id)
             .bind(from)
             .bind(to)
@@ -92,13 +92,13 @@ pub(crate) async fn queued_since(
     address: &str,
     since: Timestamp,
 ) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
-        "select exists (select 1 from outbox where address = ?1 and template = ?2 \
-         and created_at > ?3)",
+    let found: i64 = sqlx::query_scalar(
+        "select count(*) from outbox where address = $1 and template = $2 and created_at > $3",
     )
     .bind(address)
     .bind(template)
     .bind(micros(since))
     .fetch_one(conn)
-    .await
+    .await?;
+    Ok(found > 0)
 }

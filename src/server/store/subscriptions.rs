@@ -1,10 +1,10 @@
 //! Subscriptions.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
-use crate::server::store::{Connection, Window, maybe_time, micros, time, unknown_word};
+use crate::server::store::{Cells as _, Connection, Window, micros, unknown_word};
 use crate::wire::SubscriptionState;
 
 /// One subscription.
@@ -17,19 +17,22 @@ pub(crate) struct SubscriptionRow {
     pub created_at: Timestamp,
     pub period_end: Timestamp,
     pub ends_at: Option<Timestamp>,
+    /// When the recipients of billing were told that the end is near.
+    pub end_told_at: Option<Timestamp>,
     pub version: i64,
 }
 
-impl<'r> FromRow<'r, SqliteRow> for SubscriptionRow {
-    fn from_row(row: &'r SqliteRow) -> Result<Self, sqlx::Error> {
+impl<'r> FromRow<'r, AnyRow> for SubscriptionRow {
+    fn from_row(row: &'r AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             account_id: row.try_get("account_id")?,
             plan: row.try_get("plan")?,
             state: state(row.try_get("state")?)?,
-            created_at: time(row, "created_at")?,
-            period_end: time(row, "period_end")?,
-            ends_at: maybe_time(row, "ends_at")?,
+            created_at: row.time("created_at")?,
+            period_end: row.time("period_end")?,
+            ends_at: row.maybe_time("ends_at")?,
+            end_told_at: row.maybe_time("end_told_at")?,
             version: row.try_get("version")?,
         })
     }
@@ -37,6 +40,7 @@ impl<'r> FromRow<'r, SqliteRow> for SubscriptionRow {
 
 fn state(word: &str) -> Result<SubscriptionState, sqlx::Error> {
     match word {
+        "requested" => Ok(SubscriptionState::Requested),
         "active" => Ok(SubscriptionState::Active),
         "ending" => Ok(SubscriptionState::Ending),
         "ended" => Ok(SubscriptionState::Ended),
@@ -47,6 +51,7 @@ fn state(word: &str) -> Result<SubscriptionState, sqlx::Error> {
 /// The stored word of a state.
 pub(crate) fn state_word(state: SubscriptionState) -> &'static str {
     match state {
+        SubscriptionState::Requested => "requested",
         SubscriptionState::Active => "active",
         SubscriptionState::Ending => "ending",
         SubscriptionState::Ended => "ended",
@@ -60,7 +65,7 @@ pub(crate) async fn by_id(
     account_id: &str,
     id: &str,
 ) -> Result<Option<SubscriptionRow>, sqlx::Error> {
-    sqlx::query_as("select * from subscriptions where account_id = ?1 and id = ?2")
+    sqlx::query_as("select * from subscriptions where account_id = $1 and id = $2")
         .bind(account_id)
         .bind(id)
         .fetch_optional(conn)
@@ -73,7 +78,7 @@ pub(crate) async fn running(
     account_id: &str,
 ) -> Result<Vec<SubscriptionRow>, sqlx::Error> {
     sqlx::query_as(
-        "select * from subscriptions where account_id = ?1 and state in ('active', 'ending') \
+        "select * from subscriptions where account_id = $1 and state in ('active', 'ending') \
          order by id",
     )
     .bind(account_id)
@@ -88,21 +93,22 @@ pub(crate) async fn page(
     window: &Window,
 ) -> Result<Vec<SubscriptionRow>, sqlx::Error> {
     sqlx::query_as(
-        "select * from subscriptions where account_id = ?1 and id > ?2 order by id limit ?3",
+        "select * from subscriptions where account_id = $1 and id > $2 order by id limit $3",
     )
     .bind(account_id)
     .bind(&window.after)
-    .bind(window.size)
+    .bind(window.limit())
     .fetch_all(conn)
     .await
 }
 
 /// How many subscriptions there are, those that are over too.
-pub(crate) async fn count(conn: &mut Connection, account_id: &str) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select count(*) from subscriptions where account_id = ?1")
+pub(crate) async fn total(conn: &mut Connection, account_id: &str) -> Result<u64, sqlx::Error> {
+    let count: i64 = sqlx::query_scalar("select count(*) from subscriptions where account_id = $1")
         .bind(account_id)
         .fetch_one(conn)
-        .await
+        .await?;
+    Ok(count.unsigned_abs())
 }
 
 /// Puts in a new subscription.
@@ -112,7 +118,7 @@ pub(crate) async fn insert(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into subscriptions (id, account_id, plan, state, created_at, period_end) \
-         values (?1, ?2, ?3, ?4, ?5, ?6)",
+         values ($1, $2, $3, $4, $5, $6)",
     )
     .bind(&row.id)
     .bind(&row.account_id)
@@ -131,13 +137,14 @@ pub(crate) async fn update(
     row: &SubscriptionRow,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update subscriptions set state = ?2, period_end = ?3, ends_at = ?4, version = ?5 \
-         where id = ?1",
+        "update subscriptions set state = $2, period_end = $3, ends_at = $4, end_told_at = $5, \
+         version = $6 where id = $1",
     )
     .bind(&row.id)
     .bind(state_word(row.state))
     .bind(micros(row.period_end))
     .bind(row.ends_at.map(micros))
+    .bind(row.end_told_at.map(micros))
     .bind(row.version)
     .execute(conn)
     .await?;

@@ -1,30 +1,64 @@
 //! Bearer tokens, by hash.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
-use crate::server::store::{Connection, micros};
+use crate::server::store::{Cells as _, Connection, Window, micros, unknown_word};
+use crate::wire::TokenKind;
 
 /// One token.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenRow {
     pub hash: String,
     pub id: String,
+    pub kind: TokenKind,
     /// Account that it is bound to; none for a vendor token.
     pub account_id: Option<String>,
+    /// Name for people.
+    pub name: String,
     /// Scopes, separated by spaces.
     pub scopes: String,
+    /// Who made it.
+    pub made_by: String,
+    /// Canonical address of the person, of a personal one.
+    pub address: Option<String>,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
 }
 
-impl<'r> FromRow<'r, SqliteRow> for TokenRow {
-    fn from_row(row: &'r SqliteRow) -> Result<Self, sqlx::Error> {
+impl<'r> FromRow<'r, AnyRow> for TokenRow {
+    fn from_row(row: &'r AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             hash: row.try_get("hash")?,
             id: row.try_get("id")?,
+            kind: kind(row.try_get("kind")?)?,
             account_id: row.try_get("account_id")?,
+            name: row.try_get("name")?,
             scopes: row.try_get("scopes")?,
+            made_by: row.try_get("made_by")?,
+            address: row.try_get("address")?,
+            created_at: row.time("created_at")?,
+            expires_at: row.time("expires_at")?,
         })
+    }
+}
+
+fn kind(word: &str) -> Result<TokenKind, sqlx::Error> {
+    match word {
+        "account" => Ok(TokenKind::Account),
+        "personal" => Ok(TokenKind::Personal),
+        "vendor" => Ok(TokenKind::Vendor),
+        _ => Err(unknown_word("tokens.kind")),
+    }
+}
+
+fn kind_word(kind: TokenKind) -> &'static str {
+    match kind {
+        TokenKind::Account => "account",
+        TokenKind::Personal => "personal",
+        TokenKind::Vendor => "vendor",
+        TokenKind::Unknown => "unknown",
     }
 }
 
@@ -34,7 +68,7 @@ pub(crate) async fn valid(
     hash: &str,
     now: Timestamp,
 ) -> Result<Option<TokenRow>, sqlx::Error> {
-    sqlx::query_as("select * from tokens where hash = ?1 and expires_at > ?2")
+    sqlx::query_as("select * from tokens where hash = $1 and expires_at > $2")
         .bind(hash)
         .bind(micros(now))
         .fetch_optional(conn)
@@ -42,24 +76,79 @@ pub(crate) async fn valid(
 }
 
 /// Puts in a token; one of the same hash gets the new scopes and end.
-pub(crate) async fn put(
-    conn: &mut Connection,
-    row: &TokenRow,
-    now: Timestamp,
-    expires_at: Timestamp,
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn put(conn: &mut Connection, row: &TokenRow) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into tokens (hash, id, account_id, scopes, created_at, expires_at) \
-         values (?1, ?2, ?3, ?4, ?5, ?6) \
-         on conflict (hash) do update set account_id = ?3, scopes = ?4, expires_at = ?6",
+        "insert into tokens (hash, id, kind, account_id, name, scopes, made_by, address, \
+         created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+         on conflict (hash) do update set account_id = $4, scopes = $6, expires_at = $10",
     )
     .bind(&row.hash)
     .bind(&row.id)
+    .bind(kind_word(row.kind))
     .bind(&row.account_id)
+    .bind(&row.name)
     .bind(&row.scopes)
-    .bind(micros(now))
-    .bind(micros(expires_at))
+    .bind(&row.made_by)
+    .bind(&row.address)
+    .bind(micros(row.created_at))
+    .bind(micros(row.expires_at))
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// One page of an account's tokens, those that are over too.
+pub(crate) async fn page(
+    conn: &mut Connection,
+    account_id: &str,
+    window: &Window,
+) -> Result<Vec<TokenRow>, sqlx::Error> {
+    sqlx::query_as("select * from tokens where account_id = $1 and id > $2 order by id limit $3")
+        .bind(account_id)
+        .bind(&window.after)
+        .bind(window.limit())
+        .fetch_all(conn)
+        .await
+}
+
+/// How many tokens an account has.
+pub(crate) async fn total(conn: &mut Connection, account_id: &str) -> Result<u64, sqlx::Error> {
+    let count: i64 = sqlx::query_scalar("select count(*) from tokens where account_id = $1")
+        .bind(account_id)
+        .fetch_one(conn)
+        .await?;
+    Ok(count.unsigned_abs())
+}
+
+/// The token of this id.
+pub(crate) async fn by_id(
+    conn: &mut Connection,
+    account_id: &str,
+    id: &str,
+) -> Result<Option<TokenRow>, sqlx::Error> {
+    sqlx::query_as("select * from tokens where account_id = $1 and id = $2")
+        .bind(account_id)
+        .bind(id)
+        .fetch_optional(conn)
+        .await
+}
+
+/// Takes a token away.
+pub(crate) async fn delete(conn: &mut Connection, id: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from tokens where id = $1").bind(id).execute(conn).await?;
+    Ok(())
+}
+
+/// Takes away the personal tokens of a person in one account.
+pub(crate) async fn delete_personal(
+    conn: &mut Connection,
+    account_id: &str,
+    address: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from tokens where account_id = $1 and address = $2 and kind = 'personal'")
+        .bind(account_id)
+        .bind(address)
+        .execute(conn)
+        .await?;
     Ok(())
 }

@@ -2,10 +2,11 @@
 //! but through a link that was mailed there, or by the seed file.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
-use crate::server::store::{Connection, micros, time};
+use crate::server::store::{Cells as _, Connection, micros, unknown_word};
+use crate::wire::SignInMethod;
 
 /// One person.
 #[derive(Clone, Debug)]
@@ -16,18 +17,42 @@ pub(crate) struct UserRow {
     pub name: String,
     /// PHC string; none for a person who cannot sign in by password yet.
     pub password_hash: Option<String>,
+    /// How the person signs in (DO-05).
+    pub sign_in: SignInMethod,
     pub created_at: Timestamp,
 }
 
-impl<'r> FromRow<'r, SqliteRow> for UserRow {
-    fn from_row(row: &'r SqliteRow) -> Result<Self, sqlx::Error> {
+impl<'r> FromRow<'r, AnyRow> for UserRow {
+    fn from_row(row: &'r AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             address: row.try_get("address")?,
             name: row.try_get("name")?,
             password_hash: row.try_get("password_hash")?,
-            created_at: time(row, "created_at")?,
+            sign_in: sign_in(row.try_get("sign_in")?)?,
+            created_at: row.time("created_at")?,
         })
+    }
+}
+
+fn sign_in(word: &str) -> Result<SignInMethod, sqlx::Error> {
+    match word {
+        "email" => Ok(SignInMethod::Email),
+        "email-2fa" => Ok(SignInMethod::EmailAndSecondFactor),
+        "google" => Ok(SignInMethod::Google),
+        "github" => Ok(SignInMethod::Github),
+        _ => Err(unknown_word("users.sign_in")),
+    }
+}
+
+/// The stored word of a way to sign in.
+pub(crate) fn sign_in_word(method: SignInMethod) -> &'static str {
+    match method {
+        SignInMethod::Email => "email",
+        SignInMethod::EmailAndSecondFactor => "email-2fa",
+        SignInMethod::Google => "google",
+        SignInMethod::Github => "github",
+        SignInMethod::Unknown => "unknown",
     }
 }
 
@@ -36,7 +61,7 @@ pub(crate) async fn by_address(
     conn: &mut Connection,
     address: &str,
 ) -> Result<Option<UserRow>, sqlx::Error> {
-    sqlx::query_as("select * from users where address = ?1")
+    sqlx::query_as("select * from users where address = $1")
         .bind(address)
         .fetch_optional(conn)
         .await
@@ -45,14 +70,15 @@ pub(crate) async fn by_address(
 /// Puts in a person; one of the same address gets the name and, where there is one, the password.
 pub(crate) async fn put(conn: &mut Connection, row: &UserRow) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into users (id, address, name, password_hash, created_at) \
-         values (?1, ?2, ?3, ?4, ?5) on conflict (address) \
-         do update set name = ?3, password_hash = coalesce(?4, password_hash)",
+        "insert into users (id, address, name, password_hash, sign_in, created_at) \
+         values ($1, $2, $3, $4, $5, $6) on conflict (address) do update \
+         set name = $3, password_hash = coalesce($4, users.password_hash), sign_in = $5",
     )
     .bind(&row.id)
     .bind(&row.address)
     .bind(&row.name)
     .bind(&row.password_hash)
+    .bind(sign_in_word(row.sign_in))
     .bind(micros(row.created_at))
     .execute(conn)
     .await?;
@@ -67,7 +93,7 @@ pub(crate) async fn of_session(
 ) -> Result<Option<UserRow>, sqlx::Error> {
     sqlx::query_as(
         "select u.* from sessions s join users u on u.id = s.user_id \
-         where s.hash = ?1 and s.expires_at > ?2",
+         where s.hash = $1 and s.expires_at > $2",
     )
     .bind(hash)
     .bind(micros(now))
@@ -80,19 +106,32 @@ pub(crate) async fn begin_session(
     conn: &mut Connection,
     hash: &str,
     user_id: &str,
+    now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("insert into sessions (hash, user_id, expires_at) values (?1, ?2, ?3)")
-        .bind(hash)
-        .bind(user_id)
-        .bind(micros(expires_at))
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "insert into sessions (hash, user_id, created_at, expires_at) values ($1, $2, $3, $4)",
+    )
+    .bind(hash)
+    .bind(user_id)
+    .bind(micros(now))
+    .bind(micros(expires_at))
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
 /// Ends a session.
 pub(crate) async fn end_session(conn: &mut Connection, hash: &str) -> Result<(), sqlx::Error> {
-    sqlx::query("delete from sessions where hash = ?1").bind(hash).execute(conn).await?;
+    sqlx::query("delete from sessions where hash = $1").bind(hash).execute(conn).await?;
+    Ok(())
+}
+
+/// Ends all sessions of a person.
+pub(crate) async fn end_sessions(conn: &mut Connection, address: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from sessions where user_id in (select id from users where address = $1)")
+        .bind(address)
+        .execute(conn)
+        .await?;
     Ok(())
 }

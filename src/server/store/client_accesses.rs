@@ -1,0 +1,1 @@
+//! Client accesses: an agency asks, its client grants (NC-01).

@@ -1,0 +1,1 @@
+//! What a managing client keeps at the account; opaque to the service.

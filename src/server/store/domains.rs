@@ -1,0 +1,1 @@
+//! Domains whose people join by themselves.

@@ -1,0 +1,1 @@
+//! Links by which an agency's person logs in as a client, once.

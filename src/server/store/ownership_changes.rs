@@ -1,0 +1,1 @@
+//! Changes of owner, in two steps (DO-09).

@@ -1,0 +1,1 @@
+//! Who was made a recipient of a category.

@@ -1,0 +1,1 @@
+//! Members that were suggested (CT-04).
