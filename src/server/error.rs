@@ -196,6 +196,68 @@ pub enum ApiError {
     /// A paid plan waits for the vendor.
     #[error("paid plans are confirmed by the vendor")]
     PlanNeedsVendor,
+    /// This product has no such thing.
+    #[error("this product has no {0}")]
+    NotOffered(&'static str),
+    /// A change of owner is under way.
+    #[error("a change of owner is under way")]
+    OwnershipOpen,
+    /// The row is in another state.
+    #[error("the {what} is {state}")]
+    RowState {
+        /// Kind of row.
+        what: &'static str,
+        /// Its state.
+        state: &'static str,
+    },
+    /// Only agencies ask clients for access (NC-01).
+    #[error("the account is not an agency")]
+    NotAgency,
+    /// The client was asked already.
+    #[error("the client was asked already")]
+    AlreadyRequested {
+        /// Path of the request.
+        href: String,
+    },
+    /// Another account has verified the domain.
+    #[error("the domain belongs to another account")]
+    DomainTaken,
+    /// The TXT record of a challenge is not there.
+    #[error("the challenge was not found in the DNS")]
+    ChallengeMissing,
+    /// The plan has no more of it (CT-14).
+    #[error("the meter {meter} is full")]
+    MeterFull {
+        /// Name of the meter.
+        meter: String,
+    },
+    /// The role always receives this category (NP-11).
+    #[error("the role always receives this category")]
+    RecipientImplied,
+    /// The category is not open to the role.
+    #[error("the category is not open to this role")]
+    RecipientNotOpen,
+    /// The account asks for more than a password (X13).
+    #[error("the account requires secure sign-in")]
+    SecureSignInRequired,
+    /// An existing user was to be added by an unknown address (X9).
+    #[error("there is no such user in this account")]
+    UnknownUser,
+    /// The external reference is in use.
+    #[error("the external reference is taken")]
+    ReferenceTaken,
+    /// The website is there.
+    #[error("the website is there already")]
+    WebsiteTaken,
+    /// The feed does not reach back so far.
+    #[error("the feed does not reach back so far")]
+    FeedTooOld,
+    /// Too many of them for now.
+    #[error("too many requests")]
+    RateLimited {
+        /// Seconds to wait.
+        seconds: u64,
+    },
     /// The request took longer than the service waits.
     #[error("the request took too long")]
     Deadline,
@@ -273,6 +335,22 @@ impl ApiError {
             Self::SlugTaken => kind("slug-taken", S::CONFLICT),
             Self::SubscriptionState { .. } => kind("subscription-state", S::CONFLICT),
             Self::PlanNeedsVendor => kind("plan-needs-vendor", S::FORBIDDEN),
+            Self::NotOffered(_) => kind("not-offered", S::CONFLICT),
+            Self::OwnershipOpen => kind("ownership-change-open", S::CONFLICT),
+            Self::RowState { .. } => kind("row-state", S::CONFLICT),
+            Self::NotAgency => kind("not-an-agency", S::CONFLICT),
+            Self::AlreadyRequested { .. } => kind("client-access-already-open", S::CONFLICT),
+            Self::DomainTaken => kind("domain-taken", S::CONFLICT),
+            Self::ChallengeMissing => kind("challenge-missing", S::CONFLICT),
+            Self::MeterFull { .. } => kind("meter-full", S::CONFLICT),
+            Self::RecipientImplied => kind("recipient-implied", S::CONFLICT),
+            Self::RecipientNotOpen => kind("recipient-not-open", S::CONFLICT),
+            Self::SecureSignInRequired => kind("secure-sign-in-required", S::FORBIDDEN),
+            Self::UnknownUser => kind("unknown-user", S::CONFLICT),
+            Self::ReferenceTaken => kind("external-ref-taken", S::CONFLICT),
+            Self::WebsiteTaken => kind("website-taken", S::CONFLICT),
+            Self::FeedTooOld => kind("feed-too-old", S::GONE),
+            Self::RateLimited { .. } => later("rate-limited", S::TOO_MANY_REQUESTS),
             Self::Deadline => later("deadline", S::SERVICE_UNAVAILABLE),
             Self::Database(_) => later("unavailable", S::SERVICE_UNAVAILABLE),
             Self::Corrupt(_) | Self::Json(_) | Self::Template(_) | Self::Panicked => {
@@ -292,6 +370,9 @@ impl ApiError {
             Self::Corrupt(_) | Self::Json(_) | Self::Template(_) | Self::Panicked => {
                 "the service failed".to_owned()
             }
+            Self::NotOffered(_) => "this product has no such thing".to_owned(),
+            Self::RowState { .. } => "the row is in another state".to_owned(),
+            Self::MeterFull { .. } => "the meter is full".to_owned(),
             Self::Database(_) => "the service cannot reach its data".to_owned(),
             other => other.to_string(),
         }
@@ -331,6 +412,17 @@ impl ApiError {
             Self::PlanNeedsVendor => "ask the vendor to confirm the plan".to_owned(),
             Self::Holders => "hand the role to someone else by an ownership change".to_owned(),
             Self::ForgedForm => "go back, load the page again and send the form once more".to_owned(),
+            Self::OwnershipOpen => "cancel it or wait for it".to_owned(),
+            Self::NotOffered(_) | Self::RowState { .. } => self.to_string(),
+            Self::NotAgency => "ask the vendor to make it one".to_owned(),
+            Self::AlreadyRequested { .. } => "resend the request that waits instead".to_owned(),
+            Self::ChallengeMissing => "publish the TXT record that the domain shows, and verify again".to_owned(),
+            Self::MeterFull { .. } => "use less or upgrade the plan".to_owned(),
+            Self::RecipientImplied => "change the role of the member first".to_owned(),
+            Self::SecureSignInRequired => "sign in by more than a password".to_owned(),
+            Self::UnknownUser => "invite the address instead".to_owned(),
+            Self::FeedTooOld => "list everything again and go on from its `as_of`".to_owned(),
+            Self::RateLimited { .. } => "wait as long as Retry-After says".to_owned(),
             Self::DeadLink => "ask for a new invitation".to_owned(),
             Self::Invalid(_)
             | Self::NotJson
@@ -345,6 +437,10 @@ impl ApiError {
             | Self::RoleFixed
             | Self::TrimNotOffered
             | Self::SlugTaken
+            | Self::DomainTaken
+            | Self::RecipientNotOpen
+            | Self::ReferenceTaken
+            | Self::WebsiteTaken
             | Self::Deadline
             | Self::Database(_)
             | Self::Corrupt(_)
@@ -367,7 +463,9 @@ impl ApiError {
         let mut existing = None;
         match self {
             Self::Invalid(fields) => errors = fields,
-            Self::AlreadyPending { href } | Self::AlreadyMember { href } => {
+            Self::AlreadyPending { href }
+            | Self::AlreadyMember { href }
+            | Self::AlreadyRequested { href } => {
                 existing = Some(Existing { href });
             }
             _ => (),

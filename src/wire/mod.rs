@@ -6,24 +6,40 @@
 //! server refuses request fields that it does not know.
 
 mod account;
+mod client_access;
+mod domain;
 mod feed;
 mod invitation;
 mod member;
+mod meter;
+mod ownership_change;
 mod page;
+mod permission;
 mod problem;
+mod recipient;
 mod subscription;
+mod suggestion;
 mod team;
 mod token;
+mod website;
 
 pub use account::*;
+pub use client_access::*;
+pub use domain::*;
 pub use feed::*;
 pub use invitation::*;
 pub use member::*;
+pub use meter::*;
+pub use ownership_change::*;
 pub use page::*;
+pub use permission::*;
 pub use problem::*;
+pub use recipient::*;
 pub use subscription::*;
+pub use suggestion::*;
 pub use team::*;
 pub use token::*;
+pub use website::*;
 
 /// Header of the idempotency key; required for every POST that mails.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";

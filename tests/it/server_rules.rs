@@ -208,7 +208,10 @@ async fn cancelling_the_highest_trims_whatever_the_role_and_who_was_added_first_
     );
     let seats = service.seats().await;
     assert_eq!((&seats["limit"], &seats["used"]), (&json!(1), &json!(1)));
-    assert_eq!(seats["breakdown"], json!({"owner": 1, "active": 1, "pending": 0, "trimmed": 2, "client_access": 0}));
+    assert_eq!(
+        seats["breakdown"],
+        json!({"owner": 1, "active": 1, "pending": 0, "trimmed": 2, "client_access": 0})
+    );
     let owner = service.member("owner@example.com").await;
     assert_eq!(owner["state"], "active", "owners are kept");
     service.stop().await;

@@ -1,7 +1,7 @@
 //! The account service for tests: started on a free port with a clock that stands still, a browser,
 //! and a reader of its mails. The latter two also work with a service in another process.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test helpers")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,6 +16,8 @@ use seatkeeper::profile::{built_in, built_in_names};
 use seatkeeper::server::{ConfirmPlans, Database, Running, Seed, Settings, start};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::postgres;
 
 /// Token of the account `acme` with every scope.
 pub const TOKEN: &str = "acme-token-of-all-scopes";
@@ -85,6 +87,37 @@ pub fn client() -> Client {
     Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
 }
 
+/// Which database a service keeps its data in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A file.
+    Sqlite,
+    /// A fresh database on the server that tests share.
+    Postgres,
+}
+
+impl Kind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
+
+    /// The one that `SEATKEEPER_TEST_DATABASE` names; SQLite without it.
+    pub fn of_this_run() -> Self {
+        match std::env::var("SEATKEEPER_TEST_DATABASE").as_deref() {
+            Ok("postgres") => Self::Postgres,
+            Ok("sqlite") | Err(_) => Self::Sqlite,
+            Ok(other) => panic!("SEATKEEPER_TEST_DATABASE is sqlite or postgres, not {other}"),
+        }
+    }
+
+    /// A new database.
+    pub async fn database(self, folder: &Path) -> Database {
+        match self {
+            Self::Sqlite => Database::Sqlite(folder.join("seatkeeper.db")),
+            Self::Postgres => Database::Postgres(postgres::database().await.url.into()),
+        }
+    }
+}
+
 /// A running service.
 pub struct TestService {
     /// `http://127.0.0.1:…`
@@ -115,6 +148,7 @@ impl TestService {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let clock = TestClock::new();
         let mut settings = settings(folder.path(), seed, &clock);
+        settings.database = Kind::of_this_run().database(folder.path()).await;
         change(&mut settings);
         Self::open(settings, clock, folder).await
     }

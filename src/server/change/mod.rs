@@ -4,12 +4,22 @@
 //! Routes and pages call the same functions; nothing else writes.
 
 pub(crate) mod account;
+pub(crate) mod client_access;
+pub(crate) mod domain;
 pub(crate) mod due;
 pub(crate) mod invitation;
+pub(crate) mod join_request;
 pub(crate) mod member;
+pub(crate) mod meter;
+pub(crate) mod notice;
+pub(crate) mod ownership_change;
+pub(crate) mod recipient;
 pub(crate) mod seats;
 pub(crate) mod subscription;
+pub(crate) mod suggestion;
 pub(crate) mod team;
+pub(crate) mod token;
+pub(crate) mod website;
 
 use std::sync::Arc;
 

@@ -1,16 +1,30 @@
 //! The account API under `/v1`: each route extracts, authorises, makes one change or look, answers.
 
+mod access_requests;
 mod accounts;
 mod answer;
 mod audit;
 mod body;
+mod changes;
+mod client_accesses;
+mod client_states;
+mod domains;
 mod edge;
 mod invitations;
+mod join_requests;
 mod look;
 mod members;
+mod meters;
 mod operation;
+mod ownership_changes;
 mod paging;
+mod permission_checks;
+mod recipients;
 mod subscriptions;
+mod suggestions;
+mod teams;
+mod tokens;
+mod websites;
 
 use std::sync::Arc;
 
@@ -51,12 +65,26 @@ pub(crate) fn router(service: &Arc<Service>) -> Router {
 
 /// Everything under `/v1`: the router and the contract are made from it.
 pub(crate) fn operations() -> Vec<Operation> {
-    let of_resources: [fn() -> Vec<Operation>; 5] = [
+    let of_resources: [fn() -> Vec<Operation>; 19] = [
         accounts::operations,
         members::operations,
         invitations::operations,
+        teams::operations,
+        suggestions::operations,
         subscriptions::operations,
+        ownership_changes::operations,
+        tokens::operations,
+        client_states::operations,
+        client_accesses::operations,
+        access_requests::operations,
+        websites::operations,
+        meters::operations,
+        domains::operations,
+        join_requests::operations,
+        recipients::operations,
+        permission_checks::operations,
         audit::operations,
+        changes::operations,
     ];
     of_resources.iter().flat_map(|operations| operations()).collect()
 }

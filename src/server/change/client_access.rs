@@ -1,0 +1,1 @@
+//! Client accesses: asked for, granted, ended (NC).

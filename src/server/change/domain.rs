@@ -1,0 +1,1 @@
+//! Domains, and who joins by them (PO-11).

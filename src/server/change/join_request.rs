@@ -1,0 +1,1 @@
+//! Join requests (X6).

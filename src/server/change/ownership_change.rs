@@ -1,0 +1,1 @@
+//! Changes of owner: asked for, confirmed, accepted (DO-09).

@@ -1,0 +1,1 @@
+//! Recipients of categories (NP-10).

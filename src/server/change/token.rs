@@ -1,0 +1,1 @@
+//! Tokens: made and taken away.

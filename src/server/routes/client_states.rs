@@ -1,0 +1,8 @@
+//! What a managing client keeps at the account.
+
+use crate::server::routes::operation::Operation;
+
+/// Its operations.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![]
+}

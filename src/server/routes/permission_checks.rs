@@ -1,0 +1,8 @@
+//! Whether a member may do something.
+
+use crate::server::routes::operation::Operation;
+
+/// Its operations.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![]
+}

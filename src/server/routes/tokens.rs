@@ -1,0 +1,8 @@
+//! Tokens.
+
+use crate::server::routes::operation::Operation;
+
+/// Its operations.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![]
+}

@@ -1,0 +1,1 @@
+//! Client accesses and access requests.

@@ -1,0 +1,1 @@
+//! Categories of mail and their recipients.
