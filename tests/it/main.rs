@@ -33,6 +33,7 @@ mod postgres;
 mod scripted;
 mod server_api;
 mod server_invariants;
+mod server_races;
 mod server_rules;
 mod server_running;
 mod server_story;

@@ -14,7 +14,9 @@ use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use seatkeeper::profile::{built_in, built_in_names};
 use seatkeeper::server::{ConfirmPlans, Database, Running, Seed, Settings, start};
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
 use tempfile::TempDir;
 
 use crate::postgres;
@@ -175,6 +177,49 @@ impl TestService {
     /// The service itself.
     pub fn running(&self) -> &Running {
         &self.running
+    }
+
+    /// A connection to the database of the service, past the service.
+    pub async fn database(&self) -> AnyConnection {
+        sqlx::any::install_default_drivers();
+        let url = match &self.settings.database {
+            Database::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Database::Postgres(url) => url.expose_secret().to_owned(),
+        };
+        AnyConnection::connect(&url).await.unwrap()
+    }
+
+    /// Runs a statement on the database, past the service.
+    pub async fn sql(&self, statement: &'static str) {
+        let mut conn = self.database().await;
+        sqlx::query(statement).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+    }
+
+    /// Everything that the database holds, as text.
+    pub async fn stored(&self) -> String {
+        let mut conn = self.database().await;
+        match &self.settings.database {
+            Database::Sqlite(path) => {
+                let fold = "pragma wal_checkpoint(truncate)";
+                sqlx::query(fold).execute(&mut conn).await.unwrap();
+                String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()
+            }
+            Database::Postgres(_) => {
+                let names =
+                    "select cast(tablename as text) from pg_tables where schemaname = 'public'";
+                let tables: Vec<String> =
+                    sqlx::query_scalar(names).fetch_all(&mut conn).await.unwrap();
+                let mut all = String::new();
+                for table in tables {
+                    let text = format!("select cast(t as text) from {table} t");
+                    let rows = sqlx::query_scalar(AssertSqlSafe(text)).fetch_all(&mut conn).await;
+                    let rows: Vec<String> = rows.unwrap();
+                    all.extend(rows);
+                }
+                all
+            }
+        }
     }
 
     /// Moves the clock and does what is due then.
