@@ -32,6 +32,7 @@ mod planner;
 mod postgres;
 mod scripted;
 mod server_api;
+mod server_faults;
 mod server_invariants;
 mod server_races;
 mod server_rules;

@@ -7,14 +7,16 @@ use jiff::SignedDuration;
 use crate::server::Service;
 use crate::server::change::{Change, invitation, seats, subscription};
 use crate::server::error::ApiError;
-use crate::server::permission::Actor;
 use crate::server::store::{accounts, answers};
 
 /// How long answers are kept under their idempotency key.
 pub(crate) const RETENTION: SignedDuration = SignedDuration::from_hours(24);
 
 async fn settle(service: &Arc<Service>, account_id: &str) -> Result<(), ApiError> {
-    let mut change = Change::begin(service, account_id, Actor::Service).await?;
+    // Another process does it, or the next look will find it again.
+    let Some(mut change) = Change::begin_unless_held(service, account_id).await? else {
+        return Ok(());
+    };
     invitation::expire_overdue(&mut change).await?;
     subscription::end_periods(&mut change).await?;
     seats::enforce_due(&mut change).await?;

@@ -66,6 +66,17 @@ impl Change {
         Self::on(service, tx, account, actor)
     }
 
+    /// Begins the service's own change of the account of this id; nothing if somebody else is
+    /// changing it right now.
+    pub async fn begin_unless_held(
+        service: &Arc<Service>,
+        id: &str,
+    ) -> Result<Option<Self>, ApiError> {
+        let mut tx = service.store.begin().await?;
+        let account = accounts::lock_unless_held(&service.store, &mut tx, id).await?;
+        account.map(|account| Self::on(service, tx, account, Actor::Service)).transpose()
+    }
+
     /// Continues a transaction that has made or read `account`.
     pub fn on(
         service: &Arc<Service>,

@@ -93,6 +93,19 @@ pub(crate) async fn lock(
     sqlx::query_as(AssertSqlSafe(text)).bind(id_or_slug).fetch_optional(&mut **tx).await
 }
 
+/// As [`lock`]; nothing if somebody else is changing the account.
+pub(crate) async fn lock_unless_held(
+    store: &Store,
+    tx: &mut Tx,
+    id: &str,
+) -> Result<Option<AccountRow>, sqlx::Error> {
+    let text = format!(
+        "select * from accounts where id = $1 and deleted_at is null{}",
+        store.for_update_skip_locked()
+    );
+    sqlx::query_as(AssertSqlSafe(text)).bind(id).fetch_optional(&mut **tx).await
+}
+
 /// Puts in a new account.
 pub(crate) async fn insert(conn: &mut Connection, row: &AccountRow) -> Result<(), ApiError> {
     sqlx::query(

@@ -22,7 +22,7 @@ const POSTGRES_CONNECTIONS: u32 = 20;
 const SQLITE_READERS: u32 = 8;
 
 /// How long a request waits for a connection.
-const ACQUIRE_WITHIN: Duration = Duration::from_secs(10);
+const ACQUIRE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Number of the lock under which one process at a time changes the schema.
 const MIGRATION_LOCK: i64 = 0x5EA7_4EE9;
