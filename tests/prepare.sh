@@ -2,23 +2,25 @@
 # Makes sure that the tools are there. On a Debian-like machine, root gets the missing ones
 # installed; anybody else is told what to install.
 # Usage: prepare.sh build: what building and the demo by command line need.
-#        prepare.sh test:  that, and what the control plane needs.
+#        prepare.sh test:  that, what the control plane needs, and PostgreSQL.
 set -euo pipefail
 
 case ${1:-test} in
-  build) tools=(cc cargo curl jq) with_go='' ;;
-  test) tools=(cc make openssl curl jq cargo) with_go=yes ;;
+  build) tools=(cc cargo curl jq) for_tests='' ;;
+  test) tools=(cc make openssl curl jq setpriv cargo) for_tests=yes ;;
   *) printf 'usage: %s [build|test]\n' "$0" >&2; exit 2 ;;
 esac
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 declare -A packages=(
-  [cc]='gcc libc6-dev' [make]=make [openssl]=openssl [curl]='curl ca-certificates' [jq]=jq [cargo]=rustup [go]=golang-go
+  [cc]='gcc libc6-dev' [make]=make [openssl]=openssl [curl]='curl ca-certificates' [jq]=jq [setpriv]=util-linux [cargo]=rustup
+  [go]=golang-go [postgres]=postgresql
 )
 declare -A hints=(
   [cargo]='install rustup and have its cargo in PATH'
   [go]='install Go 1.21 or newer (it fetches a newer one itself) and have it in PATH, or set KUBEBUILDER_ASSETS'
+  [postgres]='install the PostgreSQL server (Debian: apt-get install postgresql), or set SEATKEEPER_POSTGRES_BIN to the folder of its initdb'
 )
 
 say() { printf 'prepare: %s\n' "$*" >&2; }
@@ -29,8 +31,10 @@ find_missing() {
   for tool in "${tools[@]}"; do
     command -v "$tool" >/dev/null || missing+=("$tool")
   done
+  [[ -n $for_tests ]] || return 0
   # Refuses a Go that is too old for the go.mod and cannot fetch a newer one by itself.
-  [[ -z $with_go || -n ${KUBEBUILDER_ASSETS:-} ]] || (cd "$here/controlplane" && go list -m) &>/dev/null || missing+=(go)
+  [[ -n ${KUBEBUILDER_ASSETS:-} ]] || (cd "$here/controlplane" && go list -m) &>/dev/null || missing+=(go)
+  "$here/postgres.sh" find >/dev/null || missing+=(postgres)
 }
 
 has_package() { # PACKAGE
@@ -41,6 +45,20 @@ has_package() { # PACKAGE
   esac
   # Go fetches a newer Go from 1.21 on; what is older is of no use here.
   [[ $1 != golang-go ]] || dpkg --compare-versions "$version" ge 2:1.21
+}
+
+install() { # PACKAGES...
+  local settings=/etc/postgresql-common/createcluster.conf kept='' code=0
+  # Debian's server packages make and start a server of the machine's own: not for the sake of tests.
+  if [[ " $* " == *' postgresql '* ]]; then
+    "${apt[@]}" install -y --no-install-recommends postgresql-common >&2
+    kept=$(mktemp)
+    cp "$settings" "$kept"
+    echo 'create_main_cluster = false' >>"$settings"
+  fi
+  "${apt[@]}" install -y --no-install-recommends "$@" >&2 || code=$?
+  [[ -z $kept ]] || { cat "$kept" >"$settings" && rm "$kept"; }
+  return "$code"
 }
 
 find_missing
@@ -59,7 +77,7 @@ if [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null; then
   done
   if [[ ${#wanted[@]} -gt 0 ]]; then
     say "installing ${wanted[*]}"
-    "${apt[@]}" install -y --no-install-recommends "${wanted[@]}" >&2
+    install "${wanted[@]}"
   fi
   find_missing
   [[ ${#missing[@]} -gt 0 ]] || exit 0

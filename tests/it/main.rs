@@ -29,6 +29,7 @@ mod operator_world;
 mod plan_cases;
 mod plan_properties;
 mod planner;
+mod postgres;
 mod scripted;
 mod server_api;
 mod server_invariants;
