@@ -1,8 +1,10 @@
 //! The files that come with the program, compared with the tables of the products' rules.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::*;
+use crate::domain::observed::SeatLimit;
 use crate::profile::summary::check_built_in;
 
 fn profile(name: &str) -> Arc<Profile> {

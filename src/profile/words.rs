@@ -1,9 +1,10 @@
 //! Closed words: every knob of a profile is one of a few words, never free text.
 
+use crate::profile::roles::AddedBy;
 use crate::profile::{
-    AddedBy, Bulk, Counted, HealthOf, KnownUser, LimitFrom, Notes, Notice, OnShrink, OverLimit,
-    Pool, Reach, ResendLink, RoleWhilePending, Scope, SecureSignInBy, TeamState, TeamSubscription,
-    Teams, Topic, Unit, WhenFull,
+    Bulk, Counted, HealthOf, KnownUser, LimitFrom, Notes, Notice, OnShrink, OverLimit, Pool, Reach,
+    ResendLink, RoleWhilePending, Scope, SecureSignInBy, TeamState, TeamSubscription, Teams, Topic,
+    Unit, WhenFull,
 };
 
 /// A knob with a few settings, each with its word in the file.

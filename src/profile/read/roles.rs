@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::keys::RoleName;
 use crate::profile::read::Names;
 use crate::profile::read::node::{Node, Problems};
-use crate::profile::{AddedBy, Manage, OwnershipChange, Reach, Role, Scope};
+use crate::profile::roles::AddedBy;
+use crate::profile::{Manage, OwnershipChange, Reach, Role, Scope};
 
 /// Keys of a role.
 const KEYS: [&str; 9] = [
