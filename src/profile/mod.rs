@@ -29,9 +29,9 @@ pub use crate::profile::features::{
 pub use crate::profile::invitations::{
     Bulk, InvitationRules, KnownUser, ResendLink, RoleWhilePending,
 };
-pub use crate::profile::permissions::{MenuEntry, PermissionRule};
+pub use crate::profile::permissions::{MenuEntry, PermissionKind, PermissionRule};
 pub use crate::profile::plans::{
-    Cancellation, Counted, LimitFrom, OnShrink, Plan, Pool, SeatRules,
+    Cancellation, Counted, LimitFrom, Offered, OnShrink, Plan, Pool, SeatRules,
 };
 pub use crate::profile::read::read;
 pub use crate::profile::roles::{Manage, OwnershipChange, Reach, Role, Scope, reaches};
@@ -61,6 +61,10 @@ pub struct Profile {
     pub manage: Manage,
     /// Plans, lowest tier first.
     pub plans: Vec<Plan>,
+    /// Features that plans can include, in the order of the file.
+    pub features: Vec<Offered>,
+    /// Products that plans can include, in the order of the file.
+    pub products: Vec<Offered>,
     /// Seat counting.
     pub seats: SeatRules,
     /// What cancelling a subscription does.
@@ -129,6 +133,21 @@ impl Profile {
     #[must_use]
     pub fn permits_service(&self, role: &RoleName, permission: ServicePermission) -> bool {
         self.permits(role, permission.as_str())
+    }
+
+    /// What a permission is for, the product's own or one of the service; `None` if there is none of
+    /// this name.
+    #[must_use]
+    pub fn permission_kind(&self, permission: &str) -> Option<PermissionKind> {
+        let of_service = ServicePermission::parse(permission).map(ServicePermission::kind);
+        of_service.or_else(|| self.permissions.get(permission).map(|rule| rule.kind))
+    }
+
+    /// The meter that must have room for a permission.
+    #[must_use]
+    pub fn meter_of(&self, permission: &str) -> Option<&Meter> {
+        let name = self.permissions.get(permission)?.meter.as_deref()?;
+        self.meters.iter().find(|meter| meter.name == name)
     }
 
     /// The role of who opens an account.

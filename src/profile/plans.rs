@@ -14,8 +14,21 @@ pub struct Plan {
     pub seats: SeatLimit,
     /// Whether it is paid for.
     pub paid: bool,
+    /// Names of the features that it includes.
+    pub features: BTreeSet<String>,
+    /// Names of the products that it includes.
+    pub products: BTreeSet<String>,
     /// Limits of meters by name, each in its unit; a meter that is not there has none.
     pub meters: BTreeMap<String, u64>,
+}
+
+/// A feature or a product that plans can include (CT-14).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offered {
+    /// Name.
+    pub name: String,
+    /// Name for people.
+    pub title: String,
 }
 
 /// What cancelling does.
