@@ -30,6 +30,7 @@ mod plan_cases;
 mod plan_properties;
 mod planner;
 mod postgres;
+mod profile_tables;
 mod scripted;
 mod server_api;
 mod server_faults;
