@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyPool, AssertSqlSafe, ConnectOptions as _, Executor as _};
+use sqlx::{AnyPool, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use url::Url;
 
 use crate::server::error::ServerError;
@@ -90,15 +90,11 @@ impl Store {
     }
 
     async fn sqlite(path: &Path) -> Result<Self, sqlx::Error> {
-        let writer = AnyPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE_WITHIN)
+        let writer = pool(1)
             .after_connect(|conn, _| Box::pin(sqlite_settings(conn)))
             .connect_with(sqlite_options(path, "rwc")?)
             .await?;
-        let readers = AnyPoolOptions::new()
-            .max_connections(SQLITE_READERS)
-            .acquire_timeout(ACQUIRE_WITHIN)
+        let readers = pool(SQLITE_READERS)
             .after_connect(|conn, _| Box::pin(sqlite_settings(conn)))
             .connect_lazy_with(sqlite_options(path, "rw")?);
         Ok(Self { dialect: Dialect::Sqlite, writer, readers })
@@ -107,11 +103,8 @@ impl Store {
     async fn postgres(url: &SecretString) -> Result<Self, sqlx::Error> {
         let url = Url::parse(url.expose_secret())
             .map_err(|error| sqlx::Error::Configuration(error.into()))?;
-        let pool = AnyPoolOptions::new()
-            .max_connections(POSTGRES_CONNECTIONS)
-            .acquire_timeout(ACQUIRE_WITHIN)
-            .connect_with(AnyConnectOptions::from_url(&url)?)
-            .await?;
+        let options = AnyConnectOptions::from_url(&url)?;
+        let pool = pool(POSTGRES_CONNECTIONS).connect_with(options).await?;
         Ok(Self { dialect: Dialect::Postgres, writer: pool.clone(), readers: pool })
     }
 
@@ -181,6 +174,18 @@ impl Store {
             .replace("{text}", self.pick("text", "text collate \"C\""))
             .replace("{strict}", self.pick(" strict", ""))
     }
+}
+
+/// Options of a pool of at most so many connections. SQLite ends a transaction by itself when the
+/// disk fails: the roll-back of it then fails too, and the connection is of no use any more.
+fn pool(connections: u32) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_WITHIN)
+        .before_acquire(|conn, _| {
+            let usable = !conn.is_in_transaction();
+            Box::pin(async move { Ok(usable) })
+        })
 }
 
 fn sqlite_options(path: &Path, mode: &str) -> Result<AnyConnectOptions, sqlx::Error> {
