@@ -54,6 +54,34 @@ pub enum ServerError {
         #[source]
         source: std::io::Error,
     },
+    /// A file of TLS could not be read.
+    #[error("could not read the TLS file {path}")]
+    TlsFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file of TLS does not hold what it should.
+    #[error("the TLS file {path} holds no {lacks} in PEM")]
+    TlsShape {
+        /// The file.
+        path: PathBuf,
+        /// What it lacks.
+        lacks: &'static str,
+    },
+    /// Certificate and key are not of one pair.
+    #[error("the certificate of {cert} and the key of {key} cannot be used together")]
+    TlsPair {
+        /// File of the certificate.
+        cert: PathBuf,
+        /// File of the key.
+        key: PathBuf,
+        /// Why.
+        #[source]
+        source: rustls::Error,
+    },
     /// What is wrong with the seed file, all at once.
     #[error("the seed file has {} problem(s)", .0.len())]
     Seed(Vec<yaml::Problem>),
@@ -410,6 +438,7 @@ impl ApiError {
             | Self::MemberState { .. }
             | Self::SubscriptionState { .. } => self.to_string(),
             Self::PlanNeedsVendor => "ask the vendor to confirm the plan".to_owned(),
+            Self::RateLimited { seconds } => format!("wait {seconds} s, then try again"),
             Self::Holders => "hand the role to someone else by an ownership change".to_owned(),
             Self::ForgedForm => "go back, load the page again and send the form once more".to_owned(),
             Self::OwnershipOpen => "cancel it or wait for it".to_owned(),
@@ -422,7 +451,6 @@ impl ApiError {
             Self::SecureSignInRequired => "sign in by more than a password".to_owned(),
             Self::UnknownUser => "invite the address instead".to_owned(),
             Self::FeedTooOld => "list everything again and go on from its `as_of`".to_owned(),
-            Self::RateLimited { .. } => "wait as long as Retry-After says".to_owned(),
             Self::DeadLink => "ask for a new invitation".to_owned(),
             Self::Invalid(_)
             | Self::NotJson

@@ -7,11 +7,14 @@ mod auth;
 mod change;
 mod error;
 mod ids;
+mod limits;
 mod link;
+mod listen;
 mod mail;
 mod metrics;
 mod pages;
 mod password;
+mod peer;
 mod permission;
 mod request_log;
 mod routes;
@@ -22,11 +25,14 @@ mod views;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use jiff::Timestamp;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::profile::Profile;
@@ -37,6 +43,8 @@ use crate::server::request_log::RequestLog;
 use crate::server::store::Store;
 
 pub use error::ServerError;
+pub use limits::Limits;
+pub use listen::TlsFiles;
 pub use run::{Running, start};
 pub use store::Database;
 
@@ -48,6 +56,14 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct Settings {
     /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Certificate and key; `None`: http without TLS.
+    pub tls: Option<TlsFiles>,
+    /// Most open connections; one network has at most a quarter of them.
+    pub max_connections: NonZeroU32,
+    /// Networks of our own proxies: what they say of whom they speak for is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How much one caller may ask for.
+    pub limits: Limits,
     /// Where the data is kept.
     pub database: Database,
     /// Address under which people reach the service: every link begins with it. `None`: the
@@ -103,6 +119,10 @@ pub struct Service {
     request_log: Option<RequestLog>,
     metrics: metrics::Metrics,
     mail_queued: Notify,
+    limiter: limits::Limiter,
+    trusted_proxies: Vec<IpNet>,
+    /// Cancelled at the stop: what waits for something to happen ends then.
+    stopping: CancellationToken,
     now: Clock,
 }
 

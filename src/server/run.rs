@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -13,7 +12,9 @@ use url::Url;
 use crate::server::change::due;
 use crate::server::error::ServerError;
 use crate::server::ids::Ids;
+use crate::server::limits::{Limiter, TIDY_EVERY};
 use crate::server::link::SecretKey;
+use crate::server::listen::{Door, Listener};
 use crate::server::mail::{self, Composer, Spool};
 use crate::server::metrics::Metrics;
 use crate::server::pages::Pages;
@@ -24,9 +25,6 @@ use crate::server::{Service, Settings, routes, seed};
 
 /// How often due work is looked for.
 const DUE_EVERY: Duration = Duration::from_secs(1);
-
-/// How long requests under way may take when the service stops.
-const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// A service that listens.
 #[derive(Debug)]
@@ -44,18 +42,18 @@ pub struct Running {
 ///
 /// [`ServerError`]: what could not be opened, or every problem of the seed file.
 pub async fn start(settings: Settings) -> Result<Running, ServerError> {
-    let listen = settings.listen;
-    let failed = |source| ServerError::Listen { address: listen, source };
-    let listener = TcpListener::bind(listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    let service = open(settings, address).await?;
-    let stopping = CancellationToken::new();
-    let router = routes::router(&service);
-    let stop = stopping.clone().cancelled_owned();
-    let server =
-        tokio::spawn(
-            async move { axum::serve(listener, router).with_graceful_shutdown(stop).await },
-        );
+    let listener = Listener::bind(settings.listen, settings.tls.as_ref()).await?;
+    let address = listener.address();
+    let max_connections = settings.max_connections;
+    let service = open(settings, &format!("{}://{address}", listener.scheme())).await?;
+    let stopping = service.stopping.clone();
+    let door = Door::new(
+        max_connections,
+        service.trusted_proxies.clone(),
+        service.metrics.connections.clone(),
+        service.metrics.refused_connections.clone(),
+    );
+    let server = tokio::spawn(listener.serve(routes::router(&service), door, stopping.clone()));
     let background = tokio::spawn(background(Arc::clone(&service), stopping.clone()));
     Ok(Running { service, address, stopping, server, background })
 }
@@ -95,10 +93,8 @@ impl Running {
     pub async fn stop(self) {
         let Self { service, address: _, stopping, server, background } = self;
         stopping.cancel();
-        let abort = server.abort_handle();
-        if tokio::time::timeout(STOP_WITHIN, server).await.is_err() {
-            tracing::warn!("some requests were cut off at the stop");
-            abort.abort();
+        if !matches!(server.await, Ok(Ok(()))) {
+            tracing::error!("the listener had ended before the stop");
         }
         if background.await.is_err() {
             tracing::error!("the background work had ended before the stop");
@@ -107,12 +103,14 @@ impl Running {
     }
 }
 
-async fn open(
-    settings: Settings,
-    address: std::net::SocketAddr,
-) -> Result<Arc<Service>, ServerError> {
+/// Opens everything but the socket; `origin` is where it will answer.
+pub(crate) async fn open(settings: Settings, origin: &str) -> Result<Arc<Service>, ServerError> {
     let Settings {
         listen: _,
+        tls: _,
+        max_connections: _,
+        trusted_proxies,
+        limits,
         database,
         public_url,
         secret_key_file,
@@ -125,7 +123,7 @@ async fn open(
     } = settings;
     let public_url = match public_url {
         Some(url) => url,
-        None => Url::parse(&format!("http://{address}")).map_err(|_| ServerError::PublicUrl)?,
+        None => Url::parse(origin).map_err(|_| ServerError::PublicUrl)?,
     };
     let host = public_host(&public_url)?;
     make_folder(&spool)?;
@@ -134,6 +132,7 @@ async fn open(
     {
         make_folder(folder)?;
     }
+    let metrics = Metrics::new();
     let service = Arc::new(Service {
         store: Store::open(&database).await?,
         profiles,
@@ -143,11 +142,14 @@ async fn open(
         pages: Pages::new()?,
         spool: Spool::new(spool),
         ids: Ids::default(),
-        passwords: Passwords::new(),
+        passwords: Passwords::new(metrics.passwords.clone()),
         confirm_plans,
         request_log: request_log.map(|path| RequestLog::open(&path)).transpose()?,
-        metrics: Metrics::new(),
+        metrics,
         mail_queued: tokio::sync::Notify::new(),
+        limiter: Limiter::new(limits),
+        trusted_proxies,
+        stopping: CancellationToken::new(),
         now,
     });
     if let Some(seed) = seed {
@@ -178,6 +180,7 @@ fn make_folder(path: &Path) -> Result<(), ServerError> {
 async fn background(service: Arc<Service>, stopping: CancellationToken) {
     let mut tick = tokio::time::interval(DUE_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tidy = tokio::time::interval(TIDY_EVERY);
     loop {
         if let Err(error) = mail::deliver_due(&service).await {
             tracing::error!(error = &error as &dyn std::error::Error, "could not send mails");
@@ -192,6 +195,7 @@ async fn background(service: Arc<Service>, stopping: CancellationToken) {
                     );
                 }
             }
+            _ = tidy.tick() => service.limiter.tidy(),
             () = stopping.cancelled() => break,
         }
     }

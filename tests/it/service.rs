@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once};
 
@@ -13,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use seatkeeper::profile::{built_in, built_in_names};
-use seatkeeper::server::{ConfirmPlans, Database, Running, Seed, Settings, start};
+use seatkeeper::server::{ConfirmPlans, Database, Limits, Running, Seed, Settings, start};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
@@ -341,6 +342,10 @@ pub fn settings(folder: &Path, seed: &str, clock: &TestClock) -> Settings {
         built_in_names().iter().map(|name| ((*name).to_owned(), built_in(name).unwrap())).collect();
     Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        tls: None,
+        max_connections: NonZeroU32::MAX,
+        trusted_proxies: Vec::new(),
+        limits: Limits::NONE,
         database: Database::Sqlite(folder.join("seatkeeper.db")),
         public_url: None,
         secret_key_file: folder.join("secret.key"),

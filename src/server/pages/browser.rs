@@ -25,6 +25,9 @@ const SESSION: SignedDuration = SignedDuration::from_hours(14 * 24);
 const SESSION_COOKIE: &str = "seatkeeper_session";
 const MARK_COOKIE: &str = "seatkeeper_mark";
 
+/// Before the name of a cookie: browsers take it from this host only, over https only.
+const HOST_ONLY: &str = "__Host-";
+
 /// Who sits at the browser.
 pub(crate) struct Browser {
     /// The person that is signed in.
@@ -41,8 +44,8 @@ impl FromRequestParts<Arc<Service>> for Browser {
         parts: &mut Parts,
         service: &Arc<Service>,
     ) -> Result<Self, ApiError> {
-        let session = cookie(&parts.headers, SESSION_COOKIE);
-        let held = cookie(&parts.headers, MARK_COOKIE);
+        let session = cookie(service, &parts.headers, SESSION_COOKIE);
+        let held = cookie(service, &parts.headers, MARK_COOKIE);
         let user = match &session {
             None => None,
             Some(session) => {
@@ -56,12 +59,17 @@ impl FromRequestParts<Arc<Service>> for Browser {
     }
 }
 
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+fn is_https(service: &Service) -> bool {
+    service.public_url.starts_with("https:")
+}
+
+fn cookie(service: &Service, headers: &HeaderMap, name: &str) -> Option<String> {
+    let prefix = if is_https(service) { HOST_ONLY } else { "" };
     let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.split_once('='));
     pairs
         .map(|(key, value)| (key.trim(), value.trim()))
-        .find(|(key, value)| *key == name && !value.is_empty())
+        .find(|(key, value)| key.strip_prefix(prefix) == Some(name) && !value.is_empty())
         .map(|(_, value)| value.to_owned())
 }
 
@@ -143,9 +151,11 @@ fn set_cookie(
     value: &str,
     age: SignedDuration,
 ) {
-    let secure = if service.public_url.starts_with("https:") { "; Secure" } else { "" };
+    let (prefix, secure) = if is_https(service) { (HOST_ONLY, "; Secure") } else { ("", "") };
     let seconds = age.as_secs();
-    let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+    let text = format!(
+        "{prefix}{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+    );
     if let Ok(value) = HeaderValue::from_str(&text) {
         response.headers_mut().append(SET_COOKIE, value);
     }

@@ -156,6 +156,7 @@ async fn join(
     let (user, is_new) = match (way, &browser.user, &invited.user) {
         (Way::Straight, Some(user), _) => (user.clone(), false),
         (Way::SignIn, _, Some(user)) => {
+            service.limiter.try_for(&user.address)?;
             let hash = user.password_hash.clone();
             if !service.passwords.matches(password, hash).await? {
                 return Err(ApiError::field("/password", "is not the one of this address"));
