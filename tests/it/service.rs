@@ -369,6 +369,11 @@ pub struct Call {
 }
 
 impl Call {
+    /// A call of this request.
+    pub fn new(request: RequestBuilder) -> Self {
+        Self { request }
+    }
+
     /// With a bearer token.
     pub fn token(self, token: &str) -> Self {
         Self { request: self.request.bearer_auth(token) }
@@ -465,6 +470,11 @@ impl Browser {
     /// A browser for the service at `base`.
     pub fn new(base: &str) -> Self {
         Self { base: base.to_owned(), http: client(), cookies: BTreeMap::new() }
+    }
+
+    /// The values of its cookies.
+    pub fn cookies(&self) -> impl Iterator<Item = String> {
+        self.cookies.values().cloned()
     }
 
     /// Opens a path or a link, following redirects inside the service.

@@ -134,6 +134,7 @@ pub(crate) async fn accept(
     let invited = Invited::find(&service, &token).await?;
     match join(&service, &browser, &invited, &form).await {
         Ok(response) => Ok(response),
+        Err(refused @ ApiError::RateLimited { .. }) => Err(refused),
         Err(problem) if problem.kind().status.is_client_error() => {
             // The state may have moved on under this request: show it as it is now.
             let invited = Invited::find(&service, &token).await?;
