@@ -33,8 +33,6 @@ mod postgres;
 mod profile_tables;
 mod raw;
 mod scripted;
-mod scripted;
-mod server_api;
 mod server_api;
 mod server_attacks;
 mod server_edge;
