@@ -112,8 +112,19 @@ impl Once {
         right: Right,
         body: &[u8],
     ) -> Result<Opened, ApiError> {
+        let change = Change::begin(service, account, call.actor.clone()).await?;
+        Self::open_in(change, call, rule, right, body).await
+    }
+
+    /// As [`Once::open`], in a change that was begun.
+    pub async fn open_in(
+        mut change: Change,
+        call: &Call,
+        rule: KeyRule,
+        right: Right,
+        body: &[u8],
+    ) -> Result<Opened, ApiError> {
         let mut once = Self::of(call, rule, body)?;
-        let mut change = Change::begin(service, account, call.actor.clone()).await?;
         change.actor.must_somewhere(right, &change.profile)?;
         once.scope.clone_from(&change.account.id);
         let since = change.now - RETENTION;
