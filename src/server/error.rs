@@ -423,7 +423,7 @@ impl ApiError {
             Self::UnknownUser => "invite the address instead".to_owned(),
             Self::FeedTooOld => "list everything again and go on from its `as_of`".to_owned(),
             Self::RateLimited { .. } => "wait as long as Retry-After says".to_owned(),
-            Self::DeadLink => "ask for a new invitation".to_owned(),
+            Self::DeadLink => "ask for a new one".to_owned(),
             Self::Invalid(_)
             | Self::NotJson
             | Self::MediaType

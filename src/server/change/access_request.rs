@@ -152,11 +152,7 @@ async fn join(change: &mut Change, access: &AccessRow) -> Result<MemberRow, ApiE
 
 fn client(change: &Change) -> ClientAccount {
     let account = &change.account;
-    ClientAccount {
-        id: account.id.clone(),
-        slug: account.slug.clone(),
-        name: account.name.clone(),
-    }
+    ClientAccount { id: account.id.clone(), slug: account.slug.clone(), name: account.name.clone() }
 }
 
 /// Address of the account's owner.

@@ -4,13 +4,13 @@ use serde_json::json;
 
 use crate::domain::identity::EmailAddress;
 use crate::server::change::{Change, Precondition};
+use crate::server::client_views;
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
 use crate::server::permission::{At, Right};
 use crate::server::store::client_accesses::{self, AccessRow, state_word};
 use crate::server::store::login_links;
 use crate::server::store::members::MemberRow;
-use crate::server::client_views;
 use crate::wire::{ClientAccessState, MemberState, NewClientAccess};
 
 /// Most characters of an external reference.
@@ -24,8 +24,8 @@ pub(crate) async fn request(
     let NewClientAccess { email, role, external_ref } = request;
     change.must(Right::UseClients, At::Account)?;
     must_be_agency(change)?;
-    let address = EmailAddress::parse(email)
-        .map_err(|error| ApiError::field("/email", error.to_string()))?;
+    let address =
+        EmailAddress::parse(email).map_err(|error| ApiError::field("/email", error.to_string()))?;
     must_be_offered(change, role)?;
     if external_ref.as_ref().is_some_and(|text| text.chars().count() > MAX_REFERENCE) {
         return Err(ApiError::field("/external_ref", "is longer than 128 characters"));

@@ -2,12 +2,15 @@
 
 use jiff::SignedDuration;
 
+use crate::server::Service;
+use crate::server::auth;
 use crate::server::change::{Change, Precondition, client_access};
 use crate::server::error::ApiError;
-use crate::server::permission::{At, Right};
-use crate::server::store::client_accesses::{AccessRow, state_word};
+use crate::server::permission::{Actor, At, Person, Right};
+use crate::server::store::accounts::{self, AccountRow};
+use crate::server::store::client_accesses::{self, AccessRow, state_word};
 use crate::server::store::login_links::{self, ClientSession, LinkRow};
-use crate::server::store::users;
+use crate::server::store::{Connection, members, users};
 use crate::wire::ClientAccessState;
 
 /// How long a link works.
@@ -50,15 +53,16 @@ pub(crate) async fn enter(
     change.must(Right::UseClients, At::Account)?;
     client_access::must_be_agency(change)?;
     change.turn();
-    must_be_secure(change, &link.address).await?;
+    let account = change.account.clone();
+    if !is_secure_enough(change.conn(), &account, &link.address).await? {
+        return Err(ApiError::SecureSignInRequired);
+    }
     let now = change.now;
     if !login_links::take(change.conn(), &link.id, now).await? {
         return Err(ApiError::DeadLink);
     }
-    let session = ClientSession {
-        client_access_id: access.id.clone(),
-        address: link.address.clone(),
-    };
+    let session =
+        ClientSession { client_access_id: access.id.clone(), address: link.address.clone() };
     login_links::begin_session(change.conn(), hash, &session, now, now + SESSION).await?;
     for _ in 0..2 {
         change.record("client_access.logged_in", &access.id, None::<()>, None::<()>).await?;
@@ -74,13 +78,42 @@ fn must_be_granted(row: &AccessRow) -> Result<(), ApiError> {
     }
 }
 
-/// Refuses who signs in by a password alone where the client wants more (X13).
-async fn must_be_secure(change: &mut Change, address: &str) -> Result<(), ApiError> {
-    if change.account.secure_sign_in_since.is_none() {
-        return Ok(());
+/// Who acts in a session: the person, as the agency, in the account that granted it access. None once
+/// any of them lost it.
+pub(crate) async fn person(
+    service: &Service,
+    conn: &mut Connection,
+    session: &ClientSession,
+    account: &AccountRow,
+) -> Result<Option<Person>, ApiError> {
+    let access = client_accesses::by_link(conn, &session.client_access_id).await?;
+    let granted = access.filter(|access| {
+        let here = access.client.as_ref().is_some_and(|client| client.id == account.id);
+        here && access.state == ClientAccessState::Granted
+    });
+    let Some(access) = granted else { return Ok(None) };
+    let agency = accounts::by_id_or_slug(conn, &access.account_id).await?;
+    let Some(agency) = agency.filter(|agency| agency.agency) else { return Ok(None) };
+    let own = auth::person(conn, &agency.id, &session.address).await?.map(Actor::Person);
+    let profile = service.profile(&agency.profile)?;
+    let may = own.is_some_and(|own| own.must(Right::UseClients, At::Account, &profile).is_ok());
+    if !may || !is_secure_enough(conn, account, &session.address).await? {
+        return Ok(None);
     }
-    match users::by_address(change.conn(), address).await? {
-        Some(user) if user.sign_in.is_secure() => Ok(()),
-        _ => Err(ApiError::SecureSignInRequired),
+    let member_id = access.member_id.unwrap_or_default();
+    let place = members::by_id(conn, &account.id, &member_id).await?;
+    Ok(place.and_then(|place| auth::agency(&place, &session.address)))
+}
+
+/// False for who signs in by a password alone where the client wants more (X13).
+async fn is_secure_enough(
+    conn: &mut Connection,
+    account: &AccountRow,
+    address: &str,
+) -> Result<bool, sqlx::Error> {
+    if account.secure_sign_in_since.is_none() {
+        return Ok(true);
     }
+    let user = users::by_address(conn, address).await?;
+    Ok(user.is_some_and(|user| user.sign_in.is_secure()))
 }

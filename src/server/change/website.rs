@@ -5,21 +5,18 @@ use url::Url;
 
 use crate::profile::Topic;
 use crate::server::change::{Change, Precondition, notice};
+use crate::server::client_views;
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
 use crate::server::permission::{At, Right};
 use crate::server::store::websites::{self, WebsiteRow};
-use crate::server::client_views;
 use crate::wire::{NewWebsite, WebsitePatch, WebsiteState};
 
 /// Most characters of an address.
 const MAX_URL: usize = 500;
 
 /// Notes a website of the account.
-pub(crate) async fn add(
-    change: &mut Change,
-    request: &NewWebsite,
-) -> Result<WebsiteRow, ApiError> {
+pub(crate) async fn add(change: &mut Change, request: &NewWebsite) -> Result<WebsiteRow, ApiError> {
     let NewWebsite { url, state } = request;
     change.must(Right::Report, At::Account)?;
     let row = WebsiteRow {
@@ -69,7 +66,9 @@ pub(crate) async fn remove(
 ) -> Result<(), ApiError> {
     let before = existing(change, id, precondition).await?;
     websites::delete(change.conn(), &before.id).await?;
-    change.record("website.removed", &before.id, Some(client_views::website(&before)), None::<()>).await
+    change
+        .record("website.removed", &before.id, Some(client_views::website(&before)), None::<()>)
+        .await
 }
 
 async fn existing(
@@ -95,7 +94,8 @@ fn known_state(state: WebsiteState) -> Result<WebsiteState, ApiError> {
 
 /// The address of a website in one spelling.
 fn address(text: &str) -> Result<String, ApiError> {
-    let refused = || ApiError::field("/url", "is an http or https address of at most 500 characters");
+    let refused =
+        || ApiError::field("/url", "is an http or https address of at most 500 characters");
     let url = Url::parse(text).map_err(|_| refused())?;
     let plain = matches!(url.scheme(), "http" | "https")
         && url.username().is_empty()

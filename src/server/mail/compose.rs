@@ -127,8 +127,7 @@ pub(super) async fn mail(
             let mut snapshot = service.store.snapshot().await?;
             let access = client_accesses::by_link(&mut snapshot, &row.subject).await?;
             let AccessRow { id, generation, address, .. } = access.ok_or(MailError::Subject)?;
-            let token =
-                link::row_token(&service.key, Purpose::Grant, &id, generation, &address);
+            let token = link::row_token(&service.key, Purpose::Grant, &id, generation, &address);
             add("link", service.link(&format!("{}{token}", Purpose::Grant.path())));
         }
         Template::ConfirmAddress => {

@@ -6,8 +6,8 @@ use axum::response::Response;
 
 use crate::server::SharedService;
 use crate::server::auth::{self, Call};
-use crate::server::change::access_request::{self, Approval};
 use crate::server::change::Change;
+use crate::server::change::access_request::{self, Approval};
 use crate::server::client_views;
 use crate::server::error::ApiError;
 use crate::server::permission::{Actor, At, Right};
@@ -135,14 +135,14 @@ async fn open(
     access: &str,
     call: &Call,
 ) -> Result<Opened, ApiError> {
-    let right = Right::Invite;
+    let (right, once) = (Right::Invite, Once::of(call, KeyRule::Required, &[])?);
     let mut look = Look::begin(service, id, &call.actor, right, At::Account).await?;
     let own = look.account.id.clone();
     let row = client_accesses::by_link(look.conn(), access).await?.ok_or(ApiError::NotFound)?;
     drop(look);
     let agency = (row.account_id.as_str(), Actor::Invitee);
     let change = Change::begin_two(service, (&own, call.actor.clone()), agency).await?;
-    Once::open_in(change, call, KeyRule::Required, right, &[]).await
+    once.within(change, right).await
 }
 
 /// The request, if it is one to people of this account.

@@ -17,9 +17,7 @@ use crate::server::routes::operation::{OfAccount, OfRow, Operation};
 use crate::server::routes::paging::{self, Filter, ListQuery};
 use crate::server::routes::{Look, websites};
 use crate::server::store::client_accesses::{self, state_word};
-use crate::wire::{
-    ClientAccess, ClientAccessState, LoginLink, NewClientAccess, Page, Website,
-};
+use crate::wire::{ClientAccess, ClientAccessState, LoginLink, NewClientAccess, Page, Website};
 
 const FILTERS: &[Filter] = &[Filter::State];
 

@@ -93,6 +93,23 @@ pub(crate) async fn lock(
     sqlx::query_as(AssertSqlSafe(text)).bind(id_or_slug).fetch_optional(&mut **tx).await
 }
 
+/// Accounts of one product in which this person is a member of the account itself.
+pub(crate) async fn of_member(
+    conn: &mut Connection,
+    address: &str,
+    profile: &str,
+) -> Result<Vec<AccountRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select a.* from members m join accounts a on a.id = m.account_id where m.address = $1 \
+         and m.team_id = '' and m.principal = 'person' and m.state = 'active' and a.profile = $2 \
+         and a.deleted_at is null order by a.name, a.id",
+    )
+    .bind(address)
+    .bind(profile)
+    .fetch_all(conn)
+    .await
+}
+
 /// Puts in a new account.
 pub(crate) async fn insert(conn: &mut Connection, row: &AccountRow) -> Result<(), ApiError> {
     sqlx::query(

@@ -8,9 +8,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use crate::server::error::ApiError;
-use crate::server::store::{
-    Cells as _, Connection, Store, Window, hits, micros, unknown_word,
-};
+use crate::server::store::{Cells as _, Connection, Store, Window, hits, micros, unknown_word};
 use crate::wire::{ClientAccessState, ClientAccount};
 
 /// The state as it is now.
@@ -284,7 +282,10 @@ pub(crate) async fn update(conn: &mut Connection, row: &AccessRow) -> Result<(),
 /// Notes that the client changed the agency's place: the agency is told when its own row is next
 /// free, so that nobody waits for two accounts.
 pub(crate) async fn mark_moved(conn: &mut Connection, id: &str) -> Result<(), sqlx::Error> {
-    sqlx::query("update client_accesses set moved = 1 where id = $1").bind(id).execute(conn).await?;
+    sqlx::query("update client_accesses set moved = 1 where id = $1")
+        .bind(id)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

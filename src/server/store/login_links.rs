@@ -30,10 +30,7 @@ impl<'r> FromRow<'r, AnyRow> for LinkRow {
 }
 
 /// The link of this id.
-pub(crate) async fn by_id(
-    conn: &mut Connection,
-    id: &str,
-) -> Result<Option<LinkRow>, sqlx::Error> {
+pub(crate) async fn by_id(conn: &mut Connection, id: &str) -> Result<Option<LinkRow>, sqlx::Error> {
     sqlx::query_as("select * from login_links where id = $1").bind(id).fetch_optional(conn).await
 }
 
