@@ -53,10 +53,18 @@ struct Entry {
 const PAGES: [(ServicePermission, &str); 2] =
     [(ServicePermission::MembersRead, "members"), (ServicePermission::ClientsUse, "clients")];
 
+/// What nobody opens in an account that he is logged in to as an agency.
+const KEPT: [ServicePermission; 3] = [
+    ServicePermission::ClientsUse,
+    ServicePermission::TokensManage,
+    ServicePermission::AccountManage,
+];
+
 /// The menu of an account for a role.
-fn menu(profile: &Profile, role: &RoleName, slug: &str) -> Vec<Entry> {
+fn menu(profile: &Profile, role: &RoleName, slug: &str, as_client: bool) -> Vec<Entry> {
     let entries = profile.menu.iter().map(|MenuEntry { title, permission }| {
-        let granted = profile.permits(role, permission);
+        let kept = as_client && KEPT.iter().any(|kept| kept.as_str() == permission);
+        let granted = profile.permits(role, permission) && !kept;
         let page = PAGES.iter().find(|(opener, _)| opener.as_str() == permission);
         let page = page.filter(|_| granted);
         let href = page.map(|(_, page)| format!("/accounts/{slug}/{page}"));
@@ -80,7 +88,7 @@ pub(super) fn frame(look: &Look, actor: &Actor, browser: &Browser, service: &Ser
         slug => look.account.slug,
         disabled => look.account.disabled,
         role => role.as_str(),
-        menu => menu(&look.profile, role, &look.account.slug),
+        menu => menu(&look.profile, role, &look.account.slug, person.as_client),
         user => browser.user.as_ref().map_or(&person.address, |user| &user.name),
         as_client => person.as_client,
         mark => browser.form_mark(service),

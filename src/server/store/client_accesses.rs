@@ -289,24 +289,24 @@ pub(crate) async fn mark_moved(conn: &mut Connection, id: &str) -> Result<(), sq
     Ok(())
 }
 
-/// Takes the marks of an agency's rows; gives those rows. Who marks one meanwhile waits.
+/// Takes the marks of an agency's rows; gives those that are not known to be over. Who marks one
+/// meanwhile waits.
 pub(crate) async fn take_moved(
     store: &Store,
     conn: &mut Connection,
     account_id: &str,
 ) -> Result<Vec<String>, sqlx::Error> {
     let text = format!(
-        "select id from client_accesses where account_id = $1 and moved = 1 order by id{}",
+        "select id from client_accesses where account_id = $1 and moved = 1 and state = 'granted' \
+         order by id{}",
         store.for_update()
     );
     let ids: Vec<String> =
         sqlx::query_scalar(AssertSqlSafe(text)).bind(account_id).fetch_all(&mut *conn).await?;
-    if !ids.is_empty() {
-        sqlx::query("update client_accesses set moved = 0 where account_id = $1 and moved = 1")
-            .bind(account_id)
-            .execute(conn)
-            .await?;
-    }
+    sqlx::query("update client_accesses set moved = 0 where account_id = $1 and moved = 1")
+        .bind(account_id)
+        .execute(conn)
+        .await?;
     Ok(ids)
 }
 
