@@ -451,7 +451,7 @@ impl ApiError {
             Self::SecureSignInRequired => "sign in by more than a password".to_owned(),
             Self::UnknownUser => "invite the address instead".to_owned(),
             Self::FeedTooOld => "list everything again and go on from its `as_of`".to_owned(),
-            Self::DeadLink => "ask for a new invitation".to_owned(),
+            Self::DeadLink => "ask for a new one".to_owned(),
             Self::Invalid(_)
             | Self::NotJson
             | Self::MediaType

@@ -5,6 +5,7 @@
 
 mod auth;
 mod change;
+mod client_views;
 mod error;
 mod ids;
 mod limits;

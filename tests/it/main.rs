@@ -38,6 +38,7 @@ mod server_attacks;
 mod server_edge;
 mod server_faults;
 mod server_flood;
+mod server_clients;
 mod server_invariants;
 mod server_limits;
 mod server_log;

@@ -94,7 +94,7 @@ async fn the_log_of_the_service_names_no_person_link_token_password_or_cookie() 
     owner.open(&format!("{new_link}-canary")).await;
     owner.post("/signin", &[("email", ADDRESSES[0]), ("mark", "canary-mark")]).await;
 
-    let cookies: Vec<String> = owner.cookies().chain(ana.cookies()).collect();
+    let cookies: Vec<String> = owner.cookie_values().chain(ana.cookie_values()).collect();
     assert!(cookies.len() >= 4, "two sessions and two marks");
     process.kill().await;
     let log = home.read("server.log") + &home.read("requests.jsonl");

@@ -473,7 +473,7 @@ impl Browser {
     }
 
     /// The values of its cookies.
-    pub fn cookies(&self) -> impl Iterator<Item = String> {
+    pub fn cookie_values(&self) -> impl Iterator<Item = String> {
         self.cookies.values().cloned()
     }
 
@@ -516,9 +516,7 @@ impl Browser {
     }
 
     async fn load(&mut self, request: RequestBuilder, path: String) -> (Page, Option<String>) {
-        let cookies: Vec<_> =
-            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let response = request.header(COOKIE, cookies.join("; ")).send().await.expect("a page");
+        let response = request.header(COOKIE, self.cookies()).send().await.expect("a page");
         for cookie in response.headers().get_all(SET_COOKIE) {
             let cookie = cookie.to_str().unwrap();
             let (pair, _) = cookie.split_once(';').unwrap();
@@ -534,6 +532,12 @@ impl Browser {
         // The templates write every slash of a value as an entity.
         let html = response.text().await.unwrap().replace("&#x2f;", "/");
         (Page { status, html, path }, next)
+    }
+
+    /// The `Cookie` header that it sends.
+    pub fn cookies(&self) -> String {
+        let pairs = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
+        pairs.collect::<Vec<_>>().join("; ")
     }
 
     /// Signs in.

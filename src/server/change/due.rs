@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::server::Service;
-use crate::server::change::{Change, invitation, seats, subscription};
+use crate::server::change::{Change, client_access, invitation, seats, subscription};
 use crate::server::error::ApiError;
 use crate::server::store::{accounts, answers};
 
@@ -20,6 +20,7 @@ async fn settle(service: &Arc<Service>, account_id: &str) -> Result<(), ApiError
     invitation::expire_overdue(&mut change).await?;
     subscription::end_periods(&mut change).await?;
     seats::enforce_due(&mut change).await?;
+    client_access::follow_moved(&mut change).await?;
     change.commit().await
 }
 

@@ -289,7 +289,12 @@ async fn inviter(change: &mut Change, member_id: &str) -> Result<Option<Actor>, 
     let Some(row) = members::by_id(change.conn(), &account_id, member_id).await? else {
         return Ok(None);
     };
-    let person = auth::person(change.conn(), &account_id, &row.address).await?;
+    let person = match row.principal {
+        Principal::Account => auth::agency(&row, &row.address),
+        Principal::Person | Principal::Unknown => {
+            auth::person(change.conn(), &account_id, &row.address).await?
+        }
+    };
     Ok(person.map(Actor::Person))
 }
 

@@ -15,8 +15,8 @@ use tokio::sync::Mutex;
 use crate::server::Service;
 use crate::server::error::ApiError;
 use crate::server::store::outbox::{self, MailRow};
-use crate::server::store::{Connection, invitations};
-use crate::wire::InvitationState;
+use crate::server::store::{Connection, client_accesses, invitations};
+use crate::wire::{ClientAccessState, InvitationState};
 
 pub(crate) use compose::Composer;
 
@@ -27,6 +27,10 @@ pub(crate) enum Template {
     Invitation,
     /// An invitation, again.
     Resend,
+    /// An agency asks its client for access.
+    AccessRequested,
+    /// What became of an agency's request.
+    AccessResult,
     /// Someone's role changed.
     RoleChanged,
     /// Someone's membership ended.
@@ -35,19 +39,24 @@ pub(crate) enum Template {
     Trimmed,
     /// Someone has access again.
     Reinstated,
+    /// A website is not connected any more.
+    WebsiteStatus,
     /// Someone wants to sign up with this address.
     ConfirmAddress,
 }
 
 impl Template {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Invitation,
         Self::Resend,
+        Self::AccessRequested,
+        Self::AccessResult,
         Self::RoleChanged,
         Self::Removed,
         Self::Trimmed,
         Self::Reinstated,
+        Self::WebsiteStatus,
         Self::ConfirmAddress,
     ];
 
@@ -56,10 +65,13 @@ impl Template {
         match self {
             Self::Invitation => "invitation",
             Self::Resend => "resend",
+            Self::AccessRequested => "access-requested",
+            Self::AccessResult => "access-result",
             Self::RoleChanged => "role-changed",
             Self::Removed => "removed",
             Self::Trimmed => "trimmed",
             Self::Reinstated => "reinstated",
+            Self::WebsiteStatus => "website-status",
             Self::ConfirmAddress => "confirm-address",
         }
     }
@@ -74,10 +86,13 @@ impl Template {
         match self {
             Self::Invitation => include_str!("templates/invitation.txt"),
             Self::Resend => include_str!("templates/resend.txt"),
+            Self::AccessRequested => include_str!("templates/access-requested.txt"),
+            Self::AccessResult => include_str!("templates/access-result.txt"),
             Self::RoleChanged => include_str!("templates/role-changed.txt"),
             Self::Removed => include_str!("templates/removed.txt"),
             Self::Trimmed => include_str!("templates/trimmed.txt"),
             Self::Reinstated => include_str!("templates/reinstated.txt"),
+            Self::WebsiteStatus => include_str!("templates/website-status.txt"),
             Self::ConfirmAddress => include_str!("templates/confirm-address.txt"),
         }
     }
@@ -183,7 +198,7 @@ async fn claim(service: &Arc<Service>, mail: &MailRow) -> Result<bool, ApiError>
     Ok(wanted)
 }
 
-/// An invitation that was revoked before its mail left is not sent any more.
+/// An invitation or a request that was withdrawn before its mail left is not sent any more.
 async fn is_wanted(
     conn: &mut Connection,
     mail: &MailRow,
@@ -193,6 +208,10 @@ async fn is_wanted(
         Some(Template::Invitation | Template::Resend) => {
             let row = invitations::by_link(conn, &mail.subject).await?;
             Ok(row.is_some_and(|row| row.state_at(now) == InvitationState::Pending))
+        }
+        Some(Template::AccessRequested) => {
+            let row = client_accesses::by_link(conn, &mail.subject).await?;
+            Ok(row.is_some_and(|row| row.state == ClientAccessState::Requested))
         }
         _ => Ok(true),
     }
@@ -207,6 +226,7 @@ async fn note(
 ) -> Result<(), sqlx::Error> {
     if outbox::advance(conn, mail, from, to, now).await? {
         invitations::note_delivery(conn, mail, to).await?;
+        client_accesses::note_delivery(conn, mail, to).await?;
     }
     Ok(())
 }

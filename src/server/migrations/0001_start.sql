@@ -240,6 +240,10 @@ create table client_accesses (
   granted_at {int},
   ended_at {int},
   external_ref {text},
+  -- Role that the agency had when its log was last written.
+  noted_role {text},
+  -- Whether the client changed the agency's place since.
+  moved {int} not null default 0,
   version {int} not null default 1
 ){strict};
 
@@ -249,6 +253,7 @@ create index client_accesses_by_address on client_accesses (address, state, id);
 create index client_accesses_by_mail on client_accesses (last_mail);
 create unique index client_accesses_one_open on client_accesses (account_id, address)
   where state in ('requested', 'granted');
+create index client_accesses_moved on client_accesses (account_id) where moved = 1;
 
 create table login_links (
   id {text} primary key,

@@ -3,6 +3,8 @@
 
 mod account;
 mod browser;
+mod clients;
+mod grant;
 mod invitation;
 mod members;
 mod sign_in;
@@ -40,9 +42,12 @@ impl Pages {
             ("style.css", include_str!("templates/style.css")),
             ("account_frame.html", include_str!("templates/account_frame.html")),
             ("account.html", include_str!("templates/account.html")),
+            ("clients.html", include_str!("templates/clients.html")),
             ("confirm.html", include_str!("templates/confirm.html")),
+            ("grant.html", include_str!("templates/grant.html")),
             ("home.html", include_str!("templates/home.html")),
             ("invitation.html", include_str!("templates/invitation.html")),
+            ("log_in_as.html", include_str!("templates/log_in_as.html")),
             ("members.html", include_str!("templates/members.html")),
             ("message.html", include_str!("templates/message.html")),
             ("sign_in.html", include_str!("templates/sign_in.html")),
@@ -139,6 +144,7 @@ pub(crate) fn go_to(path: &str) -> Response {
 fn for_strangers(service: &Arc<Service>) -> Router<Arc<Service>> {
     Router::new()
         .route("/i/{token}/accept", post(invitation::accept))
+        .route("/grant/{token}/sign-up", post(grant::sign_up))
         .route("/signin", get(sign_in::show).post(sign_in::sign_in))
         .route("/signup", get(sign_up::show).post(sign_up::ask))
         .route("/v/{token}", get(sign_up::show_proven).post(sign_up::sign_up))
@@ -151,6 +157,15 @@ pub(crate) fn router(service: &Arc<Service>) -> Router<Arc<Service>> {
         .merge(for_strangers(service))
         .route("/", get(account::home))
         .route("/i/{token}", get(invitation::show))
+        .route("/grant/{token}", get(grant::show))
+        .route("/grant/{token}/approve", post(grant::approve))
+        .route("/grant/{token}/reject", post(grant::reject))
+        .route("/log-in-as/{token}", get(clients::show_link).post(clients::enter))
+        .route("/leave-client", post(clients::leave))
+        .route("/accounts/{account}/clients", get(clients::show).post(clients::ask))
+        .route("/accounts/{account}/clients/{access}/resend", post(clients::resend))
+        .route("/accounts/{account}/clients/{access}/remove", post(clients::remove))
+        .route("/accounts/{account}/clients/{access}/log-in", post(clients::log_in))
         .route("/i/{token}/decline", post(invitation::decline))
         .route("/signout", post(sign_in::sign_out))
         .route("/accounts/{account}", get(account::show))

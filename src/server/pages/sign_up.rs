@@ -61,6 +61,23 @@ pub(crate) async fn new_user(
     })
 }
 
+/// Makes the user of a proven address, unless someone has just done so.
+pub(crate) async fn register(
+    service: &Service,
+    person: &NewPerson<'_>,
+) -> Result<UserRow, ApiError> {
+    let user = new_user(service, person).await?;
+    let mut tx = service.store.begin().await?;
+    let there = users::by_address(&mut tx, &user.address).await?;
+    if there.is_some_and(|user| user.password_hash.is_some()) {
+        return Err(ApiError::DeadLink);
+    }
+    users::put(&mut tx, &user).await?;
+    let user = users::by_address(&mut tx, &user.address).await?.unwrap_or(user);
+    tx.commit().await?;
+    Ok(user)
+}
+
 /// `GET /signup` asks for the address.
 pub(crate) async fn show(
     State(service): State<Arc<Service>>,
@@ -179,20 +196,11 @@ pub(crate) async fn sign_up(
 ) -> Result<Response, ApiError> {
     let address = proven(&service, &token).await?;
     let person = NewPerson { name: &name, password: &password, address: &address };
-    let user = match new_user(&service, &person).await {
-        Ok(user) => user,
+    match register(&service, &person).await {
+        Ok(user) => begin_session(&service, &browser, &user, go_to("/")).await,
         Err(problem @ ApiError::Invalid(_)) => {
-            return proven_form(&service, &browser, &token, Some(&problem)).await;
+            proven_form(&service, &browser, &token, Some(&problem)).await
         }
-        Err(failure) => return Err(failure),
-    };
-    let mut tx = service.store.begin().await?;
-    let there = users::by_address(&mut tx, &address).await?;
-    if there.is_some_and(|user| user.password_hash.is_some()) {
-        return Err(ApiError::DeadLink);
+        Err(failure) => Err(failure),
     }
-    users::put(&mut tx, &user).await?;
-    let user = users::by_address(&mut tx, &address).await?.unwrap_or(user);
-    tx.commit().await?;
-    begin_session(&service, &browser, &user, go_to("/")).await
 }

@@ -106,6 +106,23 @@ pub(crate) async fn lock_unless_held(
     sqlx::query_as(AssertSqlSafe(text)).bind(id).fetch_optional(&mut **tx).await
 }
 
+/// Accounts of one product in which this person is a member of the account itself.
+pub(crate) async fn of_member(
+    conn: &mut Connection,
+    address: &str,
+    profile: &str,
+) -> Result<Vec<AccountRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select a.* from members m join accounts a on a.id = m.account_id where m.address = $1 \
+         and m.team_id = '' and m.principal = 'person' and m.state = 'active' and a.profile = $2 \
+         and a.deleted_at is null order by a.name, a.id",
+    )
+    .bind(address)
+    .bind(profile)
+    .fetch_all(conn)
+    .await
+}
+
 /// Puts in a new account.
 pub(crate) async fn insert(conn: &mut Connection, row: &AccountRow) -> Result<(), ApiError> {
     sqlx::query(
@@ -169,6 +186,8 @@ pub(crate) async fn with_work_due(
          where state in ('active', 'ending') and period_end <= $1 \
          union select account_id from ownership_changes \
          where state in ('unconfirmed', 'unaccepted') and expires_at <= $1 \
+         union select c.account_id from client_accesses c join accounts a on a.id = c.account_id \
+         where c.moved = 1 and a.deleted_at is null \
          union select id from accounts \
          where enforce_at <= $1 or reinstate_at <= $1 or digest_at <= $1",
     )

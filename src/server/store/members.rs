@@ -215,6 +215,23 @@ pub(crate) async fn active_latest_added_first(
     .await
 }
 
+/// Addresses of members with access who hold a role for the whole account, in the order of their
+/// ids.
+pub(crate) async fn active_with_role(
+    conn: &mut Connection,
+    account_id: &str,
+    role: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select address from members where account_id = $1 and state = 'active' and role = $2 \
+         order by id",
+    )
+    .bind(account_id)
+    .bind(role)
+    .fetch_all(conn)
+    .await
+}
+
 /// Trimmed members, earliest added first: the order in which they come back (X18).
 pub(crate) async fn trimmed_earliest_added_first(
     conn: &mut Connection,
