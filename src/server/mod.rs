@@ -6,6 +6,7 @@
 mod auth;
 mod change;
 mod error;
+mod feed;
 mod ids;
 mod link;
 mod mail;
@@ -27,10 +28,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::profile::Profile;
 use crate::server::error::ApiError;
+use crate::server::feed::Feed;
 use crate::server::link::SecretKey;
 use crate::server::mail::{Composer, Spool};
 use crate::server::request_log::RequestLog;
@@ -103,6 +106,9 @@ pub struct Service {
     request_log: Option<RequestLog>,
     metrics: metrics::Metrics,
     mail_queued: Notify,
+    feed: Feed,
+    /// Cancelled at the stop: what waits for something to happen ends then.
+    stopping: CancellationToken,
     now: Clock,
 }
 

@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::server::change::due;
 use crate::server::error::ServerError;
+use crate::server::feed::Feed;
 use crate::server::ids::Ids;
 use crate::server::link::SecretKey;
 use crate::server::mail::{self, Composer, Spool};
@@ -49,7 +50,7 @@ pub async fn start(settings: Settings) -> Result<Running, ServerError> {
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let service = open(settings, address).await?;
-    let stopping = CancellationToken::new();
+    let stopping = service.stopping.clone();
     let router = routes::router(&service);
     let stop = stopping.clone().cancelled_owned();
     let server =
@@ -148,6 +149,8 @@ async fn open(
         request_log: request_log.map(|path| RequestLog::open(&path)).transpose()?,
         metrics: Metrics::new(),
         mail_queued: tokio::sync::Notify::new(),
+        feed: Feed::new(),
+        stopping: CancellationToken::new(),
         now,
     });
     if let Some(seed) = seed {

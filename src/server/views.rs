@@ -188,6 +188,17 @@ pub(crate) fn audit_event(row: &AuditRow) -> Result<wire::AuditEvent, ApiError> 
     })
 }
 
+/// An entry of the feed: the audit row without what the row was before and after.
+pub(crate) fn feed_entry(row: &AuditRow) -> wire::FeedEntry {
+    wire::FeedEntry {
+        position: u64::try_from(row.position).unwrap_or_default(),
+        at: row.at,
+        actor: row.actor.clone(),
+        action: row.action.clone(),
+        subject: row.subject.clone(),
+    }
+}
+
 /// The role of a stored word.
 pub(crate) fn role_name(word: &str) -> RoleName {
     RoleName::from(word)

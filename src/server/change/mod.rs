@@ -172,6 +172,7 @@ impl Change {
         accounts::update(&mut self.tx, &self.account).await?;
         self.tx.commit().await?;
         self.service.mail_queued.notify_one();
+        self.service.feed.tell(&self.account.id);
         Ok(())
     }
 }

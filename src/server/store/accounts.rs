@@ -93,6 +93,14 @@ pub(crate) async fn lock(
     sqlx::query_as(AssertSqlSafe(text)).bind(id_or_slug).fetch_optional(&mut **tx).await
 }
 
+/// Feed position of the last change of the account of this id, unless it was deleted.
+pub(crate) async fn position(conn: &mut Connection, id: &str) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar("select position from accounts where id = $1 and deleted_at is null")
+        .bind(id)
+        .fetch_optional(conn)
+        .await
+}
+
 /// Puts in a new account.
 pub(crate) async fn insert(conn: &mut Connection, row: &AccountRow) -> Result<(), ApiError> {
     sqlx::query(
