@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use thiserror::Error;
 
+use crate::server::dns::DnsError;
 use crate::wire::{Existing, FieldProblem, Problem};
 use crate::yaml;
 
@@ -225,6 +226,9 @@ pub enum ApiError {
     /// The TXT record of a challenge is not there.
     #[error("the challenge was not found in the DNS")]
     ChallengeMissing,
+    /// The DNS did not answer.
+    #[error("the DNS did not answer")]
+    DnsFailed(#[from] DnsError),
     /// The plan has no more of it (CT-14).
     #[error("the meter {meter} is full")]
     MeterFull {
@@ -342,6 +346,7 @@ impl ApiError {
             Self::AlreadyRequested { .. } => kind("client-access-already-open", S::CONFLICT),
             Self::DomainTaken => kind("domain-taken", S::CONFLICT),
             Self::ChallengeMissing => kind("challenge-missing", S::CONFLICT),
+            Self::DnsFailed(_) => later("dns-failed", S::SERVICE_UNAVAILABLE),
             Self::MeterFull { .. } => kind("meter-full", S::CONFLICT),
             Self::RecipientImplied => kind("recipient-implied", S::CONFLICT),
             Self::RecipientNotOpen => kind("recipient-not-open", S::CONFLICT),
@@ -417,6 +422,7 @@ impl ApiError {
             Self::NotAgency => "ask the vendor to make it one".to_owned(),
             Self::AlreadyRequested { .. } => "resend the request that waits instead".to_owned(),
             Self::ChallengeMissing => "publish the TXT record that the domain shows, and verify again".to_owned(),
+            Self::DnsFailed(_) => "the domain stays as it is; try again".to_owned(),
             Self::MeterFull { .. } => "use less or upgrade the plan".to_owned(),
             Self::RecipientImplied => "change the role of the member first".to_owned(),
             Self::SecureSignInRequired => "sign in by more than a password".to_owned(),

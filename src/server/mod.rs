@@ -5,6 +5,7 @@
 
 mod auth;
 mod change;
+mod dns;
 mod error;
 mod feed;
 mod ids;
@@ -39,6 +40,7 @@ use crate::server::mail::{Composer, Spool};
 use crate::server::request_log::RequestLog;
 use crate::server::store::Store;
 
+pub use dns::{Dns, DnsError, Resolver};
 pub use error::ServerError;
 pub use run::{Running, start};
 pub use store::Database;
@@ -68,6 +70,8 @@ pub struct Settings {
     pub request_log: Option<PathBuf>,
     /// Who confirms paid plans.
     pub confirm_plans: ConfirmPlans,
+    /// Looks up the records that prove domains.
+    pub dns: Arc<dyn Resolver>,
     /// The clock.
     pub now: Clock,
 }
@@ -103,6 +107,7 @@ pub struct Service {
     ids: ids::Ids,
     passwords: password::Passwords,
     confirm_plans: ConfirmPlans,
+    dns: Arc<dyn Resolver>,
     request_log: Option<RequestLog>,
     metrics: metrics::Metrics,
     mail_queued: Notify,

@@ -6,13 +6,16 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::keys::RoleName;
 use crate::domain::observed::SeatLimit;
 use crate::profile::{self, Profile, Word as _};
+use crate::server::change::domain;
 use crate::server::change::seats::SeatCount;
 use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::permission::{Actor, Scope};
 use crate::server::store::accounts::AccountRow;
 use crate::server::store::audit::AuditRow;
+use crate::server::store::domains::DomainRow;
 use crate::server::store::invitations::{self, InvitationRow};
+use crate::server::store::join_requests::JoinRequestRow;
 use crate::server::store::members::MemberRow;
 use crate::server::store::subscriptions::SubscriptionRow;
 use crate::wire;
@@ -81,6 +84,35 @@ pub(crate) fn subscription(row: &SubscriptionRow) -> wire::Subscription {
         created_at: row.created_at,
         period_end: row.period_end,
         ends_at: row.ends_at,
+    }
+}
+
+/// A domain. Its etag also carries when it was checked, which changes without a new version.
+pub(crate) fn domain(row: &DomainRow) -> wire::Domain {
+    let checked = row.checked_at.map_or(0, Timestamp::as_microsecond);
+    wire::Domain {
+        id: row.id.clone(),
+        etag: format!("\"{}-{checked}\"", row.version),
+        name: row.name.clone(),
+        state: row.state,
+        auto_join: row.auto_join,
+        challenge: domain::challenge(row),
+        created_at: row.created_at,
+        verified_at: row.verified_at,
+        checked_at: row.checked_at,
+    }
+}
+
+/// A join request.
+pub(crate) fn join_request(row: &JoinRequestRow) -> wire::JoinRequest {
+    wire::JoinRequest {
+        id: row.id.clone(),
+        etag: format!("\"{}\"", row.version),
+        domain: row.domain.clone(),
+        email: row.address.clone(),
+        name: row.name.clone(),
+        state: row.state,
+        created_at: row.created_at,
     }
 }
 

@@ -32,6 +32,7 @@ mod planner;
 mod postgres;
 mod scripted;
 mod server_api;
+mod server_domains;
 mod server_feed;
 mod server_invariants;
 mod server_rules;

@@ -9,7 +9,7 @@ use minijinja::context;
 use serde::Deserialize;
 
 use crate::server::Service;
-use crate::server::change::{Change, invitation};
+use crate::server::change::{Change, invitation, join_request};
 use crate::server::error::ApiError;
 use crate::server::link::InvitationLink;
 use crate::server::pages::browser::{Browser, NoFields, Sent, begin_session};
@@ -170,6 +170,7 @@ async fn join(
         _ => return Err(ApiError::Forbidden),
     };
     let mut change = Change::begin(service, &invited.account.id, Actor::Invitee).await?;
+    let mut arrival = None;
     if is_new {
         // The link proves the address: who has it is who may set the password, unless someone
         // has just done so.
@@ -178,10 +179,12 @@ async fn join(
             return Err(ApiError::field("", "you have an account meanwhile: sign in instead"));
         }
         users::put(change.conn(), &user).await?;
+        arrival = join_request::arrive(change.conn(), &user.address, service.now()).await?;
     }
     invitation::accept(&mut change, id, &user.name).await?;
     let user = users::by_address(change.conn(), &user.address).await?;
     change.commit().await?;
+    join_request::admit(service, arrival).await;
     match user {
         Some(user) if way != Way::Straight => begin_session(service, browser, &user, home).await,
         _ => Ok(home),

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::domain::identity::EmailAddress;
 use crate::server::Service;
+use crate::server::change::join_request;
 use crate::server::error::ApiError;
 use crate::server::link;
 use crate::server::mail::Template;
@@ -193,6 +194,8 @@ pub(crate) async fn sign_up(
     }
     users::put(&mut tx, &user).await?;
     let user = users::by_address(&mut tx, &address).await?.unwrap_or(user);
+    let arrival = join_request::arrive(&mut tx, &address, service.now()).await?;
     tx.commit().await?;
+    join_request::admit(&service, arrival).await;
     begin_session(&service, &browser, &user, go_to("/")).await
 }

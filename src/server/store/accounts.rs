@@ -164,6 +164,8 @@ pub(crate) async fn with_work_due(
          where state in ('active', 'ending') and period_end <= $1 \
          union select account_id from ownership_changes \
          where state in ('unconfirmed', 'unaccepted') and expires_at <= $1 \
+         union select r.account_id from arrivals r \
+         join accounts a on a.id = r.account_id and a.deleted_at is null \
          union select id from accounts \
          where enforce_at <= $1 or reinstate_at <= $1 or digest_at <= $1",
     )
