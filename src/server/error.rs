@@ -194,9 +194,6 @@ pub enum ApiError {
         /// Its state.
         state: &'static str,
     },
-    /// A paid plan waits for the vendor.
-    #[error("paid plans are confirmed by the vendor")]
-    PlanNeedsVendor,
     /// This product has no such thing.
     #[error("this product has no {0}")]
     NotOffered(&'static str),
@@ -338,7 +335,6 @@ impl ApiError {
             Self::TrimNotOffered => kind("trim-not-offered", S::CONFLICT),
             Self::SlugTaken => kind("slug-taken", S::CONFLICT),
             Self::SubscriptionState { .. } => kind("subscription-state", S::CONFLICT),
-            Self::PlanNeedsVendor => kind("plan-needs-vendor", S::FORBIDDEN),
             Self::NotOffered(_) => kind("not-offered", S::CONFLICT),
             Self::OwnershipOpen => kind("ownership-change-open", S::CONFLICT),
             Self::RowState { .. } => kind("row-state", S::CONFLICT),
@@ -414,7 +410,6 @@ impl ApiError {
             Self::InvitationState { .. }
             | Self::MemberState { .. }
             | Self::SubscriptionState { .. } => self.to_string(),
-            Self::PlanNeedsVendor => "ask the vendor to confirm the plan".to_owned(),
             Self::Holders => "hand the role to someone else by an ownership change".to_owned(),
             Self::ForgedForm => "go back, load the page again and send the form once more".to_owned(),
             Self::OwnershipOpen => "cancel it or wait for it".to_owned(),

@@ -88,7 +88,7 @@ pub struct Seed {
 /// Who confirms a paid plan that an account picks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConfirmPlans {
-    /// The vendor: an account's own request is refused.
+    /// The vendor: what an account picks waits for it.
     #[default]
     Vendor,
     /// Nobody has to.

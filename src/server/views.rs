@@ -137,6 +137,7 @@ pub(crate) fn account(
     profile: &Profile,
     count: &SeatCount,
     subscriptions: &[SubscriptionRow],
+    usage: Vec<wire::Usage>,
     actor: &Actor,
 ) -> Result<wire::Account, ApiError> {
     let mut view = wire::Account {
@@ -156,6 +157,7 @@ pub(crate) fn account(
         claim: row.claim.clone(),
         seats: seats(row, count),
         subscriptions: subscriptions.iter().map(subscription).collect(),
+        usage,
         caller: caller(actor),
     };
     // The view holds more than the row: a digest of all of it makes the etag strong.

@@ -10,13 +10,11 @@ use hickory_resolver::proto::rr::rdata::TXT;
 use hickory_resolver::proto::rr::{RData, Record};
 use jiff::SignedDuration;
 use reqwest::{Method, StatusCode};
-use seatkeeper::server::{Database, Dns, DnsError, Resolver, Settings};
-use secrecy::ExposeSecret as _;
+use seatkeeper::server::{Dns, DnsError, Resolver, Settings};
 use serde_json::{Value, json};
-use sqlx::{AnyConnection, Connection as _};
 use tokio::net::UdpSocket;
 
-use crate::service::{Answer, Kind, OTHER_TOKEN, PASSWORD, TOKEN, TestService, VENDOR_TOKEN, text};
+use crate::service::{Answer, OTHER_TOKEN, PASSWORD, TOKEN, TestService, VENDOR_TOKEN, text};
 
 const DOMAINS: &str = "/v1/accounts/acme/domains";
 const REQUESTS: &str = "/v1/accounts/acme/join-requests";
@@ -148,16 +146,6 @@ async fn decide(service: &TestService, request: &Value, verb: &str) -> Answer {
 
 async fn domain(service: &TestService) -> Value {
     service.list(DOMAINS).await[0].clone()
-}
-
-async fn run(database: &Database, statement: &'static str) {
-    let url = match database {
-        Database::Sqlite(path) => format!("sqlite://{}", path.display()),
-        Database::Postgres(url) => url.expose_secret().to_owned(),
-    };
-    let mut connection = AnyConnection::connect(&url).await.unwrap();
-    sqlx::query(statement).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
 }
 
 #[tokio::test]
@@ -444,14 +432,11 @@ async fn a_user_has_no_rights_accepts_nothing_and_joins_nothing_by_domain_until_
 
 #[tokio::test]
 async fn who_signed_up_when_the_service_crashed_joins_after_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = Kind::of_this_run().database(folder.path()).await;
-    let used = database.clone();
-    let (service, dns) = start_with(|settings| settings.database = used).await;
+    let (service, dns) = start().await;
     joinable(&service, &dns, "example.com").await;
     let arrive = "insert into arrivals (address, account_id, created_at) \
                   select 'ben@example.com', id, 1 from accounts where slug = 'acme'";
-    run(&database, arrive).await;
+    service.sql(arrive).await;
     service.running().run_due().await.unwrap();
     assert_eq!(service.people().await, "eve:member:active ben:member:active");
     service.stop().await;

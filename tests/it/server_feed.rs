@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use reqwest::{Method, StatusCode};
 use seatkeeper::server::Database;
-use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use sqlx::{AnyConnection, Connection as _};
 
 use crate::service::{Kind, OTHER_TOKEN, SEED, TOKEN, TestService, VENDOR_TOKEN, text};
 
@@ -159,24 +157,12 @@ async fn who_lost_the_right_while_waiting_gets_nothing() {
 
 #[tokio::test]
 async fn what_the_feed_has_forgotten_must_be_listed_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = Kind::of_this_run().database(folder.path()).await;
-    let used = database.clone();
-    let service = TestService::start_as(SEED, move |settings| settings.database = used).await;
+    let service = TestService::start().await;
     service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
-    let url = match &database {
-        Database::Sqlite(path) => format!("sqlite://{}", path.display()),
-        Database::Postgres(url) => url.expose_secret().to_owned(),
-    };
-    let mut connection = AnyConnection::connect(&url).await.unwrap();
-    for statement in [
-        "update accounts set forgotten = 2 where slug = 'acme'",
-        "delete from audit_events where position <= 2 \
-         and account_id = (select id from accounts where slug = 'acme')",
-    ] {
-        sqlx::query(statement).execute(&mut connection).await.unwrap();
-    }
-    connection.close().await.unwrap();
+    service.sql("update accounts set forgotten = 2 where slug = 'acme'").await;
+    let forget = "delete from audit_events where position <= 2 \
+                  and account_id = (select id from accounts where slug = 'acme')";
+    service.sql(forget).await;
     for query in ["", "?after=1", "?after=99&wait=25"] {
         service.get(&format!("{CHANGES}{query}")).await.refused(410, "feed-too-old");
     }

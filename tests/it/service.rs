@@ -14,7 +14,9 @@ use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use seatkeeper::profile::{built_in, built_in_names};
 use seatkeeper::server::{ConfirmPlans, Database, Dns, Running, Seed, Settings, start};
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
+use sqlx::{AnyConnection, Connection as _};
 use tempfile::TempDir;
 
 use crate::postgres;
@@ -170,6 +172,17 @@ impl TestService {
     pub async fn stop(self) -> Arc<TempDir> {
         self.running.stop().await;
         self.folder
+    }
+
+    /// Runs a statement on the database, behind the back of the service.
+    pub async fn sql(&self, statement: &'static str) {
+        let url = match &self.settings.database {
+            Database::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Database::Postgres(url) => url.expose_secret().to_owned(),
+        };
+        let mut connection = AnyConnection::connect(&url).await.unwrap();
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     /// The service itself.

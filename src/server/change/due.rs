@@ -17,6 +17,7 @@ async fn settle(service: &Arc<Service>, account_id: &str) -> Result<(), ApiError
     let mut change = Change::begin(service, account_id, Actor::Service).await?;
     invitation::expire_overdue(&mut change).await?;
     subscription::end_periods(&mut change).await?;
+    subscription::tell_ends(&mut change).await?;
     seats::enforce_due(&mut change).await?;
     join_request::admit_arrivals(&mut change).await?;
     change.commit().await
@@ -26,7 +27,8 @@ async fn settle(service: &Arc<Service>, account_id: &str) -> Result<(), ApiError
 pub(crate) async fn run(service: &Arc<Service>) -> Result<usize, ApiError> {
     let now = service.now();
     let mut snapshot = service.store.snapshot().await?;
-    let due = accounts::with_work_due(&mut snapshot, now).await?;
+    let end_near = now + subscription::END_NEAR;
+    let due = accounts::with_work_due(&mut snapshot, now, end_near).await?;
     let outdated = answers::any_until(&mut snapshot, now - RETENTION).await?;
     drop(snapshot);
     for id in &due {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::profile::{AutoJoin, Counted, OverLimit};
 use crate::server::Service;
-use crate::server::change::{Change, Precondition, account, member, seats};
+use crate::server::change::{Change, Precondition, account, member, notice, seats};
 use crate::server::error::ApiError;
 use crate::server::permission::{Actor, At, Right, Verb};
 use crate::server::store::join_requests::{self, JoinRequestRow};
@@ -88,7 +88,11 @@ async fn admit_one(change: &mut Change, account_id: &str, address: &str) -> Resu
     };
     join_requests::insert(change.conn(), &row).await?;
     let view = views::join_request(&row);
-    change.record("join_request.created", &row.id, None::<()>, Some(view)).await
+    change.record("join_request.created", &row.id, None::<()>, Some(view)).await?;
+    if is_granted(must_have_seat(change).await)? {
+        return Ok(());
+    }
+    notice::seats_short(change).await
 }
 
 /// True if nobody has to decide. Somebody who was removed does not come back by a domain alone.

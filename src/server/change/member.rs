@@ -10,6 +10,7 @@ use crate::server::error::ApiError;
 use crate::server::mail::Template;
 use crate::server::permission::{Actor, At, Right, Scope, Verb};
 use crate::server::store::members::{self, MemberRow};
+use crate::server::store::recipients;
 use crate::server::store::tallies::{self, List};
 use crate::server::store::tokens;
 use crate::server::views::{self, role_name};
@@ -80,6 +81,7 @@ pub(crate) async fn end(change: &mut Change, before: MemberRow) -> Result<Member
     };
     let row = save(change, "member.removed", &before, row).await?;
     end_credentials(change, &row).await?;
+    recipients::forget(change.conn(), &row.id).await?;
     tell(change, Notice::Removed, &row, json!({})).await?;
     invitation::revoke_beyond(change, &row).await?;
     seats::settle(change).await?;

@@ -126,7 +126,14 @@ pub(super) async fn mail(
             let token = link::address_token(&service.key, &row.address, row.created_at);
             add("link", service.link(&format!("/v/{token}")));
         }
-        Template::RoleChanged | Template::Removed | Template::Trimmed | Template::Reinstated => {
+        Template::RoleChanged
+        | Template::Removed
+        | Template::Trimmed
+        | Template::Reinstated
+        | Template::SeatsShort
+        | Template::InvitationExpired
+        | Template::Billing
+        | Template::Usage => {
             add("link", service.link("/"));
         }
     }
@@ -167,6 +174,8 @@ mod tests {
         let composer = Composer::new("seats.example.com").unwrap();
         let words = json!({
             "account": HOSTILE, "slug": HOSTILE, "role": HOSTILE, "from": HOSTILE, "to": HOSTILE,
+            "person": HOSTILE, "plan": HOSTILE, "event": HOSTILE, "day": HOSTILE,
+            "meter": HOSTILE, "percent": 80, "used": HOSTILE, "limit": HOSTILE,
             "link": "https://seats.example.com/i/x", "expires": "1 May 2030",
         });
         for template in Template::ALL {

@@ -35,19 +35,31 @@ pub(crate) enum Template {
     Trimmed,
     /// Someone has access again.
     Reinstated,
+    /// An invitation finds no seat.
+    SeatsShort,
+    /// An invitation ran out, for who sent it.
+    InvitationExpired,
+    /// A subscription changed, was renewed, was cancelled or is about to end.
+    Billing,
+    /// A meter is nearly or wholly used up.
+    Usage,
     /// Someone wants to sign up with this address.
     ConfirmAddress,
 }
 
 impl Template {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Invitation,
         Self::Resend,
         Self::RoleChanged,
         Self::Removed,
         Self::Trimmed,
         Self::Reinstated,
+        Self::SeatsShort,
+        Self::InvitationExpired,
+        Self::Billing,
+        Self::Usage,
         Self::ConfirmAddress,
     ];
 
@@ -60,6 +72,10 @@ impl Template {
             Self::Removed => "removed",
             Self::Trimmed => "trimmed",
             Self::Reinstated => "reinstated",
+            Self::SeatsShort => "seats-short",
+            Self::InvitationExpired => "invitation-expired",
+            Self::Billing => "billing",
+            Self::Usage => "usage",
             Self::ConfirmAddress => "confirm-address",
         }
     }
@@ -78,6 +94,10 @@ impl Template {
             Self::Removed => include_str!("templates/removed.txt"),
             Self::Trimmed => include_str!("templates/trimmed.txt"),
             Self::Reinstated => include_str!("templates/reinstated.txt"),
+            Self::SeatsShort => include_str!("templates/seats-short.txt"),
+            Self::InvitationExpired => include_str!("templates/invitation-expired.txt"),
+            Self::Billing => include_str!("templates/billing.txt"),
+            Self::Usage => include_str!("templates/usage.txt"),
             Self::ConfirmAddress => include_str!("templates/confirm-address.txt"),
         }
     }

@@ -9,7 +9,7 @@ use minijinja::context;
 use serde::Deserialize;
 
 use crate::server::Service;
-use crate::server::change::{Change, invitation, join_request};
+use crate::server::change::{Change, invitation, join_request, notice};
 use crate::server::error::ApiError;
 use crate::server::link::InvitationLink;
 use crate::server::pages::browser::{Browser, NoFields, Sent, begin_session};
@@ -135,6 +135,7 @@ pub(crate) async fn accept(
     match join(&service, &browser, &invited, &form).await {
         Ok(response) => Ok(response),
         Err(problem) if problem.kind().status.is_client_error() => {
+            notice::refused(&service, &invited.account.id, &problem).await;
             // The state may have moved on under this request: show it as it is now.
             let invited = Invited::find(&service, &token).await?;
             invited.page(&service, &browser, &token, Some(&problem))

@@ -153,15 +153,19 @@ pub(crate) async fn update(conn: &mut Connection, row: &AccountRow) -> Result<()
     Ok(())
 }
 
-/// Accounts that have work due: an invitation to expire, a period to end, seats to settle.
+/// Accounts that have work due: an invitation to expire, a period to end or an end before `end_near`
+/// to tell of, somebody to take in, seats to settle.
 pub(crate) async fn with_work_due(
     conn: &mut Connection,
     now: Timestamp,
+    end_near: Timestamp,
 ) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar(
         "select account_id from invitations where state = 'pending' and expires_at <= $1 \
          union select account_id from subscriptions \
          where state in ('active', 'ending') and period_end <= $1 \
+         union select account_id from subscriptions \
+         where state = 'ending' and end_told_at is null and ends_at <= $2 \
          union select account_id from ownership_changes \
          where state in ('unconfirmed', 'unaccepted') and expires_at <= $1 \
          union select r.account_id from arrivals r \
@@ -170,6 +174,7 @@ pub(crate) async fn with_work_due(
          where enforce_at <= $1 or reinstate_at <= $1 or digest_at <= $1",
     )
     .bind(micros(now))
+    .bind(micros(end_near))
     .fetch_all(conn)
     .await
 }

@@ -166,6 +166,22 @@ pub(crate) async fn was_removed(
     Ok(ended > 0)
 }
 
+/// Members with this role whose access is on: id and address.
+pub(crate) async fn holders(
+    conn: &mut Connection,
+    account_id: &str,
+    role: &str,
+) -> Result<Vec<(String, String)>, sqlx::Error> {
+    sqlx::query_as(
+        "select id, address from members where account_id = $1 and state = 'active' and role = $2 \
+         order by id",
+    )
+    .bind(account_id)
+    .bind(role)
+    .fetch_all(conn)
+    .await
+}
+
 /// Which members a list shows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Shown<'a> {
