@@ -1,5 +1,7 @@
 //! Domains and joining by them (PO-11, X6).
 
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,7 @@
 //! The feed of changes: order, gaps, long poll, retention.
 
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 

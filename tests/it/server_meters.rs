@@ -1,5 +1,7 @@
 //! Meters: usage counted against the plan (CT-14).
 
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
 use std::sync::Arc;
 
 use reqwest::{Method, StatusCode};

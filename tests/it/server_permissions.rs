@@ -1,5 +1,7 @@
 //! Permission checks: the answer and its reason (NP-12, DO-02, CT-13, CT-14).
 
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

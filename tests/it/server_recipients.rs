@@ -1,5 +1,7 @@
 //! Notification categories and recipients (NP-10, NP-11, X17).
 
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
 use std::sync::Arc;
 
 use reqwest::{Method, StatusCode};
