@@ -202,6 +202,9 @@ pub struct ServerArgs {
     /// Who confirms a paid plan that an account picks.
     #[arg(long, value_enum, default_value_t = ConfirmPlansArg::Vendor)]
     pub confirm_plans: ConfirmPlansArg,
+    /// DNS server that is asked for the records that prove domains. Default: those of the system.
+    #[arg(long, value_name = "ADDRESS")]
+    pub dns_server: Option<std::net::SocketAddr>,
     /// One JSON line for each request is added to this file.
     #[arg(long, value_name = "FILE")]
     pub request_log: Option<PathBuf>,

@@ -10,7 +10,9 @@ use anyhow::{Context as _, Result};
 use crate::cli::args::{ConfirmPlansArg, ServerArgs};
 use crate::cli::{Exit, Io, signals};
 use crate::profile;
-use crate::server::{ConfirmPlans, Database, Limits, Seed, ServerError, Settings, TlsFiles, start};
+use crate::server::{
+    ConfirmPlans, Database, Dns, Limits, Seed, ServerError, Settings, TlsFiles, start,
+};
 
 /// Runs the service until it is told to stop.
 ///
@@ -40,6 +42,7 @@ pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
             ConfirmPlansArg::Vendor => ConfirmPlans::Vendor,
             ConfirmPlansArg::Auto => ConfirmPlans::Auto,
         },
+        dns: Arc::new(args.dns_server.map_or_else(Dns::of_the_system, Dns::at)),
         now: Arc::clone(&io.now),
     };
     let running = match start(settings).await {

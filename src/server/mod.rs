@@ -6,7 +6,9 @@
 mod auth;
 mod change;
 mod client_views;
+mod dns;
 mod error;
+mod feed;
 mod ids;
 mod limits;
 mod link;
@@ -38,11 +40,13 @@ use url::Url;
 
 use crate::profile::Profile;
 use crate::server::error::ApiError;
+use crate::server::feed::Feed;
 use crate::server::link::SecretKey;
 use crate::server::mail::{Composer, Spool};
 use crate::server::request_log::RequestLog;
 use crate::server::store::Store;
 
+pub use dns::{Dns, DnsError, Resolver};
 pub use error::ServerError;
 pub use limits::Limits;
 pub use listen::TlsFiles;
@@ -82,6 +86,8 @@ pub struct Settings {
     pub request_log: Option<PathBuf>,
     /// Who confirms paid plans.
     pub confirm_plans: ConfirmPlans,
+    /// Looks up the records that prove domains.
+    pub dns: Arc<dyn Resolver>,
     /// The clock.
     pub now: Clock,
 }
@@ -98,7 +104,7 @@ pub struct Seed {
 /// Who confirms a paid plan that an account picks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConfirmPlans {
-    /// The vendor: an account's own request is refused.
+    /// The vendor: what an account picks waits for it.
     #[default]
     Vendor,
     /// Nobody has to.
@@ -117,11 +123,13 @@ pub struct Service {
     ids: ids::Ids,
     passwords: password::Passwords,
     confirm_plans: ConfirmPlans,
+    dns: Arc<dyn Resolver>,
     request_log: Option<RequestLog>,
     metrics: metrics::Metrics,
     mail_queued: Notify,
     limiter: limits::Limiter,
     trusted_proxies: Vec<IpNet>,
+    feed: Feed,
     /// Cancelled at the stop: what waits for something to happen ends then.
     stopping: CancellationToken,
     now: Clock,

@@ -85,7 +85,7 @@ pub(crate) enum Right {
     Claim,
     /// See the audit log.
     ReadAudit,
-    /// Report usage and the state of websites: the vendor alone.
+    /// Report usage and the state of websites, and confirm plans: the vendor alone.
     Report,
 }
 

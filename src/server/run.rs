@@ -9,8 +9,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::server::change::due;
+use crate::server::change::{domain, due};
 use crate::server::error::ServerError;
+use crate::server::feed::Feed;
 use crate::server::ids::Ids;
 use crate::server::limits::{Limiter, TIDY_EVERY};
 use crate::server::link::SecretKey;
@@ -77,7 +78,9 @@ impl Running {
     ///
     /// [`ServerError::Work`] when the store failed.
     pub async fn run_due(&self) -> Result<usize, ServerError> {
-        due::run(&self.service).await.map_err(ServerError::Work)
+        let accounts = due::run(&self.service).await.map_err(ServerError::Work)?;
+        domain::recheck_due(&self.service).await.map_err(ServerError::Work)?;
+        Ok(accounts)
     }
 
     /// Writes every mail that is queued now. The background does this too, at once.
@@ -119,6 +122,7 @@ pub(crate) async fn open(settings: Settings, origin: &str) -> Result<Arc<Service
         seed,
         request_log,
         confirm_plans,
+        dns,
         now,
     } = settings;
     let public_url = match public_url {
@@ -144,11 +148,13 @@ pub(crate) async fn open(settings: Settings, origin: &str) -> Result<Arc<Service
         ids: Ids::default(),
         passwords: Passwords::new(metrics.passwords.clone()),
         confirm_plans,
+        dns,
         request_log: request_log.map(|path| RequestLog::open(&path)).transpose()?,
         metrics,
         mail_queued: tokio::sync::Notify::new(),
         limiter: Limiter::new(limits),
         trusted_proxies,
+        feed: Feed::new(),
         stopping: CancellationToken::new(),
         now,
     });
@@ -175,20 +181,37 @@ fn make_folder(path: &Path) -> Result<(), ServerError> {
         .map_err(|source| ServerError::Output { path: path.to_owned(), source })
 }
 
+/// Everything that the service does by itself, until the stop.
+async fn background(service: Arc<Service>, stopping: CancellationToken) {
+    // The DNS can be slow: mails do not wait for it.
+    tokio::join!(tend(&service, &stopping), recheck_domains(&service, &stopping));
+}
+
+async fn recheck_domains(service: &Arc<Service>, stopping: &CancellationToken) {
+    let mut tick = tokio::time::interval(DUE_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stopping.run_until_cancelled(tick.tick()).await.is_some() {
+        if let Some(Err(error)) = stopping.run_until_cancelled(domain::recheck_due(service)).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "could not check the domains that are due");
+        }
+    }
+}
+
 /// Sends mails as they are queued and does what is due, until the stop; what is queued then still
 /// goes out.
-async fn background(service: Arc<Service>, stopping: CancellationToken) {
+async fn tend(service: &Arc<Service>, stopping: &CancellationToken) {
     let mut tick = tokio::time::interval(DUE_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     loop {
-        if let Err(error) = mail::deliver_due(&service).await {
+        if let Err(error) = mail::deliver_due(service).await {
             tracing::error!(error = &error as &dyn std::error::Error, "could not send mails");
         }
         tokio::select! {
             () = service.mail_queued.notified() => (),
             _ = tick.tick() => {
-                if let Err(error) = due::run(&service).await {
+                if let Err(error) = due::run(service).await {
                     tracing::error!(
                         error = &error as &dyn std::error::Error,
                         "could not do what is due"
@@ -199,7 +222,7 @@ async fn background(service: Arc<Service>, stopping: CancellationToken) {
             () = stopping.cancelled() => break,
         }
     }
-    if let Err(error) = mail::deliver_due(&service).await {
+    if let Err(error) = mail::deliver_due(service).await {
         tracing::error!(error = &error as &dyn std::error::Error, "could not send mails");
     }
 }

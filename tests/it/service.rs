@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use seatkeeper::profile::{built_in, built_in_names};
-use seatkeeper::server::{ConfirmPlans, Database, Limits, Running, Seed, Settings, start};
+use seatkeeper::server::{ConfirmPlans, Database, Dns, Limits, Running, Seed, Settings, start};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
@@ -354,6 +354,7 @@ pub fn settings(folder: &Path, seed: &str, clock: &TestClock) -> Settings {
         seed: Some(Seed { file: PathBuf::from("seed.yaml"), text: seed.to_owned() }),
         request_log: Some(folder.join("requests.jsonl")),
         confirm_plans: ConfirmPlans::Vendor,
+        dns: Arc::new(Dns::of_the_system()),
         now: Arc::new(move || clock.now()),
     }
 }

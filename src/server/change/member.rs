@@ -11,6 +11,7 @@ use crate::server::mail::Template;
 use crate::server::permission::{Actor, At, Right, Scope, Verb};
 use crate::server::store::login_links;
 use crate::server::store::members::{self, MemberRow};
+use crate::server::store::recipients;
 use crate::server::store::tallies::{self, List};
 use crate::server::store::tokens;
 use crate::server::views::{self, role_name};
@@ -81,6 +82,7 @@ pub(crate) async fn end(change: &mut Change, before: MemberRow) -> Result<Member
     };
     let row = save(change, "member.removed", &before, row).await?;
     end_credentials(change, &row).await?;
+    recipients::forget(change.conn(), &row.id).await?;
     tell(change, Notice::Removed, &row, json!({})).await?;
     invitation::revoke_beyond(change, &row).await?;
     seats::settle(change).await?;

@@ -241,6 +241,7 @@ impl Change {
         }
         self.tx.commit().await?;
         self.service.mail_queued.notify_one();
+        self.service.feed.tell(&self.account.id);
         Ok(())
     }
 }

@@ -135,11 +135,15 @@ pub(super) async fn mail(
             add("link", service.link(&format!("/v/{token}")));
         }
         Template::AccessResult
+        | Template::WebsiteStatus
         | Template::RoleChanged
         | Template::Removed
         | Template::Trimmed
         | Template::Reinstated
-        | Template::WebsiteStatus => {
+        | Template::SeatsShort
+        | Template::InvitationExpired
+        | Template::Billing
+        | Template::Usage => {
             add("link", service.link("/"));
         }
     }
@@ -181,6 +185,8 @@ mod tests {
         let words = json!({
             "account": HOSTILE, "slug": HOSTILE, "role": HOSTILE, "from": HOSTILE, "to": HOSTILE,
             "client": HOSTILE, "result": HOSTILE, "website": HOSTILE,
+            "person": HOSTILE, "plan": HOSTILE, "event": HOSTILE, "day": HOSTILE,
+            "meter": HOSTILE, "percent": 80, "used": HOSTILE, "limit": HOSTILE,
             "link": "https://seats.example.com/i/x", "expires": "1 May 2030",
         });
         for template in Template::ALL {

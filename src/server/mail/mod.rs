@@ -41,13 +41,21 @@ pub(crate) enum Template {
     Reinstated,
     /// A website is not connected any more.
     WebsiteStatus,
+    /// An invitation finds no seat.
+    SeatsShort,
+    /// An invitation ran out, for who sent it.
+    InvitationExpired,
+    /// A subscription changed, was renewed, was cancelled or is about to end.
+    Billing,
+    /// A meter is nearly or wholly used up.
+    Usage,
     /// Someone wants to sign up with this address.
     ConfirmAddress,
 }
 
 impl Template {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Invitation,
         Self::Resend,
         Self::AccessRequested,
@@ -57,6 +65,10 @@ impl Template {
         Self::Trimmed,
         Self::Reinstated,
         Self::WebsiteStatus,
+        Self::SeatsShort,
+        Self::InvitationExpired,
+        Self::Billing,
+        Self::Usage,
         Self::ConfirmAddress,
     ];
 
@@ -72,6 +84,10 @@ impl Template {
             Self::Trimmed => "trimmed",
             Self::Reinstated => "reinstated",
             Self::WebsiteStatus => "website-status",
+            Self::SeatsShort => "seats-short",
+            Self::InvitationExpired => "invitation-expired",
+            Self::Billing => "billing",
+            Self::Usage => "usage",
             Self::ConfirmAddress => "confirm-address",
         }
     }
@@ -93,6 +109,10 @@ impl Template {
             Self::Trimmed => include_str!("templates/trimmed.txt"),
             Self::Reinstated => include_str!("templates/reinstated.txt"),
             Self::WebsiteStatus => include_str!("templates/website-status.txt"),
+            Self::SeatsShort => include_str!("templates/seats-short.txt"),
+            Self::InvitationExpired => include_str!("templates/invitation-expired.txt"),
+            Self::Billing => include_str!("templates/billing.txt"),
+            Self::Usage => include_str!("templates/usage.txt"),
             Self::ConfirmAddress => include_str!("templates/confirm-address.txt"),
         }
     }

@@ -298,19 +298,33 @@ create table domains (
   auto_join {int} not null default 0,
   created_at {int} not null,
   verified_at {int},
+  -- When the DNS last answered, when it is asked again, and how often in a row the record was gone.
   checked_at {int},
+  check_at {int},
+  missing {int} not null default 0,
   version {int} not null default 1
 ){strict};
 
 create index domains_by_account on domains (account_id, id);
 create unique index domains_one_name on domains (account_id, name);
 create unique index domains_one_account on domains (name) where state = 'verified';
-create index domains_by_check on domains (checked_at) where state = 'verified';
+create index domains_by_check on domains (check_at) where state = 'verified';
+
+-- People who signed up and are to join by their domain. No reference to the account: a sign-up must
+-- not wait for it.
+create table arrivals (
+  address {text} primary key,
+  account_id {text} not null,
+  created_at {int} not null
+){strict};
+
+create index arrivals_by_account on arrivals (account_id, created_at);
 
 create table join_requests (
   id {text} primary key,
   account_id {text} not null references accounts (id),
-  domain_id {text} not null references domains (id),
+  -- Its name: requests outlive the row of the domain.
+  domain {text} not null,
   address {text} not null,
   name {text} not null,
   -- open, approved, rejected

@@ -132,11 +132,17 @@ async fn page(
             context! { plan => row.plan, ends, until => day(row.period_end) }
         })
         .collect();
+    let waiting: Vec<_> = subscriptions::requested(look.conn(), &account_id)
+        .await?
+        .into_iter()
+        .map(|row| row.plan)
+        .collect();
     let may_pick = actor.must(Right::ManageSubscriptions, At::Account, &look.profile).is_ok();
     let plans: Vec<_> = look.profile.plans.iter().map(|plan| plan.name.to_string()).collect();
     let words = context! {
         seats,
         held,
+        waiting,
         may_pick,
         plans,
         problem => problem.map(sentence),

@@ -9,7 +9,7 @@ use minijinja::{Value, context};
 use serde::Deserialize;
 
 use crate::server::Service;
-use crate::server::change::{Change, Precondition, invitation, member};
+use crate::server::change::{Change, Precondition, invitation, member, notice};
 use crate::server::error::ApiError;
 use crate::server::pages::account::{frame, seat_words};
 use crate::server::pages::browser::{Browser, NoFields, Sent};
@@ -296,7 +296,7 @@ async fn finish(
             Ok(go_to(&format!("/accounts/{account}/members")))
         }
         Err(problem) if problem.kind().status.is_client_error() => {
-            drop(change);
+            let problem = notice::given_up(service, change, problem).await;
             page(service, browser, account, "", Some(&problem)).await
         }
         Err(failure) => Err(failure),

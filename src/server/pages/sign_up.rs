@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::domain::identity::EmailAddress;
 use crate::server::Service;
+use crate::server::change::join_request;
 use crate::server::error::ApiError;
 use crate::server::link;
 use crate::server::mail::Template;
@@ -63,7 +64,7 @@ pub(crate) async fn new_user(
 
 /// Makes the user of a proven address, unless someone has just done so.
 pub(crate) async fn register(
-    service: &Service,
+    service: &Arc<Service>,
     person: &NewPerson<'_>,
 ) -> Result<UserRow, ApiError> {
     let user = new_user(service, person).await?;
@@ -74,7 +75,9 @@ pub(crate) async fn register(
     }
     users::put(&mut tx, &user).await?;
     let user = users::by_address(&mut tx, &user.address).await?.unwrap_or(user);
+    let arrival = join_request::arrive(&mut tx, &user.address, service.now()).await?;
     tx.commit().await?;
+    join_request::admit(service, arrival).await;
     Ok(user)
 }
 

@@ -156,7 +156,7 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::{DEADLINE, edge};
-    use crate::server::{ConfirmPlans, Database, Limits, Service, Settings, run};
+    use crate::server::{ConfirmPlans, Database, Dns, Limits, Service, Settings, run};
 
     async fn service(folder: &TempDir) -> Arc<Service> {
         let settings = Settings {
@@ -173,6 +173,7 @@ mod tests {
             seed: None,
             request_log: None,
             confirm_plans: ConfirmPlans::Vendor,
+            dns: Arc::new(Dns::of_the_system()),
             now: Arc::new(|| Timestamp::from_second(1_800_000_000).unwrap()),
         };
         run::open(settings, "http://127.0.0.1").await.unwrap()
