@@ -8,9 +8,11 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 
 use crate::cli::args::{ConfirmPlansArg, ServerArgs};
-use crate::cli::{Exit, Io, signals};
+use crate::cli::{Exit, Io, mail, signals};
 use crate::profile;
-use crate::server::{ConfirmPlans, Database, Limits, Seed, ServerError, Settings, TlsFiles, start};
+use crate::server::{
+    ConfirmPlans, Database, Limits, MailSettings, Seed, ServerError, Settings, TlsFiles, start,
+};
 
 /// Runs the service until it is told to stop.
 ///
@@ -32,7 +34,7 @@ pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
         database: database(args, data)?,
         public_url: args.public_url.clone(),
         secret_key_file: data.join("secret.key"),
-        spool: data.join("spool"),
+        mail: mail::settings(&args.mail, data.join("spool"))?,
         profiles: profiles(args)?,
         seed: args.seed.as_deref().map(seed).transpose()?,
         request_log: args.request_log.clone(),
@@ -41,6 +43,10 @@ pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
             ConfirmPlansArg::Auto => ConfirmPlans::Auto,
         },
         now: Arc::clone(&io.now),
+    };
+    let mails = match &settings.mail {
+        MailSettings::Spool(folder) => format!("written to {}", folder.display()),
+        MailSettings::Smtp(smtp) => format!("sent by {} port {}", smtp.host, smtp.port),
     };
     let running = match start(settings).await {
         Ok(running) => running,
@@ -55,7 +61,7 @@ pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
     let origin = format!("{scheme}://{}", running.address());
     writeln!(io.err, "the account service answers at {origin}")?;
-    writeln!(io.err, "mails are written to {}", data.join("spool").display())?;
+    writeln!(io.err, "mails are {mails}")?;
     if let Some(path) = &args.address_file {
         fs::write(path, format!("{origin}\n"))
             .with_context(|| format!("could not write {}", path.display()))?;

@@ -168,7 +168,7 @@ mod tests {
             database: Database::Sqlite(folder.path().join("seatkeeper.db")),
             public_url: None,
             secret_key_file: folder.path().join("secret.key"),
-            spool: folder.path().join("spool"),
+            mail: crate::server::MailSettings::Spool(folder.path().join("spool")),
             profiles: BTreeMap::new(),
             seed: None,
             request_log: None,
