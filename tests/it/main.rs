@@ -21,6 +21,7 @@ mod examples;
 mod ledger;
 mod ledger_kube;
 mod mail_peer;
+mod mail_server;
 mod operator_definitions;
 mod operator_deletion;
 mod operator_faults;

@@ -15,7 +15,7 @@ use sqlx::{Connection as _, Row as _};
 
 use crate::cli_run::{Desk, serve};
 use crate::mail_peer::{Fault, Peer, Ways};
-use crate::service::{SEED, TOKEN, TestClock, TestService, settings, text};
+use crate::service::{Kind, SEED, TOKEN, TestClock, TestService, settings, text};
 
 const INVITATIONS: &str = "/v1/accounts/acme/invitations";
 const ANA: &str = "ana@example.com";
@@ -348,6 +348,39 @@ async fn mails_that_another_process_holds_are_left_to_it_until_its_claim_lapses(
 }
 
 #[tokio::test]
+async fn processes_that_share_an_outbox_send_every_mail_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Kind::Postgres.database(folder.path()).await;
+    let seed = SEED.replace("[growth]", "[custom]");
+    let peer = Peer::start();
+    let start = async || {
+        TestService::start_as(&seed, |settings| {
+            settings.database = database.clone();
+            settings.mail = MailSettings::Smtp(smtp(peer.port));
+        })
+        .await
+    };
+    let services = [start().await, start().await, start().await];
+    let people: Vec<String> = (0..30).map(|n| format!("p{n:02}@example.com")).collect();
+    for (email, service) in people.iter().zip(services.iter().cycle()) {
+        invite(service, email).await;
+    }
+    let [one, two, three] = services;
+    tokio::join!(deliver(&one), deliver(&two), deliver(&three));
+    until(async || {
+        let rows = one.list(INVITATIONS).await;
+        rows.iter().all(|row| row["delivery"] == "sent")
+    })
+    .await;
+    let mut taken = peer.taken_for();
+    taken.sort();
+    assert_eq!(taken, people);
+    for service in [one, two, three] {
+        service.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn who_hands_a_mail_over_knows_better_than_who_found_its_claim_lapsed() {
     let (service, peer) = world().await;
     peer.fault([Fault::SlowAtEnd(Duration::from_millis(500))]);
@@ -493,7 +526,7 @@ async fn settings_of_mail_that_would_leak_or_fail_later_are_refused_at_the_start
     }
 }
 
-// rule: OP-10
+// rule: OP-02
 #[tokio::test]
 async fn killed_after_the_message_and_before_its_answer_the_mail_is_unknown_and_not_repeated() {
     let peer = Peer::start();
