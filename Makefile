@@ -5,7 +5,7 @@ SHELL := /usr/bin/env bash
 CARGO ?= cargo
 CONTROLPLANE := tests/controlplane/run.sh
 
-.PHONY: help prepare prepare-build build demo demo-cluster test check rules crds controlplane bench clean
+.PHONY: help prepare prepare-build build demo demo-cluster test test-mail check rules crds controlplane bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ test: prepare ## everything that the README promises, on a real control plane an
 	$(CARGO) build --locked --tests
 	$(CONTROLPLANE) with $(CARGO) test --locked --no-fail-fast
 	SEATKEEPER_TEST_DATABASE=postgres $(CARGO) test --locked --no-fail-fast --test it -- server_ contract_service
+
+test-mail: ## sending mails to a real mail server, which is installed if root asks
+	@tests/mail/run.sh
 
 check: prepare-build ## format, lints, generated files, who may name whom: the quick half
 	$(CARGO) fmt --check

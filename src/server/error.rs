@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use thiserror::Error;
 
 use crate::server::dns::DnsError;
+use crate::server::mail::MailSettingsError;
 use crate::wire::{Existing, FieldProblem, Problem};
 use crate::yaml;
 
@@ -95,6 +96,9 @@ pub enum ServerError {
     /// A template of the pages or mails does not compile.
     #[error("a template of the service is broken")]
     Template(#[from] minijinja::Error),
+    /// Mails could not be sent like this.
+    #[error("the settings of mail do not fit")]
+    Mail(#[from] MailSettingsError),
     /// The public address is not usable in links.
     #[error("the public URL must be http or https, without query and fragment")]
     PublicUrl,

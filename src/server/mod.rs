@@ -42,7 +42,7 @@ use crate::profile::Profile;
 use crate::server::error::ApiError;
 use crate::server::feed::Feed;
 use crate::server::link::SecretKey;
-use crate::server::mail::{Composer, Spool};
+use crate::server::mail::{Composer, Mailer};
 use crate::server::request_log::RequestLog;
 use crate::server::store::Store;
 
@@ -50,6 +50,7 @@ pub use dns::{Dns, DnsError, Resolver};
 pub use error::ServerError;
 pub use limits::Limits;
 pub use listen::TlsFiles;
+pub use mail::{MailSettings, MailSettingsError, SmtpLogin, SmtpSecurity, SmtpSettings};
 pub use run::{Running, start};
 pub use store::Database;
 
@@ -76,8 +77,8 @@ pub struct Settings {
     pub public_url: Option<Url>,
     /// File of the key under which links are made; made if missing, for the owner only.
     pub secret_key_file: PathBuf,
-    /// Folder for mails, one `.eml` each; made if missing.
-    pub spool: PathBuf,
+    /// Where mails go.
+    pub mail: MailSettings,
     /// Profiles by name.
     pub profiles: BTreeMap<String, Arc<Profile>>,
     /// Accounts, people and tokens to begin with.
@@ -119,7 +120,7 @@ pub struct Service {
     public_url: String,
     composer: Composer,
     pages: pages::Pages,
-    spool: Spool,
+    mailer: Mailer,
     ids: ids::Ids,
     passwords: password::Passwords,
     confirm_plans: ConfirmPlans,

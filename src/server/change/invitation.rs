@@ -216,6 +216,22 @@ pub(crate) async fn decline(change: &mut Change, id: &str) -> Result<InvitationR
     Ok(row)
 }
 
+/// Notes that the mail `mail` cannot be delivered. If it is the last one of an invitation that
+/// waits, the invitation has failed and its seat is free.
+pub(crate) async fn fail(change: &mut Change, mail: &str) -> Result<(), ApiError> {
+    let account_id = change.account.id.clone();
+    let Some(before) = invitations::by_mail(change.conn(), &account_id, mail).await? else {
+        return Ok(());
+    };
+    if before.state_at(change.now) != InvitationState::Pending {
+        return Ok(invitations::note_delivery(change.conn(), mail, "failed").await?);
+    }
+    let (state, delivery) = (InvitationState::Failed, "failed".to_owned());
+    let row = InvitationRow { state, delivery, ..before.clone() };
+    save(change, "invitation.failed", &before, row).await?;
+    seats::settle(change).await
+}
+
 /// Marks every overdue invitation of the account.
 pub(crate) async fn expire_overdue(change: &mut Change) -> Result<(), ApiError> {
     let (account_id, now) = (change.account.id.clone(), change.now);

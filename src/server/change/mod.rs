@@ -220,6 +220,7 @@ impl Change {
         if let (Some(all), Value::Object(words)) = (all.as_object_mut(), words) {
             all.extend(words);
         }
+        template.must_have(&all)?;
         let row = MailRow {
             id: self.service.ids.next_ulid(self.now).to_string(),
             account_id: Some(self.account.id.clone()),

@@ -156,7 +156,9 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::{DEADLINE, edge};
-    use crate::server::{ConfirmPlans, Database, Dns, Limits, Service, Settings, run};
+    use crate::server::{
+        ConfirmPlans, Database, Dns, Limits, MailSettings, Service, Settings, run,
+    };
 
     async fn service(folder: &TempDir) -> Arc<Service> {
         let settings = Settings {
@@ -168,7 +170,7 @@ mod tests {
             database: Database::Sqlite(folder.path().join("seatkeeper.db")),
             public_url: None,
             secret_key_file: folder.path().join("secret.key"),
-            spool: folder.path().join("spool"),
+            mail: MailSettings::Spool(folder.path().join("spool")),
             profiles: BTreeMap::new(),
             seed: None,
             request_log: None,
