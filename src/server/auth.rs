@@ -18,7 +18,7 @@ use crate::server::views::role_name;
 use crate::wire::{IDEMPOTENCY_KEY, MemberState, TokenKind};
 
 /// Longest idempotency key, in bytes.
-const MAX_KEY: usize = 255;
+pub(crate) const MAX_KEY: usize = 255;
 
 /// One call of the account API: who, and under which conditions.
 #[derive(Clone, Debug)]

@@ -10,6 +10,7 @@ mod ids;
 mod link;
 mod mail;
 mod metrics;
+mod openapi;
 mod pages;
 mod password;
 mod permission;
@@ -37,6 +38,7 @@ use crate::server::request_log::RequestLog;
 use crate::server::store::Store;
 
 pub use error::ServerError;
+pub use openapi::openapi;
 pub use run::{Running, start};
 pub use store::Database;
 

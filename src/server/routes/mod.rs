@@ -37,7 +37,8 @@ use crate::server::{Service, SharedService, pages};
 use crate::telemetry;
 
 pub(crate) use look::Look;
-pub(crate) use operation::Operation;
+pub(crate) use answer::KeyRule;
+pub(crate) use operation::{Operation, SchemaOf};
 
 /// Largest body that is read.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
