@@ -18,6 +18,7 @@ mod meters;
 mod operation;
 mod ownership_changes;
 mod paging;
+mod path;
 mod permission_checks;
 mod recipients;
 mod subscriptions;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 
 use crate::server::error::ApiError;
 use crate::server::{Service, SharedService, pages};
@@ -94,4 +95,5 @@ fn v1() -> Router<SharedService> {
     operations()
         .into_iter()
         .fold(Router::new(), |router, operation| router.route(operation.path, operation.handler))
+        .route_layer(from_fn(path::must_be_keys))
 }
