@@ -20,6 +20,7 @@ mod crds;
 mod examples;
 mod ledger;
 mod ledger_kube;
+mod openapi;
 mod operator_definitions;
 mod operator_deletion;
 mod operator_faults;
