@@ -9,21 +9,26 @@ import os
 import pathlib
 import random
 import re
+import string
 import urllib.error
 import urllib.request
 import uuid
 
 import schemathesis
+from schemathesis.generation.meta import TestPhase
 
 BASE = os.environ["SEATKEEPER_URL"]
 DOCUMENT = json.loads(pathlib.Path(os.environ["SEATKEEPER_CONTRACT"]).read_text())
 VENDOR = "vendor-token-of-the-contract"
-TOKENS = {slug: f"{slug}-token-of-the-contract" for slug in ("acme", "small", "corp")}
-# Most tests are of the account where everything fits.
-WEIGHTS = {"acme": 6, "small": 1, "corp": 2}
+TOKENS = {slug: f"{slug}-token-of-the-contract" for slug in ("acme", "busy", "corp")}
+# Plans change and people are trimmed in an account of their own: nobody is invited meanwhile.
+UNSETTLED = re.compile(r"/(trim|reinstate|subscriptions)\b")
 KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 WORD = re.compile(r"[a-z][a-z0-9.-]{0,62}")
+ADDRESS = re.compile(r"[!-?A-~]{1,64}@[a-z0-9.-]{1,100}\.[a-z]{2,}")
 ID = re.compile(r"[a-z]{3}_[0-9A-Z]{26}")
+
+VISIBLE = [chr(code) for code in range(0x21, 0x7F)]
 
 chance = random.Random(os.environ.get("SEATKEEPER_CHANCE", "0"))
 
@@ -42,6 +47,7 @@ def post(path, token, body):
         "Authorization": f"Bearer {token}",
         "Content-Type": "application/json",
         "Idempotency-Key": str(uuid.uuid4()),
+        "If-Match": "*",
     }
     data = json.dumps(body).encode()
     urllib.request.urlopen(urllib.request.Request(BASE + path, data, headers), timeout=10).close()
@@ -78,11 +84,13 @@ class Words:
         if account not in self.rules:
             self.rules[account] = get(f"/v1/accounts/{account}/roles", TOKENS.get(account, VENDOR))
         rules = self.rules[account]
-        words = [row["name"] for row in rules.get("items" if name == "role" else "plans", [])]
+        rows = rules.get("items" if name == "role" else "plans", [])
         if name == "role":
             in_team = bool(case.body.get("team"))
-            words = [word for word in words if (word in self.OF_TEAMS) == in_team]
-        return words
+            rows = [row for row in rows if (row["name"] in self.OF_TEAMS) == in_team]
+            # Most of the time one that can be given.
+            rows = [row for row in rows if row["invitable"] or chance.random() < 0.1] or rows
+        return [row["name"] for row in rows]
 
 
 LISTS = list(lists())
@@ -107,18 +115,26 @@ class Rows:
             return []
         if parameter == "invitation":
             self.invite(slug)
-        path = path.replace("{account}", slug) + "?page_size=1000"
-        # The newest: those from the seed are needed to the end.
-        return get(path, TOKENS[slug]).get("items", [])[-30:]
+        path = path.replace("{account}", slug)
+        rows = get(path + "?page_size=1000", TOKENS[slug]).get("items", [])
+        if slug == "busy" and parameter == "member" and all(row["state"] == "active" for row in rows):
+            self.trim(path, slug, rows[-1])
+        return rows[-30:]
+
+    def trim(self, path, slug, row):
+        """Somebody who can be reinstated."""
+        try:
+            post(f"{path}/{row['id']}/trim", TOKENS[slug], {})
+        except urllib.error.HTTPError:
+            pass  # The product does not trim, or only the owner is left.
 
     def invite(self, slug):
-        role = {"corp": None}.get(slug, "developer")
-        if role:
-            email = f"{uuid.uuid4()}@example.com"
-            try:
-                post(f"/v1/accounts/{slug}/invitations", TOKENS[slug], {"email": email, "role": role})
-            except urllib.error.HTTPError:
-                pass  # No seat is free.
+        """Somebody who can be sent an invitation again."""
+        body = {"email": f"{uuid.uuid4()}@example.com", "role": "developer"}
+        try:
+            post(f"/v1/accounts/{slug}/invitations", TOKENS[slug], body)
+        except urllib.error.HTTPError:
+            pass  # No seat is free, or there is no such role.
 
 
 ROWS = Rows()
@@ -143,10 +159,12 @@ class Tokens:
             return VENDOR
         if account in TOKENS:
             return TOKENS[account]
-        if ID.fullmatch(account) or chance.random() < 0.05:
+        if ID.fullmatch(account) and (is_linked(case) or chance.random() < 0.1):
             return VENDOR
-        slugs = list(WEIGHTS)
-        return TOKENS[chance.choices(slugs, [WEIGHTS[slug] for slug in slugs])[0]]
+        if chance.random() < 0.03:
+            return VENDOR
+        weights = {"busy": 9, "corp": 1} if UNSETTLED.search(case.path) else {"acme": 9, "corp": 1}
+        return TOKENS[chance.choices(list(weights), list(weights.values()))[0]]
 
     def set(self, case, data, context):
         case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data}"}
@@ -162,15 +180,20 @@ def before_call(context, case, kwargs):
     put_words(case, slug)
 
 
+def is_linked(case):
+    """True if the rows come from earlier answers, and belong together."""
+    return case.meta is not None and case.meta.phase.name == TestPhase.STATEFUL
+
+
 def put_rows(case, slug):
     """Ids of rows that are there; gives the row."""
     row = None
     for name, value in list((case.path_parameters or {}).items()):
         value = str(value)
-        if not KEY.fullmatch(value) or ID.fullmatch(value) or value in TOKENS:
-            continue  # Negative, or from a link.
+        if not KEY.fullmatch(value) or value in TOKENS or (ID.fullmatch(value) and is_linked(case)):
+            continue
         if name == "account":
-            if chance.random() < 0.97:
+            if bearer(case) != f"Bearer {VENDOR}" and chance.random() < 0.97:
                 case.path_parameters[name] = slug
             continue
         rows = ROWS.of(slug, name)
@@ -194,9 +217,8 @@ def put_etag(case, row):
 def put_key(case):
     """A key that was not used before, of the same length."""
     held = (case.headers or {}).get("Idempotency-Key")
-    if held and re.fullmatch(r"[!-~]{9,255}", held) and chance.random() < 0.95:
-        fresh = uuid.uuid4().hex
-        case.headers["Idempotency-Key"] = (fresh + held)[: len(held)]
+    if held and re.fullmatch(r"[!-~]{1,255}", held) and chance.random() < 0.95:
+        case.headers["Idempotency-Key"] = "".join(chance.choices(VISIBLE, k=len(held)))
 
 
 def put_cursor(case):
@@ -206,8 +228,12 @@ def put_cursor(case):
         del case.query["cursor"]
 
 
+def letters(length):
+    return "".join(chance.choices(string.ascii_lowercase, k=length))
+
+
 def put_words(case, slug):
-    """Names of the account's profile, and of its teams."""
+    """Names of the account's profile and its teams; names and addresses that are new."""
     if not isinstance(case.body, dict):
         return
     account = str((case.path_parameters or {}).get("account", slug))
@@ -218,6 +244,13 @@ def put_words(case, slug):
             case.body["team"] = chance.choice(teams)["id"]
         else:
             del case.body["team"]
+    short = case.body.get("slug")
+    if isinstance(short, str) and re.fullmatch("[a-z0-9-]{1,63}", short):
+        case.body["slug"] = letters(max(8, len(short)))
+    for name, email in case.body.items():
+        if isinstance(email, str) and "email" in name and ADDRESS.fullmatch(email):
+            local, domain = email.split("@")
+            case.body[name] = f"{letters(max(8, len(local)))}@{domain}"
     for name in ("role", "plan", "profile"):
         value = case.body.get(name)
         if isinstance(value, str) and WORD.fullmatch(value):

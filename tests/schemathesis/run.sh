@@ -55,6 +55,14 @@ start() {
   done
 }
 
+# Operations that nobody got an answer of: what the hooks send for them is to be looked at.
+unanswered() {
+  comm -23 \
+    <(jq -r '.paths | to_entries[] | .key as $path | .value | keys[] | select(. != "parameters")
+      | "\(ascii_upcase) \($path)"' "$contract" | sort) \
+    <(jq -r 'select(.status < 300) | "\(.method) \(.route)"' "$folder/requests.jsonl" | sort -u)
+}
+
 bin=$(tools)
 say "the document"
 "$bin/openapi-spec-validator" "$contract" >&2
@@ -67,3 +75,4 @@ cd "$folder"
 "$bin/schemathesis" --config-file "$here/schemathesis.toml" run "$contract" --url "$SEATKEEPER_URL" \
   --max-time "$seconds" --generation-database none --output-sanitize false --no-color
 cp "$folder/requests.jsonl" /tmp/st/requests.jsonl
+unanswered | while read -r operation; do say "never answered: $operation"; done
