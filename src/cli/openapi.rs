@@ -16,8 +16,9 @@ use crate::server;
 pub fn openapi(args: &OpenapiArgs, io: &mut Io<'_>) -> Result<Exit> {
     let text = format!("{:#}\n", server::openapi());
     match &args.output {
-        Some(path) => fs::write(path, text)
-            .with_context(|| format!("could not write {}", path.display()))?,
+        Some(path) => {
+            fs::write(path, text).with_context(|| format!("could not write {}", path.display()))?
+        }
         None => write!(io.out, "{text}")?,
     }
     Ok(Exit::Done)

@@ -62,4 +62,5 @@ pub const WORD_PATTERN: &str = "^[a-z][a-z0-9.-]{0,62}$";
 /// Text in one line: no control characters, which no text of a request may have.
 pub const TEXT_PATTERN: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 /// Text in one line that says something.
-pub const NAME_PATTERN: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+pub const NAME_PATTERN: &str =
+    r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";

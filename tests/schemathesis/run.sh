@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks the account service against its contract, docs/openapi.json: the document itself, then
-# requests that fit it and requests that do not, by schemathesis, against a service of its own.
+# requests that fit it and requests that do not, by schemathesis, against a service of its own. Its
+# data is in PostgreSQL where there is one (it takes less than SQLite does), else in a file.
 # Usage: run.sh BINARY [SECONDS]
 set -euo pipefail
 
@@ -17,6 +18,10 @@ stop() {
   if [[ -n $server ]]; then
     kill "$server" 2>/dev/null || true
     wait "$server" 2>/dev/null || true
+  fi
+  if [[ -n ${postgres_PID:-} ]]; then
+    exec {postgres[1]}>&-
+    wait "$postgres_PID" || true
   fi
   [[ $code -eq 0 ]] || tail -n 20 "$folder/server.log" >&2 || true
   rm -rf "$folder"
@@ -40,6 +45,15 @@ tools() {
     touch "$venv/ready"
   fi
   echo "$venv/bin"
+}
+
+keep_postgres() {
+  "$root/tests/postgres.sh" find >/dev/null || return 0
+  coproc postgres { "$root/tests/postgres.sh" keep; }
+  echo start >&"${postgres[1]}"
+  read -r SEATKEEPER_DATABASE_URL <&"${postgres[0]}"
+  [[ $SEATKEEPER_DATABASE_URL != error ]] || { say "PostgreSQL did not start"; exit 1; }
+  export SEATKEEPER_DATABASE_URL
 }
 
 start() {
@@ -66,6 +80,7 @@ unanswered() {
 bin=$(tools)
 say "the document"
 "$bin/openapi-spec-validator" "$contract" >&2
+keep_postgres
 start
 SEATKEEPER_URL=$(<"$folder/address")
 export SEATKEEPER_URL SEATKEEPER_CONTRACT=$contract SCHEMATHESIS_HOOKS=hooks
@@ -74,5 +89,4 @@ say "the service, for $seconds s"
 cd "$folder"
 "$bin/schemathesis" --config-file "$here/schemathesis.toml" run "$contract" --url "$SEATKEEPER_URL" \
   --max-time "$seconds" --generation-database none --output-sanitize false --no-color
-cp "$folder/requests.jsonl" /tmp/st/requests.jsonl
 unanswered | while read -r operation; do say "never answered: $operation"; done

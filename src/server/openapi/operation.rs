@@ -124,7 +124,11 @@ fn words(schema: &Value) -> Vec<Value> {
         return words.clone();
     }
     let choices = schema["oneOf"].as_array().into_iter().flatten();
-    choices.flat_map(|choice| choice.get("const").cloned().map_or_else(|| words(choice), |word| vec![word])).collect()
+    choices
+        .flat_map(|choice| {
+            choice.get("const").cloned().map_or_else(|| words(choice), |word| vec![word])
+        })
+        .collect()
 }
 
 /// Scopes and sentences of a right.

@@ -7,8 +7,7 @@ use crate::server::routes::{KeyRule, Operation};
 use crate::wire::{DEFAULT_PAGE_SIZE, KEY_PATTERN, MAX_PAGE_SIZE, MAX_REFERENCE, TEXT_PATTERN};
 
 /// `*`, or etags one after the other. Source: RFC 9110, 13.1.1.
-const ETAGS_PATTERN: &str =
-    r##"^(\*|(W/)?"[!#-+\--~]*"([ \t]*,[ \t]*(W/)?"[!#-+\--~]*")*)$"##;
+const ETAGS_PATTERN: &str = r##"^(\*|(W/)?"[!#-+\--~]*"([ \t]*,[ \t]*(W/)?"[!#-+\--~]*")*)$"##;
 
 /// Visible ASCII.
 const VISIBLE_PATTERN: &str = "^[!-~]+$";

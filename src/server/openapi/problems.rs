@@ -43,7 +43,8 @@ pub(super) fn responses(problem: &Value) -> Value {
 /// Schema of the code: one of the table, and what each means.
 pub(super) fn code(schema: &Value) -> Value {
     let sentences = sentences();
-    let codes: BTreeMap<_, _> = ApiError::table().into_iter().map(|kind| (kind.code, kind)).collect();
+    let codes: BTreeMap<_, _> =
+        ApiError::table().into_iter().map(|kind| (kind.code, kind)).collect();
     let words: Vec<_> = codes.keys().copied().collect();
     let table: Vec<_> = codes
         .into_values()

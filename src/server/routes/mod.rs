@@ -37,8 +37,8 @@ use crate::server::error::ApiError;
 use crate::server::{Service, SharedService, pages};
 use crate::telemetry;
 
-pub(crate) use look::Look;
 pub(crate) use answer::KeyRule;
+pub(crate) use look::Look;
 pub(crate) use operation::{Operation, SchemaOf};
 
 /// Largest body that is read.

@@ -1,8 +1,8 @@
 //! Paths: what stands between the slashes is an id, a short name or a name of the profile.
 
+use axum::extract::Request;
 use axum::extract::path::RawPathParams;
 use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 
