@@ -56,6 +56,8 @@ pub enum Command {
     Server(Box<ServerArgs>),
     /// Print the custom resource definitions, or write them to a directory.
     Crds(CrdsArgs),
+    /// Print the contract of the account API (OpenAPI 3.1), or write it to a file.
+    Openapi(OpenapiArgs),
     /// Work with profiles: a product's rules as data.
     #[command(subcommand)]
     Profile(ProfileCommand),
@@ -298,6 +300,14 @@ pub struct CrdsArgs {
     /// Write one file for each kind into this directory instead of printing.
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
+}
+
+/// Arguments of `openapi`.
+#[derive(Debug, Args)]
+pub struct OpenapiArgs {
+    /// Write it into this file instead of printing.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// Work with profiles.

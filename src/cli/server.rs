@@ -11,8 +11,7 @@ use crate::cli::args::{ConfirmPlansArg, ServerArgs};
 use crate::cli::{Exit, Io, mail, signals};
 use crate::profile;
 use crate::server::{
-    ConfirmPlans, Database, Dns, Limits, MailSettings, Seed, ServerError, Settings, TlsFiles,
-    start,
+    ConfirmPlans, Database, Dns, Limits, MailSettings, Seed, ServerError, Settings, TlsFiles, start,
 };
 
 /// Runs the service until it is told to stop.

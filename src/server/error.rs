@@ -329,10 +329,27 @@ const fn later(code: &'static str, status: StatusCode) -> Kind {
     Kind { code, status, retryable: true }
 }
 
-impl ApiError {
-    /// The row of the table.
-    pub(crate) fn kind(&self) -> Kind {
-        use StatusCode as S;
+/// The closed table can be asked for one row and for all of them.
+macro_rules! closed_table {
+    (impl ApiError { match self { $($problem:pat => $kind:expr,)+ } }) => {
+        impl ApiError {
+            /// The row of the table.
+            pub(crate) fn kind(&self) -> Kind {
+                use StatusCode as S;
+                match self { $($problem => $kind,)+ }
+            }
+
+            /// The whole table.
+            pub(crate) fn table() -> Vec<Kind> {
+                use StatusCode as S;
+                vec![$($kind),+]
+            }
+        }
+    };
+}
+
+closed_table! {
+    impl ApiError {
         match self {
             Self::Invalid(_) => kind("invalid-request", S::BAD_REQUEST),
             Self::NotJson => kind("not-json", S::BAD_REQUEST),
@@ -388,12 +405,14 @@ impl ApiError {
             Self::Database(_) => later("unavailable", S::SERVICE_UNAVAILABLE),
             Self::Corrupt(_) | Self::Json(_) | Self::Template(_) | Self::Panicked => {
                 kind("internal", S::INTERNAL_SERVER_ERROR)
-            }
+            },
         }
     }
+}
 
+impl ApiError {
     /// One sentence, the same for every problem of this kind.
-    fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         match self {
             Self::SeatLimit { .. } => "all seats of the plan are taken".to_owned(),
             Self::InvitationState { .. } => "the invitation is in another state".to_owned(),

@@ -15,6 +15,7 @@ mod link;
 mod listen;
 mod mail;
 mod metrics;
+mod openapi;
 mod pages;
 mod password;
 mod peer;
@@ -51,6 +52,7 @@ pub use error::ServerError;
 pub use limits::Limits;
 pub use listen::TlsFiles;
 pub use mail::{MailSettings, MailSettingsError, SmtpLogin, SmtpSecurity, SmtpSettings};
+pub use openapi::openapi;
 pub use run::{Running, start};
 pub use store::Database;
 

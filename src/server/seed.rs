@@ -211,7 +211,7 @@ impl Reader<'_> {
     }
 
     fn naming(&mut self, at: &str, name: &str, slug: &str) {
-        let checks = [account::must_be_name(name), account::must_be_slug(slug)];
+        let checks = [account::must_be_name("/name", name), account::must_be_slug(slug)];
         for refused in checks.into_iter().filter_map(Result::err) {
             if let ApiError::Invalid(fields) = refused {
                 for field in fields {

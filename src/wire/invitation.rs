@@ -1,5 +1,6 @@
 //! Invitations.
 
+use crate::wire::{KEY_PATTERN, MAX_NAME, MAX_REFERENCE, NAME_PATTERN, WORD_PATTERN};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,20 +13,22 @@ pub struct NewInvitation {
     #[schemars(email)]
     pub email: String,
     /// Role that acceptance gives.
+    #[schemars(regex(pattern = WORD_PATTERN))]
     pub role: String,
     /// The team, where the role is one of a team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = KEY_PATTERN))]
     pub team: Option<String>,
-    /// Name of the person, at most 100 characters (CT-05).
+    /// Name of the person, 1 to 100 characters (CT-05).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = MAX_NAME), regex(pattern = NAME_PATTERN))]
     pub name: Option<String>,
     /// Makes secure sign-in required in the account from now on (DO-06, X13).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub require_secure_sign_in: bool,
-    /// Reference of the client, at most 128 characters.
+    /// Reference of the client, 1 to 128 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 128))]
+    #[schemars(length(min = 1, max = MAX_REFERENCE))]
     pub external_ref: Option<String>,
 }
 
@@ -92,5 +95,6 @@ pub enum InvitationState {
 #[serde(deny_unknown_fields)]
 pub struct InvitationPatch {
     /// New role.
+    #[schemars(regex(pattern = WORD_PATTERN))]
     pub role: String,
 }

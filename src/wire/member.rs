@@ -1,5 +1,6 @@
 //! Members.
 
+use crate::wire::WORD_PATTERN;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -107,5 +108,6 @@ pub enum MemberState {
 #[serde(deny_unknown_fields)]
 pub struct MemberPatch {
     /// New role.
+    #[schemars(regex(pattern = WORD_PATTERN))]
     pub role: String,
 }

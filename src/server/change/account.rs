@@ -12,7 +12,7 @@ use crate::server::store::Tx;
 use crate::server::store::accounts::{self, AccountRow};
 use crate::server::store::members::{self, MemberRow};
 use crate::server::views;
-use crate::wire::{AccountPatch, Claim, MemberState, NewAccount, Principal};
+use crate::wire::{AccountPatch, Claim, MAX_NAME, MemberState, NewAccount, Principal};
 
 /// Opens an account; whoever opens it is its owner (NP-04).
 pub(crate) async fn open(
@@ -23,7 +23,7 @@ pub(crate) async fn open(
     owner_name: Option<String>,
 ) -> Result<Change, ApiError> {
     let NewAccount { name, slug, profile, owner_email } = request;
-    must_be_name(name)?;
+    must_be_name("/name", name)?;
     must_be_slug(slug)?;
     let rules = service
         .profile(profile)
@@ -124,7 +124,7 @@ pub(crate) async fn patch(
 }
 
 async fn rename(change: &mut Change, name: &str) -> Result<(), ApiError> {
-    must_be_name(name)?;
+    must_be_name("/name", name)?;
     if change.account.name == name {
         return Ok(());
     }
@@ -171,11 +171,11 @@ async fn set_claim(change: &mut Change, claim: &Claim) -> Result<(), ApiError> {
     seats::settle(change).await
 }
 
-/// Refuses what is no name of an account.
-pub(crate) fn must_be_name(name: &str) -> Result<(), ApiError> {
-    let long = !(1..=100).contains(&name.chars().count());
+/// Refuses what is no name of an account or a person.
+pub(crate) fn must_be_name(pointer: &str, name: &str) -> Result<(), ApiError> {
+    let long = !(1..=MAX_NAME).contains(&name.chars().count());
     if long || name.chars().any(char::is_control) || name.trim().is_empty() {
-        return Err(ApiError::field("/name", "has 1 to 100 printable characters"));
+        return Err(ApiError::field(pointer, "has 1 to 100 printable characters"));
     }
     Ok(())
 }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::server::Service;
-use crate::server::change::{
-    Change, client_access, invitation, join_request, seats, subscription,
-};
+use crate::server::change::{Change, client_access, invitation, join_request, seats, subscription};
 use crate::server::error::ApiError;
 use crate::server::store::{accounts, answers};
 

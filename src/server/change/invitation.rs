@@ -7,6 +7,7 @@ use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RoleName;
 use crate::profile::{Counted, Profile, ResendLink, Scope};
 use crate::server::auth;
+use crate::server::change::account::must_be_name;
 use crate::server::change::{Change, Precondition, member, notice, seats};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
@@ -14,10 +15,9 @@ use crate::server::permission::{Actor, At, Right, Verb};
 use crate::server::store::invitations::{self, InvitationRow};
 use crate::server::store::members::{self, MemberRow};
 use crate::server::views::{self, role_name};
-use crate::wire::{InvitationPatch, InvitationState, MemberState, NewInvitation, Principal};
-
-/// Most characters of an external reference.
-const MAX_REFERENCE: usize = 128;
+use crate::wire::{
+    InvitationPatch, InvitationState, MAX_REFERENCE, MemberState, NewInvitation, Principal,
+};
 
 /// Invites a person and queues the mail. The seat is checked in the same transaction.
 pub(crate) async fn invite(
@@ -30,8 +30,12 @@ pub(crate) async fn invite(
     change.must_be_open(at).await?;
     let address = address(email)?;
     let role = known_role(&change.profile, role, team.as_deref(), "/role")?;
-    if external_ref.as_ref().is_some_and(|text| text.chars().count() > MAX_REFERENCE) {
-        return Err(ApiError::field("/external_ref", "is longer than 128 characters"));
+    if let Some(name) = name {
+        must_be_name("/name", name)?;
+    }
+    let length = external_ref.as_ref().map(|text| text.chars().count());
+    if length.is_some_and(|length| !(1..=MAX_REFERENCE).contains(&length)) {
+        return Err(ApiError::field("/external_ref", "has 1 to 128 characters"));
     }
     must_be_invitable(change, at, &role)?;
     let account_id = change.account.id.clone();

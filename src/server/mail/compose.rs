@@ -17,8 +17,8 @@ use crate::server::error::ServerError;
 use crate::server::link::{self, Purpose, SecretKey};
 use crate::server::mail::template::{Link, Template};
 use crate::server::mail::words::{Rendered, Words};
-use crate::server::store::{client_accesses, invitations};
 use crate::server::store::outbox::MailRow;
+use crate::server::store::{client_accesses, invitations};
 
 /// Longest line of a mail. Source: RFC 5322, 2.1.1.
 const MAX_LINE: usize = 998;

@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 
 use crate::server::Service;
 use crate::server::error::ApiError;
-use crate::server::mail::{deliver, undeliverable};
 use crate::server::mail::way::Failure;
+use crate::server::mail::{deliver, undeliverable};
 use crate::server::store::outbox::{self, MailRow};
 use crate::server::store::{Tx, accounts};
 
