@@ -5,14 +5,14 @@ use std::sync::Arc;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RoleName;
 use crate::server::Service;
-use crate::server::change::{Change, Precondition, seats};
+use crate::server::change::joining::{self, Newcomer};
+use crate::server::change::{Change, Precondition, digest, seats};
 use crate::server::error::ApiError;
 use crate::server::permission::{Actor, At, Right};
 use crate::server::store::Tx;
 use crate::server::store::accounts::{self, AccountRow};
-use crate::server::store::members::{self, MemberRow};
-use crate::server::views;
-use crate::wire::{AccountPatch, Claim, MemberState, NewAccount, Principal};
+use crate::server::store::members::MemberRow;
+use crate::wire::{AccountPatch, Claim, NewAccount};
 
 /// Opens an account; whoever opens it is its owner (NP-04).
 pub(crate) async fn open(
@@ -62,33 +62,23 @@ pub(crate) async fn open(
     Ok(change)
 }
 
-/// Adds a member at once, without an invitation: the owner of a new account, and seed data.
-pub(crate) async fn add(
+/// Adds the owner of a new account.
+async fn add(
     change: &mut Change,
     address: &str,
     name: Option<String>,
     role: &RoleName,
 ) -> Result<MemberRow, ApiError> {
-    let row = MemberRow {
-        id: change.id("mem"),
-        account_id: change.account.id.clone(),
+    let newcomer = Newcomer {
         team_id: None,
-        principal: Principal::Person,
         address: address.to_owned(),
         name,
-        role: role.to_string(),
-        state: MemberState::Active,
+        role: role.clone(),
         added_at: change.now,
-        joined_at: change.now,
-        trimmed_at: None,
         external_ref: None,
-        ended_by: None,
-        ended_at: None,
-        client_access_id: None,
-        version: 1,
     };
-    members::insert(change.conn(), &row).await?;
-    change.record("member.added", &row.id, None::<()>, Some(views::member(&row))).await?;
+    let row = joining::enter(change, newcomer, "member.added").await?;
+    digest::forget(change);
     Ok(row)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::server::Service;
-use crate::server::change::{Change, invitation, seats, subscription};
+use crate::server::change::{Change, digest, invitation, seats, subscription};
 use crate::server::error::ApiError;
 use crate::server::permission::Actor;
 use crate::server::store::{accounts, answers};
@@ -18,6 +18,7 @@ async fn settle(service: &Arc<Service>, account_id: &str) -> Result<(), ApiError
     invitation::expire_overdue(&mut change).await?;
     subscription::end_periods(&mut change).await?;
     seats::enforce_due(&mut change).await?;
+    digest::send_due(&mut change).await?;
     change.commit().await
 }
 

@@ -5,10 +5,12 @@
 
 pub(crate) mod account;
 pub(crate) mod client_access;
+pub(crate) mod digest;
 pub(crate) mod domain;
 pub(crate) mod due;
 pub(crate) mod invitation;
 pub(crate) mod join_request;
+pub(crate) mod joining;
 pub(crate) mod member;
 pub(crate) mod meter;
 pub(crate) mod notice;
@@ -125,6 +127,7 @@ impl Change {
         before: Option<B>,
         after: Option<A>,
     ) -> Result<(), ApiError> {
+        digest::note(self, action);
         self.account.position += 1;
         let text = |value: Option<Value>| value.map(|value| value.to_string());
         let row = AuditRow {

@@ -23,10 +23,7 @@ pub(crate) async fn pick(
     let NewSubscription { plan } = request;
     change.must(Right::ManageSubscriptions, At::Account)?;
     let paid = known_plan(&change.profile, plan)?;
-    let by_vendor = matches!(change.actor, Actor::Vendor { .. } | Actor::Service);
-    if paid && !by_vendor && change.confirm_plans() == ConfirmPlans::Vendor {
-        return Err(ApiError::PlanNeedsVendor);
-    }
+    must_be_confirmed(change, paid)?;
     let row = SubscriptionRow {
         id: change.id("sub"),
         account_id: change.account.id.clone(),
@@ -68,7 +65,17 @@ pub(crate) async fn cancel(
     Ok(row)
 }
 
-/// Renews: one more period, and a cancellation that waits is lifted.
+/// Refuses a paid plan that waits for the vendor.
+fn must_be_confirmed(change: &Change, paid: bool) -> Result<(), ApiError> {
+    let by_vendor = matches!(change.actor, Actor::Vendor { .. } | Actor::Service);
+    if paid && !by_vendor && change.confirm_plans() == ConfirmPlans::Vendor {
+        return Err(ApiError::PlanNeedsVendor);
+    }
+    Ok(())
+}
+
+/// Renews: one more period, and a cancellation that waits is lifted. One that is over begins again
+/// where teams wait for that (CT-13).
 pub(crate) async fn renew(
     change: &mut Change,
     id: &str,
@@ -76,15 +83,21 @@ pub(crate) async fn renew(
 ) -> Result<SubscriptionRow, ApiError> {
     change.must(Right::ManageSubscriptions, At::Account)?;
     let before = existing(change, id, precondition).await?;
-    if before.state == SubscriptionState::Ended {
-        return Err(ApiError::SubscriptionState { state: "ended" });
-    }
     let period_end = match before.state {
+        SubscriptionState::Ended => {
+            if change.profile.cancellation != Cancellation::AtPeriodEndThenTeamsInactive {
+                return Err(ApiError::SubscriptionState { state: "ended" });
+            }
+            let paid = known_plan(&change.profile, &before.plan)?;
+            must_be_confirmed(change, paid)?;
+            change.now + PERIOD
+        }
         SubscriptionState::Ending => before.period_end,
         _ => before.period_end + PERIOD,
     };
     let state = SubscriptionState::Active;
-    let row = SubscriptionRow { state, period_end, ends_at: None, ..before.clone() };
+    let end_told_at = None;
+    let row = SubscriptionRow { state, period_end, ends_at: None, end_told_at, ..before.clone() };
     save(change, "subscription.renewed", &before, row).await
 }
 

@@ -126,7 +126,11 @@ pub(super) async fn mail(
             let token = link::address_token(&service.key, &row.address, row.created_at);
             add("link", service.link(&format!("/v/{token}")));
         }
-        Template::RoleChanged | Template::Removed | Template::Trimmed | Template::Reinstated => {
+        Template::RoleChanged
+        | Template::Removed
+        | Template::Trimmed
+        | Template::Reinstated
+        | Template::MembersChanged => {
             add("link", service.link("/"));
         }
     }
@@ -168,6 +172,7 @@ mod tests {
         let words = json!({
             "account": HOSTILE, "slug": HOSTILE, "role": HOSTILE, "from": HOSTILE, "to": HOSTILE,
             "link": "https://seats.example.com/i/x", "expires": "1 May 2030",
+            "changes": [{ "kind": "removed", "person": HOSTILE }],
         });
         for template in Template::ALL {
             let (subject, text) = composer.render(template, &words).unwrap();

@@ -35,19 +35,22 @@ pub(crate) enum Template {
     Trimmed,
     /// Someone has access again.
     Reinstated,
+    /// What changed among the members of an account, for its administrators.
+    MembersChanged,
     /// Someone wants to sign up with this address.
     ConfirmAddress,
 }
 
 impl Template {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Invitation,
         Self::Resend,
         Self::RoleChanged,
         Self::Removed,
         Self::Trimmed,
         Self::Reinstated,
+        Self::MembersChanged,
         Self::ConfirmAddress,
     ];
 
@@ -60,6 +63,7 @@ impl Template {
             Self::Removed => "removed",
             Self::Trimmed => "trimmed",
             Self::Reinstated => "reinstated",
+            Self::MembersChanged => "members-changed",
             Self::ConfirmAddress => "confirm-address",
         }
     }
@@ -78,6 +82,7 @@ impl Template {
             Self::Removed => include_str!("templates/removed.txt"),
             Self::Trimmed => include_str!("templates/trimmed.txt"),
             Self::Reinstated => include_str!("templates/reinstated.txt"),
+            Self::MembersChanged => include_str!("templates/members-changed.txt"),
             Self::ConfirmAddress => include_str!("templates/confirm-address.txt"),
         }
     }

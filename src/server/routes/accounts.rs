@@ -113,8 +113,10 @@ async fn seats(
     call: Call,
 ) -> Result<Response, ApiError> {
     let mut look = Look::begin(&service, &id, &call.actor, Right::ReadAccount, At::Account).await?;
-    let seats = look.seats().await?;
-    answer::json(StatusCode::OK, None, &views::seats(&look.account, &seats))
+    let (seats, pools) = (look.seats().await?, look.pools().await?);
+    let pools = pools.iter().map(|(row, count)| views::seat_pool(row, count)).collect();
+    let view = Seats { pools, ..views::seats(&look.account, &seats) };
+    answer::json(StatusCode::OK, None, &view)
 }
 
 async fn roles(
@@ -127,7 +129,7 @@ async fn roles(
 }
 
 async fn view(change: &mut Change) -> Result<Account, ApiError> {
-    let count = seats::counted(change).await?;
+    let count = seats::counted(change, At::Account).await?;
     let account_id = change.account.id.clone();
     let held = subscriptions::running(change.conn(), &account_id).await?;
     views::account(&change.account, &change.profile, &count, &held, &change.actor)
