@@ -286,7 +286,7 @@ impl Reader<'_> {
             if rules.role(&role_name(&role)).as_ref().is_none_or(|role| !fits(role)) {
                 let known = rules.roles.iter().filter(fits);
                 let known: Vec<_> = known.map(|role| role.name.as_str()).collect();
-                let hint = format!("roles that can be given here are {}", known.join(", "));
+                let hint = format!("roles that can be given are {}", known.join(", "));
                 self.problem(&format!("{at}/role"), "is not a role that can be given", hint);
             }
             let Some(address) = self.address(&format!("{at}/email"), &email) else { continue };

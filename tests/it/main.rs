@@ -36,5 +36,8 @@ mod server_invariants;
 mod server_rules;
 mod server_running;
 mod server_story;
+mod server_team_invariants;
+mod server_teams;
 mod service;
+mod teams;
 mod world;
