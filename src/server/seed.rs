@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::PlanName;
-use crate::profile::{self, Profile};
+use crate::profile::{self, Profile, TeamSubscription};
 use crate::server::change::joining::{self, Newcomer};
 use crate::server::change::{Change, account, digest, subscription, team};
 use crate::server::error::{ApiError, ServerError};
@@ -101,8 +101,8 @@ struct AccountToken {
     token: Option<SecretString>,
     token_file: Option<String>,
     scopes: Vec<String>,
-    /// Whose it is, of a personal one.
-    person: Option<String>,
+    /// Address of the member whose personal token it is.
+    email: Option<String>,
 }
 
 /// Loads a seed in one transaction.
@@ -151,11 +151,11 @@ struct CheckedTeam {
     members: Vec<CheckedMember>,
 }
 
+/// A token of an account, or of one of its members.
 #[derive(Debug)]
 struct CheckedToken {
     token: SecretString,
     scopes: String,
-    /// Whose it is, of a personal one.
     address: Option<EmailAddress>,
 }
 
@@ -286,7 +286,10 @@ impl Reader<'_> {
             if rules.role(&role_name(&role)).as_ref().is_none_or(|role| !fits(role)) {
                 let known = rules.roles.iter().filter(fits);
                 let known: Vec<_> = known.map(|role| role.name.as_str()).collect();
-                let hint = format!("roles that can be given are {}", known.join(", "));
+                let hint = match known.as_slice() {
+                    [] => "people have their roles in `teams`".to_owned(),
+                    known => format!("roles that can be given are {}", known.join(", ")),
+                };
                 self.problem(&format!("{at}/role"), "is not a role that can be given", hint);
             }
             let Some(address) = self.address(&format!("{at}/email"), &email) else { continue };
@@ -307,7 +310,7 @@ impl Reader<'_> {
         teams: Vec<SeedTeam>,
         checked: &mut Checked,
     ) -> Vec<CheckedTeam> {
-        let mut all = Vec::new();
+        let (mut all, mut references) = (Vec::new(), BTreeSet::new());
         for (index, team) in teams.into_iter().enumerate() {
             let SeedTeam { name, external_ref, subscription, members } = team;
             let at = format!("{at}/teams/{index}");
@@ -323,6 +326,15 @@ impl Reader<'_> {
                 let hint = "name a plan that is among the account's `subscriptions`";
                 self.problem(&format!("{at}/subscription"), "is not one of the account", hint);
             }
+            let belongs = rules.team.map(|team| team.subscription);
+            if subscription.is_some() && belongs != Some(TeamSubscription::ExactlyOne) {
+                let hint = "leave it out: subscriptions of this profile belong to the account";
+                self.problem(&format!("{at}/subscription"), "is not taken", hint);
+            }
+            if external_ref.as_ref().is_some_and(|it| !references.insert(it.clone())) {
+                let hint = "give each team a reference of its own";
+                self.problem(&format!("{at}/externalRef"), "is used twice", hint);
+            }
             let members = self.members(&at, (rules, profile::Scope::Team), members, checked);
             all.push(CheckedTeam { name, external_ref, subscription, members });
         }
@@ -332,8 +344,9 @@ impl Reader<'_> {
     fn tokens(&mut self, at: &str, tokens: Vec<AccountToken>) -> Vec<CheckedToken> {
         let mut checked = Vec::new();
         for (index, token) in tokens.into_iter().enumerate() {
-            let AccountToken { token, token_file, scopes, person } = token;
+            let AccountToken { token, token_file, scopes, email } = token;
             let at = format!("{at}/tokens/{index}");
+            let address = email.and_then(|email| self.address(&format!("{at}/email"), &email));
             for (index, scope) in scopes.iter().enumerate() {
                 if Scope::parse(scope).is_none() {
                     let known = Scope::ALL.map(Scope::word).join(", ");
@@ -341,8 +354,8 @@ impl Reader<'_> {
                     self.problem(&format!("{at}/scopes/{index}"), "is not a scope", hint);
                 }
             }
-            let address = person.and_then(|email| self.address(&format!("{at}/person"), &email));
-            let (token, scopes) = (self.token(&at, token, token_file), scopes.join(" "));
+            let token = self.token(&at, token, token_file);
+            let scopes = scopes.join(" ");
             checked.extend(token.map(|token| CheckedToken { token, scopes, address }));
         }
         checked
@@ -404,7 +417,7 @@ async fn store(service: &Arc<Service>, seed: &Checked) -> Result<(), ApiError> {
     }
     let now = service.now();
     for token in &seed.vendor_tokens {
-        let row = token_row(service, token, "vendor", now);
+        let row = token_row(service, token, now);
         tokens::put(&mut tx, &row).await?;
     }
     tx.commit().await?;
@@ -437,14 +450,14 @@ async fn store_account(
         }
         digest::forget(&mut change);
     }
-    let (now, account_id) = (change.now, change.account.id.clone());
+    let now = change.now;
     for CheckedToken { token, scopes, address } in tokens {
-        let kind = if address.is_some() { TokenKind::Personal } else { TokenKind::Account };
         let row = TokenRow {
-            kind,
-            account_id: Some(account_id.clone()),
+            kind: if address.is_some() { TokenKind::Personal } else { TokenKind::Account },
+            account_id: Some(change.account.id.clone()),
+            scopes: scopes.clone(),
             address: address.as_ref().map(|address| address.as_str().to_owned()),
-            ..token_row(service, token, scopes, now)
+            ..token_row(service, token, now)
         };
         tokens::put(change.conn(), &row).await?;
     }
@@ -501,14 +514,15 @@ async fn user(service: &Service, person: &CheckedPerson) -> Result<UserRow, ApiE
     })
 }
 
-fn token_row(service: &Service, token: &SecretString, scopes: &str, now: Timestamp) -> TokenRow {
+/// A token of the vendor.
+fn token_row(service: &Service, token: &SecretString, now: Timestamp) -> TokenRow {
     TokenRow {
         hash: ids::hash(token.expose_secret()),
         id: service.ids.next("tok", now),
         kind: TokenKind::Vendor,
         account_id: None,
         name: "seed".to_owned(),
-        scopes: scopes.to_owned(),
+        scopes: "vendor".to_owned(),
         made_by: "service".to_owned(),
         address: None,
         created_at: now,

@@ -229,6 +229,95 @@ async fn removing_or_demoting_someone_revokes_pending_invitations_they_sent_beyo
 }
 
 #[tokio::test]
+async fn an_account_of_many_teams_counts_each_person_once_and_trims_until_people_fit() {
+    let rules = include_str!("../../profiles/catalogue.yaml");
+    let changes = [
+        (
+            "subscription: exactlyOne, status: {noSubscription: Pending",
+            "subscription: none, status: {noSubscription: Active",
+        ),
+        ("\nplans:\n", "\nplans:\n  none: {seats: 3, paid: false}\n"),
+        ("pool: subscription, limit: subscription", "pool: account, limit: highestTier"),
+        ("onShrink: keep", "onShrink: trimLatestAdded"),
+        ("{lastPaid: atPeriodEnd, then: deactivateTeams}", "{lastPaid: atOnce, then: nothing}"),
+    ];
+    let rules = changes.iter().fold(rules.to_owned(), |rules, (from, to)| {
+        assert!(rules.contains(from), "{from}");
+        rules.replace(from, to)
+    });
+    let profile = Arc::new(seatkeeper::profile::read("p.yaml", &rules).unwrap());
+    let seed = SEED
+        .replace("[starter, growth]", "[starter]")
+        .replace(", subscription: growth", "")
+        .replace("        subscription: starter\n", "");
+    let service = TestService::start_as(&seed, |settings| {
+        settings.profiles.insert("catalogue".to_owned(), profile);
+    });
+    let org = Org { service: service.await };
+    org.service.pass(SignedDuration::from_hours(1)).await;
+    org.add(CARA, "Print", "mia@example.com", "member").await.expect(StatusCode::CREATED);
+    let seats = org.service.seats().await;
+    assert_eq!((&seats["used"], &seats["limit"]), (&json!(4), &json!(5)));
+    assert_eq!((&seats["breakdown"]["owner"], &seats["pools"]), (&json!(1), &Value::Null));
+
+    let row = org.subscription("starter").await;
+    let path = format!("{SUBSCRIPTIONS}/{}/cancel", text(&row["id"]));
+    org.act(TOKEN, &path, &row["etag"]).await.expect(StatusCode::OK);
+    let seats = org.service.seats().await;
+    assert_eq!((&seats["used"], &seats["limit"]), (&json!(3), &json!(3)));
+    let rows = org.service.list(MEMBERS).await;
+    let trimmed = rows.iter().filter(|row| row["state"] == "trimmed");
+    let trimmed: Vec<_> = trimmed.map(|row| text(&row["email"])).collect();
+    assert_eq!(trimmed, ["pia@example.com", "mia@example.com"], "a place more frees no seat");
+    assert_eq!(org.place("Design", "mia@example.com").await["state"], "active");
+    org.stop().await;
+}
+
+#[tokio::test]
+async fn every_change_of_teams_has_an_audit_row_with_before_and_after() {
+    let org = Org::start().await;
+    let from = org.service.list("/v1/accounts/acme/audit-events").await.len();
+    let new = json!({ "name": "Web" });
+    org.post(CARA, TEAMS, &new).await.expect(StatusCode::CREATED);
+    let growth = org.subscription("growth").await;
+    let edit = json!({ "name": "Shop", "subscription": growth["id"] });
+    org.edit(CARA, "Web", &edit).await.expect(StatusCode::OK);
+    org.add(CARA, "Shop", "mia@example.com", "member").await.expect(StatusCode::CREATED);
+    org.invite(CARA, "Shop", "pia@example.com", "member").await.expect(StatusCode::CREATED);
+    let una = org.suggest(MIA, "Shop", "una@example.com").await.expect(StatusCode::CREATED);
+    let path = format!("/v1/accounts/acme/suggestions/{}/reject", text(&una["id"]));
+    org.act(CARA, &path, &una["etag"]).await.expect(StatusCode::OK);
+    let mia = org.place("Shop", "mia@example.com").await;
+    let path = format!("{MEMBERS}/{}/leave", text(&mia["id"]));
+    org.act(MIA, &path, &mia["etag"]).await.expect(StatusCode::OK);
+
+    let events = org.service.list("/v1/accounts/acme/audit-events").await;
+    let told: Vec<_> = events[from..]
+        .iter()
+        .map(|event| {
+            let side = |name| if event[name].is_null() { "-" } else { "+" };
+            format!("{} {}{}", text(&event["action"]), side("before"), side("after"))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "team.created -+",
+            "team.linked ++",
+            "team.renamed ++",
+            "member.added -+",
+            "invitation.created -+",
+            "invitation.accepted ++",
+            "member.added -+",
+            "suggestion.created -+",
+            "suggestion.rejected ++",
+            "member.removed ++",
+        ]
+    );
+    org.stop().await;
+}
+
+#[tokio::test]
 async fn a_renewal_of_what_is_over_is_refused_where_no_team_waits_for_it() {
     let service = TestService::start().await;
     service.subscribe("business").await;

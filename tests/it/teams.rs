@@ -1,5 +1,7 @@
 //! An organisation of the catalogue product for tests: three teams under two subscriptions.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "test helpers")]
+
 use jiff::SignedDuration;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -43,10 +45,10 @@ accounts:
       - {name: Sales, subscription: growth}
     tokens:
       - {token: acme-token-of-all-scopes, scopes: [read, invite, change, remove, billing, manage]}
-      - {token: personal-token-of-cara, scopes: [read, invite, change, remove, billing, manage], person: cara@example.com}
-      - {token: personal-token-of-tom, scopes: [read, invite, change, remove, billing, manage], person: tom@example.com}
-      - {token: personal-token-of-mia, scopes: [read, invite, change, remove, billing, manage], person: mia@example.com}
-      - {token: personal-token-of-pia, scopes: [read, invite, change, remove, billing, manage], person: pia@example.com}
+      - {token: personal-token-of-cara, scopes: [read, invite, change, remove, billing, manage], email: cara@example.com}
+      - {token: personal-token-of-tom, scopes: [read, invite, change, remove, billing, manage], email: tom@example.com}
+      - {token: personal-token-of-mia, scopes: [read, invite, change, remove, billing, manage], email: mia@example.com}
+      - {token: personal-token-of-pia, scopes: [read, invite, change, remove, billing, manage], email: pia@example.com}
 "#;
 
 pub const TEAMS: &str = "/v1/accounts/acme/teams";

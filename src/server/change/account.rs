@@ -59,11 +59,12 @@ pub(crate) async fn open(
     let role = rules.opening_role().or(rules.roles.first()).map(|role| role.name.clone());
     let role = role.ok_or(ApiError::Corrupt("profile.roles"))?;
     add(&mut change, owner.as_str(), owner_name, &role).await?;
+    digest::forget(&mut change);
     Ok(change)
 }
 
-/// Adds the owner of a new account.
-async fn add(
+/// Adds a member of the account itself at once, without an invitation.
+pub(crate) async fn add(
     change: &mut Change,
     address: &str,
     name: Option<String>,
@@ -77,9 +78,7 @@ async fn add(
         added_at: change.now,
         external_ref: None,
     };
-    let row = joining::enter(change, newcomer, "member.added").await?;
-    digest::forget(change);
-    Ok(row)
+    joining::enter(change, newcomer, "member.added").await
 }
 
 /// Renames the account or notes who manages it.

@@ -8,8 +8,8 @@ use crate::domain::keys::RoleName;
 use crate::profile::{Profile, ResendLink, Scope};
 use crate::server::auth;
 use crate::server::change::joining::{self, Newcomer};
-use crate::server::change::seats::{self, Entry};
-use crate::server::change::{Change, Precondition, account, member};
+use crate::server::change::room::{self, Entry};
+use crate::server::change::{Change, Precondition, account, member, seats};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
 use crate::server::permission::{Actor, At, Right, Verb};
@@ -39,7 +39,7 @@ pub(crate) async fn invite(
     must_be_new(change, team.as_deref(), address.as_str()).await?;
     let known = joining::known(change, address.as_str()).await?;
     let entry = if known.is_some() { Entry::AtOnce } else { Entry::Invited };
-    seats::must_have_room(change, at, address.as_str(), entry).await?;
+    room::must_have_room(change, at, address.as_str(), entry).await?;
 
     let mut row = InvitationRow {
         id: change.id("inv"),
@@ -117,7 +117,7 @@ pub(crate) async fn resend(
                 row = before.clone();
             }
             must_be_new(change, team_id.as_deref(), &row.address.clone()).await?;
-            seats::must_have_room(change, at, &row.address, Entry::Invited).await?;
+            room::must_have_room(change, at, &row.address, Entry::Invited).await?;
             row.state = InvitationState::Pending;
         }
         state => return Err(ApiError::InvitationState { state: invitations::state_word(state) }),
@@ -206,7 +206,7 @@ pub(crate) async fn accept(
     }
     member::must_fit_holders(change, &role).await?;
     let address = before.address.clone();
-    seats::must_have_room(change, At::of(team_id.as_deref()), &address, Entry::Accepting).await?;
+    room::must_have_room(change, At::of(team_id.as_deref()), &address, Entry::Accepting).await?;
     let (_, row) = take(change, before, Some(name.to_owned()), "member.joined").await?;
     seats::settle(change).await?;
     Ok(row)

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::domain::keys::RoleName;
 use crate::profile::KnownUser;
-use crate::server::change::seats::{self, Entry};
+use crate::server::change::room::{self, Entry};
 use crate::server::change::{Change, invitation, member};
 use crate::server::error::ApiError;
 use crate::server::permission::{At, Right};
@@ -74,7 +74,7 @@ pub(crate) async fn add(change: &mut Change, request: &NewMember) -> Result<Memb
     invitation::must_be_invitable(change, at, &role)?;
     let person = named(change, email.as_deref(), name.as_deref()).await?;
     invitation::must_be_new(change, team.as_deref(), &person.address).await?;
-    seats::must_have_room(change, at, &person.address, Entry::AtOnce).await?;
+    room::must_have_room(change, at, &person.address, Entry::AtOnce).await?;
     member::must_fit_holders(change, &role).await?;
     let newcomer = Newcomer {
         team_id: team.clone(),

@@ -16,6 +16,7 @@ pub(crate) mod meter;
 pub(crate) mod notice;
 pub(crate) mod ownership_change;
 pub(crate) mod recipient;
+pub(crate) mod room;
 pub(crate) mod seats;
 pub(crate) mod subscription;
 pub(crate) mod suggestion;

@@ -40,7 +40,7 @@ impl SeatCount {
     }
 
     /// People with access.
-    fn with_access(&self) -> u32 {
+    pub fn with_access(&self) -> u32 {
         self.breakdown.owner.saturating_add(self.breakdown.active)
     }
 
@@ -146,7 +146,8 @@ fn of_people(
     SeatCount { limit, used, breakdown, source }
 }
 
-fn counts_owner(profile: &Profile, in_team: bool) -> bool {
+/// True if an owner takes a seat.
+pub(super) fn counts_owner(profile: &Profile, in_team: bool) -> bool {
     profile.counts(Counted::Owner) || in_team && profile.counts(Counted::OwnerInTeam)
 }
 
@@ -273,7 +274,8 @@ pub(crate) async fn counted(change: &mut Change, at: At<'_>) -> Result<SeatCount
     counted_without(change, at, None).await
 }
 
-async fn counted_without(
+/// As [`counted`], one person left out where people are counted each once.
+pub(super) async fn counted_without(
     change: &mut Change,
     at: At<'_>,
     except: Option<&str>,
@@ -289,7 +291,10 @@ async fn counted_without(
 }
 
 /// The subscription whose seats the people in this scope share, unless those are the account's.
-async fn pool_of(change: &mut Change, at: At<'_>) -> Result<Option<SubscriptionRow>, ApiError> {
+pub(super) async fn pool_of(
+    change: &mut Change,
+    at: At<'_>,
+) -> Result<Option<SubscriptionRow>, ApiError> {
     let At::Team(team) = at else { return Ok(None) };
     if change.profile.seats.pool != Pool::Subscription {
         return Ok(None);
@@ -298,74 +303,4 @@ async fn pool_of(change: &mut Change, at: At<'_>) -> Result<Option<SubscriptionR
     let team = teams::by_id(change.conn(), &account_id, team).await?;
     let Some(id) = team.and_then(|team| team.subscription_id) else { return Ok(None) };
     Ok(subscriptions::by_id(change.conn(), &account_id, &id).await?)
-}
-
-/// How a person comes to need a seat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Entry {
-    /// By an invitation that is sent now.
-    Invited,
-    /// By taking an invitation.
-    Accepting,
-    /// Without one.
-    AtOnce,
-}
-
-/// Refuses a person for whom no seat is free, or when the next one belongs to who was trimmed. Who
-/// is in another team of the same pool has a seat already.
-pub(crate) async fn must_have_room(
-    change: &mut Change,
-    at: At<'_>,
-    address: &str,
-    entry: Entry,
-) -> Result<(), ApiError> {
-    if is_open_to_all(change, at).await? {
-        return Ok(());
-    }
-    let seats = counted(change, at).await?;
-    if entry != Entry::Accepting && seats.breakdown.trimmed > 0 {
-        return Err(ApiError::MembersWait);
-    }
-    if !takes_seat(change, at, address, entry).await? {
-        return Ok(());
-    }
-    let counts_each_once = change.profile.teams == Teams::Many;
-    let others = if counts_each_once {
-        let others = counted_without(change, at, Some(address)).await?;
-        if seats.with_access() > others.with_access() {
-            return Ok(());
-        }
-        others.used
-    } else {
-        let held = entry == Entry::Accepting && change.profile.counts(Counted::Pending);
-        seats.used.saturating_sub(u32::from(held))
-    };
-    if seats.limit.allows(others.saturating_add(1)) { Ok(()) } else { Err(seats.refusal()) }
-}
-
-/// True in a pool without a limit: nobody has to be counted.
-async fn is_open_to_all(change: &mut Change, at: At<'_>) -> Result<bool, ApiError> {
-    let pool = pool_of(change, at).await?;
-    let plan = pool.map(|row| limit(&change.profile, [row.plan.as_str()].into_iter()).1);
-    let keeps = change.profile.seats.on_shrink == OnShrink::Keep;
-    Ok(keeps && plan == Some(SeatLimit::Unlimited))
-}
-
-async fn takes_seat(
-    change: &mut Change,
-    at: At<'_>,
-    address: &str,
-    entry: Entry,
-) -> Result<bool, ApiError> {
-    if let At::Team(_) = at {
-        let account_id = change.account.id.clone();
-        let place = members::by_address(change.conn(), &account_id, None, address).await?;
-        if place.is_some_and(|row| change.profile.is_owner(&role_name(&row.role))) {
-            return Ok(counts_owner(&change.profile, true));
-        }
-    }
-    Ok(match entry {
-        Entry::Invited => change.profile.counts(Counted::Pending),
-        Entry::Accepting | Entry::AtOnce => change.profile.counts(Counted::Active),
-    })
 }
