@@ -67,6 +67,28 @@ fn seats(starter: &str, growth: &str) -> (String, String) {
     (starter.to_owned(), growth.to_owned())
 }
 
+// rule: CT-15
+#[tokio::test]
+async fn over_the_limit_those_who_are_there_stay_and_nobody_new_comes() {
+    let more = "          - {email: pia@example.com, name: Pia, role: member}\n          \
+                - {email: pat@example.com, name: Pat, role: member}\n          \
+                - {email: pam@example.com, name: Pam, role: member}\n";
+    let one = "          - {email: pia@example.com, name: Pia, role: member}\n";
+    let org = Org { service: TestService::start_with(&SEED.replace(one, more)).await };
+    assert_eq!(org.pool("starter").await, "6 of 5");
+    org.service.pass(SignedDuration::from_hours(48)).await;
+    org.add(CARA, "Design", "pam@example.com", "member").await.expect(StatusCode::CREATED);
+    org.invite(CARA, "Design", "una@example.com", "member")
+        .await
+        .refused(409, "seat-limit-reached");
+    org.add(CARA, "Design", "cara@example.com", "member").await.refused(409, "seat-limit-reached");
+    let una = org.suggest(MIA, "Design", "una@example.com").await.expect(StatusCode::CREATED);
+    let path = format!("/v1/accounts/acme/suggestions/{}/approve", text(&una["id"]));
+    org.act(TOM, &path, &una["etag"]).await.refused(409, "seat-limit-reached");
+    assert_eq!(org.pool("starter").await, "6 of 5");
+    org.stop().await;
+}
+
 // rule: OP-03
 #[tokio::test]
 async fn of_parallel_invitations_to_two_teams_for_the_last_seat_of_their_pool_one_wins() {

@@ -138,6 +138,15 @@ async fn a_new_address_is_invited_to_a_team_and_is_pending_until_accepted() {
     assert_eq!((&una["role"], &una["name"]), (&json!("member"), &json!("Una")));
     assert_eq!(una["added_at"], first["created_at"], "since the first mail");
 
+    org.remove(TOM, "Design", "una@example.com").await.expect(StatusCode::NO_CONTENT);
+    let next = org.invite(TOM, "Design", "next@example.com", "member").await;
+    let next = next.expect(StatusCode::CREATED);
+    let link = org.service.link_to("next@example.com").await;
+    let path = format!("{INVITATIONS}/{}/revoke", text(&next["id"]));
+    org.act(MIA, &path, &next["etag"]).await.refused(403, "forbidden");
+    org.act(TOM, &path, &next["etag"]).await.expect(StatusCode::OK);
+    assert_eq!(org.service.browser().open(&link).await.status, StatusCode::GONE);
+
     let admin = json!({ "email": "x@example.com", "role": "company-admin" });
     org.post(CARA, INVITATIONS, &admin).await.refused(409, "role-not-invitable");
     let nowhere = json!({ "email": "x@example.com", "role": "member" });
@@ -147,6 +156,7 @@ async fn a_new_address_is_invited_to_a_team_and_is_pending_until_accepted() {
 }
 
 // rule: CT-05
+// rule: CT-15
 // rule: X9
 #[tokio::test]
 async fn a_person_of_the_account_is_added_at_once_by_address_or_by_name() {

@@ -47,19 +47,6 @@ pub(crate) async fn by_id(
         .await
 }
 
-/// Teams linked to this subscription.
-pub(crate) async fn of_subscription(
-    conn: &mut Connection,
-    account_id: &str,
-    subscription_id: &str,
-) -> Result<Vec<TeamRow>, sqlx::Error> {
-    sqlx::query_as("select * from teams where account_id = $1 and subscription_id = $2 order by id")
-        .bind(account_id)
-        .bind(subscription_id)
-        .fetch_all(conn)
-        .await
-}
-
 /// Which teams a list shows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Shown<'a> {
