@@ -202,6 +202,9 @@ pub enum ApiError {
     /// A change of owner is under way.
     #[error("a change of owner is under way")]
     OwnershipOpen,
+    /// Owner or candidate is not what they were when it was asked for.
+    #[error("owner or candidate is not what they were when this was asked for")]
+    OwnershipMoot,
     /// The row is in another state.
     #[error("the {what} is {state}")]
     RowState {
@@ -337,6 +340,7 @@ impl ApiError {
             Self::PlanNeedsVendor => kind("plan-needs-vendor", S::FORBIDDEN),
             Self::NotOffered(_) => kind("not-offered", S::CONFLICT),
             Self::OwnershipOpen => kind("ownership-change-open", S::CONFLICT),
+            Self::OwnershipMoot => kind("ownership-change-moot", S::CONFLICT),
             Self::RowState { .. } => kind("row-state", S::CONFLICT),
             Self::NotAgency => kind("not-an-agency", S::CONFLICT),
             Self::AlreadyRequested { .. } => kind("client-access-already-open", S::CONFLICT),
@@ -413,6 +417,9 @@ impl ApiError {
             Self::Holders => "hand the role to someone else by an ownership change".to_owned(),
             Self::ForgedForm => "go back, load the page again and send the form once more".to_owned(),
             Self::OwnershipOpen => "cancel it or wait for it".to_owned(),
+            Self::OwnershipMoot => {
+                "both must be active members, one an owner and one not yet: ask for it anew".to_owned()
+            }
             Self::NotOffered(_) | Self::RowState { .. } => self.to_string(),
             Self::NotAgency => "ask the vendor to make it one".to_owned(),
             Self::AlreadyRequested { .. } => "resend the request that waits instead".to_owned(),

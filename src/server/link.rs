@@ -115,6 +115,71 @@ pub(crate) fn invitation_token(
     format!("{}-{generation}-{signature}", id.trim_start_matches("inv_"))
 }
 
+/// Longest id of a row: prefix and ULID.
+const MAX_ID: usize = 32;
+
+/// What a mailed link about a row is for. A link for one purpose is none for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Confirm or accept an ownership change: which of the two says the address.
+    Own,
+}
+
+impl Purpose {
+    /// The path of its page; the token follows.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Own => "/own/",
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+        }
+    }
+}
+
+/// What a row's link says, before anything is believed of it.
+pub(crate) struct RowLink<'a> {
+    purpose: Purpose,
+    /// Id of the row.
+    pub id: &'a str,
+    /// Which of its links.
+    pub generation: i64,
+    signature: &'a str,
+}
+
+impl<'a> RowLink<'a> {
+    /// Takes a link's token apart.
+    pub fn parse(purpose: Purpose, token: &'a str) -> Option<Self> {
+        let mut parts = token.splitn(3, '-');
+        let (id, generation, signature) = (parts.next()?, parts.next()?, parts.next()?);
+        let of_id = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let known = id.len() <= MAX_ID && id.bytes().all(of_id);
+        let generation = generation.parse().ok()?;
+        known.then_some(Self { purpose, id, generation, signature })
+    }
+
+    /// True if it was made for this purpose, row, generation and address.
+    pub fn verifies(&self, key: &SecretKey, address: &str) -> bool {
+        let parts = [self.id, &self.generation.to_string(), address];
+        key.verifies(self.purpose.word(), &parts, self.signature)
+    }
+}
+
+/// The token of a row's link: id, generation and the HMAC of purpose, both and the address.
+pub(crate) fn row_token(
+    key: &SecretKey,
+    purpose: Purpose,
+    id: &str,
+    generation: i64,
+    address: &str,
+) -> String {
+    let signature = key.sign(purpose.word(), &[id, &generation.to_string(), address]);
+    format!("{id}-{generation}-{signature}")
+}
+
 /// The token of a link that proves an address: the address in hex, when it was asked for, and the
 /// HMAC of both. Nothing is stored.
 pub(crate) fn address_token(key: &SecretKey, address: &str, asked_at: Timestamp) -> String {

@@ -211,6 +211,11 @@ impl Person {
         own.map_or_else(|| "member".to_owned(), |place| format!("member:{}", place.member_id))
     }
 
+    /// True if the person has this role in the account itself.
+    pub fn holds(&self, role: &RoleName) -> bool {
+        self.places.iter().any(|place| place.team_id.is_none() && place.role == *role)
+    }
+
     /// True if this membership is the person's own.
     pub fn is(&self, member_id: &str) -> bool {
         self.places.iter().any(|place| place.member_id == member_id)

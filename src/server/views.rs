@@ -14,6 +14,7 @@ use crate::server::store::accounts::AccountRow;
 use crate::server::store::audit::AuditRow;
 use crate::server::store::invitations::{self, InvitationRow};
 use crate::server::store::members::MemberRow;
+use crate::server::store::ownership_changes::{self, OwnershipChangeRow};
 use crate::server::store::subscriptions::SubscriptionRow;
 use crate::wire;
 use crate::wire::InvitationState;
@@ -68,6 +69,26 @@ pub(crate) fn invitation(row: &InvitationRow, now: Timestamp) -> wire::Invitatio
         delivery: row.delivery.clone(),
         actions: actions.iter().map(|&action| action.to_owned()).collect(),
         external_ref: row.external_ref.clone(),
+    }
+}
+
+/// A change of owner as it stands at `now`. As of an invitation, `If-Match` only weighs the version.
+pub(crate) fn ownership_change(row: &OwnershipChangeRow, now: Timestamp) -> wire::OwnershipChange {
+    let state = row.state_at(now);
+    let word = ownership_changes::state_word(state);
+    wire::OwnershipChange {
+        id: row.id.clone(),
+        etag: format!("\"{}-{word}\"", row.version),
+        kind: row.kind,
+        role: row.role.clone(),
+        owner: row.owner_id.clone(),
+        member: row.candidate_id.clone(),
+        state,
+        requested_by: row.requested_by.clone(),
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        ended_at: row.ended_at,
+        actions: if row.is_open_at(now) { vec!["cancel".to_owned()] } else { vec![] },
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::server::Service;
-use crate::server::change::{Change, invitation, seats, subscription};
+use crate::server::change::{Change, invitation, ownership_change, seats, subscription};
 use crate::server::error::ApiError;
 use crate::server::permission::Actor;
 use crate::server::store::{accounts, answers};
@@ -16,6 +16,7 @@ pub(crate) const RETENTION: SignedDuration = SignedDuration::from_hours(24);
 async fn settle(service: &Arc<Service>, account_id: &str) -> Result<(), ApiError> {
     let mut change = Change::begin(service, account_id, Actor::Service).await?;
     invitation::expire_overdue(&mut change).await?;
+    ownership_change::expire_overdue(&mut change).await?;
     subscription::end_periods(&mut change).await?;
     seats::enforce_due(&mut change).await?;
     change.commit().await

@@ -38,12 +38,22 @@ pub(crate) async fn change_role(
     change.actor.must_reach(Verb::Change, at, &change.profile, &role)?;
     must_demote(change, &old, &role)?;
 
+    let row = give_role(change, before, &role).await?;
+    let words = json!({ "from": old.as_str(), "to": row.role });
+    tell(change, Notice::RoleChanged, &row, words).await?;
+    seats::settle(change).await?;
+    Ok(row)
+}
+
+/// Gives another role without asking who does it, and tells nobody.
+pub(crate) async fn give_role(
+    change: &mut Change,
+    before: MemberRow,
+    role: &RoleName,
+) -> Result<MemberRow, ApiError> {
     let row = MemberRow { role: role.to_string(), ..before.clone() };
     let row = save(change, "member.role_changed", &before, row).await?;
-    let words = json!({ "from": before.role, "to": row.role });
-    tell(change, Notice::RoleChanged, &row, words).await?;
     invitation::revoke_beyond(change, &row).await?;
-    seats::settle(change).await?;
     Ok(row)
 }
 

@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use crate::server::Service;
 use crate::server::error::ServerError;
-use crate::server::link;
+use crate::server::link::{self, Purpose};
 use crate::server::mail::{MailError, Template};
-use crate::server::store::invitations;
 use crate::server::store::outbox::MailRow;
+use crate::server::store::{invitations, ownership_changes};
 
 /// Longest line of a mail. Source: RFC 5322, 2.1.1.
 const MAX_LINE: usize = 998;
@@ -126,7 +126,21 @@ pub(super) async fn mail(
             let token = link::address_token(&service.key, &row.address, row.created_at);
             add("link", service.link(&format!("/v/{token}")));
         }
-        Template::RoleChanged | Template::Removed | Template::Trimmed | Template::Reinstated => {
+        Template::OwnershipConfirm | Template::OwnershipAccept => {
+            let mut snapshot = service.store.snapshot().await?;
+            let change = ownership_changes::by_link(&mut snapshot, &row.subject).await?;
+            let change = change.ok_or(MailError::Subject)?;
+            let (id, generation, purpose) = (&change.id, change.generation, Purpose::Own);
+            let token = link::row_token(&service.key, purpose, id, generation, &row.address);
+            add("link", service.link(&format!("{}{token}", purpose.path())));
+            add("expires", day(change.expires_at));
+        }
+        Template::RoleChanged
+        | Template::Removed
+        | Template::Trimmed
+        | Template::Reinstated
+        | Template::OwnershipDone
+        | Template::SecureSignInRequired => {
             add("link", service.link("/"));
         }
     }
@@ -167,7 +181,7 @@ mod tests {
         let composer = Composer::new("seats.example.com").unwrap();
         let words = json!({
             "account": HOSTILE, "slug": HOSTILE, "role": HOSTILE, "from": HOSTILE, "to": HOSTILE,
-            "link": "https://seats.example.com/i/x", "expires": "1 May 2030",
+            "person": HOSTILE, "link": "https://seats.example.com/i/x", "expires": "1 May 2030",
         });
         for template in Template::ALL {
             let (subject, text) = composer.render(template, &words).unwrap();

@@ -15,8 +15,8 @@ use tokio::sync::Mutex;
 use crate::server::Service;
 use crate::server::error::ApiError;
 use crate::server::store::outbox::{self, MailRow};
-use crate::server::store::{Connection, invitations};
-use crate::wire::InvitationState;
+use crate::server::store::{Connection, invitations, ownership_changes};
+use crate::wire::{InvitationState, OwnershipState};
 
 pub(crate) use compose::Composer;
 
@@ -35,19 +35,31 @@ pub(crate) enum Template {
     Trimmed,
     /// Someone has access again.
     Reinstated,
+    /// An ownership change waits for the present owner.
+    OwnershipConfirm,
+    /// An ownership change waits for the future owner.
+    OwnershipAccept,
+    /// An ownership change took place.
+    OwnershipDone,
+    /// An account asks for secure sign-in from now on.
+    SecureSignInRequired,
     /// Someone wants to sign up with this address.
     ConfirmAddress,
 }
 
 impl Template {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Invitation,
         Self::Resend,
         Self::RoleChanged,
         Self::Removed,
         Self::Trimmed,
         Self::Reinstated,
+        Self::OwnershipConfirm,
+        Self::OwnershipAccept,
+        Self::OwnershipDone,
+        Self::SecureSignInRequired,
         Self::ConfirmAddress,
     ];
 
@@ -60,6 +72,10 @@ impl Template {
             Self::Removed => "removed",
             Self::Trimmed => "trimmed",
             Self::Reinstated => "reinstated",
+            Self::OwnershipConfirm => "ownership-confirm",
+            Self::OwnershipAccept => "ownership-accept",
+            Self::OwnershipDone => "ownership-done",
+            Self::SecureSignInRequired => "secure-sign-in-required",
             Self::ConfirmAddress => "confirm-address",
         }
     }
@@ -78,6 +94,10 @@ impl Template {
             Self::Removed => include_str!("templates/removed.txt"),
             Self::Trimmed => include_str!("templates/trimmed.txt"),
             Self::Reinstated => include_str!("templates/reinstated.txt"),
+            Self::OwnershipConfirm => include_str!("templates/ownership-confirm.txt"),
+            Self::OwnershipAccept => include_str!("templates/ownership-accept.txt"),
+            Self::OwnershipDone => include_str!("templates/ownership-done.txt"),
+            Self::SecureSignInRequired => include_str!("templates/secure-sign-in-required.txt"),
             Self::ConfirmAddress => include_str!("templates/confirm-address.txt"),
         }
     }
@@ -183,7 +203,7 @@ async fn claim(service: &Arc<Service>, mail: &MailRow) -> Result<bool, ApiError>
     Ok(wanted)
 }
 
-/// An invitation that was revoked before its mail left is not sent any more.
+/// What asks for an answer is not sent any more once it cannot be answered.
 async fn is_wanted(
     conn: &mut Connection,
     mail: &MailRow,
@@ -193,6 +213,14 @@ async fn is_wanted(
         Some(Template::Invitation | Template::Resend) => {
             let row = invitations::by_link(conn, &mail.subject).await?;
             Ok(row.is_some_and(|row| row.state_at(now) == InvitationState::Pending))
+        }
+        Some(Template::OwnershipConfirm) => {
+            let row = ownership_changes::by_link(conn, &mail.subject).await?;
+            Ok(row.is_some_and(|row| row.state_at(now) == OwnershipState::Unconfirmed))
+        }
+        Some(Template::OwnershipAccept) => {
+            let row = ownership_changes::by_link(conn, &mail.subject).await?;
+            Ok(row.is_some_and(|row| row.state_at(now) == OwnershipState::Unaccepted))
         }
         _ => Ok(true),
     }

@@ -5,6 +5,7 @@ mod account;
 mod browser;
 mod invitation;
 mod members;
+mod ownership_change;
 mod sign_in;
 mod sign_up;
 
@@ -46,6 +47,7 @@ impl Pages {
             ("invitation.html", include_str!("templates/invitation.html")),
             ("members.html", include_str!("templates/members.html")),
             ("message.html", include_str!("templates/message.html")),
+            ("ownership_change.html", include_str!("templates/ownership_change.html")),
             ("sign_in.html", include_str!("templates/sign_in.html")),
             ("sign_up.html", include_str!("templates/sign_up.html")),
         ] {
@@ -146,6 +148,9 @@ pub(crate) fn router() -> Router<Arc<Service>> {
         .route("/i/{token}", get(invitation::show))
         .route("/i/{token}/accept", post(invitation::accept))
         .route("/i/{token}/decline", post(invitation::decline))
+        .route("/own/{token}", get(ownership_change::show))
+        .route("/own/{token}/accept", post(ownership_change::accept))
+        .route("/own/{token}/decline", post(ownership_change::decline))
         .route("/signin", get(sign_in::show).post(sign_in::sign_in))
         .route("/signout", post(sign_in::sign_out))
         .route("/signup", get(sign_up::show).post(sign_up::ask))

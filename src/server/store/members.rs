@@ -229,6 +229,22 @@ pub(crate) async fn trimmed_earliest_added_first(
     .await
 }
 
+/// People who hold this role, earliest first.
+pub(crate) async fn active_holders(
+    conn: &mut Connection,
+    account_id: &str,
+    role: &str,
+) -> Result<Vec<MemberRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from members where account_id = $1 and state = 'active' and role = $2 \
+         and principal = 'person' order by joined_at, id",
+    )
+    .bind(account_id)
+    .bind(role)
+    .fetch_all(conn)
+    .await
+}
+
 /// Places of this person, whatever the account: id and slug of the account, its name, the role.
 pub(crate) async fn places_of(
     conn: &mut Connection,
