@@ -1,5 +1,6 @@
 //! Arguments and their help texts.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -179,6 +180,15 @@ pub struct ServerArgs {
     /// Who confirms a paid plan that an account picks.
     #[arg(long, value_enum, default_value_t = ConfirmPlansArg::Vendor)]
     pub confirm_plans: ConfirmPlansArg,
+    /// Invitations that one account may mail in an hour, resent ones among them.
+    #[arg(long, value_name = "N", default_value = "2000")]
+    pub invitations_per_hour: NonZeroU32,
+    /// Invitations that one address may get in a day, whoever sends them.
+    #[arg(long, value_name = "N", default_value = "10")]
+    pub invitations_per_address: NonZeroU32,
+    /// Days for which the audit log is kept; 0: for ever.
+    #[arg(long, value_name = "DAYS", default_value_t = 400)]
+    pub audit_retention: u16,
     /// One JSON line for each request is added to this file.
     #[arg(long, value_name = "FILE")]
     pub request_log: Option<PathBuf>,

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use jiff::SignedDuration;
 
 use crate::cli::args::{ConfirmPlansArg, ServerArgs};
 use crate::cli::{Exit, Io, signals};
 use crate::profile;
-use crate::server::{ConfirmPlans, Database, Seed, ServerError, Settings, start};
+use crate::server::{ConfirmPlans, Database, InviteLimits, Seed, ServerError, Settings, start};
 
 /// Runs the service until it is told to stop.
 ///
@@ -33,6 +34,12 @@ pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
             ConfirmPlansArg::Vendor => ConfirmPlans::Vendor,
             ConfirmPlansArg::Auto => ConfirmPlans::Auto,
         },
+        invite_limits: InviteLimits {
+            per_account_hour: args.invitations_per_hour,
+            per_address_day: args.invitations_per_address,
+        },
+        audit_retention: (args.audit_retention > 0)
+            .then(|| SignedDuration::from_hours(24 * i64::from(args.audit_retention))),
         now: Arc::clone(&io.now),
     };
     let running = match start(settings).await {

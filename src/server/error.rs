@@ -426,7 +426,11 @@ impl ApiError {
             Self::ChallengeMissing => "publish the TXT record that the domain shows, and verify again".to_owned(),
             Self::MeterFull { .. } => "use less or upgrade the plan".to_owned(),
             Self::RecipientImplied => "change the role of the member first".to_owned(),
-            Self::SecureSignInRequired => "sign in by more than a password".to_owned(),
+            Self::SecureSignInRequired => {
+                "the account asks for more than a password: sign in with a second factor, Google or \
+                 GitHub, or ask an owner of the account"
+                    .to_owned()
+            }
             Self::UnknownUser => "invite the address instead".to_owned(),
             Self::FeedTooOld => "list everything again and go on from its `as_of`".to_owned(),
             Self::RateLimited { .. } => "wait as long as Retry-After says".to_owned(),

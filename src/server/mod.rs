@@ -22,10 +22,11 @@ mod views;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use url::Url;
 
@@ -65,8 +66,21 @@ pub struct Settings {
     pub request_log: Option<PathBuf>,
     /// Who confirms paid plans.
     pub confirm_plans: ConfirmPlans,
+    /// How many invitations may be mailed.
+    pub invite_limits: InviteLimits,
+    /// How long entries of the audit log are kept; none: for ever.
+    pub audit_retention: Option<SignedDuration>,
     /// The clock.
     pub now: Clock,
+}
+
+/// How many invitations may be mailed, first ones and resent ones together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InviteLimits {
+    /// By one account in an hour.
+    pub per_account_hour: NonZeroU32,
+    /// To one address in a day, whoever sends them.
+    pub per_address_day: NonZeroU32,
 }
 
 /// The text of a seed file.
@@ -102,6 +116,8 @@ pub struct Service {
     confirm_plans: ConfirmPlans,
     request_log: Option<RequestLog>,
     metrics: metrics::Metrics,
+    invite_limits: InviteLimits,
+    audit_retention: Option<SignedDuration>,
     mail_queued: Notify,
     now: Clock,
 }

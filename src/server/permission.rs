@@ -71,6 +71,8 @@ pub(crate) enum Right {
     ManageDomains,
     /// Make and take away account tokens.
     ManageTokens,
+    /// Make and take away tokens of one's own.
+    OwnTokens,
     /// Choose who receives which category of mail.
     ManageRecipients,
     /// Ask clients for access and log in as them.
@@ -124,6 +126,7 @@ impl Right {
             }
             Self::ManageDomains => (Some(Scope::Manage), Permission(P::DomainsManage), false),
             Self::ManageTokens => (Some(Scope::Manage), Permission(P::TokensManage), false),
+            Self::OwnTokens => (Some(Scope::Manage), AnyRole, false),
             Self::ManageRecipients => (Some(Scope::Change), Permission(P::RecipientsManage), false),
             Self::UseClients => (Some(Scope::Invite), Permission(P::ClientsUse), false),
             Self::EndClients => (Some(Scope::Remove), Permission(P::ClientsUse), false),
@@ -138,7 +141,14 @@ impl Right {
 
     /// Rights that nobody has in an account that he logged in to as an agency.
     const fn is_kept_from_agencies(self) -> bool {
-        matches!(self, Self::ManageTokens | Self::ManageAccount | Self::Claim | Self::UseClients)
+        matches!(
+            self,
+            Self::ManageTokens
+                | Self::OwnTokens
+                | Self::ManageAccount
+                | Self::Claim
+                | Self::UseClients
+        )
     }
 }
 
@@ -209,6 +219,11 @@ impl Person {
     fn label_at(&self, at: At<'_>) -> String {
         let own = self.places_at(at).last().or(self.places.first());
         own.map_or_else(|| "member".to_owned(), |place| format!("member:{}", place.member_id))
+    }
+
+    /// True if the person has a role of owners in the account itself.
+    pub fn is_owner(&self, profile: &Profile) -> bool {
+        self.places.iter().any(|place| place.team_id.is_none() && profile.is_owner(&place.role))
     }
 
     /// True if the person has this role in the account itself.

@@ -121,6 +121,8 @@ async fn open(
         seed,
         request_log,
         confirm_plans,
+        invite_limits,
+        audit_retention,
         now,
     } = settings;
     let public_url = match public_url {
@@ -147,6 +149,8 @@ async fn open(
         confirm_plans,
         request_log: request_log.map(|path| RequestLog::open(&path)).transpose()?,
         metrics: Metrics::new(),
+        invite_limits,
+        audit_retention,
         mail_queued: tokio::sync::Notify::new(),
         now,
     });

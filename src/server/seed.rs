@@ -50,11 +50,13 @@ struct VendorToken {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Person {
     email: String,
     name: Option<String>,
     password: Option<SecretString>,
+    /// How the person signs in (DO-05).
+    sign_in: Option<SignInMethod>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,6 +89,8 @@ struct AccountToken {
     token: Option<SecretString>,
     token_file: Option<String>,
     scopes: Vec<String>,
+    /// Address of the member whose personal token it is.
+    email: Option<String>,
 }
 
 /// Loads a seed in one transaction.
@@ -108,6 +112,15 @@ struct CheckedPerson {
     address: EmailAddress,
     name: Option<String>,
     password: Option<SecretString>,
+    sign_in: SignInMethod,
+}
+
+/// A token of an account, or of one of its members.
+#[derive(Debug)]
+struct CheckedToken {
+    token: SecretString,
+    scopes: String,
+    address: Option<EmailAddress>,
 }
 
 #[derive(Debug)]
@@ -116,7 +129,7 @@ struct CheckedAccount {
     owner_name: Option<String>,
     subscriptions: Vec<String>,
     members: Vec<(EmailAddress, Option<String>, String)>,
-    tokens: Vec<(SecretString, String)>,
+    tokens: Vec<CheckedToken>,
 }
 
 /// Collects problems while it checks.
@@ -168,9 +181,8 @@ impl Reader<'_> {
             let pointer = format!("/vendorTokens/{at}");
             checked.vendor_tokens.extend(self.token(&pointer, token, token_file));
         }
-        for (at, Person { email, name, password }) in users.into_iter().enumerate() {
-            let address = self.address(&format!("/users/{at}/email"), &email);
-            checked.users.extend(address.map(|address| CheckedPerson { address, name, password }));
+        for (at, person) in users.into_iter().enumerate() {
+            checked.users.extend(self.person(&format!("/users/{at}"), person));
         }
         for (at, account) in accounts.into_iter().enumerate() {
             self.account(&format!("/accounts/{at}"), account, checked);
@@ -179,7 +191,7 @@ impl Reader<'_> {
 
     fn account(&mut self, at: &str, account: SeedAccount, checked: &mut Checked) {
         let SeedAccount { name, slug, profile, owner, subscriptions, members, tokens } = account;
-        let Person { email, name: owner_name, password } = owner;
+        let Person { email, name: owner_name, password, sign_in } = owner;
         let Some(rules) = self.service.profiles.get(&profile).cloned() else {
             let known: Vec<_> = self.service.profiles.keys().cloned().collect();
             let hint = format!("the service has {}", known.join(", "));
@@ -197,7 +209,8 @@ impl Reader<'_> {
         let people = self.members(at, &rules, members, checked);
         let tokens = self.tokens(at, tokens);
         if let Some(address) = owner_address {
-            checked.users.push(CheckedPerson { address, name: owner_name.clone(), password });
+            let (name, sign_in) = (owner_name.clone(), sign_in.unwrap_or(SignInMethod::Email));
+            checked.users.push(CheckedPerson { address, name, password, sign_in });
         }
         let request = NewAccount { name, slug, profile, owner_email: email };
         let members = people;
@@ -208,6 +221,17 @@ impl Reader<'_> {
             members,
             tokens,
         });
+    }
+
+    fn person(&mut self, at: &str, person: Person) -> Option<CheckedPerson> {
+        let Person { email, name, password, sign_in } = person;
+        if sign_in == Some(SignInMethod::Unknown) {
+            let hint = "one of email, email_2fa, google, github";
+            self.problem(&format!("{at}/signIn"), "is not a way to sign in", hint);
+        }
+        let sign_in = sign_in.unwrap_or(SignInMethod::Email);
+        let address = self.address(&format!("{at}/email"), &email)?;
+        Some(CheckedPerson { address, name, password, sign_in })
     }
 
     fn naming(&mut self, at: &str, name: &str, slug: &str) {
@@ -247,18 +271,20 @@ impl Reader<'_> {
             let Some(address) = self.address(&format!("{at}/email"), &email) else { continue };
             if password.is_some() {
                 let (address, name) = (address.clone(), name.clone());
-                checked.users.push(CheckedPerson { address, name, password });
+                let sign_in = SignInMethod::Email;
+                checked.users.push(CheckedPerson { address, name, password, sign_in });
             }
             people.push((address, name, role));
         }
         people
     }
 
-    fn tokens(&mut self, at: &str, tokens: Vec<AccountToken>) -> Vec<(SecretString, String)> {
+    fn tokens(&mut self, at: &str, tokens: Vec<AccountToken>) -> Vec<CheckedToken> {
         let mut checked = Vec::new();
         for (index, token) in tokens.into_iter().enumerate() {
-            let AccountToken { token, token_file, scopes } = token;
+            let AccountToken { token, token_file, scopes, email } = token;
             let at = format!("{at}/tokens/{index}");
+            let address = email.and_then(|email| self.address(&format!("{at}/email"), &email));
             for (index, scope) in scopes.iter().enumerate() {
                 if Scope::parse(scope).is_none() {
                     let known = Scope::ALL.map(Scope::word).join(", ");
@@ -267,7 +293,8 @@ impl Reader<'_> {
                 }
             }
             let token = self.token(&at, token, token_file);
-            checked.extend(token.map(|token| (token, scopes.join(" "))));
+            let scopes = scopes.join(" ");
+            checked.extend(token.map(|token| CheckedToken { token, scopes, address }));
         }
         checked
     }
@@ -328,7 +355,7 @@ async fn store(service: &Arc<Service>, seed: &Checked) -> Result<(), ApiError> {
     }
     let now = service.now();
     for token in &seed.vendor_tokens {
-        let row = token_row(service, token, None, "vendor", now);
+        let row = token_row(service, token, now);
         tokens::put(&mut tx, &row).await?;
     }
     tx.commit().await?;
@@ -360,8 +387,14 @@ async fn store_account(
         }
     }
     let now = change.now;
-    for (token, scopes) in tokens {
-        let row = token_row(service, token, Some(change.account.id.clone()), scopes, now);
+    for CheckedToken { token, scopes, address } in tokens {
+        let row = TokenRow {
+            kind: if address.is_some() { TokenKind::Personal } else { TokenKind::Account },
+            account_id: Some(change.account.id.clone()),
+            scopes: scopes.clone(),
+            address: address.as_ref().map(|address| address.as_str().to_owned()),
+            ..token_row(service, token, now)
+        };
         tokens::put(change.conn(), &row).await?;
     }
     change.commit().await
@@ -379,25 +412,20 @@ async fn user(service: &Service, person: &CheckedPerson) -> Result<UserRow, ApiE
         address: address.to_owned(),
         name: person.name.clone().unwrap_or_else(|| local.to_owned()),
         password_hash,
-        sign_in: SignInMethod::Email,
+        sign_in: person.sign_in,
         created_at: service.now(),
     })
 }
 
-fn token_row(
-    service: &Service,
-    token: &SecretString,
-    account_id: Option<String>,
-    scopes: &str,
-    now: Timestamp,
-) -> TokenRow {
+/// A token of the vendor.
+fn token_row(service: &Service, token: &SecretString, now: Timestamp) -> TokenRow {
     TokenRow {
         hash: ids::hash(token.expose_secret()),
         id: service.ids.next("tok", now),
-        kind: if account_id.is_some() { TokenKind::Account } else { TokenKind::Vendor },
-        account_id,
+        kind: TokenKind::Vendor,
+        account_id: None,
         name: "seed".to_owned(),
-        scopes: scopes.to_owned(),
+        scopes: "vendor".to_owned(),
         made_by: "service".to_owned(),
         address: None,
         created_at: now,

@@ -1,5 +1,7 @@
 //! Rows as the account API shows them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -7,6 +9,7 @@ use crate::domain::keys::RoleName;
 use crate::domain::observed::SeatLimit;
 use crate::profile::{self, Profile, Word as _};
 use crate::server::change::seats::SeatCount;
+use crate::server::change::token::VERSION;
 use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::permission::{Actor, Scope};
@@ -16,6 +19,8 @@ use crate::server::store::invitations::{self, InvitationRow};
 use crate::server::store::members::MemberRow;
 use crate::server::store::ownership_changes::{self, OwnershipChangeRow};
 use crate::server::store::subscriptions::SubscriptionRow;
+use crate::server::store::tokens::TokenRow;
+use crate::server::store::users;
 use crate::wire;
 use crate::wire::InvitationState;
 
@@ -37,6 +42,22 @@ pub(crate) fn member(row: &MemberRow) -> wire::Member {
         external_ref: row.external_ref.clone(),
         ended_by: row.ended_by.clone(),
     }
+}
+
+/// A member with the way of signing in, where it is among `methods`. Its etag carries it, but
+/// `If-Match` only weighs the version.
+pub(crate) fn member_with(
+    row: &MemberRow,
+    methods: &BTreeMap<String, wire::SignInMethod>,
+) -> wire::Member {
+    let mut view = member(row);
+    if row.principal == wire::Principal::Person
+        && let Some(method) = methods.get(&row.address)
+    {
+        view.etag = format!("\"{}-{}\"", row.version, users::sign_in_word(*method));
+        view.sign_in_method = Some(*method);
+    }
+    view
 }
 
 /// An invitation as it stands at `now`.
@@ -89,6 +110,21 @@ pub(crate) fn ownership_change(row: &OwnershipChangeRow, now: Timestamp) -> wire
         expires_at: row.expires_at,
         ended_at: row.ended_at,
         actions: if row.is_open_at(now) { vec!["cancel".to_owned()] } else { vec![] },
+    }
+}
+
+/// A token, without its secret and its hash.
+pub(crate) fn token(row: &TokenRow) -> wire::Token {
+    wire::Token {
+        id: row.id.clone(),
+        etag: format!("\"{VERSION}\""),
+        kind: row.kind,
+        name: row.name.clone(),
+        scopes: row.scopes.split(' ').map(str::to_owned).collect(),
+        made_by: row.made_by.clone(),
+        email: row.address.clone(),
+        created_at: row.created_at,
+        expires_at: row.expires_at,
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once};
 
@@ -13,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use seatkeeper::profile::{built_in, built_in_names};
-use seatkeeper::server::{ConfirmPlans, Database, Running, Seed, Settings, start};
+use seatkeeper::server::{ConfirmPlans, Database, InviteLimits, Running, Seed, Settings, start};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -304,6 +305,11 @@ pub fn settings(folder: &Path, seed: &str, clock: &TestClock) -> Settings {
         seed: Some(Seed { file: PathBuf::from("seed.yaml"), text: seed.to_owned() }),
         request_log: Some(folder.join("requests.jsonl")),
         confirm_plans: ConfirmPlans::Vendor,
+        invite_limits: InviteLimits {
+            per_account_hour: NonZeroU32::new(2000).unwrap(),
+            per_address_day: NonZeroU32::new(10).unwrap(),
+        },
+        audit_retention: Some(SignedDuration::from_hours(24 * 400)),
         now: Arc::new(move || clock.now()),
     }
 }

@@ -82,18 +82,33 @@ async fn must_be_removable(change: &mut Change, role: &RoleName) -> Result<(), A
 
 /// Ends a membership without asking who does it.
 pub(crate) async fn end(change: &mut Change, before: MemberRow) -> Result<MemberRow, ApiError> {
-    let row = MemberRow {
-        state: MemberState::Deleted,
-        ended_by: Some(ended_by(&change.actor, &before.id).to_owned()),
-        ended_at: Some(change.now),
-        ..before.clone()
-    };
+    let row = ended(change, &before);
     let row = save(change, "member.removed", &before, row).await?;
     end_credentials(change, &row).await?;
     tell(change, Notice::Removed, &row, json!({})).await?;
     invitation::revoke_beyond(change, &row).await?;
     seats::settle(change).await?;
     Ok(row)
+}
+
+/// Ends every membership, for the end of the account.
+pub(crate) async fn end_all(change: &mut Change) -> Result<(), ApiError> {
+    let account_id = change.account.id.clone();
+    for before in members::all(change.conn(), &account_id).await? {
+        let row = ended(change, &before);
+        let row = save(change, "member.removed", &before, row).await?;
+        tell(change, Notice::Removed, &row, json!({})).await?;
+    }
+    Ok(())
+}
+
+fn ended(change: &Change, row: &MemberRow) -> MemberRow {
+    MemberRow {
+        state: MemberState::Deleted,
+        ended_by: Some(ended_by(&change.actor, &row.id).to_owned()),
+        ended_at: Some(change.now),
+        ..row.clone()
+    }
 }
 
 /// Ends the personal tokens of who has no place in the account any more. Sessions hold no rights of

@@ -8,6 +8,7 @@ pub(crate) mod client_access;
 pub(crate) mod domain;
 pub(crate) mod due;
 pub(crate) mod invitation;
+pub(crate) mod invitation_batch;
 pub(crate) mod join_request;
 pub(crate) mod member;
 pub(crate) mod meter;
@@ -15,6 +16,7 @@ pub(crate) mod notice;
 pub(crate) mod ownership_change;
 pub(crate) mod recipient;
 pub(crate) mod seats;
+pub(crate) mod secure_sign_in;
 pub(crate) mod subscription;
 pub(crate) mod suggestion;
 pub(crate) mod team;
@@ -86,6 +88,11 @@ impl Change {
     /// A new id.
     pub fn id(&self, prefix: &str) -> String {
         self.service.ids.next(prefix, self.now)
+    }
+
+    /// How many invitations may be mailed.
+    pub fn invite_limits(&self) -> crate::server::InviteLimits {
+        self.service.invite_limits
     }
 
     /// Whether paid plans wait for the vendor.

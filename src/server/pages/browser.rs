@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::server::Service;
 use crate::server::auth;
+use crate::server::change::secure_sign_in;
 use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::permission::{Actor, Right};
@@ -97,6 +98,10 @@ impl Browser {
         let account = account.ok_or(ApiError::NotFound)?;
         let person = auth::person(&mut snapshot, &account.id, &user.address).await?;
         let actor = Actor::Person(person.ok_or(ApiError::NotFound)?);
+        let session = ids::hash(self.session.as_deref().unwrap_or_default());
+        let began = users::session_began(&mut snapshot, &session).await?;
+        let began = began.ok_or(ApiError::Unauthenticated)?;
+        secure_sign_in::must_suffice(&account, user.sign_in, began)?;
         actor.must_somewhere(right, &*service.profile(&account.profile)?)?;
         Ok(actor)
     }

@@ -71,6 +71,7 @@ impl Pages {
     pub fn error(&self, status: StatusCode, error: &ApiError) -> Response {
         let title = match status {
             _ if matches!(error, ApiError::DeadLink) => "This link does not work",
+            _ if matches!(error, ApiError::SecureSignInRequired) => "This account asks for more",
             StatusCode::NOT_FOUND => "There is nothing here",
             StatusCode::FORBIDDEN => "This is locked for your role",
             StatusCode::UNAUTHORIZED => "Please sign in",

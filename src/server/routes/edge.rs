@@ -74,13 +74,16 @@ fn render(service: &Service, error: ApiError, id: &str, method: &Method, path: &
         }
         return service.pages.error(status, &error);
     }
-    let retryable = error.kind().retryable;
+    let wait = match error {
+        ApiError::RateLimited { seconds } => Some(seconds),
+        _ => error.kind().retryable.then_some(1),
+    };
     let body = serde_json::to_string(&error.problem(id.to_owned())).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-    if retryable {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Some(wait) = wait {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait));
     }
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -1,5 +1,7 @@
 //! Members.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
@@ -14,9 +16,10 @@ use crate::server::routes::answer::{self, Answer, KeyRule, Once, Opened};
 use crate::server::routes::body::{Body, Nothing};
 use crate::server::routes::operation::{OfAccount, OfRow, Operation};
 use crate::server::routes::paging::{self, Filter, ListQuery};
-use crate::server::store::members::{self, Shown};
+use crate::server::store::members::{self, MemberRow, Shown};
+use crate::server::store::users;
 use crate::server::views;
-use crate::wire::{Member, MemberPatch, MemberState};
+use crate::wire::{Member, MemberPatch, MemberState, Principal, SignInMethod};
 
 const FILTERS: &[Filter] = &[Filter::State, Filter::Team];
 
@@ -69,7 +72,9 @@ async fn list(
     let (account_id, as_of) = (look.account.id.clone(), look.position());
     let rows = members::page(look.conn(), &account_id, shown, &window).await?;
     let total = members::total(look.conn(), &account_id, shown).await?;
-    let view = |row: &_| Ok(views::member(row));
+    let shown = look.must(&call.actor, Right::ReadSignInMethods, at).is_ok();
+    let methods = methods(&mut look, shown, &rows).await?;
+    let view = |row: &_| Ok(views::member_with(row, &methods));
     let page = paging::page(rows, &window, total, as_of, |row| row.id.clone(), view)?;
     answer::json(StatusCode::OK, None, &page)
 }
@@ -83,9 +88,23 @@ async fn read(
     let account_id = look.account.id.clone();
     let row = members::by_id(look.conn(), &account_id, &member).await?;
     let row = row.ok_or(ApiError::NotFound)?;
-    look.must(&call.actor, Right::ReadMembers, At::of(row.team_id.as_deref()))?;
-    let view = views::member(&row);
+    let at = At::of(row.team_id.as_deref());
+    look.must(&call.actor, Right::ReadMembers, at)?;
+    let shown = look.must(&call.actor, Right::ReadSignInMethods, at).is_ok();
+    let methods = methods(&mut look, shown, std::slice::from_ref(&row)).await?;
+    let view = views::member_with(&row, &methods);
     answer::row(&call, &view.etag, &view)
+}
+
+/// How the people of these rows sign in, for who may see it (DO-05).
+async fn methods(
+    look: &mut Look,
+    shown: bool,
+    rows: &[MemberRow],
+) -> Result<BTreeMap<String, SignInMethod>, ApiError> {
+    let of_people = rows.iter().filter(|row| shown && row.principal == Principal::Person);
+    let addresses: Vec<_> = of_people.map(|row| row.address.as_str()).collect();
+    Ok(users::sign_in_methods(look.conn(), &addresses).await?)
 }
 
 async fn patch(
