@@ -9,11 +9,11 @@ use anyhow::{Context as _, Result};
 use jiff::SignedDuration;
 
 use crate::cli::args::{ConfirmPlansArg, ServerArgs};
-use crate::cli::{Exit, Io, signals};
+use crate::cli::{Exit, Io, server_admin, signals};
 use crate::profile;
 use crate::server::{ConfirmPlans, Database, InviteLimits, Seed, ServerError, Settings, start};
 
-/// Runs the service until it is told to stop.
+/// Runs the service until it is told to stop, or does one thing on its database.
 ///
 /// # Errors
 ///
@@ -21,7 +21,16 @@ use crate::server::{ConfirmPlans, Database, InviteLimits, Seed, ServerError, Set
 pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
     let data = &args.data_dir;
     fs::create_dir_all(data).with_context(|| format!("could not make {}", data.display()))?;
-    let settings = Settings {
+    let settings = settings(args, io)?;
+    if let Some(command) = &args.command {
+        return server_admin::run(command, settings, io).await;
+    }
+    serve(args, settings, io).await
+}
+
+fn settings(args: &ServerArgs, io: &Io<'_>) -> Result<Settings> {
+    let data = &args.data_dir;
+    Ok(Settings {
         listen: args.listen,
         database: database(args, data)?,
         public_url: args.public_url.clone(),
@@ -41,7 +50,11 @@ pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
         audit_retention: (args.audit_retention > 0)
             .then(|| SignedDuration::from_hours(24 * i64::from(args.audit_retention))),
         now: Arc::clone(&io.now),
-    };
+    })
+}
+
+async fn serve(args: &ServerArgs, settings: Settings, io: &mut Io<'_>) -> Result<Exit> {
+    let spool = settings.spool.clone();
     let running = match start(settings).await {
         Ok(running) => running,
         Err(ServerError::Seed(problems)) => {
@@ -54,7 +67,7 @@ pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
     };
     let address = running.address();
     writeln!(io.err, "the account service answers at http://{address}")?;
-    writeln!(io.err, "mails are written to {}", data.join("spool").display())?;
+    writeln!(io.err, "mails are written to {}", spool.display())?;
     if let Some(path) = &args.address_file {
         fs::write(path, format!("http://{address}\n"))
             .with_context(|| format!("could not write {}", path.display()))?;

@@ -63,6 +63,20 @@ pub enum ServerError {
     /// Background work failed.
     #[error("the service could not do what was due")]
     Work(#[source] ApiError),
+    /// An operator asked for what cannot be.
+    #[error("{0}")]
+    Refused(String),
+    /// Backups are those of a SQLite file.
+    #[error(
+        "the database is no SQLite file: use pg_dump and pg_restore, then `server after-restore`"
+    )]
+    NotSqlite,
+    /// The file is open elsewhere.
+    #[error("{path} is in use: stop the service first")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// A template of the pages or mails does not compile.
     #[error("a template of the service is broken")]
     Template(#[from] minijinja::Error),

@@ -3,7 +3,9 @@
 //! It shares the words of the problem, the profiles and the API types with the operator, and
 //! nothing else. It reads no clock and no environment: [`Settings`] carry everything.
 
+mod admin;
 mod auth;
+mod backup;
 mod change;
 mod error;
 mod ids;
@@ -37,6 +39,8 @@ use crate::server::mail::{Composer, Spool};
 use crate::server::request_log::RequestLog;
 use crate::server::store::Store;
 
+pub use admin::{Admin, Issued, Recovery, TokenOf};
+pub use backup::{Restored, after_restore, backup, restore};
 pub use error::ServerError;
 pub use run::{Running, start};
 pub use store::Database;

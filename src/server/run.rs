@@ -108,6 +108,20 @@ impl Running {
 }
 
 async fn open(
+    mut settings: Settings,
+    address: std::net::SocketAddr,
+) -> Result<Arc<Service>, ServerError> {
+    let seed = settings.seed.take();
+    let service = assemble(settings, address).await?;
+    if let Some(seed) = seed {
+        seed::load(&service, &seed).await?;
+    }
+    mail::settle_interrupted(&service).await.map_err(ServerError::Work)?;
+    Ok(service)
+}
+
+/// Opens database, key and folders, and does nothing with them yet.
+pub(super) async fn assemble(
     settings: Settings,
     address: std::net::SocketAddr,
 ) -> Result<Arc<Service>, ServerError> {
@@ -118,7 +132,7 @@ async fn open(
         secret_key_file,
         spool,
         profiles,
-        seed,
+        seed: _,
         request_log,
         confirm_plans,
         invite_limits,
@@ -136,7 +150,7 @@ async fn open(
     {
         make_folder(folder)?;
     }
-    let service = Arc::new(Service {
+    Ok(Arc::new(Service {
         store: Store::open(&database).await?,
         profiles,
         key: SecretKey::load(&secret_key_file)?,
@@ -153,12 +167,7 @@ async fn open(
         audit_retention,
         mail_queued: tokio::sync::Notify::new(),
         now,
-    });
-    if let Some(seed) = seed {
-        seed::load(&service, &seed).await?;
-    }
-    mail::settle_interrupted(&service).await.map_err(ServerError::Work)?;
-    Ok(service)
+    }))
 }
 
 fn public_host(url: &Url) -> Result<String, ServerError> {

@@ -32,6 +32,7 @@ mod planner;
 mod postgres;
 mod scripted;
 mod server_account;
+mod server_admin;
 mod server_api;
 mod server_invariants;
 mod server_ownership;

@@ -2,7 +2,10 @@
 
 use jiff::SignedDuration;
 use reqwest::{Method, StatusCode};
+use seatkeeper::server::Database;
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use crate::service::{Answer, PASSWORD, TestService, text};
 
@@ -43,6 +46,8 @@ accounts:
 "#;
 
 const CATALOGUE: &str = r#"
+users:
+  - {email: max@example.com, name: Max, password: correct horse battery}
 accounts:
   - name: Catalogue
     slug: portal
@@ -191,6 +196,7 @@ async fn role_holder_limits_hold_after_every_commit() {
 }
 
 // rule: X2
+// rule: CT-07
 #[tokio::test]
 async fn immutable_roles_change_only_by_ownership_change() {
     let service = TestService::start_with(CATALOGUE).await;
@@ -206,6 +212,60 @@ async fn immutable_roles_change_only_by_ownership_change() {
     let remove = service.call(Method::DELETE, &path).token(PORTAL).if_match(&etag).send().await;
     remove.refused(409, "role-holders");
     service.stop().await;
+}
+
+// rule: X3
+// rule: CT-07
+#[tokio::test]
+async fn a_second_company_admin_comes_to_be_by_a_change_of_owner_that_adds() {
+    let service = TestService::start_with(CATALOGUE).await;
+    put_in_team(&service, "max@example.com").await;
+    let max = member(&service, "portal", PORTAL, "max@example.com").await;
+    assert_eq!((&max["role"], &max["team"]), (&json!("team-admin"), &json!("tea_1")));
+    ask(&service, "portal", PORTAL, &json!({ "member": max["id"] }))
+        .await
+        .expect(StatusCode::CREATED);
+    for email in ["otto@example.com", "max@example.com"] {
+        let link = service.link_to(email).await;
+        answer(&service, email, &link, "accept").await;
+    }
+    assert_eq!(
+        roles(&service, "portal", PORTAL).await,
+        "max:company-admin max:team-admin otto:company-admin"
+    );
+    // Whoever has the role keeps it, and cannot be made one again.
+    let ask = ask(&service, "portal", PORTAL, &json!({ "member": max["id"] })).await;
+    assert_eq!(ask.refused(400, "invalid-request")["errors"][0]["pointer"], "/member");
+    let rows = members(&service, "portal", PORTAL).await;
+    let row = rows.iter().find(|row| row["role"] == "company-admin").unwrap();
+    let path = format!("/v1/accounts/portal/members/{}", text(&row["id"]));
+    let call = service.call(Method::DELETE, &path).token(PORTAL).if_match(&text(&row["etag"]));
+    call.send().await.refused(409, "role-fixed");
+    service.stop().await;
+}
+
+/// Puts a person into a new team of the account `portal`, as its admin.
+async fn put_in_team(service: &TestService, email: &str) {
+    let url = match service.settings().database {
+        Database::Sqlite(path) => format!("sqlite://{}", path.display()),
+        Database::Postgres(url) => url.expose_secret().to_owned(),
+    };
+    let mut conn = sqlx::AnyConnection::connect(&url).await.unwrap();
+    for text in [
+        "insert into teams (id, account_id, name, created_at) select 'tea_1', id, 'One', 1 \
+         from accounts where slug = $1",
+        "insert into members (id, account_id, team_id, address, role, state, added_at, joined_at) \
+         select 'mem_1', id, 'tea_1', $2, 'team-admin', 'active', 1, 1 from accounts \
+         where slug = $1",
+        "insert into tallies (account_id, list, team_id, principal, role, state, entries) \
+         select id, 'members', 'tea_1', 'person', 'team-admin', 'active', 1 from accounts \
+         where slug = $1",
+    ] {
+        let query = sqlx::query(text).bind("portal");
+        let query = if text.contains("$2") { query.bind(email) } else { query };
+        query.execute(&mut conn).await.unwrap();
+    }
+    conn.close().await.unwrap();
 }
 
 // rule: X11

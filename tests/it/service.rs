@@ -154,6 +154,11 @@ impl TestService {
         Self::open(settings, clock, folder).await
     }
 
+    /// Starts on what another service has left in this folder.
+    pub async fn start_on(settings: Settings, folder: Arc<TempDir>) -> Self {
+        Self::open(settings, TestClock::new(), folder).await
+    }
+
     async fn open(settings: Settings, clock: TestClock, folder: Arc<TempDir>) -> Self {
         let running = start(settings.clone()).await.expect("the service starts");
         let base = format!("http://{}", running.address());
@@ -171,6 +176,11 @@ impl TestService {
     pub async fn stop(self) -> Arc<TempDir> {
         self.running.stop().await;
         self.folder
+    }
+
+    /// What it was started with.
+    pub fn settings(&self) -> Settings {
+        self.settings.clone()
     }
 
     /// The service itself.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::domain::keys::RoleName;
 use crate::profile::{Notice, OnShrink, Profile};
 use crate::server::auth;
-use crate::server::change::{Change, Precondition, invitation, seats};
+use crate::server::change::{Change, Precondition, account, invitation, seats};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
 use crate::server::permission::{Actor, At, Right, Scope, Verb};
@@ -43,6 +43,19 @@ pub(crate) async fn change_role(
     tell(change, Notice::RoleChanged, &row, words).await?;
     seats::settle(change).await?;
     Ok(row)
+}
+
+/// Gives a role of the whole account to a person with a place in it; a place in a team stays beside
+/// it.
+pub(crate) async fn make_holder(
+    change: &mut Change,
+    row: MemberRow,
+    role: &RoleName,
+) -> Result<MemberRow, ApiError> {
+    if row.team_id.is_none() {
+        return give_role(change, row, role).await;
+    }
+    account::add(change, &row.address, row.name, role).await
 }
 
 /// Gives another role without asking who does it, and tells nobody.

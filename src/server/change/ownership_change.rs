@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::domain::keys::RoleName;
 use crate::profile::{OwnershipChange, Profile};
-use crate::server::change::{Change, Precondition, account, member, seats};
+use crate::server::change::{Change, Precondition, member, seats};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
 use crate::server::permission::{Actor, At, Right};
@@ -100,13 +100,7 @@ pub(crate) async fn accept(change: &mut Change, id: &str) -> Result<(), ApiError
     }
     let row = ended(change, &before, OwnershipState::Done);
     let row = save(change, "ownership.accepted", &before, row).await?;
-    if candidate.team_id.is_none() {
-        member::give_role(change, candidate.clone(), &role).await?;
-    } else {
-        // The role holds for the whole account: a place in a team stays beside it.
-        let (address, name) = (&candidate.address, candidate.name.clone());
-        account::add(change, address, name, &role).await?;
-    }
+    member::make_holder(change, candidate.clone(), &role).await?;
     seats::settle(change).await?;
     for party in [&owner, &candidate] {
         let words = json!({ "person": called(&candidate), "role": row.role });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::server::change::{Change, Precondition, account};
 use crate::server::error::ApiError;
@@ -28,7 +28,7 @@ pub(crate) struct Made {
 
 /// Makes a token.
 pub(crate) async fn make(change: &mut Change, request: &NewToken) -> Result<Made, ApiError> {
-    let NewToken { kind, name, scopes, expires_in_days } = request;
+    let NewToken { kind, name, scopes, expires_in_days: _ } = request;
     let address = match kind {
         TokenKind::Account => {
             must_be_owners(change)?;
@@ -43,10 +43,7 @@ pub(crate) async fn make(change: &mut Change, request: &NewToken) -> Result<Made
     account::must_be_name(name)?;
     let scopes = known_scopes(scopes)?;
     must_not_grow(&change.actor, &scopes)?;
-    if !(1..=MAX_TOKEN_DAYS).contains(expires_in_days) {
-        return Err(ApiError::field("/expires_in_days", "is from 1 to 366"));
-    }
-    let expires_in = SignedDuration::from_hours(24 * i64::from(*expires_in_days));
+    let expires_in = lifetime(request)?;
     put(change, name, address, &scopes, expires_in).await
 }
 
@@ -58,7 +55,7 @@ pub(crate) async fn put(
     scopes: &BTreeSet<Scope>,
     expires_in: SignedDuration,
 ) -> Result<Made, ApiError> {
-    let secret = format!("{PREFIX}{}", ids::secret());
+    let secret = new_secret();
     let words: Vec<_> = scopes.iter().map(|scope| scope.word()).collect();
     let row = TokenRow {
         hash: ids::hash(&secret),
@@ -75,6 +72,43 @@ pub(crate) async fn put(
     tokens::put(change.conn(), &row).await?;
     change.record("token.made", &row.id, None::<()>, Some(views::token(&row))).await?;
     Ok(Made { row, secret })
+}
+
+/// A token of the vendor, which belongs to no account and is in no account's audit log.
+pub(crate) fn vendor(
+    id: String,
+    name: &str,
+    now: Timestamp,
+    expires_in: SignedDuration,
+) -> Result<Made, ApiError> {
+    account::must_be_name(name)?;
+    let secret = new_secret();
+    let row = TokenRow {
+        hash: ids::hash(&secret),
+        id,
+        kind: TokenKind::Vendor,
+        account_id: None,
+        name: name.to_owned(),
+        scopes: "vendor".to_owned(),
+        made_by: "service".to_owned(),
+        address: None,
+        created_at: now,
+        expires_at: now + expires_in,
+    };
+    Ok(Made { row, secret })
+}
+
+fn new_secret() -> String {
+    format!("{PREFIX}{}", ids::secret())
+}
+
+/// How long a token lasts.
+pub(crate) fn lifetime(request: &NewToken) -> Result<SignedDuration, ApiError> {
+    let days = request.expires_in_days;
+    if !(1..=MAX_TOKEN_DAYS).contains(&days) {
+        return Err(ApiError::field("/expires_in_days", "is from 1 to 366"));
+    }
+    Ok(SignedDuration::from_hours(24 * i64::from(days)))
 }
 
 /// Takes a token away: one's own, or any of the account.
