@@ -52,7 +52,7 @@ pub enum Command {
     /// Run the Kubernetes operator.
     Operator(OperatorArgs),
     /// Run an account service of your own.
-    Server(ServerArgs),
+    Server(Box<ServerArgs>),
     /// Print the custom resource definitions, or write them to a directory.
     Crds(CrdsArgs),
     /// Work with profiles: a product's rules as data.

@@ -1,5 +1,7 @@
 //! What an operator of the service does on its database, and backups.
 
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! How an account gets another owner: the owner confirms, then the candidate accepts.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "test helpers")]
+
 use jiff::SignedDuration;
 use reqwest::{Method, StatusCode};
 use seatkeeper::server::Database;

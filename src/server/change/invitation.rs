@@ -6,23 +6,18 @@ use serde_json::json;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RoleName;
 use crate::profile::{Counted, Profile, ResendLink, Scope, SecureSignInBy};
-use crate::server::InviteLimits;
 use crate::server::auth;
-use crate::server::change::{Change, Precondition, member, seats, secure_sign_in};
+use crate::server::change::{Change, Precondition, invite_limit, member, seats, secure_sign_in};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
 use crate::server::permission::{Actor, At, Right, Verb};
 use crate::server::store::invitations::{self, InvitationRow};
 use crate::server::store::members::{self, MemberRow};
-use crate::server::store::outbox;
 use crate::server::views::{self, role_name};
 use crate::wire::{InvitationPatch, InvitationState, MemberState, NewInvitation, Principal};
 
 /// Most characters of an external reference.
 const MAX_REFERENCE: usize = 128;
-
-/// Mails whose number is limited.
-const MAILS: [Template; 2] = [Template::Invitation, Template::Resend];
 
 /// Invites a person and queues the mail. The seat is checked in the same transaction.
 pub(crate) async fn invite(
@@ -362,27 +357,9 @@ async fn expire(change: &mut Change, before: InvitationRow) -> Result<Invitation
 }
 
 async fn send(change: &mut Change, row: &InvitationRow) -> Result<String, ApiError> {
-    must_not_flood(change, &row.address).await?;
+    invite_limit::must_fit(change, &row.address).await?;
     let template = if row.send_count == 1 { Template::Invitation } else { Template::Resend };
     change.mail(template, &row.id, &row.address, json!({ "role": row.role })).await
-}
-
-/// Refuses one mail more than an account may send in an hour, or an address get in a day.
-async fn must_not_flood(change: &mut Change, address: &str) -> Result<(), ApiError> {
-    let InviteLimits { per_account_hour, per_address_day } = change.invite_limits();
-    let (account_id, now) = (change.account.id.clone(), change.now);
-    let names = MAILS.map(Template::name);
-    let (hour, day) = (SignedDuration::from_hours(1), SignedDuration::from_hours(24));
-    let (conn, most) = (change.conn(), per_account_hour);
-    let sent = outbox::nth_newest_of_account(conn, &account_id, names, now - hour, most).await?;
-    let got = outbox::nth_newest_to(conn, address, names, now - day, per_address_day).await?;
-    match sent.map(|at| at + hour).max(got.map(|at| at + day)) {
-        None => Ok(()),
-        Some(free_at) => {
-            let seconds = free_at.duration_since(now).as_secs().unsigned_abs() + 1;
-            Err(ApiError::RateLimited { seconds })
-        }
-    }
 }
 
 fn expiry(change: &Change) -> Result<Timestamp, ApiError> {

@@ -9,6 +9,7 @@ pub(crate) mod domain;
 pub(crate) mod due;
 pub(crate) mod invitation;
 pub(crate) mod invitation_batch;
+pub(crate) mod invite_limit;
 pub(crate) mod join_request;
 pub(crate) mod member;
 pub(crate) mod meter;
