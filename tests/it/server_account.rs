@@ -41,7 +41,10 @@ accounts:
     slug: pack
     profile: nitropack
     owner: {email: nina@example.com, name: Nina, password: correct horse battery}
+    members:
+      - {email: abe@example.com, name: Abe, role: admin}
     tokens:
+      - {token: token-of-abe-with-all-scopes, email: abe@example.com, scopes: [read, invite, change, remove, billing, manage]}
       - {token: pack-token-of-all-scopes, scopes: [read, invite, change, remove, billing, manage]}
 "#;
 
@@ -324,6 +327,10 @@ async fn only_the_owner_deletes_the_account_and_nothing_of_it_is_found_afterward
     let ada = "token-of-ada-with-all-scopes";
     delete(ada).if_match("*").send().await.refused(403, "forbidden");
     delete(VENDOR_TOKEN).if_match("*").send().await.refused(403, "forbidden");
+    // An admin of another product manages the account, and is no owner for that.
+    let pack = service.call(Method::DELETE, "/v1/accounts/pack");
+    let pack = pack.token("token-of-abe-with-all-scopes").if_match("*").send().await;
+    pack.refused(403, "forbidden");
     let otto = "token-of-otto-with-all-scopes";
     delete(otto).send().await.refused(428, "if-match-required");
     delete(otto).if_match("\"99\"").send().await.refused(412, "stale");
@@ -334,6 +341,7 @@ async fn only_the_owner_deletes_the_account_and_nothing_of_it_is_found_afterward
         get(&service, token, path).await.refused(401, "unauthenticated");
     }
     get(&service, VENDOR_TOKEN, path).await.refused(404, "not-found");
+    assert_eq!(told(&service, "removed").await, ["otto@example.com", "ada@example.com"]);
     let mut browser = service.browser();
     browser.sign_in("ada@example.com", PASSWORD).await;
     assert_eq!(browser.open("/accounts/portal").await.status, StatusCode::NOT_FOUND);

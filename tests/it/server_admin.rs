@@ -155,13 +155,14 @@ async fn a_backup_of_a_database_in_use_is_of_one_moment_and_its_restore_sends_no
     let there = backup(&settings.database, &copy).await.unwrap_err();
     assert!(matches!(there, ServerError::Output { .. }), "{there}");
     unblock(&settings.spool);
-    let sent = service.mails().await.len();
-    assert_eq!(sent, 41);
+    assert_eq!(service.mails().await.len(), 41);
     let busy = restore(&settings.database, &copy).await.unwrap_err();
     assert!(matches!(busy, ServerError::InUse { .. }), "{busy}");
     assert_eq!(service.list("/v1/accounts/acme/invitations").await.len(), 41);
 
     let folder = service.stop().await;
+    // A mail that is sent twice has the name of the first one.
+    fs::remove_dir_all(&settings.spool).unwrap();
     let done = restore(&settings.database, &copy).await.unwrap();
     assert!(done.unknown_mails >= 1);
     assert!(done.before.unwrap().exists());
@@ -169,8 +170,7 @@ async fn a_backup_of_a_database_in_use_is_of_one_moment_and_its_restore_sends_no
     let rows = service.list("/v1/accounts/acme/invitations?page_size=1000").await;
     assert_eq!(rows.len() as u64, done.unknown_mails);
     assert!(rows.iter().all(|row| row["delivery"] == "unknown"), "{rows:?}");
-    assert_eq!(service.mails().await.len(), sent);
-    // Links of the backup work: the key is not in it.
+    assert_eq!(service.mails().await.len(), 0);
     let log = service.list("/v1/accounts/acme/audit-events?page_size=1000").await;
     let last = log.last().unwrap()["position"].clone();
     assert_eq!(last, json!(log.len()));

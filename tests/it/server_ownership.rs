@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "test helpers")]
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 use reqwest::{Method, StatusCode};
 use seatkeeper::server::Database;
@@ -424,6 +426,51 @@ async fn at_acceptance_everything_about_the_change_of_owner_is_checked_again() {
     assert_eq!(state(&service, "acme", &row).await, "expired");
     let shown = mia.open(&link).await;
     assert_eq!(shown.status, StatusCode::GONE);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn an_owner_who_is_none_any_more_has_confirmed_nothing() {
+    let service = start().await;
+    ask_for(&service, "acme", ACME, "mia@example.com").await.expect(StatusCode::CREATED);
+    for email in ["olga@example.com", "mia@example.com"] {
+        let link = service.link_to(email).await;
+        answer(&service, email, &link, "accept").await;
+    }
+    let row = ask_for(&service, "acme", ACME, "ben@example.com").await.expect(StatusCode::CREATED);
+    let link = service.link_to("olga@example.com").await;
+    answer(&service, "olga@example.com", &link, "accept").await;
+    let olga = member(&service, "acme", ACME, "olga@example.com").await;
+    let path = format!("/v1/accounts/acme/members/{}", text(&olga["id"]));
+    let demote = service.call(Method::PATCH, &path).token(ACME).if_match(&text(&olga["etag"]));
+    demote.json(&json!({ "role": "member" })).send().await.expect(StatusCode::OK);
+    let link = service.link_to("ben@example.com").await;
+    let shown = answer(&service, "ben@example.com", &link, "accept").await;
+    assert_eq!(shown.status, StatusCode::CONFLICT, "{}", shown.html);
+    assert_eq!(roles(&service, "acme", ACME).await, "ben:biller mia:owner olga:member");
+    assert_eq!(state(&service, "acme", &row).await, "unaccepted");
+    service.stop().await;
+}
+
+/// Managing the account is not enough: the role is its holders' to give.
+#[tokio::test]
+async fn who_manages_the_account_without_the_role_cannot_ask_for_a_change_of_owner() {
+    let rules = include_str!("../../profiles/portal.yaml");
+    let rules =
+        rules.replace("      - tokens.manage ", "      - account.manage\n      - tokens.manage ");
+    assert!(rules.contains("      - account.manage\n"));
+    let rules = seatkeeper::profile::read("portal.yaml", &rules).unwrap();
+    let service = TestService::start_as(SEED, |settings| {
+        settings.profiles.insert("portal".to_owned(), Arc::new(rules));
+    })
+    .await;
+    let max = member(&service, "portal", PORTAL, "max@example.com").await;
+    let (ada, body) = ("token-of-ada-with-all-scopes", json!({ "member": max["id"] }));
+    ask(&service, "portal", ada, &body).await.refused(403, "forbidden");
+    let row = ask(&service, "portal", PORTAL, &body).await.expect(StatusCode::CREATED);
+    let path = format!("/v1/accounts/portal/ownership-changes/{}/cancel", text(&row["id"]));
+    let cancel = service.call(Method::POST, &path).token(ada).if_match(&text(&row["etag"]));
+    cancel.send().await.refused(403, "forbidden");
     service.stop().await;
 }
 
