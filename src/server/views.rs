@@ -20,6 +20,7 @@ use crate::server::store::members::MemberRow;
 use crate::server::store::ownership_changes::{self, OwnershipChangeRow};
 use crate::server::store::subscriptions::SubscriptionRow;
 use crate::server::store::tokens::TokenRow;
+use crate::server::store::users;
 use crate::wire;
 use crate::wire::InvitationState;
 
@@ -43,8 +44,8 @@ pub(crate) fn member(row: &MemberRow) -> wire::Member {
     }
 }
 
-/// A member with the way of signing in, where it is among `methods`. That is the person's and no part
-/// of the row's version.
+/// A member with the way of signing in, where it is among `methods`. Its etag carries it, but
+/// `If-Match` only weighs the version.
 pub(crate) fn member_with(
     row: &MemberRow,
     methods: &BTreeMap<String, wire::SignInMethod>,
@@ -53,6 +54,7 @@ pub(crate) fn member_with(
     if row.principal == wire::Principal::Person
         && let Some(method) = methods.get(&row.address)
     {
+        view.etag = format!("\"{}-{}\"", row.version, users::sign_in_word(*method));
         view.sign_in_method = Some(*method);
     }
     view
