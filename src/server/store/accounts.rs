@@ -183,6 +183,21 @@ pub(crate) async fn update(conn: &mut Connection, row: &AccountRow) -> Result<()
     Ok(())
 }
 
+/// Lets go of the domains of an account that ends: another may verify them.
+pub(crate) async fn release_domains(
+    conn: &mut Connection,
+    account_id: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update domains set state = 'lapsed', auto_join = 0, version = version + 1 \
+         where account_id = $1 and state <> 'lapsed'",
+    )
+    .bind(account_id)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Accounts that have work due: an invitation to expire, a period to end or an end before `end_near`
 /// to tell of, somebody to take in, seats to settle.
 pub(crate) async fn with_work_due(

@@ -1,11 +1,13 @@
 //! Mails: queued in the transaction of the change, claimed by a process for a while, then sending,
 //! then sent.
 
+use std::num::NonZeroU32;
+
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
-use crate::server::store::{Cells as _, Connection, Store, Tx, micros};
+use crate::server::store::{Cells as _, Connection, Store, Tx, micros, to_time};
 
 /// One mail.
 #[derive(Clone, Debug)]
@@ -271,25 +273,6 @@ pub(crate) async fn bounce(conn: &mut Connection, id: &str) -> Result<bool, sqlx
     Ok(done.rows_affected() == 1)
 }
 
-/// Marks every mail that was not sent as `unknown`: in a database from a backup, nobody knows what
-/// went out after it was made.
-#[cfg_attr(not(test), expect(dead_code, reason = "the restore command is not there yet"))]
-pub(crate) async fn mark_unsent_unknown(conn: &mut Connection) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "update invitations set delivery = 'unknown' where last_mail in \
-         (select id from outbox where state in ('queued', 'sending'))",
-    )
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query(
-        "update outbox set state = 'unknown', claimed_by = null, claimed_until = null \
-         where state in ('queued', 'sending')",
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
 /// True if this person was queued such a mail after `since`.
 pub(crate) async fn queued_since(
     conn: &mut Connection,
@@ -327,6 +310,71 @@ pub(crate) async fn queued_about(
     .fetch_one(conn)
     .await?;
     Ok(found > 0)
+}
+
+/// When the nth newest mail of these kinds was queued for an account; none if there are fewer
+/// after `since`.
+pub(crate) async fn nth_newest_of_account(
+    conn: &mut Connection,
+    account_id: &str,
+    templates: [&str; 2],
+    since: Timestamp,
+    nth: NonZeroU32,
+) -> Result<Option<Timestamp>, sqlx::Error> {
+    let text = "select created_at from outbox where account_id = $1 and template in ($2, $3) \
+                and created_at > $4 order by created_at desc limit 1 offset $5";
+    nth_newest(conn, text, account_id, templates, since, nth).await
+}
+
+/// When the nth newest mail of these kinds was queued to an address; none if there are fewer
+/// after `since`.
+pub(crate) async fn nth_newest_to(
+    conn: &mut Connection,
+    address: &str,
+    templates: [&str; 2],
+    since: Timestamp,
+    nth: NonZeroU32,
+) -> Result<Option<Timestamp>, sqlx::Error> {
+    let text = "select created_at from outbox where address = $1 and template in ($2, $3) \
+                and created_at > $4 order by created_at desc limit 1 offset $5";
+    nth_newest(conn, text, address, templates, since, nth).await
+}
+
+async fn nth_newest(
+    conn: &mut Connection,
+    text: &'static str,
+    of: &str,
+    [first, second]: [&str; 2],
+    since: Timestamp,
+    nth: NonZeroU32,
+) -> Result<Option<Timestamp>, sqlx::Error> {
+    let at: Option<i64> = sqlx::query_scalar(text)
+        .bind(of)
+        .bind(first)
+        .bind(second)
+        .bind(micros(since))
+        .bind(i64::from(nth.get()) - 1)
+        .fetch_optional(conn)
+        .await?;
+    at.map(to_time).transpose()
+}
+
+/// Marks every mail that was not sent as `unknown`: in a database from a backup, nobody knows what
+/// went out after it was made.
+pub(crate) async fn mark_unsent_unknown(conn: &mut Connection) -> Result<u64, sqlx::Error> {
+    sqlx::query(
+        "update invitations set delivery = 'unknown' where last_mail in \
+         (select id from outbox where state in ('queued', 'sending'))",
+    )
+    .execute(&mut *conn)
+    .await?;
+    let marked = sqlx::query(
+        "update outbox set state = 'unknown', claimed_by = null, claimed_until = null \
+         where state in ('queued', 'sending')",
+    )
+    .execute(conn)
+    .await?;
+    Ok(marked.rows_affected())
 }
 
 #[cfg(test)]
