@@ -279,12 +279,14 @@ pub(crate) async fn bounce(conn: &mut Connection, id: &str) -> Result<bool, sqlx
 /// went out after it was made.
 #[cfg_attr(not(test), expect(dead_code, reason = "the restore command is not there yet"))]
 pub(crate) async fn mark_unsent_unknown(conn: &mut Connection) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    for delivery in [
         "update invitations set delivery = 'unknown' where last_mail in \
          (select id from outbox where state in ('queued', 'sending'))",
-    )
-    .execute(&mut *conn)
-    .await?;
+        "update client_accesses set delivery = 'unknown' where last_mail in \
+         (select id from outbox where state in ('queued', 'sending'))",
+    ] {
+        sqlx::query(delivery).execute(&mut *conn).await?;
+    }
     sqlx::query(
         "update outbox set state = 'unknown', claimed_by = null, claimed_until = null \
          where state in ('queued', 'sending')",
