@@ -1,5 +1,8 @@
 //! Mails: queued in the transaction of the change, claimed by a process for a while, then sending,
 //! then sent.
+//!
+//! What looks for mails that wait says `state in ('queued', 'sending')` first: SQLite takes the
+//! index of those few only for these very words.
 
 use std::num::NonZeroU32;
 
@@ -89,9 +92,9 @@ pub(crate) async fn by_id(conn: &mut Connection, id: &str) -> Result<Option<Mail
 /// True if a mail is due that nobody holds, or was being sent by who does not hold it any more.
 pub(crate) async fn any_due(conn: &mut Connection, now: Timestamp) -> Result<bool, sqlx::Error> {
     let found: Option<String> = sqlx::query_scalar(
-        "select id from outbox where (state = 'queued' and not_before <= $1 \
-         and coalesce(claimed_until, 0) <= $1) or (state = 'sending' and claimed_until <= $1) \
-         limit 1",
+        "select id from outbox where state in ('queued', 'sending') \
+         and ((state = 'queued' and not_before <= $1 and coalesce(claimed_until, 0) <= $1) \
+         or (state = 'sending' and claimed_until <= $1)) limit 1",
     )
     .bind(micros(now))
     .fetch_optional(conn)
@@ -108,8 +111,8 @@ pub(crate) async fn claim_next(
 ) -> Result<Option<Claimed>, sqlx::Error> {
     let text = format!(
         "update outbox set claimed_by = $1, claimed_until = $2 where id = (select id from outbox \
-         where state = 'queued' and not_before <= $3 and coalesce(claimed_until, 0) <= $3 \
-         order by not_before, id limit 1{}) returning *",
+         where state in ('queued', 'sending') and state = 'queued' and not_before <= $3 \
+         and coalesce(claimed_until, 0) <= $3 order by not_before, id limit 1{}) returning *",
         store.for_update_skip_locked()
     );
     sqlx::query_as(AssertSqlSafe(text))
@@ -235,7 +238,8 @@ pub(crate) async fn interrupted(
     now: Timestamp,
 ) -> Result<Vec<MailRow>, sqlx::Error> {
     sqlx::query_as(
-        "select * from outbox where state = 'sending' and claimed_until <= $1 order by id",
+        "select * from outbox where state in ('queued', 'sending') and state = 'sending' \
+         and claimed_until <= $1 order by not_before, id",
     )
     .bind(micros(now))
     .fetch_all(conn)
@@ -362,12 +366,14 @@ async fn nth_newest(
 /// Marks every mail that was not sent as `unknown`: in a database from a backup, nobody knows what
 /// went out after it was made.
 pub(crate) async fn mark_unsent_unknown(conn: &mut Connection) -> Result<u64, sqlx::Error> {
-    sqlx::query(
+    for delivery in [
         "update invitations set delivery = 'unknown' where last_mail in \
          (select id from outbox where state in ('queued', 'sending'))",
-    )
-    .execute(&mut *conn)
-    .await?;
+        "update client_accesses set delivery = 'unknown' where last_mail in \
+         (select id from outbox where state in ('queued', 'sending'))",
+    ] {
+        sqlx::query(delivery).execute(&mut *conn).await?;
+    }
     let marked = sqlx::query(
         "update outbox set state = 'unknown', claimed_by = null, claimed_until = null \
          where state in ('queued', 'sending')",
