@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -40,7 +40,6 @@ pub(crate) async fn edge(
         Ok(Err(_panic)) => ApiError::Panicked.into_response(),
         Err(_late) => ApiError::Deadline.into_response(),
     };
-    let allow = response.headers().get(ALLOW).cloned();
     if let Some(error) = take_error(&response) {
         report(&error, &id, &route);
         response = render(&service, error, &id, &method, &path);
@@ -48,7 +47,6 @@ pub(crate) async fn edge(
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    response.headers_mut().extend(allow.map(|methods| (ALLOW, methods)));
     note(&service, &method, &route, &path, response.status(), &id);
     response
 }
