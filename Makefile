@@ -6,7 +6,7 @@ CARGO ?= cargo
 TIME ?= 900
 CONTROLPLANE := tests/controlplane/run.sh
 
-.PHONY: help prepare prepare-build build demo demo-cluster test check rules crds openapi schemathesis controlplane bench clean
+.PHONY: help prepare prepare-build build demo demo-cluster test test-mail check rules crds openapi schemathesis controlplane bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -26,9 +26,13 @@ demo: build ## the story by command line: no cluster, no root, from an empty fol
 demo-cluster: build controlplane ## the story by kubectl and the operator on a real API server
 	@$(CONTROLPLANE) with examples/first-team/demo-cluster.sh target/debug/seatkeeper
 
-test: prepare ## everything that the README promises, on a real control plane
+test: prepare ## everything that the README promises, on a real control plane and both databases
 	$(CARGO) build --locked --tests
 	$(CONTROLPLANE) with $(CARGO) test --locked --no-fail-fast
+	SEATKEEPER_TEST_DATABASE=postgres $(CARGO) test --locked --no-fail-fast --test it -- server_ contract_service
+
+test-mail: ## sending mails to a real mail server, which is installed if root asks
+	@tests/mail/run.sh
 
 check: prepare-build ## format, lints, generated files, who may name whom: the quick half
 	$(CARGO) fmt --check

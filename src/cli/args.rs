@@ -1,6 +1,8 @@
 //! Arguments and their help texts.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -51,7 +53,7 @@ pub enum Command {
     /// Run the Kubernetes operator.
     Operator(OperatorArgs),
     /// Run an account service of your own.
-    Server(ServerArgs),
+    Server(Box<ServerArgs>),
     /// Print the custom resource definitions, or write them to a directory.
     Crds(CrdsArgs),
     /// Print the contract of the account API (OpenAPI 3.1), or write it to a file.
@@ -157,6 +159,27 @@ pub struct ServerArgs {
     /// Address to listen on.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: std::net::SocketAddr,
+    /// Certificate chain in PEM: the service speaks https. Read again when the file changes.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Most open connections; one network address has at most a quarter of them. The limit on open
+    /// files of the process must leave 100 more.
+    #[arg(long, value_name = "N", default_value = "800")]
+    pub max_connections: NonZeroU32,
+    /// Network of your own proxies, as 10.0.0.0/8: what they say in X-Forwarded-For is believed;
+    /// repeatable.
+    #[arg(long, value_name = "CIDR")]
+    pub trusted_proxy: Vec<ipnet::IpNet>,
+    /// Requests in a minute with one token, or from one network address without a valid token. A
+    /// sixth of them may come at once.
+    #[arg(long, value_name = "N|unlimited", default_value = "6000")]
+    pub requests_per_minute: PerMinute,
+    /// Tries to sign in or up in a minute from one network address, and with one e-mail address.
+    #[arg(long, value_name = "N|unlimited", default_value = "20")]
+    pub sign_ins_per_minute: PerMinute,
     /// Address by which people reach the service; links in mails are built from it and from
     /// nothing else. Default: the address that it listens on.
     #[arg(long, value_name = "URL")]
@@ -172,6 +195,9 @@ pub struct ServerArgs {
     /// File that holds the URL of the PostgreSQL database.
     #[arg(long, value_name = "FILE", conflicts_with = "database_url")]
     pub database_url_file: Option<PathBuf>,
+    /// Where mails go.
+    #[command(flatten)]
+    pub mail: MailArgs,
     /// Accounts, people and tokens to begin with.
     #[arg(long, value_name = "FILE")]
     pub seed: Option<PathBuf>,
@@ -181,12 +207,77 @@ pub struct ServerArgs {
     /// Who confirms a paid plan that an account picks.
     #[arg(long, value_enum, default_value_t = ConfirmPlansArg::Vendor)]
     pub confirm_plans: ConfirmPlansArg,
+    /// DNS server that is asked for the records that prove domains. Default: those of the system.
+    #[arg(long, value_name = "ADDRESS")]
+    pub dns_server: Option<std::net::SocketAddr>,
     /// One JSON line for each request is added to this file.
     #[arg(long, value_name = "FILE")]
     pub request_log: Option<PathBuf>,
     /// Writes the address that it listens on to this file once it answers.
     #[arg(long, value_name = "FILE")]
     pub address_file: Option<PathBuf>,
+}
+
+/// How often in a minute; `None` is without a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerMinute(pub Option<NonZeroU32>);
+
+impl FromStr for PerMinute {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "unlimited" => Ok(Self(None)),
+            number => number
+                .parse()
+                .map(|number| Self(Some(number)))
+                .map_err(|_| "give a number from 1 on, or `unlimited`"),
+        }
+    }
+}
+
+/// Where mails of `server` go: to a folder, unless `--smtp` says otherwise.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Mail")]
+pub struct MailArgs {
+    /// Mail server: smtp://HOST[:PORT] (port 587, STARTTLS) or smtps://HOST[:PORT] (port 465, TLS
+    /// from the start); on this machine also smtp://localhost:PORT?tls=none. Default: mails are
+    /// written to the folder `spool` in the data directory.
+    #[arg(long, value_name = "URL", env = "SEATKEEPER_SMTP", requires = "mail_from")]
+    pub smtp: Option<String>,
+    /// User at the mail server.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "SEATKEEPER_SMTP_USER",
+        requires = "smtp",
+        requires = "smtp_password_file"
+    )]
+    pub smtp_user: Option<String>,
+    /// File with the password of that user.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SEATKEEPER_SMTP_PASSWORD_FILE",
+        requires = "smtp_user"
+    )]
+    pub smtp_password_file: Option<PathBuf>,
+    /// File with certificates in PEM that are trusted besides those of the system.
+    #[arg(long, value_name = "FILE", env = "SEATKEEPER_SMTP_CA", requires = "smtp")]
+    pub smtp_ca: Option<PathBuf>,
+    /// Sender of all mails: seats@example.com, or "Seats <seats@example.com>".
+    #[arg(
+        long,
+        value_name = "MAILBOX",
+        env = "SEATKEEPER_MAIL_FROM",
+        requires = "smtp",
+        value_parser = mailbox
+    )]
+    pub mail_from: Option<lettre::message::Mailbox>,
+    /// Mailbox that undeliverable mails come back to, each to an address of its own in it
+    /// (bounce+ID-SIGNATURE@example.com). Default: they come back to the sender.
+    #[arg(long, value_name = "ADDRESS", env = "SEATKEEPER_MAIL_RETURN_PATH", requires = "smtp")]
+    pub mail_return_path: Option<lettre::Address>,
 }
 
 /// Who confirms a paid plan.
@@ -196,6 +287,11 @@ pub enum ConfirmPlansArg {
     Vendor,
     /// Nobody: for demos.
     Auto,
+}
+
+/// Reads a sender.
+fn mailbox(text: &str) -> Result<lettre::message::Mailbox, &'static str> {
+    text.parse().map_err(|_| "give it as seats@example.com, or as \"Seats <seats@example.com>\"")
 }
 
 /// Arguments of `crds`.

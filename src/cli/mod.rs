@@ -4,6 +4,7 @@ pub mod apply;
 pub mod args;
 pub mod crds;
 pub mod ledgers;
+pub mod mail;
 pub mod openapi;
 pub mod operator;
 pub mod plan;

@@ -153,7 +153,8 @@ pub struct Meter {
     pub unit: Unit,
     /// What happens at the limit.
     pub when_full: WhenFull,
-    /// Shares of the limit, in percent, at which the recipients of [`Topic::Usage`] are told.
+    /// Shares of the limit, in percent, at which the recipients of [`Topic::Usage`] are told; 80 and
+    /// 100 where the file says nothing.
     pub warn_at_percent: BTreeSet<u32>,
 }
 

@@ -5,7 +5,11 @@
 
 mod builtin;
 mod features;
+mod invitations;
+mod permissions;
+mod plans;
 mod read;
+mod roles;
 mod service;
 mod summary;
 mod words;
@@ -14,17 +18,23 @@ mod words;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use crate::domain::keys::{PlanName, RoleName};
-use crate::domain::observed::SeatLimit;
 
 pub use crate::profile::builtin::{built_in, built_in_names};
 pub use crate::profile::features::{
     Addressee, AutoJoin, Category, ClientAccessRules, HealthOf, Meter, Notes, Notice, Notify,
     OverLimit, SecureSignInBy, TeamRules, TeamState, TeamSubscription, Topic, Unit, WhenFull,
 };
+pub use crate::profile::invitations::{
+    Bulk, InvitationRules, KnownUser, ResendLink, RoleWhilePending,
+};
+pub use crate::profile::permissions::{MenuEntry, PermissionKind, PermissionRule};
+pub use crate::profile::plans::{
+    Cancellation, Counted, LimitFrom, Offered, OnShrink, Plan, Pool, SeatRules,
+};
 pub use crate::profile::read::read;
+pub use crate::profile::roles::{Manage, OwnershipChange, Reach, Role, Scope, reaches};
 pub use crate::profile::service::ServicePermission;
 pub use crate::profile::summary::{check, check_built_in};
 pub use crate::profile::words::Word;
@@ -51,6 +61,10 @@ pub struct Profile {
     pub manage: Manage,
     /// Plans, lowest tier first.
     pub plans: Vec<Plan>,
+    /// Features that plans can include, in the order of the file.
+    pub features: Vec<Offered>,
+    /// Products that plans can include, in the order of the file.
+    pub products: Vec<Offered>,
     /// Seat counting.
     pub seats: SeatRules,
     /// What cancelling a subscription does.
@@ -82,239 +96,6 @@ pub enum Teams {
     One,
     /// Teams under the account.
     Many,
-}
-
-/// One permission.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PermissionRule {
-    /// Menu entry that it opens on the pages of the service.
-    pub menu: Option<String>,
-}
-
-/// An entry of the menu on the pages of the service. Locked for who lacks its permission (NP-12).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MenuEntry {
-    /// Text of the entry.
-    pub title: String,
-    /// Permission that opens it.
-    pub permission: String,
-}
-
-/// One role.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Role {
-    /// Name.
-    pub name: RoleName,
-    /// Whether it holds for the whole account or in one team.
-    pub scope: Scope,
-    /// Names of its permissions, the product's and the service's; every one where the file says
-    /// `all`.
-    pub permissions: BTreeSet<String>,
-    /// Least confirmed holders at all times.
-    pub min_holders: u32,
-    /// Most holders; `None`: no bound.
-    pub max_holders: Option<u32>,
-    /// Whether an invitation or a change of role can give it.
-    pub invitable: bool,
-    /// Whether declarations need `grantableRoles` to give it.
-    pub protected: bool,
-    /// Changes only by an ownership change.
-    pub immutable: bool,
-    /// Whether its holders can be removed at all.
-    pub removable: bool,
-    /// Whether who opens an account gets it. Exactly one role, the highest.
-    pub opens_account: bool,
-    /// How a member comes to hold it by the two-step change (DO-09); `None`: not at all.
-    pub ownership_change: Option<OwnershipChange>,
-    /// Names of the categories that its holders always receive (NP-11).
-    pub receives: BTreeSet<String>,
-}
-
-/// Where a role holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// In the whole account.
-    Account,
-    /// In one team.
-    Team,
-}
-
-/// What the two-step change of owner does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OwnershipChange {
-    /// Adds a holder beside the present ones.
-    Add,
-    /// Moves the role from the present holder.
-    Move {
-        /// Role of the former holder afterwards.
-        former_becomes: RoleName,
-    },
-}
-
-/// The words of [`OwnershipChange`] in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum AddedBy {
-    Add,
-    Move,
-}
-
-/// Who may act on whom: for each verb, how far each role reaches.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Manage {
-    /// Roles that may invite.
-    pub invite: BTreeMap<RoleName, Reach>,
-    /// Roles that may change roles.
-    pub change: BTreeMap<RoleName, Reach>,
-    /// Roles that may remove.
-    pub remove: BTreeMap<RoleName, Reach>,
-}
-
-/// How far a role reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reach {
-    /// Roles below one's own.
-    Lower,
-    /// One's own role too.
-    Own,
-}
-
-/// One plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// Name.
-    pub name: PlanName,
-    /// Seats.
-    pub seats: SeatLimit,
-    /// Whether it is paid for.
-    pub paid: bool,
-    /// Limits of meters by name, each in its unit; a meter that is not there has none.
-    pub meters: BTreeMap<String, u64>,
-}
-
-/// How seats are counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeatRules {
-    /// Who share the seats.
-    pub pool: Pool,
-    /// Where the limit comes from.
-    pub limit: LimitFrom,
-    /// What takes a seat.
-    pub counts: BTreeSet<Counted>,
-    /// What a shrinking limit does.
-    pub on_shrink: OnShrink,
-}
-
-/// Who share the seats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pool {
-    /// Everybody in the account.
-    Account,
-    /// Everybody in the teams that are linked to one subscription.
-    Subscription,
-    /// There are no seats.
-    None,
-}
-
-/// Where the limit of seats comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LimitFrom {
-    /// The highest tier among the subscriptions (NP-13); plan `none` where there is none.
-    HighestTier,
-    /// The plan of the subscription (PO-08); plan `none` where there is none.
-    Plan,
-    /// The subscription that the team is linked to.
-    Subscription,
-    /// There is none.
-    Unlimited,
-}
-
-/// What can take a seat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Counted {
-    /// Owners.
-    Owner,
-    /// Owners, in a team that they are members of.
-    OwnerInTeam,
-    /// Active members, owners not among them.
-    Active,
-    /// Pending invitations that have not expired.
-    Pending,
-    /// Access granted to an agency.
-    ClientAccess,
-}
-
-/// What a shrinking limit does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnShrink {
-    /// Pending invitations are revoked, newest first, then members trimmed, latest-added first.
-    TrimLatestAdded,
-    /// Existing people are unaffected; no new ones.
-    Keep,
-}
-
-/// What cancelling does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cancellation {
-    /// Ends at once; the last paid one at the end of its period, then the service is disabled (NP-15).
-    LastPaidAtPeriodEndThenDisable,
-    /// Ends at once.
-    AtOnce,
-    /// Ends at the end of its period; the teams linked to it are then read-only until renewal
-    /// (CT-13).
-    AtPeriodEndThenTeamsInactive,
-}
-
-/// Rules of invitations.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvitationRules {
-    /// How long a link works.
-    pub lifetime: Duration,
-    /// What a resend does to the link.
-    pub resend: ResendLink,
-    /// What becomes of an invited person who is in the account already.
-    pub known_user: KnownUser,
-    /// How many can be invited at once on the page.
-    pub bulk: Bulk,
-    /// Where the role of a pending invitation can be changed (X15).
-    pub role_while_pending: RoleWhilePending,
-}
-
-/// What becomes of an invited person who is in the account already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KnownUser {
-    /// Accepts like everyone else.
-    MustAccept,
-    /// Is added at once (CT-05).
-    AddAtOnce,
-}
-
-/// How many can be invited at once on the page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bulk {
-    /// One.
-    None,
-    /// Several addresses with one role (DO-06).
-    Addresses,
-    /// Many lines with one default role; each bad line is reported by itself (PO-03).
-    Lines,
-}
-
-/// Where the role of a pending invitation can be changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RoleWhilePending {
-    /// On the page and through the API.
-    OnPage,
-    /// Through the API only.
-    ApiOnly,
-}
-
-/// What a resend does to the link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResendLink {
-    /// The same link in a new mail.
-    SameLink,
-    /// A new link; the old one is dead.
-    NewLink,
 }
 
 impl Profile {
@@ -354,6 +135,21 @@ impl Profile {
         self.permits(role, permission.as_str())
     }
 
+    /// What a permission is for, the product's own or one of the service; `None` if there is none of
+    /// this name.
+    #[must_use]
+    pub fn permission_kind(&self, permission: &str) -> Option<PermissionKind> {
+        let of_service = ServicePermission::parse(permission).map(ServicePermission::kind);
+        of_service.or_else(|| self.permissions.get(permission).map(|rule| rule.kind))
+    }
+
+    /// The meter that must have room for a permission.
+    #[must_use]
+    pub fn meter_of(&self, permission: &str) -> Option<&Meter> {
+        let name = self.permissions.get(permission)?.meter.as_deref()?;
+        self.meters.iter().find(|meter| meter.name == name)
+    }
+
     /// The role of who opens an account.
     #[must_use]
     pub fn opening_role(&self) -> Option<&Role> {
@@ -385,24 +181,5 @@ impl Profile {
     #[must_use]
     pub fn counts(&self, counted: Counted) -> bool {
         self.seats.counts.contains(&counted)
-    }
-}
-
-/// True if `actor` reaches `target` by `verb` (one of the maps of [`Manage`]).
-#[must_use]
-pub fn reaches(
-    profile: &Profile,
-    verb: &BTreeMap<RoleName, Reach>,
-    actor: &RoleName,
-    target: &RoleName,
-) -> bool {
-    let (Some(reach), Some(own), Some(other)) =
-        (verb.get(actor), profile.rank(actor), profile.rank(target))
-    else {
-        return false;
-    };
-    match reach {
-        Reach::Lower => other > own,
-        Reach::Own => other >= own,
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::profile::PermissionKind;
+
 /// What a member may do at the account service.
 ///
 /// The product's own permissions are declared by its profile and never open anything here.
@@ -74,6 +76,25 @@ impl ServicePermission {
             Self::RecipientsManage => "recipients.manage",
             Self::ClientsUse => "clients.use",
             Self::AccountManage => "account.manage",
+        }
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub const fn kind(self) -> PermissionKind {
+        match self {
+            Self::MembersRead | Self::SignInMethodsRead | Self::AuditRead => PermissionKind::Read,
+            Self::MembersRemove => PermissionKind::Remove,
+            Self::SubscriptionsManage => PermissionKind::Billing,
+            Self::MembersInvite
+            | Self::MembersChange
+            | Self::MembersSuggest
+            | Self::TeamsEdit
+            | Self::DomainsManage
+            | Self::TokensManage
+            | Self::RecipientsManage
+            | Self::ClientsUse
+            | Self::AccountManage => PermissionKind::Write,
         }
     }
 

@@ -1,4 +1,5 @@
-//! The files that come with the program, compared with the tables of the products' rules.
+//! The files that come with the program: they load, and the template shows the whole format.
+//! Their tables are in `tests/it/profile_tables.rs`.
 
 use std::sync::Arc;
 
@@ -15,29 +16,6 @@ fn role(name: &str) -> RoleName {
 
 fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
-}
-
-/// Who reaches whom by a verb, as `actor>target`, in the order of the file.
-fn reach(profile: &Profile, verb: &BTreeMap<RoleName, Reach>) -> String {
-    let mut pairs = Vec::new();
-    for actor in &profile.roles {
-        for target in &profile.roles {
-            if reaches(profile, verb, &actor.name, &target.name) {
-                pairs.push(format!("{}>{}", actor.name, target.name));
-            }
-        }
-    }
-    pairs.join(" ")
-}
-
-/// A table of roles (rows) and permissions (columns): `x` where the role has the permission.
-fn table(profile: &Profile, permissions: &[&str]) -> Vec<String> {
-    let row = |role: &Role| {
-        let has =
-            |permission: &&str| if profile.permits(&role.name, permission) { 'x' } else { '-' };
-        format!("{} {}", role.name, permissions.iter().map(has).collect::<String>())
-    };
-    profile.roles.iter().map(row).collect()
 }
 
 #[test]
@@ -89,218 +67,6 @@ seats: active, pending, clientAccess count one each; a shrinking limit trims the
     assert_eq!(digest.trim_end().len(), 16);
 }
 
-// rule: NP-02
-#[test]
-fn nitropack_has_billers_developers_and_admins() {
-    let nitropack = profile("nitropack");
-    let permissions = |name: &str| nitropack.role(&role(name)).unwrap().permissions.clone();
-    let biller = set(&["invoices.read", "billing.manage", "subscriptions.manage"]);
-    assert_eq!(permissions("biller"), biller);
-    let developer = ["dashboard.view", "analytics.read", "integrations.manage", "settings.tune"];
-    assert_eq!(permissions("developer"), set(&developer));
-    for permission in nitropack.permissions.keys() {
-        assert!(nitropack.permits(&role("admin"), permission), "admin lacks {permission}");
-    }
-    for permission in ServicePermission::ALL {
-        assert!(nitropack.permits_service(&role("admin"), permission), "admin lacks {permission}");
-        assert!(!nitropack.permits_service(&role("developer"), permission), "{permission}");
-    }
-    let everybody = "owner>admin owner>developer owner>biller \
-                     admin>admin admin>developer admin>biller";
-    for verb in [&nitropack.manage.invite, &nitropack.manage.change, &nitropack.manage.remove] {
-        assert_eq!(reach(&nitropack, verb), everybody);
-    }
-    let menu: Vec<&str> = nitropack.menu.iter().map(|entry| entry.title.as_str()).collect();
-    let order = ["Dashboard", "Analytics", "Websites", "Integrations", "Settings"];
-    assert_eq!(menu, [&order[..], &["Invoices", "Billing", "Team", "Clients", "Account"]].concat());
-    let biller = nitropack.role(&role("biller")).unwrap();
-    assert_eq!(biller.receives, set(&["billing"]));
-}
-
-// rule: NP-03
-#[test]
-fn nitropack_limits_members_by_plan_and_the_owner_is_none_of_them() {
-    let nitropack = profile("nitropack");
-    let plans: Vec<(&str, SeatLimit)> =
-        nitropack.plans.iter().map(|plan| (plan.name.as_str(), plan.seats)).collect();
-    let seats = SeatLimit::Seats;
-    let rule = [
-        ("none", seats(1)),
-        ("free", seats(1)),
-        ("business", seats(1)),
-        ("growth", seats(3)),
-        ("scale", seats(10)),
-        ("custom", SeatLimit::Unlimited),
-    ];
-    assert_eq!(plans, rule);
-    assert!(!nitropack.counts(Counted::Owner) && !nitropack.counts(Counted::OwnerInTeam));
-    let counted = [Counted::Active, Counted::Pending, Counted::ClientAccess];
-    assert_eq!(nitropack.seats.counts, BTreeSet::from(counted));
-    assert_eq!(nitropack.without_subscription().unwrap().seats, seats(1));
-}
-
-#[test]
-fn nitropack_is_as_its_column_says() {
-    let nitropack = profile("nitropack");
-    assert_eq!(nitropack.teams, Teams::One);
-    let owner = nitropack.opening_role().unwrap();
-    assert_eq!((owner.name.as_str(), owner.min_holders, owner.max_holders), ("owner", 1, Some(1)));
-    assert!(!owner.invitable && owner.ownership_change.is_none());
-    assert_eq!(nitropack.seats.pool, Pool::Account);
-    assert_eq!(nitropack.seats.limit, LimitFrom::HighestTier);
-    assert_eq!(nitropack.seats.on_shrink, OnShrink::TrimLatestAdded);
-    assert_eq!(nitropack.cancellation, Cancellation::LastPaidAtPeriodEndThenDisable);
-    let InvitationRules { lifetime, resend, known_user, bulk, role_while_pending } =
-        nitropack.invitations.clone();
-    assert_eq!(lifetime, Duration::from_secs(30 * 24 * 3600));
-    assert_eq!((resend, known_user), (ResendLink::SameLink, KnownUser::MustAccept));
-    assert_eq!((bulk, role_while_pending), (Bulk::None, RoleWhilePending::OnPage));
-    assert!(nitropack.secure_sign_in.is_empty() && nitropack.auto_join.is_none());
-    let access = nitropack.client_access.as_ref().unwrap();
-    assert_eq!(access.roles, ["admin", "developer", "biller"].map(role).into());
-    let categories: Vec<(&str, Topic)> =
-        nitropack.categories.iter().map(|c| (c.name.as_str(), c.about)).collect();
-    let topics = [Topic::Billing, Topic::Usage, Topic::Websites];
-    assert_eq!(
-        categories,
-        ["billing", "usage", "website-status"].into_iter().zip(topics).collect::<Vec<_>>()
-    );
-    assert!(nitropack.categories.iter().all(|category| category.open_to.len() == 4));
-    assert_eq!(nitropack.notes, Notes::AuthorOnly);
-    assert!(nitropack.notify.is_empty());
-    assert_eq!(nitropack.meters[0].warn_at_percent, BTreeSet::from([80, 100]));
-}
-
-#[test]
-fn digitalocean_has_six_roles_over_three_areas() {
-    let digitalocean = profile("digitalocean");
-    let columns = [
-        "resources.read",
-        "resources.write",
-        "resources.delete",
-        "billing.read-limited",
-        "billing.read",
-        "billing.manage",
-        "settings.read",
-        "settings.manage",
-        "members.read",
-        "sign-in-methods.read",
-    ];
-    let rule = [
-        "owner xxxxxxxxxx",
-        "member xxx---x-x-",
-        "modifier xx----x-x-",
-        "resource-viewer x-----x-x-",
-        "biller ---xxx--x-",
-        "billing-viewer ---x----x-",
-    ];
-    assert_eq!(table(&digitalocean, &columns), rule);
-    let owner_alone = "owner>owner owner>member owner>modifier owner>resource-viewer owner>biller \
-                       owner>billing-viewer";
-    let Manage { invite, change, remove } = &digitalocean.manage;
-    for verb in [invite, change, remove] {
-        assert_eq!(reach(&digitalocean, verb), owner_alone);
-    }
-}
-
-#[test]
-fn digitalocean_is_as_its_column_says() {
-    let digitalocean = profile("digitalocean");
-    let owner = digitalocean.opening_role().unwrap();
-    assert_eq!((owner.min_holders, owner.max_holders, owner.invitable), (1, None, false));
-    assert_eq!(owner.ownership_change, Some(OwnershipChange::Add));
-    assert_eq!(digitalocean.seats.pool, Pool::None);
-    assert_eq!(digitalocean.without_subscription().unwrap().seats, SeatLimit::Unlimited);
-    let by = [SecureSignInBy::Invitation, SecureSignInBy::Settings];
-    assert_eq!(digitalocean.secure_sign_in, BTreeSet::from(by));
-    assert_eq!(digitalocean.invitations.bulk, Bulk::Addresses);
-    assert_eq!(digitalocean.invitations.resend, ResendLink::SameLink);
-    assert_eq!(digitalocean.invitations.role_while_pending, RoleWhilePending::ApiOnly);
-}
-
-#[test]
-fn portal_is_as_its_column_says() {
-    let portal = profile("portal");
-    let columns = [
-        "organisation.read",
-        "products.use",
-        "oauth-clients.manage",
-        "api-keys.manage",
-        "webhooks.manage",
-        "audit.read",
-        "members.invite",
-        "members.change",
-        "members.remove",
-        "billing.manage",
-        "subscriptions.manage",
-        "account.manage",
-    ];
-    let rule = ["owner xxxxxxxxxxxx", "admin xxxxxxxxx---", "member xx----------"];
-    assert_eq!(table(&portal, &columns), rule);
-    let Manage { invite, change, remove } = &portal.manage;
-    for verb in [invite, change, remove] {
-        assert_eq!(reach(&portal, verb), "owner>admin owner>member admin>member");
-    }
-    let owner = portal.opening_role().unwrap();
-    assert_eq!((owner.min_holders, owner.max_holders, owner.invitable), (1, Some(1), false));
-    let moves = OwnershipChange::Move { former_becomes: role("admin") };
-    assert_eq!(owner.ownership_change, Some(moves));
-    let counted = [Counted::Owner, Counted::Active, Counted::Pending];
-    assert_eq!(portal.seats.counts, BTreeSet::from(counted));
-    assert_eq!((portal.seats.limit, portal.seats.on_shrink), (LimitFrom::Plan, OnShrink::Keep));
-    let join = portal.auto_join.as_ref().unwrap();
-    assert_eq!((join.role.as_str(), join.over_limit), ("member", OverLimit::Request));
-    assert_eq!(portal.invitations.bulk, Bulk::Lines);
-    assert_eq!(portal.invitations.lifetime, Duration::from_secs(7 * 24 * 3600));
-    assert_eq!(portal.meters[0].unit, Unit::People);
-}
-
-#[test]
-fn catalogue_is_as_its_column_says() {
-    let catalogue = profile("catalogue");
-    let Manage { invite, change, remove } = &catalogue.manage;
-    let admins = "company-admin>team-admin company-admin>member";
-    for verb in [invite, change] {
-        let teams = "team-admin>team-admin team-admin>member";
-        assert_eq!(reach(&catalogue, verb), format!("{admins} {teams}"));
-    }
-    assert_eq!(reach(&catalogue, remove), format!("{admins} team-admin>member"));
-    let columns = ["members.read", "members.suggest", "members.invite", "teams.edit"];
-    let rule = ["company-admin xxxx", "team-admin x-xx", "member xx--"];
-    assert_eq!(table(&catalogue, &columns), rule);
-    let admin = catalogue.opening_role().unwrap();
-    assert_eq!((admin.name.as_str(), admin.scope), ("company-admin", Scope::Account));
-    assert!(admin.immutable && !admin.removable && !admin.invitable && admin.protected);
-    assert_eq!((admin.min_holders, admin.max_holders), (1, None));
-    assert_eq!(admin.ownership_change, Some(OwnershipChange::Add));
-    assert!(catalogue.roles[1..].iter().all(|role| role.scope == Scope::Team && role.invitable));
-    let team = TeamRules {
-        subscription: TeamSubscription::ExactlyOne,
-        without_subscription: TeamState::Pending,
-        expired: TeamState::Inactive,
-    };
-    assert_eq!((catalogue.teams, catalogue.team), (Teams::Many, Some(team)));
-    assert_eq!(catalogue.seats.pool, Pool::Subscription);
-    let counted = [Counted::OwnerInTeam, Counted::Active, Counted::Pending];
-    assert_eq!(catalogue.seats.counts, BTreeSet::from(counted));
-    assert_eq!(catalogue.cancellation, Cancellation::AtPeriodEndThenTeamsInactive);
-    assert_eq!(catalogue.invitations.known_user, KnownUser::AddAtOnce);
-    assert_eq!(catalogue.invitations.resend, ResendLink::NewLink);
-    let admins = Addressee::Role(role("company-admin"));
-    let both = BTreeSet::from([Addressee::Person, admins.clone()]);
-    let alone = BTreeSet::from([admins]);
-    let notify = [
-        (Notice::Added, alone.clone()),
-        (Notice::RoleChanged, both.clone()),
-        (Notice::Removed, both),
-        (Notice::Renamed, alone),
-    ];
-    assert_eq!(catalogue.notify, BTreeMap::from(notify));
-    let meters: Vec<&str> = catalogue.meters.iter().map(|meter| meter.name.as_str()).collect();
-    assert_eq!(meters, ["users", "catalogues", "orders", "bandwidth", "storage"]);
-    assert_eq!(catalogue.plans[0].meters["catalogues"], 3);
-}
-
 #[test]
 fn who_has_only_permissions_of_the_product_may_do_nothing_at_the_service() {
     let nitropack = profile("nitropack");
@@ -310,4 +76,50 @@ fn who_has_only_permissions_of_the_product_may_do_nothing_at_the_service() {
         assert!(!nitropack.permits(&role("stranger"), permission.as_str()), "{permission}");
     }
     assert_eq!(ServicePermission::parse("dashboard.view"), None);
+}
+
+/// The profile that others are written from.
+fn template() -> &'static str {
+    builtin::built_in_text("generic").unwrap().1
+}
+
+#[test]
+fn every_line_of_the_template_is_explained() {
+    for line in template().lines().filter(|line| !line.trim().is_empty()) {
+        let line = line.replacen("#: ", "", 1);
+        let explained = line.trim_start().starts_with("# ") || line.trim() == "#";
+        assert!(explained || line.contains(" # "), "no comment: {line}");
+    }
+}
+
+#[test]
+fn the_template_shows_every_key_word_and_permission() {
+    let part_of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    let words: BTreeSet<&str> =
+        template().split(|c| !part_of_word(c)).map(|word| word.trim_end_matches('.')).collect();
+    let ends = ["atOnce", "atPeriodEnd", "nothing", "disableService", "deactivateTeams"];
+    let special = ["all", "unlimited", "person", "none"];
+    let known = words::ALL.iter().chain(&ends).chain(&special).copied();
+    let known = known.chain(ServicePermission::ALL.map(ServicePermission::as_str));
+    let missing: Vec<&str> = known.filter(|word| !words.contains(word)).collect();
+    assert_eq!(missing, [""; 0]);
+
+    let shows = |key: &str| {
+        let before = |at: usize| template()[..at].ends_with([' ', '{', '\n', '`']) || at == 0;
+        template().match_indices(&format!("{key}:")).any(|(at, _)| before(at))
+    };
+    let keys = read::keys::ALL.iter().copied().flatten();
+    let missing: Vec<&&str> = keys.filter(|key| !shows(key)).collect();
+    assert_eq!(missing, [&""; 0]);
+}
+
+#[test]
+fn what_the_template_shows_by_example_is_right_when_switched_on() {
+    let all: String = template().lines().map(|line| line.replacen("#: ", "", 1) + "\n").collect();
+    let profile = read("p.yaml", &all).map_err(|problems| format!("{problems:#?}")).unwrap();
+    assert!(profile.auto_join.is_some() && profile.client_access.is_some());
+    assert_eq!(profile.meters[0].warn_at_percent, BTreeSet::from([80, 100]));
+    assert_eq!(profile.meter_of("product.use"), profile.meters.first());
+    let href = profile.permissions["product.use"].href.as_deref();
+    assert_eq!(href, Some("https://app.example.com/"));
 }

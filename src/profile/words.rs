@@ -1,9 +1,10 @@
 //! Closed words: every knob of a profile is one of a few words, never free text.
 
+use crate::profile::roles::AddedBy;
 use crate::profile::{
-    AddedBy, Bulk, Counted, HealthOf, KnownUser, LimitFrom, Notes, Notice, OnShrink, OverLimit,
-    Pool, Reach, ResendLink, RoleWhilePending, Scope, SecureSignInBy, TeamState, TeamSubscription,
-    Teams, Topic, Unit, WhenFull,
+    Bulk, Counted, HealthOf, KnownUser, LimitFrom, Notes, Notice, OnShrink, OverLimit,
+    PermissionKind, Pool, Reach, ResendLink, RoleWhilePending, Scope, SecureSignInBy, TeamState,
+    TeamSubscription, Teams, Topic, Unit, WhenFull,
 };
 
 /// A knob with a few settings, each with its word in the file.
@@ -26,16 +27,28 @@ pub trait Word: Copy + PartialEq + 'static {
 
 /// Lists the words of each knob.
 macro_rules! words {
-    ($($knob:ident { $($word:literal => $setting:ident),* $(,)? })*) => {$(
-        impl Word for $knob {
-            const ALL: &'static [(&'static str, Self)] = &[$(($word, Self::$setting)),*];
-        }
-    )*};
+    ($($knob:ident { $($word:literal => $setting:ident),* $(,)? })*) => {
+        $(
+            impl Word for $knob {
+                const ALL: &'static [(&'static str, Self)] = &[$(($word, Self::$setting)),*];
+            }
+        )*
+
+        /// All words of all knobs: the template shows each.
+        #[cfg(test)]
+        pub const ALL: &[&str] = &[$($($word),*),*];
+    };
 }
 
 words! {
     Teams { "One" => One, "Many" => Many }
     Scope { "account" => Account, "team" => Team }
+    PermissionKind {
+        "read" => Read,
+        "write" => Write,
+        "remove" => Remove,
+        "billing" => Billing,
+    }
     Reach { "lower" => Lower, "own" => Own }
     Pool { "account" => Account, "subscription" => Subscription, "none" => None }
     LimitFrom {

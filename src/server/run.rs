@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::server::change::due;
+use crate::server::change::{domain, due};
 use crate::server::error::ServerError;
+use crate::server::feed::Feed;
 use crate::server::ids::Ids;
+use crate::server::limits::{Limiter, TIDY_EVERY};
 use crate::server::link::SecretKey;
-use crate::server::mail::{self, Composer, Spool};
+use crate::server::listen::{Door, Listener};
+use crate::server::mail::{self, MailSettings};
 use crate::server::metrics::Metrics;
 use crate::server::pages::Pages;
 use crate::server::password::Passwords;
@@ -25,7 +27,7 @@ use crate::server::{Service, Settings, routes, seed};
 /// How often due work is looked for.
 const DUE_EVERY: Duration = Duration::from_secs(1);
 
-/// How long requests under way may take when the service stops.
+/// How long mails under way may take when the service stops.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// A service that listens.
@@ -35,7 +37,9 @@ pub struct Running {
     address: std::net::SocketAddr,
     stopping: CancellationToken,
     server: JoinHandle<std::io::Result<()>>,
-    background: JoinHandle<()>,
+    mailing: JoinHandle<()>,
+    due: JoinHandle<()>,
+    domains: JoinHandle<()>,
 }
 
 /// Opens the database, loads the seed, listens and starts the background work.
@@ -44,20 +48,22 @@ pub struct Running {
 ///
 /// [`ServerError`]: what could not be opened, or every problem of the seed file.
 pub async fn start(settings: Settings) -> Result<Running, ServerError> {
-    let listen = settings.listen;
-    let failed = |source| ServerError::Listen { address: listen, source };
-    let listener = TcpListener::bind(listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    let service = open(settings, address).await?;
-    let stopping = CancellationToken::new();
-    let router = routes::router(&service);
-    let stop = stopping.clone().cancelled_owned();
-    let server =
-        tokio::spawn(
-            async move { axum::serve(listener, router).with_graceful_shutdown(stop).await },
-        );
-    let background = tokio::spawn(background(Arc::clone(&service), stopping.clone()));
-    Ok(Running { service, address, stopping, server, background })
+    let listener = Listener::bind(settings.listen, settings.tls.as_ref()).await?;
+    let address = listener.address();
+    let max_connections = settings.max_connections;
+    let service = open(settings, &format!("{}://{address}", listener.scheme())).await?;
+    let stopping = service.stopping.clone();
+    let door = Door::new(
+        max_connections,
+        service.trusted_proxies.clone(),
+        service.metrics.connections.clone(),
+        service.metrics.refused_connections.clone(),
+    );
+    let server = tokio::spawn(listener.serve(routes::router(&service), door, stopping.clone()));
+    let mailing = tokio::spawn(mail::send_until(Arc::clone(&service), stopping.clone()));
+    let due = tokio::spawn(do_due(Arc::clone(&service), stopping.clone()));
+    let domains = tokio::spawn(recheck_domains(Arc::clone(&service), stopping.clone()));
+    Ok(Running { service, address, stopping, server, mailing, due, domains })
 }
 
 impl Running {
@@ -79,81 +85,116 @@ impl Running {
     ///
     /// [`ServerError::Work`] when the store failed.
     pub async fn run_due(&self) -> Result<usize, ServerError> {
-        due::run(&self.service).await.map_err(ServerError::Work)
+        let accounts = due::run(&self.service).await.map_err(ServerError::Work)?;
+        domain::recheck_due(&self.service).await.map_err(ServerError::Work)?;
+        Ok(accounts)
     }
 
-    /// Writes every mail that is queued now. The background does this too, at once.
+    /// Sends every mail that is due now; gives how many went out. The background does this too, at
+    /// once.
     ///
     /// # Errors
     ///
     /// [`ServerError::Work`] when the store failed.
     pub async fn deliver_due(&self) -> Result<usize, ServerError> {
-        mail::deliver_due(&self.service).await.map_err(ServerError::Work)
+        let delivery = mail::deliver_due(&self.service).await.map_err(ServerError::Work)?;
+        Ok(delivery.sent)
+    }
+
+    /// Notes that a mail came back to this return path. Safe to repeat.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Work`] when the return path is none of the service's, or the store failed.
+    pub async fn bounced(&self, return_path: &str) -> Result<(), ServerError> {
+        mail::bounced(&self.service, return_path).await.map_err(ServerError::Work)
     }
 
     /// Takes no new requests, lets those under way end, and closes the database.
     pub async fn stop(self) {
-        let Self { service, address: _, stopping, server, background } = self;
+        let Self { service, address: _, stopping, server, mailing, due, domains } = self;
         stopping.cancel();
-        let abort = server.abort_handle();
-        if tokio::time::timeout(STOP_WITHIN, server).await.is_err() {
-            tracing::warn!("some requests were cut off at the stop");
-            abort.abort();
+        if !matches!(server.await, Ok(Ok(()))) {
+            tracing::error!("the listener had ended before the stop");
         }
-        if background.await.is_err() {
+        if due.await.is_err() || domains.await.is_err() {
             tracing::error!("the background work had ended before the stop");
+        }
+        let abort = mailing.abort_handle();
+        match tokio::time::timeout(STOP_WITHIN, mailing).await {
+            Ok(Ok(())) => (),
+            Ok(Err(_)) => tracing::error!("the sending of mails had ended before the stop"),
+            // Who is cut off leaves what a crash leaves: nothing is lost, nothing repeated.
+            Err(_) => {
+                tracing::warn!("the sending of mails was cut off at the stop");
+                abort.abort();
+            }
         }
         service.store.close().await;
     }
 }
 
-async fn open(
-    settings: Settings,
-    address: std::net::SocketAddr,
-) -> Result<Arc<Service>, ServerError> {
+/// Opens everything but the socket; `origin` is where it will answer.
+pub(crate) async fn open(settings: Settings, origin: &str) -> Result<Arc<Service>, ServerError> {
     let Settings {
         listen: _,
+        tls: _,
+        max_connections: _,
+        trusted_proxies,
+        limits,
         database,
         public_url,
         secret_key_file,
-        spool,
+        mail: mail_settings,
         profiles,
         seed,
         request_log,
         confirm_plans,
+        dns,
         now,
     } = settings;
     let public_url = match public_url {
         Some(url) => url,
-        None => Url::parse(&format!("http://{address}")).map_err(|_| ServerError::PublicUrl)?,
+        None => Url::parse(origin).map_err(|_| ServerError::PublicUrl)?,
     };
     let host = public_host(&public_url)?;
-    make_folder(&spool)?;
+    if let MailSettings::Spool(folder) = &mail_settings {
+        make_folder(folder)?;
+    }
     if let Database::Sqlite(path) = &database
         && let Some(folder) = path.parent()
     {
         make_folder(folder)?;
     }
+    let metrics = Metrics::new();
+    let ids = Ids::default();
+    let process = ids.next_ulid(now()).to_string();
+    let (composer, mailer) = mail::open(&mail_settings, &host, process)?;
     let service = Arc::new(Service {
         store: Store::open(&database).await?,
         profiles,
         key: SecretKey::load(&secret_key_file)?,
         public_url: public_url.as_str().trim_end_matches('/').to_owned(),
-        composer: Composer::new(&host)?,
+        composer,
+        mailer,
         pages: Pages::new()?,
-        spool: Spool::new(spool),
-        ids: Ids::default(),
-        passwords: Passwords::new(),
+        ids,
+        passwords: Passwords::new(metrics.passwords.clone()),
         confirm_plans,
+        dns,
         request_log: request_log.map(|path| RequestLog::open(&path)).transpose()?,
-        metrics: Metrics::new(),
+        metrics,
         mail_queued: tokio::sync::Notify::new(),
+        limiter: Limiter::new(limits),
+        trusted_proxies,
+        feed: Feed::new(),
+        stopping: CancellationToken::new(),
         now,
     });
     if let Some(seed) = seed {
         seed::load(&service, &seed).await?;
     }
-    mail::settle_interrupted(&service).await.map_err(ServerError::Work)?;
+    mail::take_over(&service).await.map_err(ServerError::Work)?;
     Ok(service)
 }
 
@@ -173,29 +214,34 @@ fn make_folder(path: &Path) -> Result<(), ServerError> {
         .map_err(|source| ServerError::Output { path: path.to_owned(), source })
 }
 
-/// Sends mails as they are queued and does what is due, until the stop; what is queued then still
-/// goes out.
-async fn background(service: Arc<Service>, stopping: CancellationToken) {
+/// Checks the domains that are due, until the stop. The DNS can be slow: nothing waits for it.
+async fn recheck_domains(service: Arc<Service>, stopping: CancellationToken) {
     let mut tick = tokio::time::interval(DUE_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        if let Err(error) = mail::deliver_due(&service).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "could not send mails");
-        }
-        tokio::select! {
-            () = service.mail_queued.notified() => (),
-            _ = tick.tick() => {
-                if let Err(error) = due::run(&service).await {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "could not do what is due"
-                    );
-                }
-            }
-            () = stopping.cancelled() => break,
+    while stopping.run_until_cancelled(tick.tick()).await.is_some() {
+        let checked = stopping.run_until_cancelled(domain::recheck_due(&service)).await;
+        if let Some(Err(error)) = checked {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "could not check the domains that are due");
         }
     }
-    if let Err(error) = mail::deliver_due(&service).await {
-        tracing::error!(error = &error as &dyn std::error::Error, "could not send mails");
+}
+
+/// Does what is due, until the stop.
+async fn do_due(service: Arc<Service>, stopping: CancellationToken) {
+    let mut tick = tokio::time::interval(DUE_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tidy = tokio::time::interval(TIDY_EVERY);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {
+                if let Err(error) = due::run(&service).await {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "could not do what is due");
+                }
+            }
+            _ = tidy.tick() => service.limiter.tidy(),
+            () = stopping.cancelled() => break,
+        }
     }
 }

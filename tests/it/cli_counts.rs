@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::fs;
 
 use serde_json::Value;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions as _, Connection as _};
+
+use sqlx::Connection as _;
 
 use crate::cli_run::{Desk, service_now, values};
 use crate::service::{TOKEN, TestService, text};
@@ -49,11 +49,9 @@ fn desk(service: &TestService, people: usize) -> Desk {
 
 /// Puts members into the service's own database: as many invitations would take minutes.
 async fn put_members(service: &TestService, people: usize) {
-    let database = service.folder.path().join("seatkeeper.db");
-    let mut connection: SqliteConnection =
-        SqliteConnectOptions::new().filename(database).connect().await.unwrap();
+    let mut connection = service.database().await;
     let sql = "
-        with recursive n(i) as (select 1 union all select i + 1 from n where i < ?1)
+        with recursive n(i) as (select 1 union all select i + 1 from n where i < $1)
         insert into members (id, account_id, address, role, state, added_at, joined_at)
         select printf('mem_%026d', i), accounts.id, printf('p%d@example.com', i), 'developer',
                'active', accounts.created_at, accounts.created_at
@@ -64,6 +62,10 @@ async fn put_members(service: &TestService, people: usize) {
         .await
         .unwrap();
     assert_eq!(done.rows_affected(), people as u64);
+    let tally = "insert into tallies select id, 'members', '', 'person', 'developer', 'active', $1 \
+                 from accounts where slug = 'acme'";
+    let people = i64::try_from(people).unwrap();
+    sqlx::query(tally).bind(people).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }
 

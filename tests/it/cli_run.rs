@@ -171,21 +171,44 @@ pub struct Process {
 }
 
 impl Process {
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// SIGKILL.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(&mut self) {
+        let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
+        ended.expect("it ends").unwrap();
     }
 }
 
 /// Starts a service in a folder with a `seed.yaml`: data in `data`, its log in `server.log`, its
 /// request log in `requests.jsonl`.
 pub async fn serve(home: &Desk, more: &[&str]) -> Process {
+    serve_under(home, &[], more).await
+}
+
+/// As [`serve`], started by a command that ends in running what follows it.
+pub async fn serve_under(home: &Desk, starter: &[&str], more: &[&str]) -> Process {
     let address = home.path("address");
     if address.exists() {
         home.delete("address");
     }
     let log = File::options().create(true).append(true).open(home.path("server.log")).unwrap();
-    let mut command = program();
+    let mut command = match starter {
+        [] => program(),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.kill_on_drop(true).args(rest).arg(PROGRAM);
+            command
+        }
+    };
     command.current_dir(home.path("."));
     command.args(["server", "--listen", "127.0.0.1:0", "--data-dir", "data"]);
     command.args(["--seed", "seed.yaml", "--address-file", "address"]);

@@ -117,11 +117,7 @@ async fn a_crash_while_a_mail_is_written_neither_loses_it_nor_sends_it_twice() {
         let mails = service.mails().await;
         let spool = service.folder.path().join("spool");
         let (name, half) = (spool.join(&mails[0].file), format!(".{}.tmp", mails[0].file));
-        let database = service.folder.path().join("seatkeeper.db");
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&database);
-        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-        sqlx::query("update outbox set state = 'sending'").execute(&pool).await.unwrap();
-        pool.close().await;
+        service.sql("update outbox set state = 'sending'").await;
         if !finished {
             // Half a mail under its first name, as a kill before the file got its name leaves it.
             fs::remove_file(&name).unwrap();
@@ -144,12 +140,8 @@ async fn a_mail_that_was_being_sent_at_a_crash_and_left_no_file_is_unknown_and_n
     service.mails().await;
     let folder = service.folder.clone();
     let service = {
-        let database = folder.path().join("seatkeeper.db");
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&database);
-        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
         // As a crash between the claim and the file leaves it.
-        sqlx::query("update outbox set state = 'sending'").execute(&pool).await.unwrap();
-        pool.close().await;
+        service.sql("update outbox set state = 'sending'").await;
         for mail in service.mails().await {
             fs::remove_file(folder.path().join("spool").join(mail.file)).unwrap();
         }
@@ -175,11 +167,7 @@ async fn an_invitation_that_was_revoked_before_its_mail_left_is_not_mailed() {
     let call = service.call(Method::POST, &path).token(TOKEN).if_match("*");
     call.send().await.expect(StatusCode::OK);
     let folder = service.folder.clone();
-    let options =
-        sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path().join("seatkeeper.db"));
-    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-    sqlx::query("update outbox set state = 'queued'").execute(&pool).await.unwrap();
-    pool.close().await;
+    service.sql("update outbox set state = 'queued'").await;
     for mail in service.mails().await {
         fs::remove_file(folder.path().join("spool").join(mail.file)).ok();
     }
@@ -283,8 +271,10 @@ async fn one_mail_for_each_thing_that_happens_to_a_person() {
             "cyd invitation",
             "bea role-changed",
             "cyd removed",
+            "ana billing",
             "bea trimmed",
-            "bea reinstated"
+            "bea reinstated",
+            "ana billing"
         ]
     );
     assert!(mails[3].text.contains("was biller and is now admin"), "{}", mails[3].text);
@@ -324,19 +314,15 @@ async fn secrets_are_kept_as_hashes_only() {
     let service = TestService::start().await;
     service.join("ana@example.com", "biller").await;
     let link = service.link_to("ana@example.com").await;
+    let stored = service.stored().await;
     let folder = service.stop().await;
     let mode = fs::metadata(folder.path().join("secret.key")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let key = fs::read_to_string(folder.path().join("secret.key")).unwrap();
     let token = link.split("/i/").nth(1).unwrap();
-    let mut stored = Vec::new();
-    for file in ["seatkeeper.db", "seatkeeper.db-wal"] {
-        stored.extend(fs::read(folder.path().join(file)).unwrap_or_default());
-    }
-    assert!(stored.len() > 10_000);
+    assert!(stored.contains("ana@example.com") && stored.contains("argon2id"));
     for secret in [TOKEN, PASSWORD, token, key.trim()] {
-        let found = stored.windows(secret.len()).any(|bytes| bytes == secret.as_bytes());
-        assert!(!found, "{secret} is in the database");
+        assert!(!stored.contains(secret), "{secret} is in the database");
     }
 }
 

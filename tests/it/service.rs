@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once};
 
@@ -13,8 +14,12 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use seatkeeper::profile::{built_in, built_in_names};
-use seatkeeper::server::{ConfirmPlans, Database, Running, Seed, Settings, start};
+use seatkeeper::server::{
+    ConfirmPlans, Database, Dns, Limits, MailSettings, Running, Seed, Settings, start,
+};
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
 use tempfile::TempDir;
 
 use crate::postgres;
@@ -177,6 +182,49 @@ impl TestService {
         &self.running
     }
 
+    /// A connection to the database of the service, past the service.
+    pub async fn database(&self) -> AnyConnection {
+        sqlx::any::install_default_drivers();
+        let url = match &self.settings.database {
+            Database::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Database::Postgres(url) => url.expose_secret().to_owned(),
+        };
+        AnyConnection::connect(&url).await.unwrap()
+    }
+
+    /// Runs a statement on the database, past the service.
+    pub async fn sql(&self, statement: &'static str) {
+        let mut conn = self.database().await;
+        sqlx::query(statement).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+    }
+
+    /// Everything that the database holds, as text.
+    pub async fn stored(&self) -> String {
+        let mut conn = self.database().await;
+        match &self.settings.database {
+            Database::Sqlite(path) => {
+                let fold = "pragma wal_checkpoint(truncate)";
+                sqlx::query(fold).execute(&mut conn).await.unwrap();
+                String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()
+            }
+            Database::Postgres(_) => {
+                let names =
+                    "select cast(tablename as text) from pg_tables where schemaname = 'public'";
+                let tables: Vec<String> =
+                    sqlx::query_scalar(names).fetch_all(&mut conn).await.unwrap();
+                let mut all = String::new();
+                for table in tables {
+                    let text = format!("select cast(t as text) from {table} t");
+                    let rows = sqlx::query_scalar(AssertSqlSafe(text)).fetch_all(&mut conn).await;
+                    let rows: Vec<String> = rows.unwrap();
+                    all.extend(rows);
+                }
+                all
+            }
+        }
+    }
+
     /// Moves the clock and does what is due then.
     pub async fn pass(&self, time: SignedDuration) {
         self.clock.advance(time);
@@ -296,14 +344,19 @@ pub fn settings(folder: &Path, seed: &str, clock: &TestClock) -> Settings {
         built_in_names().iter().map(|name| ((*name).to_owned(), built_in(name).unwrap())).collect();
     Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        tls: None,
+        max_connections: NonZeroU32::MAX,
+        trusted_proxies: Vec::new(),
+        limits: Limits::NONE,
         database: Database::Sqlite(folder.join("seatkeeper.db")),
         public_url: None,
         secret_key_file: folder.join("secret.key"),
-        spool: folder.join("spool"),
+        mail: MailSettings::Spool(folder.join("spool")),
         profiles,
         seed: Some(Seed { file: PathBuf::from("seed.yaml"), text: seed.to_owned() }),
         request_log: Some(folder.join("requests.jsonl")),
         confirm_plans: ConfirmPlans::Vendor,
+        dns: Arc::new(Dns::of_the_system()),
         now: Arc::new(move || clock.now()),
     }
 }
@@ -319,6 +372,11 @@ pub struct Call {
 }
 
 impl Call {
+    /// A call of this request.
+    pub fn new(request: RequestBuilder) -> Self {
+        Self { request }
+    }
+
     /// With a bearer token.
     pub fn token(self, token: &str) -> Self {
         Self { request: self.request.bearer_auth(token) }
@@ -417,6 +475,11 @@ impl Browser {
         Self { base: base.to_owned(), http: client(), cookies: BTreeMap::new() }
     }
 
+    /// The values of its cookies.
+    pub fn cookie_values(&self) -> impl Iterator<Item = String> {
+        self.cookies.values().cloned()
+    }
+
     /// Opens a path or a link, following redirects inside the service.
     pub async fn open(&mut self, path: &str) -> Page {
         let mut path = path.strip_prefix(&self.base).unwrap_or(path).to_owned();
@@ -456,9 +519,7 @@ impl Browser {
     }
 
     async fn load(&mut self, request: RequestBuilder, path: String) -> (Page, Option<String>) {
-        let cookies: Vec<_> =
-            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let response = request.header(COOKIE, cookies.join("; ")).send().await.expect("a page");
+        let response = request.header(COOKIE, self.cookies()).send().await.expect("a page");
         for cookie in response.headers().get_all(SET_COOKIE) {
             let cookie = cookie.to_str().unwrap();
             let (pair, _) = cookie.split_once(';').unwrap();
@@ -474,6 +535,12 @@ impl Browser {
         // The templates write every slash of a value as an entity.
         let html = response.text().await.unwrap().replace("&#x2f;", "/");
         (Page { status, html, path }, next)
+    }
+
+    /// The `Cookie` header that it sends.
+    pub fn cookies(&self) -> String {
+        let pairs = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
+        pairs.collect::<Vec<_>>().join("; ")
     }
 
     /// Signs in.

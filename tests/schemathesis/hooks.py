@@ -191,6 +191,7 @@ def before_call(context, case, kwargs):
     put_etag(case, row)
     put_key(case)
     put_cursor(case)
+    put_position(case)
     put_words(case, slug)
     spare_what_is_kept(case)
 
@@ -249,6 +250,15 @@ def put_cursor(case):
     cursor = (case.query or {}).get("cursor")
     if isinstance(cursor, str) and re.fullmatch(r"[!-~]+", cursor):
         del case.query["cursor"]
+
+
+def put_position(case):
+    """A place in the feed that is there, and no long wait for what comes next."""
+    query = case.query or {}
+    if re.fullmatch(r"\d{1,20}", str(query.get("after", ""))) and chance.random() < 0.9:
+        query["after"] = str(chance.randrange(4))
+    if re.fullmatch(r"1?\d|2[0-5]", str(query.get("wait", ""))):
+        query["wait"] = "0"
 
 
 def letters(length):

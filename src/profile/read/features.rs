@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::domain::keys::RoleName;
-use crate::profile::read::Names;
 use crate::profile::read::node::{Node, Problems};
+use crate::profile::read::{Names, keys};
 use crate::profile::{
     Addressee, AutoJoin, Bulk, Category, ClientAccessRules, InvitationRules, Meter, Notice, Notify,
     RoleWhilePending, SecureSignInBy, TeamRules, Word,
@@ -14,10 +14,13 @@ use crate::profile::{
 /// Longest life of an invitation, in hours: a year.
 const MAX_LIFETIME_HOURS: u64 = 365 * 24;
 
+/// Shares of the limit at which a meter warns where the file says nothing.
+const WARN_AT_PERCENT: [u32; 2] = [80, 100];
+
 /// Rules of invitations.
 pub fn read_invitations(root: &Node<'_>, problems: &mut Problems) -> Option<InvitationRules> {
     let node = root.need("invitations", problems)?;
-    node.only(&["lifetime", "knownUser", "resend", "bulk", "roleWhilePending"], problems);
+    node.only(keys::INVITATIONS, problems);
     let lifetime = node.need("lifetime", problems).and_then(|n| read_lifetime(&n, problems));
     let known_user = node.need_word("knownUser", problems);
     let resend = node.need_word("resend", problems);
@@ -53,10 +56,10 @@ fn read_lifetime(node: &Node<'_>, problems: &mut Problems) -> Option<Duration> {
 /// Rules of teams.
 pub fn read_team(root: &Node<'_>, problems: &mut Problems) -> Option<TeamRules> {
     let node = root.get("team")?;
-    node.only(&["subscription", "status"], problems);
+    node.only(keys::TEAM, problems);
     let subscription = node.need_word("subscription", problems);
     let status = node.need("status", problems)?;
-    status.only(&["noSubscription", "expired"], problems);
+    status.only(keys::TEAM_STATUS, problems);
     let without_subscription = status.need_word("noSubscription", problems);
     let expired = status.need_word("expired", problems);
     Some(TeamRules {
@@ -69,7 +72,7 @@ pub fn read_team(root: &Node<'_>, problems: &mut Problems) -> Option<TeamRules> 
 /// Where secure sign-in can be required.
 pub fn read_secure_sign_in(root: &Node<'_>, problems: &mut Problems) -> BTreeSet<SecureSignInBy> {
     let Some(node) = root.get("secureSignIn") else { return BTreeSet::new() };
-    node.only(&["requiredBy"], problems);
+    node.only(keys::SECURE_SIGN_IN, problems);
     node.need("requiredBy", problems).map(|by| by.words(problems)).unwrap_or_default()
 }
 
@@ -80,7 +83,7 @@ pub fn read_auto_join(
     problems: &mut Problems,
 ) -> Option<AutoJoin> {
     let node = root.get("autoJoin")?;
-    node.only(&["role", "overLimit"], problems);
+    node.only(keys::AUTO_JOIN, problems);
     let role = node.need("role", problems).and_then(|n| n.known("role", &names.roles, problems));
     let over_limit = node.need_word("overLimit", problems);
     Some(AutoJoin { role: RoleName::from(role?), over_limit: over_limit? })
@@ -93,7 +96,7 @@ pub fn read_client_access(
     problems: &mut Problems,
 ) -> Option<ClientAccessRules> {
     let node = root.get("clientAccess")?;
-    node.only(&["roles", "healthOf"], problems);
+    node.only(keys::CLIENT_ACCESS, problems);
     let roles = node.need("roles", problems).map(|node| read_role_set(&node, names, problems));
     let health_of = node.need_word("healthOf", problems);
     Some(ClientAccessRules { roles: roles?, health_of: health_of? })
@@ -118,7 +121,7 @@ pub fn read_categories(
     let Some(node) = root.get("categories") else { return Vec::new() };
     let mut categories = Vec::new();
     for (name, entry) in node.entries(problems) {
-        entry.only(&["title", "about", "openTo"], problems);
+        entry.only(keys::CATEGORY, problems);
         let title = entry.need("title", problems).and_then(|node| node.text(problems));
         let about = entry.need_word("about", problems);
         let open_to = entry.get("openTo").filter(|node| !node.is("all")).map_or_else(
@@ -162,13 +165,21 @@ pub fn read_meters(root: &Node<'_>, problems: &mut Problems) -> Vec<Meter> {
 
 /// One meter.
 fn read_meter(name: &str, node: &Node<'_>, problems: &mut Problems) -> Option<Meter> {
-    node.only(&["title", "unit", "whenFull", "warnAt"], problems);
+    node.only(keys::METER, problems);
     let title = node.need("title", problems).and_then(|node| node.text(problems));
     let unit = node.need_word("unit", problems);
     let when_full = node.need_word("whenFull", problems);
-    let items = node.get("warnAt").map(|node| node.items(problems)).unwrap_or_default();
-    let percent = |item: Node<'_>| u32::try_from(item.number(1, 100, problems)?).ok();
-    let warn_at_percent = items.into_iter().filter_map(percent).collect();
+    let warn_at_percent = match node.get("warnAt") {
+        Some(said) => read_percents(&said, problems),
+        None => WARN_AT_PERCENT.into(),
+    };
     let (name, title) = (name.to_owned(), title?.to_owned());
     Some(Meter { name, title, unit: unit?, when_full: when_full?, warn_at_percent })
+}
+
+/// Shares of a limit.
+fn read_percents(node: &Node<'_>, problems: &mut Problems) -> BTreeSet<u32> {
+    let items = node.items(problems);
+    let percent = |item: Node<'_>| u32::try_from(item.number(1, 100, problems)?).ok();
+    items.into_iter().filter_map(percent).collect()
 }

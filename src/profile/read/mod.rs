@@ -3,7 +3,9 @@
 //! First each knob by itself; when all are clear, the profile as a whole.
 
 mod features;
+pub(super) mod keys;
 mod node;
+mod permissions;
 mod plans;
 mod roles;
 mod whole;
@@ -11,41 +13,16 @@ mod whole;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use sha2::Digest as _;
 use sha2::Sha256;
 
 use crate::profile::read::node::{Node, Problems};
-use crate::profile::{MenuEntry, PermissionRule, Profile, ServicePermission, Teams};
+use crate::profile::{Profile, ServicePermission, Teams};
 use crate::yaml;
 use crate::yaml::{Document, Problem};
 
 /// Version of the format that this code reads.
 const FORMAT_VERSION: u64 = 1;
-
-/// Keys of a profile.
-const KEYS: [&str; 19] = [
-    "formatVersion",
-    "profile",
-    "title",
-    "teams",
-    "team",
-    "permissions",
-    "roles",
-    "manage",
-    "plans",
-    "seats",
-    "cancellation",
-    "invitations",
-    "secureSignIn",
-    "autoJoin",
-    "clientAccess",
-    "categories",
-    "notify",
-    "notes",
-    "meters",
-];
 
 /// Reads a profile.
 ///
@@ -76,6 +53,8 @@ pub fn read(file: &str, text: &str) -> Result<Profile, Vec<Problem>> {
 struct Names<'doc> {
     roles: Vec<&'doc str>,
     permissions: Vec<&'doc str>,
+    features: Vec<&'doc str>,
+    products: Vec<&'doc str>,
     categories: Vec<&'doc str>,
     meters: Vec<&'doc str>,
 }
@@ -83,10 +62,10 @@ struct Names<'doc> {
 /// Reads the one document.
 fn read_document(document: &Document, text: &str, problems: &mut Problems) -> Option<Profile> {
     let root = Node::root(document);
-    root.only(&KEYS, problems);
+    root.only(keys::PROFILE, problems);
     check_version(&root, problems);
     let names = names(&root, problems);
-    let (permissions, menu) = read_permissions(&root, problems);
+    let (permissions, menu) = permissions::read_permissions(&root, &names, problems);
     let title = root.need("title", problems).and_then(|node| node.text(problems));
     let name = root.need("profile", problems).and_then(|node| read_name(&node, problems));
     let teams: Option<Teams> = root.need_word("teams", problems);
@@ -107,6 +86,8 @@ fn read_document(document: &Document, text: &str, problems: &mut Problems) -> Op
         roles,
         manage,
         plans,
+        features: plans::read_offered("features", &root, problems),
+        products: plans::read_offered("products", &root, problems),
         seats: seats?,
         cancellation: cancellation?,
         invitations: invitations?,
@@ -149,11 +130,12 @@ fn names<'doc>(root: &Node<'doc>, problems: &mut Problems) -> Names<'doc> {
     };
     let (roles, mut permissions) = (declared("roles"), declared("permissions"));
     let (categories, meters) = (declared("categories"), declared("meters"));
+    let (features, products) = (declared("features"), declared("products"));
     declared("plans");
     permissions.extend(ServicePermission::ALL.map(ServicePermission::as_str));
     permissions.sort_unstable();
     permissions.dedup();
-    Names { roles, permissions, categories, meters }
+    Names { roles, permissions, features, products, categories, meters }
 }
 
 /// A name is short, in lower case, and safe in a URL, a label and a file name.
@@ -172,32 +154,6 @@ fn read_name<'doc>(node: &Node<'doc>, problems: &mut Problems) -> Option<&'doc s
     let name = node.text(problems)?;
     check_name(name, node, problems);
     Some(name)
-}
-
-/// The product's permissions and the menu in the order of the file.
-fn read_permissions(
-    root: &Node<'_>,
-    problems: &mut Problems,
-) -> (BTreeMap<String, PermissionRule>, Vec<MenuEntry>) {
-    let (mut permissions, mut menu) = (BTreeMap::new(), Vec::<MenuEntry>::new());
-    let Some(node) = root.need("permissions", problems) else { return (permissions, menu) };
-    for (name, entry) in node.entries(problems) {
-        entry.only(&["menu"], problems);
-        let title = entry.get("menu").and_then(|node| node.text(problems).map(str::to_owned));
-        if title.is_none() && ServicePermission::parse(name).is_some() {
-            let message = format!("`{name}` is a permission of every service");
-            problems.push(entry.problem(message, "list it here only to give it a `menu`"));
-        }
-        if let Some(title) = &title {
-            if let Some(first) = menu.iter().find(|entry| entry.title == *title) {
-                let message = format!("the menu `{title}` is opened by `{}`", first.permission);
-                problems.push(entry.problem(message, "give each menu entry one permission"));
-            }
-            menu.push(MenuEntry { title: title.clone(), permission: name.to_owned() });
-        }
-        permissions.insert(name.to_owned(), PermissionRule { menu: title });
-    }
-    (permissions, menu)
 }
 
 /// First 16 hex digits of SHA-256 of the file.

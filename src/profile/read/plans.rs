@@ -1,12 +1,12 @@
 //! Plans, seats, and what the end of a subscription does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::keys::PlanName;
 use crate::domain::observed::SeatLimit;
-use crate::profile::read::Names;
 use crate::profile::read::node::{Node, Problems};
-use crate::profile::{Cancellation, Plan, SeatRules};
+use crate::profile::read::{Names, keys};
+use crate::profile::{Cancellation, Offered, Plan, SeatRules};
 
 /// Most seats that a plan can state; more is `unlimited`.
 const MAX_SEATS: u64 = 10_000_000;
@@ -16,15 +16,46 @@ pub fn read_plans(root: &Node<'_>, names: &Names<'_>, problems: &mut Problems) -
     let Some(node) = root.need("plans", problems) else { return Vec::new() };
     let mut plans = Vec::new();
     for (name, entry) in node.entries(problems) {
-        entry.only(&["seats", "paid", "meters"], problems);
+        entry.only(keys::PLAN, problems);
         let paid = entry.flag("paid", true, problems);
+        let features = read_included("features", "feature", &entry, &names.features, problems);
+        let products = read_included("products", "product", &entry, &names.products, problems);
         let meters = entry.get("meters").map(|node| read_limits(&node, names, problems));
         if let Some(seats) = read_limit(&entry, problems) {
             let (name, meters) = (PlanName::from(name), meters.unwrap_or_default());
-            plans.push(Plan { name, seats, paid, meters });
+            plans.push(Plan { name, seats, paid, features, products, meters });
         }
     }
     plans
+}
+
+/// What plans can include, in the order of the file.
+pub fn read_offered(key: &str, root: &Node<'_>, problems: &mut Problems) -> Vec<Offered> {
+    let Some(node) = root.get(key) else { return Vec::new() };
+    let mut offered = Vec::new();
+    for (name, entry) in node.entries(problems) {
+        entry.only(keys::OFFERED, problems);
+        if let Some(title) = entry.need("title", problems).and_then(|node| node.text(problems)) {
+            offered.push(Offered { name: name.to_owned(), title: title.to_owned() });
+        }
+    }
+    offered
+}
+
+/// What a plan includes: a list, or `all`.
+fn read_included(
+    key: &str,
+    what: &str,
+    plan: &Node<'_>,
+    known: &[&str],
+    problems: &mut Problems,
+) -> BTreeSet<String> {
+    let included = match plan.get(key) {
+        None => Vec::new(),
+        Some(node) if node.is("all") => known.to_vec(),
+        Some(node) => node.known_items(what, known, problems),
+    };
+    included.into_iter().map(str::to_owned).collect()
 }
 
 /// The seats of a plan: a number, or `unlimited`.
@@ -61,7 +92,7 @@ fn read_limits(
 /// How seats are counted.
 pub fn read_seats(root: &Node<'_>, problems: &mut Problems) -> Option<SeatRules> {
     let node = root.need("seats", problems)?;
-    node.only(&["pool", "limit", "counts", "onShrink"], problems);
+    node.only(keys::SEATS, problems);
     let pool = node.need_word("pool", problems);
     let limit = node.need_word("limit", problems);
     let counts = node.need("counts", problems).map(|counts| counts.words(problems));
@@ -77,7 +108,7 @@ pub fn read_cancellation(root: &Node<'_>, problems: &mut Problems) -> Option<Can
         ("atPeriodEnd", "deactivateTeams", Cancellation::AtPeriodEndThenTeamsInactive),
     ];
     let node = root.need("cancellation", problems)?;
-    node.only(&["lastPaid", "then"], problems);
+    node.only(keys::CANCELLATION, problems);
     let when = node.need("lastPaid", problems);
     let then = node.need("then", problems);
     let when = when?.known("moment", &["atOnce", "atPeriodEnd"], problems);

@@ -3,22 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::keys::RoleName;
-use crate::profile::read::Names;
 use crate::profile::read::node::{Node, Problems};
-use crate::profile::{AddedBy, Manage, OwnershipChange, Reach, Role, Scope};
-
-/// Keys of a role.
-const KEYS: [&str; 9] = [
-    "scope",
-    "permissions",
-    "holders",
-    "invitable",
-    "protected",
-    "immutable",
-    "removable",
-    "becomesBy",
-    "receives",
-];
+use crate::profile::read::{Names, keys};
+use crate::profile::roles::AddedBy;
+use crate::profile::{Manage, OwnershipChange, Reach, Role, Scope};
 
 /// The roles, highest first.
 pub fn read_roles(root: &Node<'_>, names: &Names<'_>, problems: &mut Problems) -> Vec<Role> {
@@ -29,7 +17,7 @@ pub fn read_roles(root: &Node<'_>, names: &Names<'_>, problems: &mut Problems) -
 
 /// One role.
 fn read_role(name: &str, node: &Node<'_>, names: &Names<'_>, problems: &mut Problems) -> Role {
-    node.only(&KEYS, problems);
+    node.only(keys::ROLE, problems);
     let (min_holders, max_holders) = read_holders(node, problems);
     let (opens_account, ownership_change) = read_becomes_by(node, names, problems);
     let receives = node.get("receives");
@@ -63,7 +51,7 @@ fn read_granted(role: &Node<'_>, names: &Names<'_>, problems: &mut Problems) -> 
 /// Least and most holders.
 fn read_holders(role: &Node<'_>, problems: &mut Problems) -> (u32, Option<u32>) {
     let Some(node) = role.get("holders") else { return (0, None) };
-    node.only(&["min", "max"], problems);
+    node.only(keys::HOLDERS, problems);
     let mut bound = |key, least| {
         let number = node.get(key)?.number(least, u64::from(u32::MAX), problems)?;
         u32::try_from(number).ok()
@@ -78,7 +66,7 @@ fn read_becomes_by(
     problems: &mut Problems,
 ) -> (bool, Option<OwnershipChange>) {
     let Some(node) = role.get("becomesBy") else { return (false, None) };
-    node.only(&["openingAccount", "ownershipChange", "formerBecomes"], problems);
+    node.only(keys::BECOMES_BY, problems);
     let opens_account = node.flag("openingAccount", false, problems);
     let change = node.get("ownershipChange").and_then(|node| node.word(problems));
     let former = node.get("formerBecomes");
@@ -104,7 +92,7 @@ fn read_becomes_by(
 /// Who may act on whom.
 pub fn read_manage(root: &Node<'_>, names: &Names<'_>, problems: &mut Problems) -> Manage {
     let Some(node) = root.need("manage", problems) else { return Manage::default() };
-    node.only(&["invite", "change", "remove"], problems);
+    node.only(keys::MANAGE, problems);
     let mut verb = |key| match node.need(key, problems) {
         Some(node) => read_verb(&node, names, problems),
         None => BTreeMap::new(),

@@ -5,19 +5,24 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::server::Service;
-use crate::server::change::{Change, invitation, seats, subscription};
+use crate::server::change::{Change, client_access, invitation, join_request, seats, subscription};
 use crate::server::error::ApiError;
-use crate::server::permission::Actor;
 use crate::server::store::{accounts, answers};
 
 /// How long answers are kept under their idempotency key.
 pub(crate) const RETENTION: SignedDuration = SignedDuration::from_hours(24);
 
 async fn settle(service: &Arc<Service>, account_id: &str) -> Result<(), ApiError> {
-    let mut change = Change::begin(service, account_id, Actor::Service).await?;
+    // Another process does it, or the next look will find it again.
+    let Some(mut change) = Change::begin_unless_held(service, account_id).await? else {
+        return Ok(());
+    };
     invitation::expire_overdue(&mut change).await?;
     subscription::end_periods(&mut change).await?;
+    subscription::tell_ends(&mut change).await?;
     seats::enforce_due(&mut change).await?;
+    client_access::follow_moved(&mut change).await?;
+    join_request::admit_arrivals(&mut change).await?;
     change.commit().await
 }
 
@@ -25,7 +30,8 @@ async fn settle(service: &Arc<Service>, account_id: &str) -> Result<(), ApiError
 pub(crate) async fn run(service: &Arc<Service>) -> Result<usize, ApiError> {
     let now = service.now();
     let mut snapshot = service.store.snapshot().await?;
-    let due = accounts::with_work_due(&mut snapshot, now).await?;
+    let end_near = now + subscription::END_NEAR;
+    let due = accounts::with_work_due(&mut snapshot, now, end_near).await?;
     let outdated = answers::any_until(&mut snapshot, now - RETENTION).await?;
     drop(snapshot);
     for id in &due {

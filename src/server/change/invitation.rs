@@ -8,7 +8,7 @@ use crate::domain::keys::RoleName;
 use crate::profile::{Counted, Profile, ResendLink, Scope};
 use crate::server::auth;
 use crate::server::change::account::must_be_name;
-use crate::server::change::{Change, Precondition, member, seats};
+use crate::server::change::{Change, Precondition, member, notice, seats};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
 use crate::server::permission::{Actor, At, Right, Verb};
@@ -220,11 +220,28 @@ pub(crate) async fn decline(change: &mut Change, id: &str) -> Result<InvitationR
     Ok(row)
 }
 
+/// Notes that the mail `mail` cannot be delivered. If it is the last one of an invitation that
+/// waits, the invitation has failed and its seat is free.
+pub(crate) async fn fail(change: &mut Change, mail: &str) -> Result<(), ApiError> {
+    let account_id = change.account.id.clone();
+    let Some(before) = invitations::by_mail(change.conn(), &account_id, mail).await? else {
+        return Ok(());
+    };
+    if before.state_at(change.now) != InvitationState::Pending {
+        return Ok(invitations::note_delivery(change.conn(), mail, "failed").await?);
+    }
+    let (state, delivery) = (InvitationState::Failed, "failed".to_owned());
+    let row = InvitationRow { state, delivery, ..before.clone() };
+    save(change, "invitation.failed", &before, row).await?;
+    seats::settle(change).await
+}
+
 /// Marks every overdue invitation of the account.
 pub(crate) async fn expire_overdue(change: &mut Change) -> Result<(), ApiError> {
     let (account_id, now) = (change.account.id.clone(), change.now);
     for row in invitations::overdue(change.conn(), &account_id, now).await? {
-        expire(change, row).await?;
+        let row = expire(change, row).await?;
+        notice::invitation_expired(change, &row).await?;
     }
     Ok(())
 }
@@ -293,7 +310,12 @@ async fn inviter(change: &mut Change, member_id: &str) -> Result<Option<Actor>, 
     let Some(row) = members::by_id(change.conn(), &account_id, member_id).await? else {
         return Ok(None);
     };
-    let person = auth::person(change.conn(), &account_id, &row.address).await?;
+    let person = match row.principal {
+        Principal::Account => auth::agency(&row, &row.address),
+        Principal::Person | Principal::Unknown => {
+            auth::person(change.conn(), &account_id, &row.address).await?
+        }
+    };
     Ok(person.map(Actor::Person))
 }
 

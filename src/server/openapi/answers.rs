@@ -54,8 +54,13 @@ fn refusals(operation: &Operation) -> BTreeSet<StatusCode> {
     let is_get = operation.method == Method::GET;
     let has_parameters = parameters::names(operation.path).next().is_some();
     let reads_body = operation.body.is_some() || operation.method == Method::POST;
-    let reads_input = reads_body || operation.conditional || operation.filters.is_some();
-    let groups: [(bool, &[StatusCode]); 7] = [
+    let reads_input = reads_body
+        || operation.conditional
+        || operation.filters.is_some()
+        || operation.query.is_some();
+    // What is asked of the feed can lie before its beginning.
+    let groups: [(bool, &[StatusCode]); 8] = [
+        (operation.query.is_some(), &[StatusCode::GONE]),
         (
             true,
             &[

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::server::auth::MAX_KEY;
+use crate::server::openapi::schemas::Schemas;
 use crate::server::routes::{KeyRule, Operation};
 use crate::wire::{DEFAULT_PAGE_SIZE, KEY_PATTERN, MAX_PAGE_SIZE, MAX_REFERENCE, TEXT_PATTERN};
 
@@ -43,6 +44,16 @@ pub(super) fn of(operation: &Operation, row: &Value, is_row: bool) -> Vec<Value>
     if let Some(filters) = operation.filters {
         all.extend([shared("PageSize"), shared("Cursor")]);
         all.extend(filters.iter().map(|filter| filter_of(filter.parameter(), row)));
+    }
+    if let Some(query) = operation.query {
+        all.extend(Schemas::query(query).into_iter().map(|(name, schema)| {
+            json!({
+                "name": name,
+                "in": "query",
+                "description": schema["description"],
+                "schema": schema,
+            })
+        }));
     }
     all.extend(match operation.key {
         KeyRule::Required => Some(shared("RequiredIdempotencyKey")),

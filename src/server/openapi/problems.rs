@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use crate::server::dns::DnsError;
 use crate::server::error::{ApiError, Kind};
 use crate::server::openapi::answers::with_shared;
 use crate::wire::PROBLEM_JSON;
@@ -109,7 +110,7 @@ fn samples() -> Vec<ApiError> {
         E::TrimNotOffered,
         E::SlugTaken,
         E::SubscriptionState { state },
-        E::PlanNeedsVendor,
+        E::DnsFailed(DnsError::Late),
         E::NotOffered(""),
         E::OwnershipOpen,
         E::RowState { what: "", state },

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyPool, AssertSqlSafe, ConnectOptions as _, Executor as _};
+use sqlx::{AnyPool, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use url::Url;
 
 use crate::server::error::ServerError;
@@ -22,7 +22,7 @@ const POSTGRES_CONNECTIONS: u32 = 20;
 const SQLITE_READERS: u32 = 8;
 
 /// How long a request waits for a connection.
-const ACQUIRE_WITHIN: Duration = Duration::from_secs(10);
+const ACQUIRE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Number of the lock under which one process at a time changes the schema.
 const MIGRATION_LOCK: i64 = 0x5EA7_4EE9;
@@ -90,15 +90,11 @@ impl Store {
     }
 
     async fn sqlite(path: &Path) -> Result<Self, sqlx::Error> {
-        let writer = AnyPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE_WITHIN)
+        let writer = pool(1)
             .after_connect(|conn, _| Box::pin(sqlite_settings(conn)))
             .connect_with(sqlite_options(path, "rwc")?)
             .await?;
-        let readers = AnyPoolOptions::new()
-            .max_connections(SQLITE_READERS)
-            .acquire_timeout(ACQUIRE_WITHIN)
+        let readers = pool(SQLITE_READERS)
             .after_connect(|conn, _| Box::pin(sqlite_settings(conn)))
             .connect_lazy_with(sqlite_options(path, "rw")?);
         Ok(Self { dialect: Dialect::Sqlite, writer, readers })
@@ -107,11 +103,8 @@ impl Store {
     async fn postgres(url: &SecretString) -> Result<Self, sqlx::Error> {
         let url = Url::parse(url.expose_secret())
             .map_err(|error| sqlx::Error::Configuration(error.into()))?;
-        let pool = AnyPoolOptions::new()
-            .max_connections(POSTGRES_CONNECTIONS)
-            .acquire_timeout(ACQUIRE_WITHIN)
-            .connect_with(AnyConnectOptions::from_url(&url)?)
-            .await?;
+        let options = AnyConnectOptions::from_url(&url)?;
+        let pool = pool(POSTGRES_CONNECTIONS).connect_with(options).await?;
         Ok(Self { dialect: Dialect::Postgres, writer: pool.clone(), readers: pool })
     }
 
@@ -125,6 +118,11 @@ impl Store {
     pub async fn snapshot(&self) -> Result<Tx, sqlx::Error> {
         let begin = self.pick("begin", "begin isolation level repeatable read read only");
         self.readers.begin_with(begin).await
+    }
+
+    /// True if other processes may use the database too.
+    pub fn is_shared(&self) -> bool {
+        self.dialect == Dialect::Postgres
     }
 
     /// The end of a `select` that locks its rows until the transaction ends.
@@ -181,6 +179,18 @@ impl Store {
             .replace("{text}", self.pick("text", "text collate \"C\""))
             .replace("{strict}", self.pick(" strict", ""))
     }
+}
+
+/// Options of a pool of at most so many connections. SQLite ends a transaction by itself when the
+/// disk fails: the roll-back of it then fails too, and the connection is of no use any more.
+fn pool(connections: u32) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_WITHIN)
+        .before_acquire(|conn, _| {
+            let usable = !conn.is_in_transaction();
+            Box::pin(async move { Ok(usable) })
+        })
 }
 
 fn sqlite_options(path: &Path, mode: &str) -> Result<AnyConnectOptions, sqlx::Error> {

@@ -135,6 +135,19 @@ pub(crate) async fn by_link(
     sqlx::query_as("select * from invitations where id = $1").bind(id).fetch_optional(conn).await
 }
 
+/// The invitation whose last mail this is.
+pub(crate) async fn by_mail(
+    conn: &mut Connection,
+    account_id: &str,
+    mail: &str,
+) -> Result<Option<InvitationRow>, sqlx::Error> {
+    sqlx::query_as("select * from invitations where account_id = $1 and last_mail = $2")
+        .bind(account_id)
+        .bind(mail)
+        .fetch_optional(conn)
+        .await
+}
+
 /// The invitation of this address to one scope that waits, overdue or not.
 pub(crate) async fn pending_of(
     conn: &mut Connection,

@@ -91,14 +91,17 @@ impl Check<'_, '_> {
         }
     }
 
-    /// A warning has someone to go to.
+    /// A warning that the file asks for has someone to go to.
     fn meters(&mut self) {
         let told = self.profile.categories.iter().any(|category| category.about == Topic::Usage);
-        let warns = self.profile.meters.iter().filter(|meter| !meter.warn_at_percent.is_empty());
-        for meter in warns.filter(|_| !told) {
-            let path = ["meters", meter.name.as_str(), "warnAt"];
+        let asked = |name: &str| {
+            self.root.get("meters").and_then(|m| m.get(name)).and_then(|m| m.get("warnAt"))
+        };
+        let meters = self.profile.meters.iter().filter(|m| !m.warn_at_percent.is_empty() && !told);
+        for warn_at in meters.filter_map(|meter| asked(&meter.name)) {
             let hint = "add a category with `about: usage`, or remove `warnAt`";
-            self.add(&path, "no category is about usage, so nobody is warned", hint);
+            let message = "no category is about usage, so nobody is warned";
+            self.problems.push(warn_at.problem(message, hint));
         }
     }
 }

@@ -9,6 +9,7 @@ impl Check<'_, '_> {
     pub(super) fn seats(&mut self) {
         self.tiers();
         self.without_subscription();
+        self.included();
         self.people_meters();
         self.pool();
         self.counts();
@@ -49,6 +50,23 @@ impl Check<'_, '_> {
                 self.add(&["plans", "none"], message, "add `paid: false`");
             }
             Some(_) | None => (),
+        }
+    }
+
+    /// Every feature and product is in some plan.
+    fn included(&mut self) {
+        let plans = &self.profile.plans;
+        for feature in &self.profile.features {
+            if !plans.iter().any(|plan| plan.features.contains(&feature.name)) {
+                let hint = "add it to the `features` of a plan, or remove it";
+                self.add(&["features", &feature.name], "no plan includes it", hint);
+            }
+        }
+        for product in &self.profile.products {
+            if !plans.iter().any(|plan| plan.products.contains(&product.name)) {
+                let hint = "add it to the `products` of a plan, or remove it";
+                self.add(&["products", &product.name], "no plan includes it", hint);
+            }
         }
     }
 

@@ -1,5 +1,9 @@
 //! One case for each kind of mistake in a profile.
 
+mod permissions;
+mod plans;
+mod roles;
+
 use super::read;
 
 /// A small profile that is right.
@@ -9,7 +13,7 @@ profile: acme
 title: Acme
 teams: One
 permissions:
-  product.use: {menu: Home}
+  product.use: {menu: Home, kind: write}
   members.read: {menu: Team}
 roles:
   owner: {permissions: all, holders: {min: 1}, invitable: false, protected: true, becomesBy: {openingAccount: true}}
@@ -80,7 +84,7 @@ fn unknown_keys_are_refused_with_the_nearest() {
         ],
     );
     check(
-        &[("{menu: Home}", "{menue: Home}")],
+        &[("{menu: Home,", "{menue: Home,")],
         &[
             r#"p.yaml:6:17: permissions["product.use"].menue: unknown key `menue`"#,
             "  hint: did you mean `menu`?",
@@ -348,402 +352,6 @@ fn the_file_is_one_document() {
 }
 
 #[test]
-fn every_role_can_be_given_and_taken_away() {
-    check(
-        &[("[product.use], receives", "[product.use], invitable: false, receives")],
-        &[
-            "p.yaml:11:3: roles.guest: nobody can be given this role",
-            "  hint: make it invitable, or say in `becomesBy` how one comes to hold it",
-        ],
-    );
-    check(
-        &[("[product.use], receives", "[product.use], immutable: true, receives")],
-        &[
-            "p.yaml:11:3: roles.guest: an immutable role cannot be given by invitation",
-            "  hint: add `invitable: false`, or remove `immutable`",
-        ],
-    );
-    check(
-        &[
-            ("invite: {owner: lower, developer: lower}", "invite: {}"),
-            ("members.invite, ", ""),
-            (
-                "permissions: all",
-                "permissions: [members.read, members.change, members.remove, recipients.manage]",
-            ),
-        ],
-        &[
-            "p.yaml:10:3: roles.developer: nobody may invite with this role",
-            "  hint: add a role to `manage.invite` that reaches it, or `invitable: false`",
-            "p.yaml:11:3: roles.guest: nobody may invite with this role",
-            "  hint: add a role to `manage.invite` that reaches it, or `invitable: false`",
-        ],
-    );
-    check(
-        &[
-            ("remove: {owner: lower, developer: lower}", "remove: {developer: lower}"),
-            (
-                "permissions: all",
-                "permissions: [members.read, members.change, members.invite, recipients.manage]",
-            ),
-        ],
-        &[
-            "p.yaml:10:3: roles.developer: nobody may remove who holds this role",
-            "  hint: add a role to `manage.remove` that reaches it, or `removable: false`",
-        ],
-    );
-    check(
-        &[("[product.use], receives", "[product.use], scope: team, receives")],
-        &[
-            "p.yaml:11:39: roles.guest.scope: an account of one team has no roles of a team",
-            "  hint: write `scope: account`, or `teams: Many`",
-        ],
-    );
-}
-
-#[test]
-fn every_account_has_an_owner() {
-    check(
-        &[("becomesBy: {openingAccount: true}", "becomesBy: {ownershipChange: add}")],
-        &[
-            "p.yaml:9:29: roles.owner.holders: an account is opened with 0 `owner`, so a minimum of 1 is never met",
-            "  hint: lower `min`",
-            "p.yaml:9:83: roles.owner.becomesBy: the highest role must be that of who opens an account",
-            "  hint: add `becomesBy: {openingAccount: true}`",
-        ],
-    );
-    check(
-        &[(
-            "[product.use], receives",
-            "[product.use], becomesBy: {openingAccount: true}, holders: {min: 1}, protected: true, receives",
-        )],
-        &[
-            "p.yaml:11:39: roles.guest.becomesBy: only the highest role can open accounts",
-            "  hint: let the first role of the file open accounts, and no other",
-        ],
-    );
-    check(
-        &[("holders: {min: 1}, ", "")],
-        &[
-            "p.yaml:9:3: roles.owner.holders: the last one could leave the account without an owner",
-            "  hint: add `holders: {min: 1}`",
-        ],
-    );
-    check(
-        &[("protected: true, ", "")],
-        &[
-            "p.yaml:9:3: roles.owner.protected: declarations could make owners without being allowed to",
-            "  hint: add `protected: true`",
-        ],
-    );
-}
-
-#[test]
-fn the_bounds_of_holders_can_be_met() {
-    check(
-        &[("holders: {min: 1}", "holders: {min: 2}")],
-        &[
-            "p.yaml:9:29: roles.owner.holders: an account is opened with 1 `owner`, so a minimum of 2 is never met",
-            "  hint: lower `min`",
-        ],
-    );
-    check(
-        &[("holders: {min: 1}", "holders: {min: 3, max: 2}")],
-        &[
-            "p.yaml:9:29: roles.owner.holders: the most holders are fewer than the least",
-            "  hint: raise `max`",
-        ],
-    );
-    check(
-        &[("[product.use], receives", "[product.use], holders: {min: 1}, receives")],
-        &[
-            "p.yaml:11:39: roles.guest.holders: an account is opened with 0 `guest`, so a minimum of 1 is never met",
-            "  hint: lower `min`",
-        ],
-    );
-    check(
-        &[
-            ("holders: {min: 1}", "holders: {min: 1, max: 1}"),
-            ("{openingAccount: true}", "{openingAccount: true, ownershipChange: add}"),
-        ],
-        &[
-            "p.yaml:9:91: roles.owner.becomesBy: `add` never finds room: there is one holder at most",
-            "  hint: raise `holders.max`, or use `ownershipChange: move`",
-        ],
-    );
-}
-
-#[test]
-fn a_change_of_owner_says_what_becomes_of_the_former() {
-    check(
-        &[("{openingAccount: true}", "{openingAccount: true, ownershipChange: move}")],
-        &[
-            "p.yaml:9:83: roles.owner.becomesBy: `move` must say what the former holder becomes",
-            "  hint: add `formerBecomes:` with the role of the former holder",
-        ],
-    );
-    check(
-        &[(
-            "{openingAccount: true}",
-            "{openingAccount: true, ownershipChange: move, formerBecomes: owner}",
-        )],
-        &[
-            "p.yaml:9:83: roles.owner.becomesBy: the former holder would keep the role",
-            "  hint: name another role",
-        ],
-    );
-    check(
-        &[(
-            "{openingAccount: true}",
-            "{openingAccount: true, ownershipChange: add, formerBecomes: guest}",
-        )],
-        &[
-            "p.yaml:9:139: roles.owner.becomesBy.formerBecomes: fits only `ownershipChange: move`",
-            "  hint: remove it",
-        ],
-    );
-}
-
-#[test]
-fn permission_and_reach_go_together() {
-    check(
-        &[("members.invite, ", "")],
-        &[
-            "p.yaml:13:26: manage.invite.developer: `developer` lacks the permission `members.invite`",
-            "  hint: give it, or remove the line",
-        ],
-    );
-    check(
-        &[("change: {owner: lower, developer: lower}", "change: {owner: lower}")],
-        &[
-            "p.yaml:10:15: roles.developer.permissions: has `members.change` but reaches nobody",
-            "  hint: add it to `manage.change`, or take the permission away",
-        ],
-    );
-    check(
-        &[
-            ("{menu: Home}", "{menu: Home}\n  orphan.use: {}"),
-            (
-                "permissions: all",
-                "permissions: [members.read, members.change, members.remove, members.invite, recipients.manage]",
-            ),
-        ],
-        &[
-            r#"p.yaml:7:3: permissions["orphan.use"]: no role has this permission"#,
-            "  hint: give it to a role, or remove it",
-        ],
-    );
-    check(
-        &[("members.read: {menu: Team}", "members.read: {}")],
-        &[
-            r#"p.yaml:7:3: permissions["members.read"]: `members.read` is a permission of every service"#,
-            "  hint: list it here only to give it a `menu`",
-        ],
-    );
-    check(
-        &[(
-            "permissions: all",
-            "permissions: [members.read, members.change, members.remove, members.invite]",
-        )],
-        &[
-            "p.yaml:22:1: categories: needs someone with `recipients.manage`",
-            "  hint: give the permission to a role",
-        ],
-    );
-}
-
-#[test]
-fn plans_are_in_order_and_cover_every_account() {
-    check(
-        &[("plans:\n  none: {seats: 1, paid: false}\n  team: {seats: 10}", "plans: {}")],
-        &[
-            "p.yaml:16:1: plans: there is no plan",
-            "  hint: declare at least `none: {seats: unlimited, paid: false}`",
-        ],
-    );
-    check(
-        &[("none: {seats: 1, paid: false}", "small: {seats: 1}")],
-        &[
-            "p.yaml:16:1: plans: nothing says what an account without a subscription has",
-            "  hint: add the plan `none`, as `none: {seats: 1, paid: false}`",
-        ],
-    );
-    check(
-        &[(", paid: false", "")],
-        &[
-            "p.yaml:17:3: plans.none: what nobody has picked cannot be paid for",
-            "  hint: add `paid: false`",
-        ],
-    );
-    check(
-        &[("none: {seats: 1,", "none: {seats: unlimited,")],
-        &[
-            "p.yaml:18:10: plans.team.seats: fewer seats than the lower tier `none`",
-            "  hint: put the plans in the order of their tiers, lowest first",
-        ],
-    );
-}
-
-#[test]
-fn pool_limit_and_what_counts_go_together() {
-    check(
-        &[("pool: account", "pool: none")],
-        &[
-            "p.yaml:19:21: seats.limit: does not go with this `pool`",
-            "  hint: `none` goes with `unlimited`, `subscription` with `subscription`, `account` with `highestTier` or `plan`",
-            "p.yaml:19:41: seats.counts: nothing is counted where there are no seats",
-            "  hint: write `counts: []`",
-        ],
-    );
-    check(
-        &[("pool: account, limit: highestTier", "pool: none, limit: unlimited")],
-        &[
-            "p.yaml:19:39: seats.counts: nothing is counted where there are no seats",
-            "  hint: write `counts: []`",
-        ],
-    );
-    check(
-        &[("counts: [active, pending]", "counts: []")],
-        &[
-            "p.yaml:19:44: seats.counts: nothing takes a seat, so the limit never holds",
-            "  hint: say what takes a seat",
-        ],
-    );
-    check(
-        &[("counts: [active, pending]", "counts: [active, clientAccess]")],
-        &[
-            "p.yaml:19:44: seats.counts: there is no client access to count",
-            "  hint: remove it, or add `clientAccess`",
-        ],
-    );
-    check(
-        &[("counts: [active, pending]", "counts: [owner, ownerInTeam]")],
-        &[
-            "p.yaml:19:44: seats.counts: `ownerInTeam` needs many teams",
-            "  hint: write `owner`, or leave it out",
-            "p.yaml:19:44: seats.counts: `owner` and `ownerInTeam` exclude each other",
-            "  hint: keep one of the two",
-        ],
-    );
-}
-
-#[test]
-fn people_are_limited_by_seats_alone() {
-    check(
-        &[
-            ("team: {seats: 10}", "team: {seats: 10, meters: {users: 5}}"),
-            (
-                "notes: none",
-                "notes: none\nmeters: {users: {title: Users, unit: people, whenFull: refuse}}",
-            ),
-        ],
-        &[
-            "p.yaml:18:30: plans.team.meters.users: people are limited by `seats`",
-            "  hint: remove the line",
-        ],
-    );
-}
-
-#[test]
-fn teams_have_their_rules() {
-    check(
-        &[("teams: One", "teams: Many")],
-        &["p.yaml:4:1: teams: the rules of teams are missing", "  hint: add `team:`"],
-    );
-    check(
-        &[(
-            "teams: One",
-            "teams: One\nteam: {subscription: none, status: {noSubscription: Active, expired: Active}}",
-        )],
-        &["p.yaml:5:1: team: an account has one team only", "  hint: remove it, or `teams: Many`"],
-    );
-    check(
-        &[("pool: account, limit: highestTier", "pool: subscription, limit: subscription")],
-        &[
-            "p.yaml:19:9: seats.pool: does not go with the subscriptions of teams",
-            "  hint: `seats.pool: subscription` goes with `team.subscription: exactlyOne`",
-        ],
-    );
-    check(
-        &[("lastPaid: atOnce, then: nothing", "lastPaid: atPeriodEnd, then: deactivateTeams")],
-        &[
-            "p.yaml:20:39: cancellation.then: teams have no subscription of their own",
-            "  hint: use another word, or `team.subscription: exactlyOne`",
-        ],
-    );
-}
-
-#[test]
-fn every_category_and_notice_has_someone() {
-    check(
-        &[("about: usage", "about: usage, openTo: []")],
-        &[
-            "p.yaml:22:48: categories.news.openTo: nobody can receive this category",
-            "  hint: list roles, or leave `openTo` out",
-        ],
-    );
-    check(
-        &[("about: usage", "about: usage, openTo: [owner]")],
-        &[
-            "p.yaml:22:48: categories.news.openTo: `guest` always receives it but is not listed",
-            "  hint: add the role, or take `receives` away from it",
-        ],
-    );
-    check(
-        &[
-            ("about: usage", "about: billing"),
-            (
-                "notes: none",
-                "notes: none\nmeters: {data: {title: Data, unit: bytes, whenFull: refuse, warnAt: [80]}}",
-            ),
-        ],
-        &[
-            "p.yaml:24:61: meters.data.warnAt: no category is about usage, so nobody is warned",
-            "  hint: add a category with `about: usage`, or remove `warnAt`",
-        ],
-    );
-    check(
-        &[("notes: none", "notes: none\nnotify: {removed: []}")],
-        &[
-            "p.yaml:24:10: notify.removed: nobody is told",
-            "  hint: list `person` or roles, or remove the line",
-        ],
-    );
-    check(
-        &[("guest: {permissions", "person: {permissions")],
-        &[
-            "p.yaml:11:3: roles.person: a role cannot be called `person`",
-            "  hint: `notify` means someone else by that word: choose another",
-        ],
-    );
-}
-
-#[test]
-fn nobody_gets_a_guarded_role_by_the_way() {
-    check(
-        &[("notes: none", "notes: none\nautoJoin: {role: owner, overLimit: allow}")],
-        &[
-            "p.yaml:24:12: autoJoin.role: is too high to be given by a domain alone",
-            "  hint: choose a role that is not protected",
-        ],
-    );
-    check(
-        &[(
-            "notes: none",
-            "notes: none\nclientAccess: {roles: [owner, guest], healthOf: websites}",
-        )],
-        &[
-            "p.yaml:24:16: clientAccess.roles: `owner` cannot be given by invitation",
-            "  hint: remove it",
-        ],
-    );
-    check(
-        &[("notes: none", "notes: none\nclientAccess: {roles: [], healthOf: websites}")],
-        &["p.yaml:24:16: clientAccess.roles: no role can be asked for", "  hint: list roles"],
-    );
-}
-
-#[test]
 fn all_problems_are_told_at_once_in_the_order_of_the_file() {
     check(
         &[
@@ -757,7 +365,7 @@ fn all_problems_are_told_at_once_in_the_order_of_the_file() {
             "  hint: write `formatVersion: 1`, or use the version of the program that it is for",
             "p.yaml:2:1: foo: unknown key `foo`",
             "  hint: known here: formatVersion, profile, title, teams, team, permissions, roles, \
-             manage, plans, seats, cancellation, invitations, secureSignIn, autoJoin, \
+             manage, plans, features, products, seats, cancellation, invitations, secureSignIn, autoJoin, \
              clientAccess, categories, notify, notes, meters",
             "p.yaml:12:50: roles.guest.receives[0]: there is no category `new`",
             "  hint: did you mean `news`?",
@@ -815,7 +423,7 @@ fn no_file_makes_the_reader_stumble() {
         assert!(read("p.yaml", &RIGHT[..end]).is_err());
     }
     for value in ["x", "1", "true", "[]", "{}", "null", "[[]]", "{a: {b: c}}"] {
-        for key in super::KEYS {
+        for key in super::keys::PROFILE {
             let text: String = RIGHT
                 .lines()
                 .filter(|line| !line.starts_with(&format!("{key}:")))

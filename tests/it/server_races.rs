@@ -1,0 +1,130 @@
+//! Sixteen clients at once, on both databases: there are never two winners. Every client has
+//! connections of its own, and the service runs on several threads.
+
+use futures::future::join_all;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::service::{Kind, PASSWORD, SEED, TOKEN, TestService, client, text};
+
+const CLIENTS: usize = 16;
+const INVITATIONS: &str = "/v1/accounts/acme/invitations";
+
+async fn service_on(kind: Kind, seed: &str) -> TestService {
+    let folder = std::env::temp_dir();
+    let postgres = match kind {
+        Kind::Sqlite => None,
+        Kind::Postgres => Some(kind.database(&folder).await),
+    };
+    TestService::start_as(seed, |settings| {
+        settings.database = postgres.unwrap_or_else(|| {
+            let data = settings.secret_key_file.parent().expect("a folder");
+            seatkeeper::server::Database::Sqlite(data.join("races.db"))
+        });
+    })
+    .await
+}
+
+/// The statuses of sixteen calls that were sent at once, each from a client of its own.
+async fn at_once<F>(call: impl Fn(usize) -> F) -> Vec<StatusCode>
+where
+    F: Future<Output = StatusCode> + Send + 'static,
+{
+    let tasks = (0..CLIENTS).map(|at| tokio::spawn(call(at)));
+    join_all(tasks).await.into_iter().map(|status| status.expect("a call")).collect()
+}
+
+fn count(statuses: &[StatusCode], wanted: StatusCode) -> usize {
+    statuses.iter().filter(|status| **status == wanted).count()
+}
+
+/// One POST of JSON by a client of its own.
+async fn post(url: String, key: String, body: Value) -> StatusCode {
+    let call = client().request(Method::POST, url).bearer_auth(TOKEN);
+    call.header("idempotency-key", key).json(&body).send().await.expect("an answer").status()
+}
+
+// rule: OP-03
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_sixteen_parallel_invitations_for_the_last_seat_one_wins() {
+    for kind in Kind::ALL {
+        let service = service_on(kind, &SEED.replace("[growth]", "[business]")).await;
+        let url = format!("{}{INVITATIONS}", service.base);
+        let statuses = at_once(|at| {
+            let body = json!({ "email": format!("p{at}@example.com"), "role": "biller" });
+            post(url.clone(), format!("key-{at}"), body)
+        })
+        .await;
+        assert_eq!(count(&statuses, StatusCode::CREATED), 1, "{kind:?}: {statuses:?}");
+        assert_eq!(count(&statuses, StatusCode::CONFLICT), CLIENTS - 1, "{kind:?}: {statuses:?}");
+        let seats = service.seats().await;
+        assert_eq!((&seats["used"], &seats["limit"]), (&json!(1), &json!(1)), "{kind:?}");
+        assert_eq!(service.mails().await.len(), 1, "{kind:?}");
+        service.stop().await;
+    }
+}
+
+// rule: OP-02
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sixteen_calls_under_one_key_are_one_invitation_and_one_answer() {
+    for kind in Kind::ALL {
+        let service = service_on(kind, SEED).await;
+        let url = format!("{}{INVITATIONS}", service.base);
+        let body = json!({ "email": "ana@example.com", "role": "biller" });
+        let statuses = at_once(|_| post(url.clone(), "one-key".to_owned(), body.clone())).await;
+        assert_eq!(count(&statuses, StatusCode::CREATED), CLIENTS, "{kind:?}: {statuses:?}");
+        assert_eq!(service.list(INVITATIONS).await.len(), 1, "{kind:?}");
+        assert_eq!(service.mails().await.len(), 1, "{kind:?}");
+        service.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_sixteen_sessions_that_accept_at_once_one_becomes_the_member() {
+    for kind in Kind::ALL {
+        let service = service_on(kind, SEED).await;
+        service.invite("ben@example.com", "biller").await.expect(StatusCode::CREATED);
+        let link = service.link_to("ben@example.com").await;
+        // Signed in beforehand, so that all that is left to do at once is the acceptance.
+        let mut ready = Vec::new();
+        for _ in 0..CLIENTS {
+            let mut browser = service.browser();
+            browser.sign_in("ben@example.com", PASSWORD).await;
+            let page = browser.open(&link).await;
+            ready.push((browser, page));
+        }
+        let tasks = ready.into_iter().map(|(mut browser, page)| {
+            tokio::spawn(async move {
+                browser.submit(&page, &format!("{}/accept", page.path), &[]).await.status
+            })
+        });
+        let answers: Vec<_> = join_all(tasks).await.into_iter().map(Result::unwrap).collect();
+        assert_eq!(count(&answers, StatusCode::OK), 1, "{kind:?}: {answers:?}");
+        assert_eq!(service.people().await, "ben:biller:active", "{kind:?}");
+        assert_eq!(service.seats().await["used"], 1, "{kind:?}");
+        service.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_version_is_changed_by_one_of_sixteen() {
+    for kind in Kind::ALL {
+        let service = service_on(kind, SEED).await;
+        let row = service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
+        let url = format!("{}{INVITATIONS}/{}", service.base, text(&row["id"]));
+        let etag = text(&row["etag"]);
+        let statuses = at_once(|at| {
+            let (url, etag) = (url.clone(), etag.clone());
+            let role = ["developer", "admin"][at % 2];
+            async move {
+                let call = client().request(Method::PATCH, url).bearer_auth(TOKEN);
+                let call = call.header("if-match", etag).json(&json!({ "role": role }));
+                call.send().await.expect("an answer").status()
+            }
+        })
+        .await;
+        assert_eq!(count(&statuses, StatusCode::OK), 1, "{kind:?}: {statuses:?}");
+        assert_eq!(count(&statuses, StatusCode::PRECONDITION_FAILED), CLIENTS - 1, "{kind:?}");
+        service.stop().await;
+    }
+}
