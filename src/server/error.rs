@@ -249,6 +249,15 @@ pub enum ApiError {
         /// Path of the request.
         href: String,
     },
+    /// The person was suggested for the team already.
+    #[error("the person was suggested already")]
+    AlreadySuggested {
+        /// Path of the team's suggestions, or of the one that waits.
+        href: String,
+    },
+    /// Some of several edits cannot be made, so none was (CT-12).
+    #[error("some of the edits cannot be made, so none was")]
+    EditsRefused(Vec<FieldProblem>),
     /// Another account has verified the domain.
     #[error("the domain belongs to another account")]
     DomainTaken,
@@ -389,6 +398,8 @@ closed_table! {
             Self::RowState { .. } => kind("row-state", S::CONFLICT),
             Self::NotAgency => kind("not-an-agency", S::CONFLICT),
             Self::AlreadyRequested { .. } => kind("client-access-already-open", S::CONFLICT),
+            Self::AlreadySuggested { .. } => kind("suggestion-already-open", S::CONFLICT),
+            Self::EditsRefused(_) => kind("edits-refused", S::CONFLICT),
             Self::DomainTaken => kind("domain-taken", S::CONFLICT),
             Self::ChallengeMissing => kind("challenge-missing", S::CONFLICT),
             Self::DnsFailed(_) => later("dns-failed", S::SERVICE_UNAVAILABLE),
@@ -468,6 +479,8 @@ impl ApiError {
             Self::NotOffered(_) | Self::RowState { .. } => self.to_string(),
             Self::NotAgency => "ask the vendor to make it one".to_owned(),
             Self::AlreadyRequested { .. } => "resend the request that waits instead".to_owned(),
+            Self::AlreadySuggested { .. } => "approve or reject the one that waits".to_owned(),
+            Self::EditsRefused(_) => "mend what `errors` names, or leave it out".to_owned(),
             Self::ChallengeMissing => "publish the TXT record that the domain shows, and verify again".to_owned(),
             Self::DnsFailed(_) => "the domain stays as it is; try again".to_owned(),
             Self::MeterFull { .. } => "use less or upgrade the plan".to_owned(),
@@ -514,10 +527,11 @@ impl ApiError {
         let mut errors = Vec::new();
         let mut existing = None;
         match self {
-            Self::Invalid(fields) => errors = fields,
+            Self::Invalid(fields) | Self::EditsRefused(fields) => errors = fields,
             Self::AlreadyPending { href }
             | Self::AlreadyMember { href }
-            | Self::AlreadyRequested { href } => {
+            | Self::AlreadyRequested { href }
+            | Self::AlreadySuggested { href } => {
                 existing = Some(Existing { href });
             }
             _ => (),

@@ -301,6 +301,11 @@ impl Actor {
         }
     }
 
+    /// True unless this is a person without a role at this scope (CT-03).
+    pub fn sees(&self, at: At<'_>) -> bool {
+        self.person().is_none_or(|person| person.places_at(at).next().is_some())
+    }
+
     /// What the token may do; none for who is no token of an account.
     pub fn scopes(&self) -> Option<&BTreeSet<Scope>> {
         match self {

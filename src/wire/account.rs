@@ -176,6 +176,27 @@ pub struct Seats {
     /// When the service trims by itself who is over the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enforce_at: Option<Timestamp>,
+    /// Where seats belong to subscriptions: those of each. The account has no limit of its own
+    /// then, and its figures are places: who is in two teams is there twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<SeatPool>,
+}
+
+/// Seats that the people in the teams of one subscription share. Counts are people: who is in two
+/// of the teams takes one seat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SeatPool {
+    /// `sub_…`
+    pub subscription: String,
+    /// Plan that the limit comes from.
+    pub plan: String,
+    /// What the plan allows; absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// What counts against it.
+    pub used: u32,
+    /// Who is there, whether it counts or not.
+    pub breakdown: SeatBreakdown,
 }
 
 /// People of an account by state.

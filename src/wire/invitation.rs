@@ -6,6 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `POST /v1/accounts/{a}/invitations` with `Idempotency-Key`.
+///
+/// Where the profile adds known users at once (CT-05), an invitation to a team of somebody who is in
+/// the account already is `accepted` when it is answered, without a mail: `delivery` is `none`.
+/// Everybody else is invited and asked, with the same answer whether the service knows the address
+/// or not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewInvitation {
@@ -55,11 +60,11 @@ pub struct Invitation {
     pub created_at: Timestamp,
     /// When its link stops working.
     pub expires_at: Timestamp,
-    /// When a mail was last queued.
+    /// When a mail was last queued, or the person was added without one.
     pub last_sent_at: Timestamp,
     /// Mails queued so far.
     pub send_count: u32,
-    /// What became of the last mail: `queued`, `sent`, `unknown`, `failed`.
+    /// What became of the last mail: `queued`, `sent`, `unknown`, `failed`; `none`: there was none.
     pub delivery: String,
     /// What can be done now: `resend`, `revoke`, `change-role`.
     pub actions: Vec<String>,

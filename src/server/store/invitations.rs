@@ -304,8 +304,9 @@ pub(crate) async fn total(
 pub(crate) async fn insert(conn: &mut Connection, row: &InvitationRow) -> Result<(), ApiError> {
     sqlx::query(
         "insert into invitations (id, account_id, team_id, address, name, role, state, \
-         secure_sign_in, inviter, created_at, expires_at, last_sent_at, last_mail, external_ref) \
-         values ($1, $2, $3, $4, $5, $6, 'pending', $7, $8, $9, $10, $9, $11, $12)",
+         secure_sign_in, inviter, created_at, expires_at, last_sent_at, last_mail, external_ref, \
+         send_count, delivery) \
+         values ($1, $2, $3, $4, $5, $6, 'pending', $7, $8, $9, $10, $9, $11, $12, $13, $14)",
     )
     .bind(&row.id)
     .bind(&row.account_id)
@@ -319,6 +320,8 @@ pub(crate) async fn insert(conn: &mut Connection, row: &InvitationRow) -> Result
     .bind(micros(row.expires_at))
     .bind(&row.last_mail)
     .bind(&row.external_ref)
+    .bind(i64::from(row.send_count))
+    .bind(&row.delivery)
     .execute(&mut *conn)
     .await
     .map_err(|error| {
