@@ -1,5 +1,7 @@
 //! The contract of the account API: the committed document, what is served, and what is refused.
 
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;

@@ -141,6 +141,20 @@ ROWS = Rows()
 WORDS = Words()
 
 
+def kept():
+    """What everything else rests on: the accounts of the seed, and the tokens that it made."""
+    for slug, token in TOKENS.items():
+        yield slug
+        yield get(f"/v1/accounts/{slug}", token)["id"]
+        for path, name in LISTS:
+            if name == "token":
+                rows = get(path.replace("{account}", slug), token).get("items", [])
+                yield from (row["id"] for row in rows)
+
+
+KEPT = set(kept())
+
+
 def account_of(case):
     return next((slug for slug, token in TOKENS.items() if token in bearer(case)), None)
 
@@ -177,7 +191,9 @@ def before_call(context, case, kwargs):
     put_etag(case, row)
     put_key(case)
     put_cursor(case)
+    put_position(case)
     put_words(case, slug)
+    spare_what_is_kept(case)
 
 
 def is_linked(case):
@@ -203,6 +219,14 @@ def put_rows(case, slug):
     return row
 
 
+def spare_what_is_kept(case):
+    """Ends something that is not there instead."""
+    named = parameters(case.path)[-1:]
+    if case.method.upper() == "DELETE" and named and case.path.endswith("}"):
+        if case.path_parameters.get(named[0]) in KEPT:
+            case.path_parameters[named[0]] = "gone_" + "0" * 26
+
+
 def put_etag(case, row):
     """An etag that fits, in place of one that only looks like one."""
     held = (case.headers or {}).get("If-Match")
@@ -226,6 +250,15 @@ def put_cursor(case):
     cursor = (case.query or {}).get("cursor")
     if isinstance(cursor, str) and re.fullmatch(r"[!-~]+", cursor):
         del case.query["cursor"]
+
+
+def put_position(case):
+    """A place in the feed that is there, and no long wait for what comes next."""
+    query = case.query or {}
+    if re.fullmatch(r"\d{1,20}", str(query.get("after", ""))) and chance.random() < 0.9:
+        query["after"] = str(chance.randrange(4))
+    if re.fullmatch(r"1?\d|2[0-5]", str(query.get("wait", ""))):
+        query["wait"] = "0"
 
 
 def letters(length):

@@ -1,7 +1,7 @@
 //! Schemas of the types of `wire`: exact for requests, open to growth for answers.
 
 use schemars::generate::{Contract, SchemaSettings};
-use schemars::transform::RecursiveTransform;
+use schemars::transform::{RecursiveTransform, Transform as _};
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
@@ -20,6 +20,14 @@ const ADDRESS_PATTERN: &str = r"^[^\x00-\x1f\x7f-\x9f]+@[^@\x00-\x1f\x7f-\x9f]+$
 
 /// Most characters of an address.
 const MAX_ADDRESS: u32 = 254;
+
+/// Greatest number of each kind of integer.
+const GREATEST: [(&str, u64); 4] = [
+    ("uint8", u8::MAX as u64),
+    ("uint16", u16::MAX as u64),
+    ("uint32", u32::MAX as u64),
+    ("uint64", u64::MAX),
+];
 
 /// The schemas that the document needs so far.
 pub(super) struct Schemas {
@@ -56,7 +64,11 @@ impl Schemas {
             settings.inline_subschemas = true;
             settings.contract = Contract::Deserialize;
         });
-        let schema = of(&mut settings.into_generator()).to_value();
+        let mut schema = of(&mut settings.into_generator());
+        RecursiveTransform(say_what_is_taken).transform(&mut schema);
+        // A parameter is there or is not.
+        RecursiveTransform(never_null).transform(&mut schema);
+        let schema = schema.to_value();
         let fields = schema["properties"].as_object().cloned().unwrap_or_default();
         fields.into_iter().collect()
     }
@@ -137,6 +149,13 @@ fn say_what_is_taken(schema: &mut Schema) {
         schema.insert("pattern".to_owned(), ADDRESS_PATTERN.into());
         schema.insert("maxLength".to_owned(), MAX_ADDRESS.into());
     }
+    let format = schema.get("format").and_then(Value::as_str);
+    let greatest = GREATEST.iter().find(|(name, _)| format == Some(name));
+    if let Some((_, most)) = greatest
+        && schema.get("maximum").is_none()
+    {
+        schema.insert("maximum".to_owned(), (*most).into());
+    }
     let free = ["enum", "const", "pattern", "format"].iter().all(|key| schema.get(*key).is_none());
     if free && may_be(schema, "string") {
         schema.insert("pattern".to_owned(), TEXT_PATTERN.into());
@@ -147,6 +166,10 @@ fn say_what_is_taken(schema: &mut Schema) {
 fn leave_room(schema: &mut Schema) {
     schema.remove("additionalProperties");
     schema.remove("default");
+    never_null(schema);
+}
+
+fn never_null(schema: &mut Schema) {
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|word| word != "null");
         if let [only] = types.as_slice() {

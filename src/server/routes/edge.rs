@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -44,7 +44,6 @@ pub(crate) async fn edge(
         Ok(Err(_panic)) => ApiError::Panicked.into_response(),
         Err(_late) => ApiError::Deadline.into_response(),
     };
-    let allow = response.headers().get(ALLOW).cloned();
     if let Some(error) = take_error(&response) {
         report(&error, &id, &route);
         let mut rendered = render(&service, error, &id, &method, &path);
@@ -55,7 +54,6 @@ pub(crate) async fn edge(
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    response.headers_mut().extend(allow.map(|methods| (ALLOW, methods)));
     note(&service, &method, &route, &path, response.status(), &id);
     response
 }
