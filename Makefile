@@ -5,7 +5,7 @@ SHELL := /usr/bin/env bash
 CARGO ?= cargo
 CONTROLPLANE := tests/controlplane/run.sh
 
-.PHONY: help prepare prepare-build build demo demo-cluster test check rules crds controlplane bench clean
+.PHONY: help prepare prepare-build build demo demo-cluster test check rules crds controlplane bench bench-server clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,7 @@ test: prepare ## everything that the README promises, on a real control plane
 check: prepare-build ## format, lints, generated files, who may name whom: the quick half
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --features bench-floor --bench server -- -D warnings
 	$(CARGO) test --locked --test it -- architecture:: crds::
 	@if $(CARGO) tree --locked -e normal -i aws-lc-rs 2>/dev/null | grep -q .; then \
 		echo 'error: aws-lc-rs is in the tree; ring is the only TLS provider' >&2; exit 1; fi
@@ -47,6 +48,9 @@ controlplane: prepare ## build kube-apiserver, etcd and kubectl for the tests, o
 
 bench: prepare-build ## time and memory of a plan of up to 100 000 people: reported only
 	$(CARGO) bench --locked --bench plan
+
+bench-server: prepare ## the account service against its floors, on both databases, and its memory: reported only
+	SEATKEEPER_POSTGRES_FSYNC=on $(CARGO) bench --locked --features bench-floor --bench server
 
 clean: ## delete what was built here
 	$(CARGO) clean

@@ -6,6 +6,8 @@
 mod auth;
 mod change;
 mod error;
+#[cfg(feature = "bench-floor")]
+mod floor;
 mod ids;
 mod link;
 mod mail;
@@ -37,6 +39,8 @@ use crate::server::request_log::RequestLog;
 use crate::server::store::Store;
 
 pub use error::ServerError;
+#[cfg(feature = "bench-floor")]
+pub use floor::Floor;
 pub use run::{Running, start};
 pub use store::Database;
 

@@ -36,6 +36,8 @@ use crate::server::error::ApiError;
 use crate::server::{Service, SharedService, pages};
 use crate::telemetry;
 
+#[cfg(feature = "bench-floor")]
+pub(crate) use answer::{Answer, KeyRule, Once, Opened};
 pub(crate) use look::Look;
 pub(crate) use operation::Operation;
 
