@@ -61,11 +61,13 @@ impl Floor {
 
     async fn page(&self, size: u32) -> Result<String, ApiError> {
         let mut snapshot = self.service.store.snapshot().await?;
-        let window = Window { after: String::new(), size };
-        let shown = Shown::default();
-        let rows = members::page(&mut snapshot, &self.account_id, shown, &window).await?;
+        // The service reads one row more, which tells whether another page follows.
+        let window = Window { after: String::new(), size: size + 1 };
+        let all = Shown::default();
+        let rows = members::page(&mut snapshot, &self.account_id, all, &window).await?;
         drop(snapshot);
-        let items: Vec<Member> = rows.iter().map(views::member).collect();
+        let shown = usize::try_from(size).unwrap_or(usize::MAX);
+        let items: Vec<Member> = rows.iter().take(shown).map(views::member).collect();
         let page = Page { total: 0, as_of: 0, next_cursor: None, items };
         Ok(serde_json::to_string(&page)?)
     }
