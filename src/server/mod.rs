@@ -11,6 +11,8 @@ mod client_views;
 mod dns;
 mod error;
 mod feed;
+#[cfg(feature = "bench-floor")]
+mod floor;
 mod ids;
 mod limits;
 mod link;
@@ -53,6 +55,8 @@ pub use admin::{Admin, Issued, Recovery, TokenOf};
 pub use backup::{Restored, after_restore, backup, restore};
 pub use dns::{Dns, DnsError, Resolver};
 pub use error::ServerError;
+#[cfg(feature = "bench-floor")]
+pub use floor::Floor;
 pub use limits::Limits;
 pub use listen::TlsFiles;
 pub use mail::{MailSettings, MailSettingsError, SmtpLogin, SmtpSecurity, SmtpSettings};

@@ -12,6 +12,8 @@ use url::Url;
 use crate::server::change::{domain, due};
 use crate::server::error::ServerError;
 use crate::server::feed::Feed;
+#[cfg(feature = "bench-floor")]
+use crate::server::floor::Floor;
 use crate::server::ids::Ids;
 use crate::server::limits::{Limiter, TIDY_EVERY};
 use crate::server::link::SecretKey;
@@ -108,6 +110,22 @@ impl Running {
     /// [`ServerError::Work`] when the return path is none of the service's, or the store failed.
     pub async fn bounced(&self, return_path: &str) -> Result<(), ServerError> {
         mail::bounced(&self.service, return_path).await.map_err(ServerError::Work)
+    }
+
+    /// Sends no mail from now on: they are queued, and that is all.
+    #[cfg(feature = "bench-floor")]
+    pub fn send_no_mails(&self) {
+        self.mailing.abort();
+    }
+
+    /// The same work without HTTP, on the pool of this service, in the account of this token.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Work`] when the token is not valid or the store failed.
+    #[cfg(feature = "bench-floor")]
+    pub async fn floor(&self, token: &str) -> Result<Floor, ServerError> {
+        Floor::new(&self.service, token).await.map_err(ServerError::Work)
     }
 
     /// Takes no new requests, lets those under way end, and closes the database.

@@ -13,6 +13,8 @@ pub(crate) mod client_accesses;
 pub(crate) mod client_states;
 mod database;
 pub(crate) mod domains;
+#[cfg(feature = "bench-floor")]
+pub(crate) mod floor;
 pub(crate) mod invitations;
 pub(crate) mod join_requests;
 pub(crate) mod login_links;
