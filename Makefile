@@ -6,7 +6,7 @@ CARGO ?= cargo
 TIME ?= 900
 CONTROLPLANE := tests/controlplane/run.sh
 
-.PHONY: help prepare prepare-build build demo demo-cluster test test-mail check rules crds openapi schemathesis controlplane bench bench-server clean
+.PHONY: help prepare prepare-build build demo serve demo-cluster test test-mail check rules crds openapi schemathesis controlplane bench bench-server clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ build: prepare-build ## the debug binary
 
 demo: build ## the story by command line: no cluster, no root, from an empty folder
 	@examples/first-team/demo.sh target/debug/seatkeeper
+
+serve: build ## an account service with one account of every profile, until Ctrl-C
+	@examples/service/serve.sh target/debug/seatkeeper
 
 demo-cluster: build controlplane ## the story by kubectl and the operator on a real API server
 	@$(CONTROLPLANE) with examples/first-team/demo-cluster.sh target/debug/seatkeeper
