@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use reqwest::{Client, StatusCode};
 use seatkeeper::profile::{built_in, built_in_names};
 use seatkeeper::server::{
-    ConfirmPlans, Database, Dns, Floor, InviteLimits, Limits, MailSettings, Running, Seed, Settings,
-    start,
+    ConfirmPlans, Database, Dns, Floor, InviteLimits, Limits, MailSettings, Running, Seed,
+    Settings, start,
 };
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@
 set -euo pipefail
 BINARY=$(realpath "${1:?the seatkeeper binary}")
 ADDRESS=${2:-127.0.0.1:8080}
-SEED=$(realpath "$(dirname "${BASH_SOURCE[0]}")/seed.yaml")
+SEED=$(realpath "$(dirname "${BASH_SOURCE[0]}")/seed.yaml.example")
 DATA=${DATA:-.demo/service}
 mkdir -p "$DATA"
 

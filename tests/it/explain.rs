@@ -9,8 +9,20 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _, Row as _};
 
 /// Columns that lead to one row, or to those of one person: table and column.
-const POINTS: &[(&str, &str)] =
-    &[("accounts", "id"), ("accounts", "slug"), ("tokens", "hash"), ("members", "address")];
+const POINTS: &[(&str, &str)] = &[
+    ("accounts", "id"),
+    ("accounts", "slug"),
+    ("tokens", "hash"),
+    ("members", "address"),
+    ("members", "id"),
+    ("users", "address"),
+    // Requests are addressed to people, whatever the agency.
+    ("client_accesses", "address"),
+];
+
+/// Tables that PostgreSQL may read whole while they are small: an agency's clients are named by
+/// their accounts, one each.
+const SMALL: &[&str] = &["accounts"];
 
 /// An index: its table and its first column.
 type Indexes = BTreeMap<String, (String, String)>;
@@ -76,7 +88,8 @@ impl OfPostgres {
 
     fn walk(&self, node: &Value, problems: &mut Vec<String>) {
         let kind = node["Node Type"].as_str().unwrap();
-        if kind == "Seq Scan" {
+        let small = SMALL.iter().any(|table| node["Relation Name"] == *table);
+        if kind == "Seq Scan" && !small {
             problems.push(format!("PostgreSQL reads all of {}", node["Relation Name"]));
         }
         if let Some(index) = node["Index Name"].as_str() {
@@ -122,8 +135,10 @@ impl<'a> OfSqlite<'a> {
     }
 
     fn wrong(&self, step: &str) -> Option<String> {
-        if step.starts_with("SCAN") {
-            return Some(step.to_owned());
+        if let Some(scanned) = step.strip_prefix("SCAN ") {
+            // What a part of the statement gave has no index, and was searched for by itself.
+            let derived = ["ranked", "(subquery"].iter().any(|name| scanned.starts_with(name));
+            return (!derived).then(|| step.to_owned());
         }
         let search = step.strip_prefix("SEARCH ")?;
         let by_index = search.split_once("INDEX ").and_then(|(_, rest)| rest.split_once(' '));

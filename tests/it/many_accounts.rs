@@ -84,9 +84,10 @@ const TABLES: &[(&str, usize, &str, &str)] = &[
     (
         "join_requests",
         10,
-        "id, domain_id, address, name, state, created_at",
-        "'joi_x' || i, 'dom_x' || i, 'j' || i || '@x.example', 'x', 'open', i",
+        "id, domain, address, name, state, created_at",
+        "'joi_x' || i, i || '.example', 'j' || i || '@x.example', 'x', 'open', i",
     ),
+    ("arrivals", 10, "address, created_at", "'a' || i || '@x.example', i"),
     ("recipients", 10, "category, member_id", "'billing', 'mem_x' || i"),
     ("notes", 10, "member_id, author, body, edited_at", "'mem_x' || i, 'x', 'x', i"),
     (
@@ -116,6 +117,12 @@ pub async fn put(connection: &mut AnyConnection) {
     let columns = "accounts (id, slug, name, profile, created_at)";
     let values = format!("{}, 'x-' || i, 'X', 'nitropack', i", ACCOUNT.replace("{each}", "1"));
     tx.execute(AssertSqlSafe(insert(ACCOUNTS, columns, &values))).await.unwrap();
+    let users = insert(
+        ACCOUNTS,
+        "users (id, address, name, created_at)",
+        "'usr_x' || i, 'u' || i || '@x.example', 'X', i",
+    );
+    tx.execute(AssertSqlSafe(users)).await.unwrap();
     for (table, each, columns, values) in TABLES {
         let into = format!("{table} (account_id, {columns})");
         let values = format!("{}, {values}", ACCOUNT.replace("{each}", &each.to_string()));

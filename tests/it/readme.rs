@@ -24,7 +24,7 @@ async fn the_stories_of_the_readme_print_what_it_says() {
     assert_eq!(commands.len(), said.len() + 1, "one block defines, each other one prints");
 
     let home = Desk::empty();
-    fs::copy(root.join("examples/service/seed.yaml"), home.path("seed.yaml")).unwrap();
+    fs::copy(root.join("examples/service/seed.yaml.example"), home.path("seed.yaml")).unwrap();
     let process = serve(&home, &[]).await;
     let script = format!("set -euo pipefail\n{}", commands.concat());
     let output = tokio::process::Command::new("bash")

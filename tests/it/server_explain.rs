@@ -44,12 +44,38 @@ const LISTS: &[List] = &[
     List {
         id: "listMembers",
         path: "/v1/accounts/acme/members",
-        filters: &[("state", &["deleted"]), ("team", &["tea_1"])],
+        filters: &[("state", &["deleted"]), ("team", &["tea_1"]), ("q", &["ana"])],
     },
     List {
         id: "listInvitations",
         path: "/v1/accounts/acme/invitations",
         filters: &[("state", &["pending", "expired", "accepted"]), ("team", &["tea_1"])],
+    },
+    List { id: "listTeams", path: "/v1/accounts/acme/teams", filters: &[] },
+    List {
+        id: "listSuggestions",
+        path: "/v1/accounts/acme/teams/tea_1/suggestions",
+        filters: &[("state", &["approved"])],
+    },
+    List { id: "listOwnershipChanges", path: "/v1/accounts/acme/ownership-changes", filters: &[] },
+    List { id: "listTokens", path: "/v1/accounts/acme/tokens", filters: &[] },
+    List {
+        id: "listClientAccess",
+        path: "/v1/accounts/acme/client-access",
+        filters: &[("state", &["requested", "granted", "ended"])],
+    },
+    List {
+        id: "listClientWebsites",
+        path: "/v1/accounts/acme/client-access/cli_1/websites",
+        filters: &[("q", &["shop"])],
+    },
+    List { id: "listAccessRequests", path: "/v1/accounts/acme/access-requests", filters: &[] },
+    List { id: "listWebsites", path: "/v1/accounts/acme/websites", filters: &[("q", &["shop"])] },
+    List { id: "listDomains", path: "/v1/accounts/acme/domains", filters: &[] },
+    List {
+        id: "listJoinRequests",
+        path: "/v1/accounts/acme/join-requests",
+        filters: &[("state", &["approved"])],
     },
     List { id: "listSubscriptions", path: "/v1/accounts/acme/subscriptions", filters: &[] },
     List { id: "listAuditEvents", path: "/v1/accounts/acme/audit-events", filters: &[] },
@@ -121,10 +147,28 @@ async fn put_personal_token(connection: &mut AnyConnection) {
     let hash: String =
         Sha256::digest(PERSONAL_TOKEN).iter().map(|byte| format!("{byte:02x}")).collect();
     let sql = "insert into tokens (hash, id, kind, account_id, name, scopes, made_by, address, \
-               created_at, expires_at) select $1, 'tok_p', 'personal', id, 'mine', 'read', 'test', \
+               created_at, expires_at) select $1, 'tok_p', 'personal', id, 'mine', 'read invite', 'test', \
                'owner@example.com', created_at, created_at + 86400000000 \
                from accounts where slug = 'acme'";
     sqlx::query(sql).bind(hash).execute(connection).await.unwrap();
+}
+
+/// A team and a client of `acme`, whose own lists can be asked for then.
+async fn put_own(connection: &mut AnyConnection) {
+    for sql in [
+        "insert into teams (id, account_id, name, created_at) \
+         select 'tea_1', id, 'Design', created_at from accounts where slug = 'acme'",
+        "update accounts set agency = 1 where slug = 'acme'",
+        "insert into members (id, account_id, principal, address, role, state, added_at, \
+         joined_at, client_access_id) select 'mem_1', id, 'account', 'owner@example.com', \
+         'admin', 'active', created_at, created_at, 'cli_1' from accounts where slug = 'other'",
+        "insert into client_accesses (id, account_id, client_id, address, role, state, member_id, \
+         requested_by, created_at, last_sent_at) select 'cli_1', a.id, o.id, \
+         'owner@other.example', 'admin', 'granted', 'mem_1', 'x', a.created_at, a.created_at \
+         from accounts a, accounts o where a.slug = 'acme' and o.slug = 'other'",
+    ] {
+        connection.execute(sql).await.unwrap();
+    }
 }
 
 /// Every statement of every list, with a request that made it.
@@ -157,6 +201,7 @@ async fn no_list_reads_rows_of_other_accounts() {
     let mut connection = service.database().await;
     many_accounts::put(&mut connection).await;
     put_personal_token(&mut connection).await;
+    put_own(&mut connection).await;
     let statements = all_statements(&service).await;
 
     let file = TestService::start_as(SEED, |settings| {

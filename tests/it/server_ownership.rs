@@ -457,7 +457,7 @@ async fn an_owner_who_is_none_any_more_has_confirmed_nothing() {
 async fn who_manages_the_account_without_the_role_cannot_ask_for_a_change_of_owner() {
     let rules = include_str!("../../profiles/portal.yaml");
     let rules =
-        rules.replace("      - tokens.manage ", "      - account.manage\n      - tokens.manage ");
+        rules.replace("      - domains.manage ", "      - account.manage\n      - domains.manage ");
     assert!(rules.contains("      - account.manage\n"));
     let rules = seatkeeper::profile::read("portal.yaml", &rules).unwrap();
     let service = TestService::start_as(SEED, |settings| {

@@ -199,7 +199,11 @@ impl TestService {
             Database::Sqlite(path) => format!("sqlite://{}", path.display()),
             Database::Postgres(url) => url.expose_secret().to_owned(),
         };
-        AnyConnection::connect(&url).await.unwrap()
+        let mut connection = AnyConnection::connect(&url).await.unwrap();
+        if let Database::Sqlite(_) = &self.settings.database {
+            sqlx::query("pragma busy_timeout = 10000").execute(&mut connection).await.unwrap();
+        }
+        connection
     }
 
     /// Runs a statement on the database, past the service.
