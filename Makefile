@@ -25,9 +25,10 @@ demo: build ## the story by command line: no cluster, no root, from an empty fol
 demo-cluster: build controlplane ## the story by kubectl and the operator on a real API server
 	@$(CONTROLPLANE) with examples/first-team/demo-cluster.sh target/debug/seatkeeper
 
-test: prepare ## everything that the README promises, on a real control plane
+test: prepare ## everything that the README promises, on a real control plane and both databases
 	$(CARGO) build --locked --tests
 	$(CONTROLPLANE) with $(CARGO) test --locked --no-fail-fast
+	SEATKEEPER_TEST_DATABASE=postgres $(CARGO) test --locked --no-fail-fast --test it -- server_ contract_service
 
 check: prepare-build ## format, lints, generated files, who may name whom: the quick half
 	$(CARGO) fmt --check

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::{StatusCode, header};
@@ -12,6 +13,9 @@ use axum::routing::get;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Metric;
 use tracing_subscriber::EnvFilter;
+
+/// How long `/readyz` waits for what it asks; whoever probes does not wait for ever either.
+const READY_WITHIN: Duration = Duration::from_secs(2);
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,7 +99,8 @@ pub fn probes(ready: Readiness, registry: Registry) -> Router {
 }
 
 async fn answer_ready(ready: Readiness) -> impl IntoResponse {
-    if ready().await {
+    let ready = tokio::time::timeout(READY_WITHIN, ready()).await;
+    if ready == Ok(true) {
         (StatusCode::OK, "ok\n")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
@@ -105,4 +110,29 @@ async fn answer_ready(ready: Readiness) -> impl IntoResponse {
 async fn answer_metrics(registry: Registry) -> impl IntoResponse {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], registry.text())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::body::Body;
+    use axum::http::{Request, StatusCode};
+    use tower::ServiceExt as _;
+
+    use super::{Readiness, Registry, probes};
+
+    async fn ready(ready: Readiness) -> StatusCode {
+        let request = Request::get("/readyz").body(Body::empty()).unwrap();
+        probes(ready, Registry::default()).oneshot(request).await.unwrap().status()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_say_that_it_is_ready_is_not() {
+        let says = |word| -> Readiness { Arc::new(move || Box::pin(async move { word })) };
+        assert_eq!(ready(says(true)).await, StatusCode::OK);
+        assert_eq!(ready(says(false)).await, StatusCode::SERVICE_UNAVAILABLE);
+        let silent: Readiness = Arc::new(|| Box::pin(std::future::pending()));
+        assert_eq!(ready(silent).await, StatusCode::SERVICE_UNAVAILABLE);
+    }
 }

@@ -1,13 +1,16 @@
 //! The service that is measured, and one client of it.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use reqwest::{Client, StatusCode};
 use seatkeeper::profile::{built_in, built_in_names};
-use seatkeeper::server::{ConfirmPlans, Database, Floor, Running, Seed, Settings, start};
+use seatkeeper::server::{
+    ConfirmPlans, Database, Dns, Floor, Limits, Running, Seed, Settings, start,
+};
 use serde_json::{Value, json};
 
 /// Token of the account that is measured.
@@ -45,6 +48,10 @@ impl World {
             .collect();
         let settings = Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: None,
+            max_connections: NonZeroU32::MAX,
+            trusted_proxies: Vec::new(),
+            limits: Limits::NONE,
             database: database.clone(),
             public_url: None,
             secret_key_file: folder.join("secret.key"),
@@ -53,6 +60,7 @@ impl World {
             seed: Some(Seed { file: PathBuf::from("seed.yaml"), text: SEED.to_owned() }),
             request_log: None,
             confirm_plans: ConfirmPlans::Vendor,
+            dns: Arc::new(Dns::of_the_system()),
             now: Arc::new(Timestamp::now),
         };
         let running = start(settings).await.unwrap();

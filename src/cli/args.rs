@@ -1,6 +1,8 @@
 //! Arguments and their help texts.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -51,7 +53,7 @@ pub enum Command {
     /// Run the Kubernetes operator.
     Operator(OperatorArgs),
     /// Run an account service of your own.
-    Server(ServerArgs),
+    Server(Box<ServerArgs>),
     /// Print the custom resource definitions, or write them to a directory.
     Crds(CrdsArgs),
     /// Work with profiles: a product's rules as data.
@@ -155,6 +157,27 @@ pub struct ServerArgs {
     /// Address to listen on.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: std::net::SocketAddr,
+    /// Certificate chain in PEM: the service speaks https. Read again when the file changes.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Most open connections; one network address has at most a quarter of them. The limit on open
+    /// files of the process must leave 100 more.
+    #[arg(long, value_name = "N", default_value = "800")]
+    pub max_connections: NonZeroU32,
+    /// Network of your own proxies, as 10.0.0.0/8: what they say in X-Forwarded-For is believed;
+    /// repeatable.
+    #[arg(long, value_name = "CIDR")]
+    pub trusted_proxy: Vec<ipnet::IpNet>,
+    /// Requests in a minute with one token, or from one network address without a valid token. A
+    /// sixth of them may come at once.
+    #[arg(long, value_name = "N|unlimited", default_value = "6000")]
+    pub requests_per_minute: PerMinute,
+    /// Tries to sign in or up in a minute from one network address, and with one e-mail address.
+    #[arg(long, value_name = "N|unlimited", default_value = "20")]
+    pub sign_ins_per_minute: PerMinute,
     /// Address by which people reach the service; links in mails are built from it and from
     /// nothing else. Default: the address that it listens on.
     #[arg(long, value_name = "URL")]
@@ -179,12 +202,33 @@ pub struct ServerArgs {
     /// Who confirms a paid plan that an account picks.
     #[arg(long, value_enum, default_value_t = ConfirmPlansArg::Vendor)]
     pub confirm_plans: ConfirmPlansArg,
+    /// DNS server that is asked for the records that prove domains. Default: those of the system.
+    #[arg(long, value_name = "ADDRESS")]
+    pub dns_server: Option<std::net::SocketAddr>,
     /// One JSON line for each request is added to this file.
     #[arg(long, value_name = "FILE")]
     pub request_log: Option<PathBuf>,
     /// Writes the address that it listens on to this file once it answers.
     #[arg(long, value_name = "FILE")]
     pub address_file: Option<PathBuf>,
+}
+
+/// How often in a minute; `None` is without a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerMinute(pub Option<NonZeroU32>);
+
+impl FromStr for PerMinute {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "unlimited" => Ok(Self(None)),
+            number => number
+                .parse()
+                .map(|number| Self(Some(number)))
+                .map_err(|_| "give a number from 1 on, or `unlimited`"),
+        }
+    }
 }
 
 /// Who confirms a paid plan.

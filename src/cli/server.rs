@@ -10,7 +10,9 @@ use anyhow::{Context as _, Result};
 use crate::cli::args::{ConfirmPlansArg, ServerArgs};
 use crate::cli::{Exit, Io, signals};
 use crate::profile;
-use crate::server::{ConfirmPlans, Database, Seed, ServerError, Settings, start};
+use crate::server::{
+    ConfirmPlans, Database, Dns, Limits, Seed, ServerError, Settings, TlsFiles, start,
+};
 
 /// Runs the service until it is told to stop.
 ///
@@ -22,6 +24,13 @@ pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
     fs::create_dir_all(data).with_context(|| format!("could not make {}", data.display()))?;
     let settings = Settings {
         listen: args.listen,
+        tls: tls(args),
+        max_connections: args.max_connections,
+        trusted_proxies: args.trusted_proxy.clone(),
+        limits: Limits {
+            requests_per_minute: args.requests_per_minute.0,
+            sign_ins_per_minute: args.sign_ins_per_minute.0,
+        },
         database: database(args, data)?,
         public_url: args.public_url.clone(),
         secret_key_file: data.join("secret.key"),
@@ -33,6 +42,7 @@ pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
             ConfirmPlansArg::Vendor => ConfirmPlans::Vendor,
             ConfirmPlansArg::Auto => ConfirmPlans::Auto,
         },
+        dns: Arc::new(args.dns_server.map_or_else(Dns::of_the_system, Dns::at)),
         now: Arc::clone(&io.now),
     };
     let running = match start(settings).await {
@@ -45,17 +55,23 @@ pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
         }
         Err(error) => return Err(error.into()),
     };
-    let address = running.address();
-    writeln!(io.err, "the account service answers at http://{address}")?;
+    let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
+    let origin = format!("{scheme}://{}", running.address());
+    writeln!(io.err, "the account service answers at {origin}")?;
     writeln!(io.err, "mails are written to {}", data.join("spool").display())?;
     if let Some(path) = &args.address_file {
-        fs::write(path, format!("http://{address}\n"))
+        fs::write(path, format!("{origin}\n"))
             .with_context(|| format!("could not write {}", path.display()))?;
     }
     signals::stop().await.context("could not wait for a signal")?;
     writeln!(io.err, "stopping")?;
     running.stop().await;
     Ok(Exit::Done)
+}
+
+fn tls(args: &ServerArgs) -> Option<TlsFiles> {
+    let (cert, key) = (args.tls_cert.clone()?, args.tls_key.clone()?);
+    Some(TlsFiles { cert, key })
 }
 
 /// The file in the data folder, unless a server is named.

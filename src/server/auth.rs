@@ -13,6 +13,7 @@ use crate::server::change::Precondition;
 use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::permission::{Actor, Person, Place, Scope};
+use crate::server::store::members::MemberRow;
 use crate::server::store::{Connection, members, tokens};
 use crate::server::views::role_name;
 use crate::wire::{IDEMPOTENCY_KEY, MemberState, TokenKind};
@@ -106,6 +107,22 @@ pub(crate) async fn person(
     let (account_id, address) = (account_id.to_owned(), address.to_owned());
     let found = !places.is_empty();
     Ok(found.then_some(Person { account_id, address, places, as_client: false }))
+}
+
+/// Somebody of an agency who acts in an account that granted the agency this place; none while the
+/// place gives no access.
+pub(crate) fn agency(row: &MemberRow, address: &str) -> Option<Person> {
+    let place = Place {
+        member_id: row.id.clone(),
+        team_id: row.team_id.clone(),
+        role: role_name(&row.role),
+    };
+    (row.state == MemberState::Active).then(|| Person {
+        account_id: row.account_id.clone(),
+        address: address.to_owned(),
+        places: vec![place],
+        as_client: true,
+    })
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

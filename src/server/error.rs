@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use thiserror::Error;
 
+use crate::server::dns::DnsError;
 use crate::wire::{Existing, FieldProblem, Problem};
 use crate::yaml;
 
@@ -53,6 +54,34 @@ pub enum ServerError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// A file of TLS could not be read.
+    #[error("could not read the TLS file {path}")]
+    TlsFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file of TLS does not hold what it should.
+    #[error("the TLS file {path} holds no {lacks} in PEM")]
+    TlsShape {
+        /// The file.
+        path: PathBuf,
+        /// What it lacks.
+        lacks: &'static str,
+    },
+    /// Certificate and key are not of one pair.
+    #[error("the certificate of {cert} and the key of {key} cannot be used together")]
+    TlsPair {
+        /// File of the certificate.
+        cert: PathBuf,
+        /// File of the key.
+        key: PathBuf,
+        /// Why.
+        #[source]
+        source: rustls::Error,
     },
     /// What is wrong with the seed file, all at once.
     #[error("the seed file has {} problem(s)", .0.len())]
@@ -193,9 +222,6 @@ pub enum ApiError {
         /// Its state.
         state: &'static str,
     },
-    /// A paid plan waits for the vendor.
-    #[error("paid plans are confirmed by the vendor")]
-    PlanNeedsVendor,
     /// This product has no such thing.
     #[error("this product has no {0}")]
     NotOffered(&'static str),
@@ -225,6 +251,9 @@ pub enum ApiError {
     /// The TXT record of a challenge is not there.
     #[error("the challenge was not found in the DNS")]
     ChallengeMissing,
+    /// The DNS did not answer.
+    #[error("the DNS did not answer")]
+    DnsFailed(#[from] DnsError),
     /// The plan has no more of it (CT-14).
     #[error("the meter {meter} is full")]
     MeterFull {
@@ -334,7 +363,6 @@ impl ApiError {
             Self::TrimNotOffered => kind("trim-not-offered", S::CONFLICT),
             Self::SlugTaken => kind("slug-taken", S::CONFLICT),
             Self::SubscriptionState { .. } => kind("subscription-state", S::CONFLICT),
-            Self::PlanNeedsVendor => kind("plan-needs-vendor", S::FORBIDDEN),
             Self::NotOffered(_) => kind("not-offered", S::CONFLICT),
             Self::OwnershipOpen => kind("ownership-change-open", S::CONFLICT),
             Self::RowState { .. } => kind("row-state", S::CONFLICT),
@@ -342,6 +370,7 @@ impl ApiError {
             Self::AlreadyRequested { .. } => kind("client-access-already-open", S::CONFLICT),
             Self::DomainTaken => kind("domain-taken", S::CONFLICT),
             Self::ChallengeMissing => kind("challenge-missing", S::CONFLICT),
+            Self::DnsFailed(_) => later("dns-failed", S::SERVICE_UNAVAILABLE),
             Self::MeterFull { .. } => kind("meter-full", S::CONFLICT),
             Self::RecipientImplied => kind("recipient-implied", S::CONFLICT),
             Self::RecipientNotOpen => kind("recipient-not-open", S::CONFLICT),
@@ -409,7 +438,7 @@ impl ApiError {
             Self::InvitationState { .. }
             | Self::MemberState { .. }
             | Self::SubscriptionState { .. } => self.to_string(),
-            Self::PlanNeedsVendor => "ask the vendor to confirm the plan".to_owned(),
+            Self::RateLimited { seconds } => format!("wait {seconds} s, then try again"),
             Self::Holders => "hand the role to someone else by an ownership change".to_owned(),
             Self::ForgedForm => "go back, load the page again and send the form once more".to_owned(),
             Self::OwnershipOpen => "cancel it or wait for it".to_owned(),
@@ -417,13 +446,13 @@ impl ApiError {
             Self::NotAgency => "ask the vendor to make it one".to_owned(),
             Self::AlreadyRequested { .. } => "resend the request that waits instead".to_owned(),
             Self::ChallengeMissing => "publish the TXT record that the domain shows, and verify again".to_owned(),
+            Self::DnsFailed(_) => "the domain stays as it is; try again".to_owned(),
             Self::MeterFull { .. } => "use less or upgrade the plan".to_owned(),
             Self::RecipientImplied => "change the role of the member first".to_owned(),
             Self::SecureSignInRequired => "sign in by more than a password".to_owned(),
             Self::UnknownUser => "invite the address instead".to_owned(),
             Self::FeedTooOld => "list everything again and go on from its `as_of`".to_owned(),
-            Self::RateLimited { .. } => "wait as long as Retry-After says".to_owned(),
-            Self::DeadLink => "ask for a new invitation".to_owned(),
+            Self::DeadLink => "ask for a new one".to_owned(),
             Self::Invalid(_)
             | Self::NotJson
             | Self::MediaType

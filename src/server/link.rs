@@ -17,6 +17,9 @@ use crate::server::ids;
 /// Bytes of the HMAC that a link carries.
 const MAC_BYTES: usize = 16;
 
+/// Most characters of an id.
+const MAX_ID: usize = 40;
+
 /// The key under which links and form marks are made. Not in backups of the database.
 pub(crate) struct SecretKey(SecretString);
 
@@ -76,6 +79,72 @@ pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}
+
+/// What a link about a row is for. A link for one purpose is none for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Grant an agency access, or refuse it.
+    Grant,
+    /// Log in as a client.
+    LogIn,
+}
+
+impl Purpose {
+    /// The path of its page; the token follows.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Grant => "/grant/",
+            Self::LogIn => "/log-in-as/",
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Grant => "grant",
+            Self::LogIn => "log-in",
+        }
+    }
+}
+
+/// What a row's link says, before anything is believed of it.
+pub(crate) struct RowLink<'a> {
+    purpose: Purpose,
+    /// Id of the row.
+    pub id: &'a str,
+    /// Which of its links.
+    pub generation: i64,
+    signature: &'a str,
+}
+
+impl<'a> RowLink<'a> {
+    /// Takes a link's token apart.
+    pub fn parse(purpose: Purpose, token: &'a str) -> Option<Self> {
+        let mut parts = token.splitn(3, '-');
+        let (id, generation, signature) = (parts.next()?, parts.next()?, parts.next()?);
+        let of_id = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let known = id.len() <= MAX_ID && id.bytes().all(of_id);
+        let generation = generation.parse().ok()?;
+        known.then_some(Self { purpose, id, generation, signature })
+    }
+
+    /// True if it was made for this purpose, row, generation and address.
+    pub fn verifies(&self, key: &SecretKey, address: &str) -> bool {
+        let parts = [self.id, &self.generation.to_string(), address];
+        key.verifies(self.purpose.word(), &parts, self.signature)
+    }
+}
+
+/// The token of a row's link: id, generation and the HMAC of purpose, both and the address.
+pub(crate) fn row_token(
+    key: &SecretKey,
+    purpose: Purpose,
+    id: &str,
+    generation: i64,
+    address: &str,
+) -> String {
+    let signature = key.sign(purpose.word(), &[id, &generation.to_string(), address]);
+    format!("{id}-{generation}-{signature}")
 }
 
 /// What an invitation's link says, before anything is believed of it.

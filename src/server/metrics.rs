@@ -2,6 +2,7 @@
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 
 use crate::telemetry::Registry;
 
@@ -16,6 +17,12 @@ pub(crate) struct Metrics {
     pub requests: Family<Labels, Counter>,
     /// Mails by outcome.
     pub mails: Family<Labels, Counter>,
+    /// Passwords hashed: one for each that is tried, whether anyone has the address or not.
+    pub passwords: Counter,
+    /// Open connections.
+    pub connections: Gauge,
+    /// Connections refused for want of a place.
+    pub refused_connections: Counter,
 }
 
 impl Metrics {
@@ -25,6 +32,12 @@ impl Metrics {
         let (requests, mails) = (Family::default(), Family::default());
         registry.register("server_requests", "Requests answered", &requests);
         registry.register("server_mails", "Mails that left the outbox", &mails);
-        Self { registry, requests, mails }
+        let (passwords, refused_connections) = (Counter::default(), Counter::default());
+        let connections = Gauge::default();
+        registry.register("server_passwords", "Passwords hashed", &passwords);
+        registry.register("server_connections", "Open connections", &connections);
+        let refused = "Connections refused for want of a place";
+        registry.register("server_refused_connections", refused, &refused_connections);
+        Self { registry, requests, mails, passwords, connections, refused_connections }
     }
 }

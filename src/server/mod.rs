@@ -5,15 +5,21 @@
 
 mod auth;
 mod change;
+mod client_views;
+mod dns;
 mod error;
+mod feed;
 #[cfg(feature = "bench-floor")]
 mod floor;
 mod ids;
+mod limits;
 mod link;
+mod listen;
 mod mail;
 mod metrics;
 mod pages;
 mod password;
+mod peer;
 mod permission;
 mod request_log;
 mod routes;
@@ -24,23 +30,30 @@ mod views;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use jiff::Timestamp;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::profile::Profile;
 use crate::server::error::ApiError;
+use crate::server::feed::Feed;
 use crate::server::link::SecretKey;
 use crate::server::mail::{Composer, Spool};
 use crate::server::request_log::RequestLog;
 use crate::server::store::Store;
 
+pub use dns::{Dns, DnsError, Resolver};
 pub use error::ServerError;
 #[cfg(feature = "bench-floor")]
 pub use floor::Floor;
+pub use limits::Limits;
+pub use listen::TlsFiles;
 pub use run::{Running, start};
 pub use store::Database;
 
@@ -52,6 +65,14 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct Settings {
     /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Certificate and key; `None`: http without TLS.
+    pub tls: Option<TlsFiles>,
+    /// Most open connections; one network has at most a quarter of them.
+    pub max_connections: NonZeroU32,
+    /// Networks of our own proxies: what they say of whom they speak for is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How much one caller may ask for.
+    pub limits: Limits,
     /// Where the data is kept.
     pub database: Database,
     /// Address under which people reach the service: every link begins with it. `None`: the
@@ -69,6 +90,8 @@ pub struct Settings {
     pub request_log: Option<PathBuf>,
     /// Who confirms paid plans.
     pub confirm_plans: ConfirmPlans,
+    /// Looks up the records that prove domains.
+    pub dns: Arc<dyn Resolver>,
     /// The clock.
     pub now: Clock,
 }
@@ -85,7 +108,7 @@ pub struct Seed {
 /// Who confirms a paid plan that an account picks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConfirmPlans {
-    /// The vendor: an account's own request is refused.
+    /// The vendor: what an account picks waits for it.
     #[default]
     Vendor,
     /// Nobody has to.
@@ -104,9 +127,15 @@ pub struct Service {
     ids: ids::Ids,
     passwords: password::Passwords,
     confirm_plans: ConfirmPlans,
+    dns: Arc<dyn Resolver>,
     request_log: Option<RequestLog>,
     metrics: metrics::Metrics,
     mail_queued: Notify,
+    limiter: limits::Limiter,
+    trusted_proxies: Vec<IpNet>,
+    feed: Feed,
+    /// Cancelled at the stop: what waits for something to happen ends then.
+    stopping: CancellationToken,
     now: Clock,
 }
 

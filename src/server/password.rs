@@ -2,6 +2,7 @@
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -15,17 +16,19 @@ pub(crate) const MAX_BYTES: usize = 1024;
 /// Hashes and compares passwords away from the tasks that answer requests.
 pub(crate) struct Passwords {
     permits: Semaphore,
+    hashed: Counter,
 }
 
 impl Passwords {
-    /// Two at a time.
-    pub fn new() -> Self {
-        Self { permits: Semaphore::new(2) }
+    /// Two at a time; each run of argon2 is counted in `hashed`.
+    pub fn new(hashed: Counter) -> Self {
+        Self { permits: Semaphore::new(2), hashed }
     }
 
     /// The PHC string of a password.
     pub async fn hash(&self, password: &str) -> Result<String, ApiError> {
         let _permit = self.permits.acquire().await.map_err(|_| ApiError::Panicked)?;
+        self.hashed.inc();
         let password = password.to_owned();
         tokio::task::spawn_blocking(move || {
             let salt = SaltString::encode_b64(Uuid::new_v4().as_bytes()).ok()?;
@@ -46,6 +49,7 @@ impl Passwords {
             return Ok(false);
         };
         let _permit = self.permits.acquire().await.map_err(|_| ApiError::Panicked)?;
+        self.hashed.inc();
         let password = password.to_owned();
         tokio::task::spawn_blocking(move || {
             let hash = PasswordHash::new(&hash).ok()?;

@@ -73,6 +73,8 @@ pub(crate) enum Right {
     ManageTokens,
     /// Choose who receives which category of mail.
     ManageRecipients,
+    /// See the clients that were asked.
+    ReadClients,
     /// Ask clients for access and log in as them.
     UseClients,
     /// Withdraw what clients were asked for.
@@ -83,7 +85,7 @@ pub(crate) enum Right {
     Claim,
     /// See the audit log.
     ReadAudit,
-    /// Report usage and the state of websites: the vendor alone.
+    /// Report usage and the state of websites, and confirm plans: the vendor alone.
     Report,
 }
 
@@ -125,6 +127,7 @@ impl Right {
             Self::ManageDomains => (Some(Scope::Manage), Permission(P::DomainsManage), false),
             Self::ManageTokens => (Some(Scope::Manage), Permission(P::TokensManage), false),
             Self::ManageRecipients => (Some(Scope::Change), Permission(P::RecipientsManage), false),
+            Self::ReadClients => (Some(Scope::Read), Permission(P::ClientsUse), false),
             Self::UseClients => (Some(Scope::Invite), Permission(P::ClientsUse), false),
             Self::EndClients => (Some(Scope::Remove), Permission(P::ClientsUse), false),
             Self::ManageAccount => (Some(Scope::Manage), Permission(P::AccountManage), false),
@@ -138,7 +141,15 @@ impl Right {
 
     /// Rights that nobody has in an account that he logged in to as an agency.
     const fn is_kept_from_agencies(self) -> bool {
-        matches!(self, Self::ManageTokens | Self::ManageAccount | Self::Claim | Self::UseClients)
+        matches!(
+            self,
+            Self::ManageTokens
+                | Self::ManageAccount
+                | Self::Claim
+                | Self::ReadClients
+                | Self::UseClients
+                | Self::EndClients
+        )
     }
 }
 

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::server::change::due;
+use crate::server::change::{domain, due};
 use crate::server::error::ServerError;
+use crate::server::feed::Feed;
 #[cfg(feature = "bench-floor")]
 use crate::server::floor::Floor;
 use crate::server::ids::Ids;
+use crate::server::limits::{Limiter, TIDY_EVERY};
 use crate::server::link::SecretKey;
+use crate::server::listen::{Door, Listener};
 use crate::server::mail::{self, Composer, Spool};
 use crate::server::metrics::Metrics;
 use crate::server::pages::Pages;
@@ -26,9 +28,6 @@ use crate::server::{Service, Settings, routes, seed};
 
 /// How often due work is looked for.
 const DUE_EVERY: Duration = Duration::from_secs(1);
-
-/// How long requests under way may take when the service stops.
-const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// A service that listens.
 #[derive(Debug)]
@@ -46,18 +45,18 @@ pub struct Running {
 ///
 /// [`ServerError`]: what could not be opened, or every problem of the seed file.
 pub async fn start(settings: Settings) -> Result<Running, ServerError> {
-    let listen = settings.listen;
-    let failed = |source| ServerError::Listen { address: listen, source };
-    let listener = TcpListener::bind(listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    let service = open(settings, address).await?;
-    let stopping = CancellationToken::new();
-    let router = routes::router(&service);
-    let stop = stopping.clone().cancelled_owned();
-    let server =
-        tokio::spawn(
-            async move { axum::serve(listener, router).with_graceful_shutdown(stop).await },
-        );
+    let listener = Listener::bind(settings.listen, settings.tls.as_ref()).await?;
+    let address = listener.address();
+    let max_connections = settings.max_connections;
+    let service = open(settings, &format!("{}://{address}", listener.scheme())).await?;
+    let stopping = service.stopping.clone();
+    let door = Door::new(
+        max_connections,
+        service.trusted_proxies.clone(),
+        service.metrics.connections.clone(),
+        service.metrics.refused_connections.clone(),
+    );
+    let server = tokio::spawn(listener.serve(routes::router(&service), door, stopping.clone()));
     let background = tokio::spawn(background(Arc::clone(&service), stopping.clone()));
     Ok(Running { service, address, stopping, server, background })
 }
@@ -81,7 +80,9 @@ impl Running {
     ///
     /// [`ServerError::Work`] when the store failed.
     pub async fn run_due(&self) -> Result<usize, ServerError> {
-        due::run(&self.service).await.map_err(ServerError::Work)
+        let accounts = due::run(&self.service).await.map_err(ServerError::Work)?;
+        domain::recheck_due(&self.service).await.map_err(ServerError::Work)?;
+        Ok(accounts)
     }
 
     /// Writes every mail that is queued now. The background does this too, at once.
@@ -113,10 +114,8 @@ impl Running {
     pub async fn stop(self) {
         let Self { service, address: _, stopping, server, background } = self;
         stopping.cancel();
-        let abort = server.abort_handle();
-        if tokio::time::timeout(STOP_WITHIN, server).await.is_err() {
-            tracing::warn!("some requests were cut off at the stop");
-            abort.abort();
+        if !matches!(server.await, Ok(Ok(()))) {
+            tracing::error!("the listener had ended before the stop");
         }
         if background.await.is_err() {
             tracing::error!("the background work had ended before the stop");
@@ -125,12 +124,14 @@ impl Running {
     }
 }
 
-async fn open(
-    settings: Settings,
-    address: std::net::SocketAddr,
-) -> Result<Arc<Service>, ServerError> {
+/// Opens everything but the socket; `origin` is where it will answer.
+pub(crate) async fn open(settings: Settings, origin: &str) -> Result<Arc<Service>, ServerError> {
     let Settings {
         listen: _,
+        tls: _,
+        max_connections: _,
+        trusted_proxies,
+        limits,
         database,
         public_url,
         secret_key_file,
@@ -139,11 +140,12 @@ async fn open(
         seed,
         request_log,
         confirm_plans,
+        dns,
         now,
     } = settings;
     let public_url = match public_url {
         Some(url) => url,
-        None => Url::parse(&format!("http://{address}")).map_err(|_| ServerError::PublicUrl)?,
+        None => Url::parse(origin).map_err(|_| ServerError::PublicUrl)?,
     };
     let host = public_host(&public_url)?;
     make_folder(&spool)?;
@@ -152,6 +154,7 @@ async fn open(
     {
         make_folder(folder)?;
     }
+    let metrics = Metrics::new();
     let service = Arc::new(Service {
         store: Store::open(&database).await?,
         profiles,
@@ -161,11 +164,16 @@ async fn open(
         pages: Pages::new()?,
         spool: Spool::new(spool),
         ids: Ids::default(),
-        passwords: Passwords::new(),
+        passwords: Passwords::new(metrics.passwords.clone()),
         confirm_plans,
+        dns,
         request_log: request_log.map(|path| RequestLog::open(&path)).transpose()?,
-        metrics: Metrics::new(),
+        metrics,
         mail_queued: tokio::sync::Notify::new(),
+        limiter: Limiter::new(limits),
+        trusted_proxies,
+        feed: Feed::new(),
+        stopping: CancellationToken::new(),
         now,
     });
     if let Some(seed) = seed {
@@ -191,29 +199,48 @@ fn make_folder(path: &Path) -> Result<(), ServerError> {
         .map_err(|source| ServerError::Output { path: path.to_owned(), source })
 }
 
-/// Sends mails as they are queued and does what is due, until the stop; what is queued then still
-/// goes out.
+/// Everything that the service does by itself, until the stop.
 async fn background(service: Arc<Service>, stopping: CancellationToken) {
+    // The DNS can be slow: mails do not wait for it.
+    tokio::join!(tend(&service, &stopping), recheck_domains(&service, &stopping));
+}
+
+async fn recheck_domains(service: &Arc<Service>, stopping: &CancellationToken) {
     let mut tick = tokio::time::interval(DUE_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stopping.run_until_cancelled(tick.tick()).await.is_some() {
+        if let Some(Err(error)) = stopping.run_until_cancelled(domain::recheck_due(service)).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "could not check the domains that are due");
+        }
+    }
+}
+
+/// Sends mails as they are queued and does what is due, until the stop; what is queued then still
+/// goes out.
+async fn tend(service: &Arc<Service>, stopping: &CancellationToken) {
+    let mut tick = tokio::time::interval(DUE_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tidy = tokio::time::interval(TIDY_EVERY);
     loop {
-        if let Err(error) = mail::deliver_due(&service).await {
+        if let Err(error) = mail::deliver_due(service).await {
             tracing::error!(error = &error as &dyn std::error::Error, "could not send mails");
         }
         tokio::select! {
             () = service.mail_queued.notified() => (),
             _ = tick.tick() => {
-                if let Err(error) = due::run(&service).await {
+                if let Err(error) = due::run(service).await {
                     tracing::error!(
                         error = &error as &dyn std::error::Error,
                         "could not do what is due"
                     );
                 }
             }
+            _ = tidy.tick() => service.limiter.tidy(),
             () = stopping.cancelled() => break,
         }
     }
-    if let Err(error) = mail::deliver_due(&service).await {
+    if let Err(error) = mail::deliver_due(service).await {
         tracing::error!(error = &error as &dyn std::error::Error, "could not send mails");
     }
 }

@@ -6,13 +6,16 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::keys::RoleName;
 use crate::domain::observed::SeatLimit;
 use crate::profile::{self, Profile, Word as _};
+use crate::server::change::domain;
 use crate::server::change::seats::SeatCount;
 use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::permission::{Actor, Scope};
 use crate::server::store::accounts::AccountRow;
 use crate::server::store::audit::AuditRow;
+use crate::server::store::domains::DomainRow;
 use crate::server::store::invitations::{self, InvitationRow};
+use crate::server::store::join_requests::JoinRequestRow;
 use crate::server::store::members::MemberRow;
 use crate::server::store::subscriptions::SubscriptionRow;
 use crate::wire;
@@ -84,6 +87,35 @@ pub(crate) fn subscription(row: &SubscriptionRow) -> wire::Subscription {
     }
 }
 
+/// A domain. Its etag also carries when it was checked, which changes without a new version.
+pub(crate) fn domain(row: &DomainRow) -> wire::Domain {
+    let checked = row.checked_at.map_or(0, Timestamp::as_microsecond);
+    wire::Domain {
+        id: row.id.clone(),
+        etag: format!("\"{}-{checked}\"", row.version),
+        name: row.name.clone(),
+        state: row.state,
+        auto_join: row.auto_join,
+        challenge: domain::challenge(row),
+        created_at: row.created_at,
+        verified_at: row.verified_at,
+        checked_at: row.checked_at,
+    }
+}
+
+/// A join request.
+pub(crate) fn join_request(row: &JoinRequestRow) -> wire::JoinRequest {
+    wire::JoinRequest {
+        id: row.id.clone(),
+        etag: format!("\"{}\"", row.version),
+        domain: row.domain.clone(),
+        email: row.address.clone(),
+        name: row.name.clone(),
+        state: row.state,
+        created_at: row.created_at,
+    }
+}
+
 /// The seats of an account.
 pub(crate) fn seats(account: &AccountRow, count: &SeatCount) -> wire::Seats {
     wire::Seats {
@@ -105,6 +137,7 @@ pub(crate) fn account(
     profile: &Profile,
     count: &SeatCount,
     subscriptions: &[SubscriptionRow],
+    usage: Vec<wire::Usage>,
     actor: &Actor,
 ) -> Result<wire::Account, ApiError> {
     let mut view = wire::Account {
@@ -124,6 +157,7 @@ pub(crate) fn account(
         claim: row.claim.clone(),
         seats: seats(row, count),
         subscriptions: subscriptions.iter().map(subscription).collect(),
+        usage,
         caller: caller(actor),
     };
     // The view holds more than the row: a digest of all of it makes the etag strong.
@@ -186,6 +220,17 @@ pub(crate) fn audit_event(row: &AuditRow) -> Result<wire::AuditEvent, ApiError> 
         before: json(&row.before)?,
         after: json(&row.after)?,
     })
+}
+
+/// An entry of the feed: the audit row without what the row was before and after.
+pub(crate) fn feed_entry(row: &AuditRow) -> wire::FeedEntry {
+    wire::FeedEntry {
+        position: u64::try_from(row.position).unwrap_or_default(),
+        at: row.at,
+        actor: row.actor.clone(),
+        action: row.action.clone(),
+        subject: row.subject.clone(),
+    }
 }
 
 /// The role of a stored word.

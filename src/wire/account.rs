@@ -1,6 +1,6 @@
 //! Accounts, their seats and roles, and what a service guarantees.
 
-use crate::wire::Subscription;
+use crate::wire::{Subscription, Usage};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -79,6 +79,9 @@ pub struct Account {
     pub seats: Seats,
     /// Subscriptions that are not over.
     pub subscriptions: Vec<Subscription>,
+    /// Usage of each meter against the plan.
+    #[serde(default)]
+    pub usage: Vec<Usage>,
     /// Who asks.
     pub caller: Caller,
 }

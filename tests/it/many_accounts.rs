@@ -84,9 +84,10 @@ const TABLES: &[(&str, usize, &str, &str)] = &[
     (
         "join_requests",
         10,
-        "id, domain_id, address, name, state, created_at",
-        "'joi_x' || i, 'dom_x' || i, 'j' || i || '@x.example', 'x', 'open', i",
+        "id, domain, address, name, state, created_at",
+        "'joi_x' || i, i || '.example', 'j' || i || '@x.example', 'x', 'open', i",
     ),
+    ("arrivals", 10, "address, created_at", "'a' || i || '@x.example', i"),
     ("recipients", 10, "category, member_id", "'billing', 'mem_x' || i"),
     ("notes", 10, "member_id, author, body, edited_at", "'mem_x' || i, 'x', 'x', i"),
     (

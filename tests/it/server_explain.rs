@@ -53,6 +53,48 @@ const LISTS: &[List] = &[
     },
     List { id: "listSubscriptions", path: "/v1/accounts/acme/subscriptions", filters: &[] },
     List { id: "listAuditEvents", path: "/v1/accounts/acme/audit-events", filters: &[] },
+    List {
+        id: "listClientAccess",
+        path: "/v1/accounts/acme/client-access",
+        filters: &[("state", &["requested", "granted"])],
+    },
+    List {
+        id: "listClientWebsites",
+        path: "/v1/accounts/acme/client-access/cli_acme/websites",
+        filters: &[("q", &["example"])],
+    },
+    List { id: "listAccessRequests", path: "/v1/accounts/acme/access-requests", filters: &[] },
+    List {
+        id: "listWebsites",
+        path: "/v1/accounts/acme/websites",
+        filters: &[("q", &["example"])],
+    },
+    List { id: "listDomains", path: "/v1/accounts/acme/domains", filters: &[] },
+    List {
+        id: "listJoinRequests",
+        path: "/v1/accounts/acme/join-requests",
+        filters: &[("state", &["open"])],
+    },
+];
+
+/// Reads of more than one row that have no pages, or pages of their own.
+const READS: &[&str] = &[
+    "/v1/accounts/acme",
+    "/v1/accounts/acme/seats",
+    "/v1/accounts/acme/changes?after=0",
+    "/v1/accounts/acme/notification-categories",
+    "/v1/accounts/acme/meters/resources",
+];
+
+/// What `acme` has of its own, so that nothing is left out: a client that granted access.
+const OF_ACME: &[&str] = &[
+    "insert into members (id, account_id, principal, address, role, state, added_at, joined_at, \
+     client_access_id) values ('mem_agency', 'acc_x100000', 'account', 'owner@example.com', \
+     'admin', 'active', 1, 1, 'cli_acme')",
+    "insert into client_accesses (id, account_id, client_id, address, role, state, member_id, \
+     requested_by, created_at, last_sent_at) select 'cli_acme', id, 'acc_x100000', \
+     'c@x.example', 'admin', 'granted', 'mem_agency', 'x', 1, 1 from accounts where slug = 'acme'",
+    "update accounts set agency = 1 where slug = 'acme'",
 ];
 
 impl List {
@@ -129,7 +171,9 @@ async fn put_personal_token(connection: &mut AnyConnection) {
 
 /// Every statement of every list, with a request that made it.
 async fn all_statements(service: &TestService) -> BTreeMap<String, String> {
-    let paths = LISTS.iter().flat_map(List::paths).map(|path| (path, TOKEN));
+    let paths = LISTS.iter().flat_map(List::paths);
+    let paths = paths.chain(READS.iter().map(|path| (*path).to_owned()));
+    let paths = paths.map(|path| (path, TOKEN));
     let personal = (LISTS[0].path.to_owned(), PERSONAL_TOKEN);
     let account = service.get("/v1/accounts/acme").await.expect(StatusCode::OK);
     let by_id = format!("/v1/accounts/{}/members", text(&account["id"]));
@@ -157,6 +201,9 @@ async fn no_list_reads_rows_of_other_accounts() {
     let mut connection = service.database().await;
     many_accounts::put(&mut connection).await;
     put_personal_token(&mut connection).await;
+    for statement in OF_ACME {
+        connection.execute(*statement).await.unwrap();
+    }
     let statements = all_statements(&service).await;
 
     let file = TestService::start_as(SEED, |settings| {

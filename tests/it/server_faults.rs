@@ -4,6 +4,7 @@
 
 use std::process::Command;
 
+use jiff::SignedDuration;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -111,4 +112,34 @@ async fn a_full_disk_refuses_writes_serves_reads_and_loses_nothing() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     assert_eq!(mails_in(&home.path("data/spool")).len(), wanted, "one mail each");
+}
+
+/// Steps of the clock, as after a wrong start or a leap: nothing is mailed twice, no key is
+/// forgotten, no link that was dead comes back to life.
+#[tokio::test]
+async fn a_clock_that_steps_back_and_forth_repeats_nothing_and_revives_nothing() {
+    let service = TestService::start().await;
+    let first = invite(&service, "ana").await.expect(StatusCode::CREATED);
+    assert_eq!(service.mails().await.len(), 1);
+    let link = service.link_to("ana@example.com").await;
+    let day = SignedDuration::from_hours(24);
+
+    service.clock.advance(-(day * 2));
+    let again = invite(&service, "ana").await;
+    assert_eq!((again.header("idempotency-replayed"), &again.body["id"]), ("true", &first["id"]));
+    invite(&service, "ben").await.expect(StatusCode::CREATED);
+    assert_eq!(service.mails().await.len(), 2);
+    let events = service.list("/v1/accounts/acme/audit-events").await;
+    let positions: Vec<_> = events.iter().map(|event| event["position"].as_u64()).collect();
+    assert!(positions.is_sorted(), "{positions:?}");
+
+    service.pass(day * 40).await;
+    let dead = service.browser().open(&link).await;
+    assert_eq!(dead.status, StatusCode::GONE);
+    service.pass(-(day * 40)).await;
+    let still = service.browser().open(&link).await;
+    assert_eq!(still.status, StatusCode::GONE, "what was expired stays so");
+    assert_eq!(service.list(&format!("{INVITATIONS}?state=expired")).await.len(), 2);
+    assert_eq!(service.mails().await.len(), 2);
+    service.stop().await;
 }

@@ -271,8 +271,10 @@ async fn one_mail_for_each_thing_that_happens_to_a_person() {
             "cyd invitation",
             "bea role-changed",
             "cyd removed",
+            "ana billing",
             "bea trimmed",
-            "bea reinstated"
+            "bea reinstated",
+            "ana billing"
         ]
     );
     assert!(mails[3].text.contains("was biller and is now admin"), "{}", mails[3].text);

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once};
 
@@ -13,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use seatkeeper::profile::{built_in, built_in_names};
-use seatkeeper::server::{ConfirmPlans, Database, Running, Seed, Settings, start};
+use seatkeeper::server::{ConfirmPlans, Database, Dns, Limits, Running, Seed, Settings, start};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
@@ -341,6 +342,10 @@ pub fn settings(folder: &Path, seed: &str, clock: &TestClock) -> Settings {
         built_in_names().iter().map(|name| ((*name).to_owned(), built_in(name).unwrap())).collect();
     Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        tls: None,
+        max_connections: NonZeroU32::MAX,
+        trusted_proxies: Vec::new(),
+        limits: Limits::NONE,
         database: Database::Sqlite(folder.join("seatkeeper.db")),
         public_url: None,
         secret_key_file: folder.join("secret.key"),
@@ -349,6 +354,7 @@ pub fn settings(folder: &Path, seed: &str, clock: &TestClock) -> Settings {
         seed: Some(Seed { file: PathBuf::from("seed.yaml"), text: seed.to_owned() }),
         request_log: Some(folder.join("requests.jsonl")),
         confirm_plans: ConfirmPlans::Vendor,
+        dns: Arc::new(Dns::of_the_system()),
         now: Arc::new(move || clock.now()),
     }
 }
@@ -364,6 +370,11 @@ pub struct Call {
 }
 
 impl Call {
+    /// A call of this request.
+    pub fn new(request: RequestBuilder) -> Self {
+        Self { request }
+    }
+
     /// With a bearer token.
     pub fn token(self, token: &str) -> Self {
         Self { request: self.request.bearer_auth(token) }
@@ -462,6 +473,11 @@ impl Browser {
         Self { base: base.to_owned(), http: client(), cookies: BTreeMap::new() }
     }
 
+    /// The values of its cookies.
+    pub fn cookie_values(&self) -> impl Iterator<Item = String> {
+        self.cookies.values().cloned()
+    }
+
     /// Opens a path or a link, following redirects inside the service.
     pub async fn open(&mut self, path: &str) -> Page {
         let mut path = path.strip_prefix(&self.base).unwrap_or(path).to_owned();
@@ -501,9 +517,7 @@ impl Browser {
     }
 
     async fn load(&mut self, request: RequestBuilder, path: String) -> (Page, Option<String>) {
-        let cookies: Vec<_> =
-            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let response = request.header(COOKIE, cookies.join("; ")).send().await.expect("a page");
+        let response = request.header(COOKIE, self.cookies()).send().await.expect("a page");
         for cookie in response.headers().get_all(SET_COOKIE) {
             let cookie = cookie.to_str().unwrap();
             let (pair, _) = cookie.split_once(';').unwrap();
@@ -519,6 +533,12 @@ impl Browser {
         // The templates write every slash of a value as an entity.
         let html = response.text().await.unwrap().replace("&#x2f;", "/");
         (Page { status, html, path }, next)
+    }
+
+    /// The `Cookie` header that it sends.
+    pub fn cookies(&self) -> String {
+        let pairs = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
+        pairs.collect::<Vec<_>>().join("; ")
     }
 
     /// Signs in.

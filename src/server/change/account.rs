@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RoleName;
 use crate::server::Service;
-use crate::server::change::{Change, Precondition, seats};
+use crate::server::change::{Change, Precondition, client_access, seats};
 use crate::server::error::ApiError;
 use crate::server::permission::{Actor, At, Right};
 use crate::server::store::Tx;
@@ -98,14 +98,20 @@ pub(crate) async fn patch(
     precondition: &Precondition,
     request: &AccountPatch,
 ) -> Result<(), ApiError> {
-    let AccountPatch { name, claim, secure_sign_in_required: _, agency: _ } = request;
-    if name.is_some() || claim.is_none() {
+    let AccountPatch { name, claim, secure_sign_in_required: _, agency } = request;
+    if agency.is_some() && !matches!(change.actor, Actor::Vendor { .. }) {
+        return Err(ApiError::Forbidden);
+    }
+    if name.is_some() || (claim.is_none() && agency.is_none()) {
         change.must(Right::ManageAccount, At::Account)?;
     }
     if claim.is_some() {
         change.must(Right::Claim, At::Account)?;
     }
     precondition.check(change.account.version)?;
+    if let Some(agency) = agency {
+        set_agency(change, *agency).await?;
+    }
     if let Some(name) = name {
         // A claim is taken all the same: removals and revocations need one.
         change.must_be_enabled()?;
@@ -126,6 +132,21 @@ async fn rename(change: &mut Change, name: &str) -> Result<(), ApiError> {
     change.account.version += 1;
     let id = change.account.id.clone();
     change.record("account.renamed", &id, Some(before), Some(name)).await
+}
+
+/// Says whether the account may ask clients for access; one that may not any more is logged in
+/// nowhere.
+async fn set_agency(change: &mut Change, agency: bool) -> Result<(), ApiError> {
+    if agency == change.account.agency {
+        return Ok(());
+    }
+    let before = std::mem::replace(&mut change.account.agency, agency);
+    change.account.version += 1;
+    if !agency {
+        client_access::end_sessions(change).await?;
+    }
+    let id = change.account.id.clone();
+    change.record("account.agency_changed", &id, Some(before), Some(agency)).await
 }
 
 async fn set_claim(change: &mut Change, claim: &Claim) -> Result<(), ApiError> {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::server::Service;
-use crate::server::change::{Change, invitation, seats, subscription};
+use crate::server::change::{
+    Change, client_access, invitation, join_request, seats, subscription,
+};
 use crate::server::error::ApiError;
 use crate::server::store::{accounts, answers};
 
@@ -19,7 +21,10 @@ async fn settle(service: &Arc<Service>, account_id: &str) -> Result<(), ApiError
     };
     invitation::expire_overdue(&mut change).await?;
     subscription::end_periods(&mut change).await?;
+    subscription::tell_ends(&mut change).await?;
     seats::enforce_due(&mut change).await?;
+    client_access::follow_moved(&mut change).await?;
+    join_request::admit_arrivals(&mut change).await?;
     change.commit().await
 }
 
@@ -27,7 +32,8 @@ async fn settle(service: &Arc<Service>, account_id: &str) -> Result<(), ApiError
 pub(crate) async fn run(service: &Arc<Service>) -> Result<usize, ApiError> {
     let now = service.now();
     let mut snapshot = service.store.snapshot().await?;
-    let due = accounts::with_work_due(&mut snapshot, now).await?;
+    let end_near = now + subscription::END_NEAR;
+    let due = accounts::with_work_due(&mut snapshot, now, end_near).await?;
     let outdated = answers::any_until(&mut snapshot, now - RETENTION).await?;
     drop(snapshot);
     for id in &due {

@@ -7,7 +7,7 @@ use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RoleName;
 use crate::profile::{Counted, Profile, ResendLink, Scope};
 use crate::server::auth;
-use crate::server::change::{Change, Precondition, member, seats};
+use crate::server::change::{Change, Precondition, member, notice, seats};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
 use crate::server::permission::{Actor, At, Right, Verb};
@@ -220,7 +220,8 @@ pub(crate) async fn decline(change: &mut Change, id: &str) -> Result<InvitationR
 pub(crate) async fn expire_overdue(change: &mut Change) -> Result<(), ApiError> {
     let (account_id, now) = (change.account.id.clone(), change.now);
     for row in invitations::overdue(change.conn(), &account_id, now).await? {
-        expire(change, row).await?;
+        let row = expire(change, row).await?;
+        notice::invitation_expired(change, &row).await?;
     }
     Ok(())
 }
@@ -289,7 +290,12 @@ async fn inviter(change: &mut Change, member_id: &str) -> Result<Option<Actor>, 
     let Some(row) = members::by_id(change.conn(), &account_id, member_id).await? else {
         return Ok(None);
     };
-    let person = auth::person(change.conn(), &account_id, &row.address).await?;
+    let person = match row.principal {
+        Principal::Account => auth::agency(&row, &row.address),
+        Principal::Person | Principal::Unknown => {
+            auth::person(change.conn(), &account_id, &row.address).await?
+        }
+    };
     Ok(person.map(Actor::Person))
 }
 

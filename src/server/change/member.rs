@@ -5,11 +5,13 @@ use serde_json::{Value, json};
 use crate::domain::keys::RoleName;
 use crate::profile::{Notice, OnShrink, Profile};
 use crate::server::auth;
-use crate::server::change::{Change, Precondition, invitation, seats};
+use crate::server::change::{Change, Precondition, client_access, invitation, seats};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
 use crate::server::permission::{Actor, At, Right, Scope, Verb};
+use crate::server::store::login_links;
 use crate::server::store::members::{self, MemberRow};
+use crate::server::store::recipients;
 use crate::server::store::tallies::{self, List};
 use crate::server::store::tokens;
 use crate::server::views::{self, role_name};
@@ -80,18 +82,21 @@ pub(crate) async fn end(change: &mut Change, before: MemberRow) -> Result<Member
     };
     let row = save(change, "member.removed", &before, row).await?;
     end_credentials(change, &row).await?;
+    recipients::forget(change.conn(), &row.id).await?;
     tell(change, Notice::Removed, &row, json!({})).await?;
     invitation::revoke_beyond(change, &row).await?;
     seats::settle(change).await?;
     Ok(row)
 }
 
-/// Ends the personal tokens of who has no place in the account any more. Sessions hold no rights of
-/// their own: each request looks up the places of its person.
+/// Ends the personal tokens of who has no place in the account any more, and what the person has
+/// open in accounts of its clients. Other sessions hold no rights of their own: each request looks
+/// up the places of its person.
 async fn end_credentials(change: &mut Change, row: &MemberRow) -> Result<(), ApiError> {
     let account_id = change.account.id.clone();
     if auth::person(change.conn(), &account_id, &row.address).await?.is_none() {
         tokens::delete_personal(change.conn(), &account_id, &row.address).await?;
+        login_links::end_sessions_of_person(change.conn(), &account_id, &row.address).await?;
     }
     Ok(())
 }
@@ -287,5 +292,6 @@ async fn save(
     members::update(change.conn(), before, &row).await?;
     let (old, new) = (views::member(before), views::member(&row));
     change.record(action, &row.id, Some(old), Some(new)).await?;
+    client_access::member_moved(change, &row).await?;
     Ok(row)
 }

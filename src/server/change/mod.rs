@@ -3,8 +3,10 @@
 //!
 //! Routes and pages call the same functions; nothing else writes.
 
+pub(crate) mod access_request;
 pub(crate) mod account;
 pub(crate) mod client_access;
+pub(crate) mod client_login;
 pub(crate) mod domain;
 pub(crate) mod due;
 pub(crate) mod invitation;
@@ -35,7 +37,7 @@ use crate::server::permission::{Actor, At, Right};
 use crate::server::store::accounts::{self, AccountRow};
 use crate::server::store::audit::{self, AuditRow};
 use crate::server::store::outbox::{self, MailRow};
-use crate::server::store::{Connection, Tx, teams};
+use crate::server::store::{Connection, Tx, client_accesses, teams};
 use crate::wire::TeamState;
 
 /// A change of one account that is under way. Dropped without [`Change::commit`], nothing happened.
@@ -50,6 +52,14 @@ pub(crate) struct Change {
     pub now: Timestamp,
     service: Arc<Service>,
     tx: Tx,
+    other: Option<Other>,
+}
+
+/// The other account of a change of two.
+struct Other {
+    account: AccountRow,
+    profile: Arc<Profile>,
+    actor: Actor,
 }
 
 impl Change {
@@ -86,12 +96,57 @@ impl Change {
     ) -> Result<Self, ApiError> {
         let profile = service.profile(&account.profile)?;
         let (now, service) = (service.now(), Arc::clone(service));
-        Ok(Self { account, profile, actor, now, service, tx })
+        Ok(Self { account, profile, actor, now, service, tx, other: None })
+    }
+
+    /// Begins a change of two accounts, by their ids: of the first, and by [`Change::turn`] of the
+    /// second, where another actor does it. They are locked in the order of their ids, so that no
+    /// two such changes wait for each other.
+    pub async fn begin_two(
+        service: &Arc<Service>,
+        first: (&str, Actor),
+        second: (&str, Actor),
+    ) -> Result<Self, ApiError> {
+        let turned = second.0 < first.0;
+        let ((id, actor), other) = if turned { (second, first) } else { (first, second) };
+        let mut change = Self::begin(service, id, actor).await?;
+        change.join(other.0, other.1).await?;
+        if turned {
+            change.turn();
+        }
+        Ok(change)
+    }
+
+    /// Takes a second account into the change, whose id is greater or which waits for nobody.
+    pub async fn join(&mut self, id: &str, actor: Actor) -> Result<(), ApiError> {
+        let account = accounts::lock(&self.service.store, &mut self.tx, id).await?;
+        let account = visible(account, &actor)?;
+        if account.id == self.account.id {
+            return Err(ApiError::NotFound);
+        }
+        let profile = self.service.profile(&account.profile)?;
+        self.other = Some(Other { account, profile, actor });
+        Ok(())
+    }
+
+    /// Goes on in the other account of a change of two.
+    pub fn turn(&mut self) {
+        if let Some(Other { account, profile, actor }) = &mut self.other {
+            std::mem::swap(&mut self.account, account);
+            std::mem::swap(&mut self.profile, profile);
+            std::mem::swap(&mut self.actor, actor);
+        }
     }
 
     /// The connection of the transaction.
     pub fn conn(&mut self) -> &mut Connection {
         &mut self.tx
+    }
+
+    /// Clients of the account that changed its place with them, each told once.
+    pub async fn take_moved_clients(&mut self) -> Result<Vec<String>, ApiError> {
+        let (store, id) = (&self.service.store, &self.account.id);
+        Ok(client_accesses::take_moved(store, &mut self.tx, id).await?)
     }
 
     /// A new id.
@@ -181,8 +236,12 @@ impl Change {
     /// Makes the change last, and wakes who sends mails.
     pub async fn commit(mut self) -> Result<(), ApiError> {
         accounts::update(&mut self.tx, &self.account).await?;
+        if let Some(other) = &self.other {
+            accounts::update(&mut self.tx, &other.account).await?;
+        }
         self.tx.commit().await?;
         self.service.mail_queued.notify_one();
+        self.service.feed.tell(&self.account.id);
         Ok(())
     }
 }

@@ -1,1 +1,179 @@
-//! What people are told of beside their own place: digests, short seats, billing, usage.
+//! Notices: mails about the account to those who receive its category, or who can act.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::domain::observed::SeatLimit;
+use crate::profile::{Meter, ServicePermission, Topic};
+use crate::server::Service;
+use crate::server::change::{Change, seats};
+use crate::server::error::ApiError;
+use crate::server::mail::Template;
+use crate::server::permission::Actor;
+use crate::server::store::invitations::InvitationRow;
+use crate::server::store::subscriptions::SubscriptionRow;
+use crate::server::store::{accounts, members, recipients};
+use crate::server::views::role_name;
+use crate::wire::MemberState;
+
+/// How long nobody is told again that seats are short.
+const SEATS_QUIET: SignedDuration = SignedDuration::from_hours(24);
+
+/// What happened to a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BillingEvent {
+    /// It was picked.
+    Changed,
+    /// A new period began, or a cancellation was lifted.
+    Renewed,
+    /// It was cancelled.
+    Cancelled,
+    /// It ends in a few days.
+    EndNear,
+}
+
+impl BillingEvent {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Renewed => "renewed",
+            Self::Cancelled => "cancelled",
+            Self::EndNear => "end-near",
+        }
+    }
+}
+
+/// Addresses of the members who receive what is about this topic: their role does, or somebody chose
+/// them. Whose access is off receives nothing.
+pub(crate) async fn recipients_of(
+    change: &mut Change,
+    topic: Topic,
+) -> Result<Vec<String>, ApiError> {
+    let (account_id, profile) = (change.account.id.clone(), change.profile.clone());
+    let mut addresses = BTreeSet::new();
+    for category in profile.categories.iter().filter(|category| category.about == topic) {
+        for role in profile.roles.iter().filter(|role| role.receives.contains(&category.name)) {
+            let holders = members::holders(change.conn(), &account_id, role.name.as_str()).await?;
+            addresses.extend(holders.into_iter().map(|(_, address)| address));
+        }
+        let chosen = recipients::chosen_for(change.conn(), &account_id, &category.name).await?;
+        let open = |role: &str| category.open_to.contains(&role_name(role));
+        addresses
+            .extend(chosen.into_iter().filter(|(_, role)| open(role)).map(|(address, _)| address));
+    }
+    Ok(addresses.into_iter().collect())
+}
+
+/// Tells of a subscription; `day` is when its period, or it, ends.
+pub(crate) async fn billing(
+    change: &mut Change,
+    event: BillingEvent,
+    row: &SubscriptionRow,
+    day: Timestamp,
+) -> Result<(), ApiError> {
+    for address in recipients_of(change, Topic::Billing).await? {
+        let words = json!({ "event": event.word(), "plan": row.plan, "day": day });
+        change.mail(Template::Billing, &row.id, &address, words).await?;
+    }
+    Ok(())
+}
+
+/// Tells that a meter has crossed a threshold.
+pub(crate) async fn usage(
+    change: &mut Change,
+    meter: &Meter,
+    percent: u32,
+    used: i64,
+    limit: i64,
+) -> Result<(), ApiError> {
+    for address in recipients_of(change, Topic::Usage).await? {
+        let words = json!({
+            "meter": meter.title,
+            "percent": percent,
+            "used": used.to_string(),
+            "limit": limit.to_string(),
+        });
+        change.mail(Template::Usage, &meter.name, &address, words).await?;
+    }
+    Ok(())
+}
+
+/// Tells the inviter, where a person who is still there, that nobody accepted in time.
+pub(crate) async fn invitation_expired(
+    change: &mut Change,
+    row: &InvitationRow,
+) -> Result<(), ApiError> {
+    let Some(id) = row.inviter.strip_prefix("member:") else { return Ok(()) };
+    let account_id = change.account.id.clone();
+    let inviter = members::by_id(change.conn(), &account_id, id).await?;
+    if let Some(inviter) = inviter.filter(|inviter| inviter.state == MemberState::Active) {
+        let words = json!({ "person": row.address, "role": row.role });
+        change.mail(Template::InvitationExpired, &row.id, &inviter.address, words).await?;
+    }
+    Ok(())
+}
+
+/// Tells those who may invite, at most once a day, that somebody found no seat.
+pub(crate) async fn seats_short(change: &mut Change) -> Result<(), ApiError> {
+    if is_told(change.account.seats_short_told_at, change.now) {
+        return Ok(());
+    }
+    let SeatLimit::Seats(limit) = seats::counted(change).await?.limit else { return Ok(()) };
+    change.account.seats_short_told_at = Some(change.now);
+    let (account_id, profile) = (change.account.id.clone(), change.profile.clone());
+    let mut addresses = BTreeSet::new();
+    for role in &profile.roles {
+        if profile.permits_service(&role.name, ServicePermission::MembersInvite) {
+            let holders = members::holders(change.conn(), &account_id, role.name.as_str()).await?;
+            addresses.extend(holders.into_iter().map(|(_, address)| address));
+        }
+    }
+    for address in addresses {
+        let words = json!({ "limit": limit.to_string() });
+        change.mail(Template::SeatsShort, &account_id, &address, words).await?;
+    }
+    Ok(())
+}
+
+/// Ends a change that was refused, and tells of it as [`refused`] does; gives the refusal back.
+pub(crate) async fn given_up(
+    service: &Arc<Service>,
+    change: Change,
+    refusal: ApiError,
+) -> ApiError {
+    let account_id = change.account.id.clone();
+    drop(change);
+    refused(service, &account_id, &refusal).await;
+    refusal
+}
+
+/// As [`seats_short`], if `refused` is a refusal for want of a seat. The change that was refused is
+/// gone by then: the notice is one of its own. A notice that fails spoils nothing.
+pub(crate) async fn refused(service: &Arc<Service>, account: &str, refused: &ApiError) {
+    if !matches!(refused, ApiError::SeatLimit { .. } | ApiError::MembersWait) {
+        return;
+    }
+    let told = async {
+        let mut snapshot = service.store.snapshot().await?;
+        let row = accounts::by_id_or_slug(&mut snapshot, account).await?;
+        drop(snapshot);
+        if row.is_none_or(|row| is_told(row.seats_short_told_at, service.now())) {
+            return Ok(());
+        }
+        let mut change = Change::begin(service, account, Actor::Service).await?;
+        seats_short(&mut change).await?;
+        change.commit().await
+    };
+    let told: Result<(), ApiError> = told.await;
+    if let Err(error) = told {
+        let error = &error as &dyn std::error::Error;
+        tracing::error!(error, "could not tell that seats are short");
+    }
+}
+
+fn is_told(told_at: Option<Timestamp>, now: Timestamp) -> bool {
+    told_at.is_some_and(|told_at| now.duration_since(told_at) < SEATS_QUIET)
+}

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::keys::PlanName;
 use crate::profile::{Cancellation, Profile};
 use crate::server::ConfirmPlans;
+use crate::server::change::notice::{self, BillingEvent};
 use crate::server::change::{Change, Precondition, seats};
 use crate::server::error::ApiError;
 use crate::server::permission::{Actor, At, Right};
@@ -15,7 +16,11 @@ use crate::wire::{NewSubscription, SubscriptionState};
 /// Length of a billing period (ours).
 const PERIOD: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// Picks a plan. It lifts what a missing one had disabled (NP-15).
+/// How long before its end the recipients of billing are told.
+pub(crate) const END_NEAR: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Picks a plan. A paid one that a person picks waits for the vendor; the vendor's own pick confirms
+/// what waits.
 pub(crate) async fn pick(
     change: &mut Change,
     request: &NewSubscription,
@@ -24,14 +29,20 @@ pub(crate) async fn pick(
     change.must(Right::ManageSubscriptions, At::Account)?;
     let paid = known_plan(&change.profile, plan)?;
     let by_vendor = matches!(change.actor, Actor::Vendor { .. } | Actor::Service);
-    if paid && !by_vendor && change.confirm_plans() == ConfirmPlans::Vendor {
-        return Err(ApiError::PlanNeedsVendor);
+    let waits = paid && !by_vendor && change.confirm_plans() == ConfirmPlans::Vendor;
+    let account_id = change.account.id.clone();
+    let requested = subscriptions::requested(change.conn(), &account_id).await?;
+    match requested.into_iter().find(|row| row.plan == *plan) {
+        Some(_) if waits => return Err(ApiError::SubscriptionState { state: "requested" }),
+        Some(before) => return begin(change, before).await,
+        None => (),
     }
+    let state = if waits { SubscriptionState::Requested } else { SubscriptionState::Active };
     let row = SubscriptionRow {
         id: change.id("sub"),
-        account_id: change.account.id.clone(),
+        account_id,
         plan: plan.clone(),
-        state: SubscriptionState::Active,
+        state,
         created_at: change.now,
         period_end: change.now + PERIOD,
         ends_at: None,
@@ -39,14 +50,47 @@ pub(crate) async fn pick(
         version: 1,
     };
     subscriptions::insert(change.conn(), &row).await?;
-    let view = views::subscription(&row);
-    change.record("subscription.created", &row.id, None::<()>, Some(view)).await?;
-    set_disabled(change, false).await?;
-    seats::settle(change).await?;
+    let action = if waits { "subscription.requested" } else { "subscription.created" };
+    change.record(action, &row.id, None::<()>, Some(views::subscription(&row))).await?;
+    if !waits {
+        take_effect(change, &row).await?;
+    }
     Ok(row)
 }
 
+/// The vendor confirms what somebody picked: it runs from now on.
+pub(crate) async fn confirm(
+    change: &mut Change,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<SubscriptionRow, ApiError> {
+    change.must(Right::Report, At::Account)?;
+    let before = existing(change, id, precondition).await?;
+    if before.state != SubscriptionState::Requested {
+        let state = subscriptions::state_word(before.state);
+        return Err(ApiError::SubscriptionState { state });
+    }
+    begin(change, before).await
+}
+
+/// Begins what was requested.
+async fn begin(change: &mut Change, before: SubscriptionRow) -> Result<SubscriptionRow, ApiError> {
+    let (state, period_end) = (SubscriptionState::Active, change.now + PERIOD);
+    let row = SubscriptionRow { state, period_end, ..before.clone() };
+    let row = save(change, "subscription.confirmed", &before, row).await?;
+    take_effect(change, &row).await?;
+    Ok(row)
+}
+
+/// A subscription lifts what a missing one had disabled (NP-15).
+async fn take_effect(change: &mut Change, row: &SubscriptionRow) -> Result<(), ApiError> {
+    set_disabled(change, false).await?;
+    seats::settle(change).await?;
+    notice::billing(change, BillingEvent::Changed, row, row.period_end).await
+}
+
 /// Cancels: at once, or at the end of the period where the profile says so of the last paid one.
+/// What still waits for the vendor is withdrawn.
 pub(crate) async fn cancel(
     change: &mut Change,
     id: &str,
@@ -54,18 +98,33 @@ pub(crate) async fn cancel(
 ) -> Result<SubscriptionRow, ApiError> {
     change.must(Right::ManageSubscriptions, At::Account)?;
     let before = existing(change, id, precondition).await?;
+    if before.state == SubscriptionState::Requested {
+        let row = ended(&before, change.now);
+        return save(change, "subscription.withdrawn", &before, row).await;
+    }
     must_run(&before)?;
     let to_the_end = change.profile.cancellation == Cancellation::AtPeriodEndThenTeamsInactive;
     let row = if to_the_end || is_last_paid(change, &before).await? {
-        let ends_at = Some(before.period_end);
-        SubscriptionRow { state: SubscriptionState::Ending, ends_at, ..before.clone() }
+        // The mail of now names the day: with few days left nobody is told twice.
+        let soon = before.period_end <= change.now + END_NEAR;
+        SubscriptionRow {
+            state: SubscriptionState::Ending,
+            ends_at: Some(before.period_end),
+            end_told_at: soon.then_some(change.now),
+            ..before.clone()
+        }
     } else {
-        let ends_at = Some(change.now);
-        SubscriptionRow { state: SubscriptionState::Ended, ends_at, ..before.clone() }
+        ended(&before, change.now)
     };
     let row = save(change, "subscription.cancelled", &before, row).await?;
+    let day = row.ends_at.unwrap_or(change.now);
+    notice::billing(change, BillingEvent::Cancelled, &row, day).await?;
     seats::settle(change).await?;
     Ok(row)
+}
+
+fn ended(before: &SubscriptionRow, now: Timestamp) -> SubscriptionRow {
+    SubscriptionRow { state: SubscriptionState::Ended, ends_at: Some(now), ..before.clone() }
 }
 
 /// Renews: one more period, and a cancellation that waits is lifted.
@@ -76,16 +135,32 @@ pub(crate) async fn renew(
 ) -> Result<SubscriptionRow, ApiError> {
     change.must(Right::ManageSubscriptions, At::Account)?;
     let before = existing(change, id, precondition).await?;
-    if before.state == SubscriptionState::Ended {
-        return Err(ApiError::SubscriptionState { state: "ended" });
-    }
     let period_end = match before.state {
         SubscriptionState::Ending => before.period_end,
-        _ => before.period_end + PERIOD,
+        SubscriptionState::Active => before.period_end + PERIOD,
+        state => {
+            return Err(ApiError::SubscriptionState { state: subscriptions::state_word(state) });
+        }
     };
     let state = SubscriptionState::Active;
-    let row = SubscriptionRow { state, period_end, ends_at: None, ..before.clone() };
-    save(change, "subscription.renewed", &before, row).await
+    let row =
+        SubscriptionRow { state, period_end, ends_at: None, end_told_at: None, ..before.clone() };
+    let row = save(change, "subscription.renewed", &before, row).await?;
+    notice::billing(change, BillingEvent::Renewed, &row, period_end).await?;
+    Ok(row)
+}
+
+/// Tells of what ends within a week, once.
+pub(crate) async fn tell_ends(change: &mut Change) -> Result<(), ApiError> {
+    let account_id = change.account.id.clone();
+    for mut row in subscriptions::running(change.conn(), &account_id).await? {
+        let soon = row.ends_at.filter(|ends_at| *ends_at <= change.now + END_NEAR);
+        let (Some(ends_at), None) = (soon, row.end_told_at) else { continue };
+        row.end_told_at = Some(change.now);
+        subscriptions::update(change.conn(), &row).await?;
+        notice::billing(change, BillingEvent::EndNear, &row, ends_at).await?;
+    }
+    Ok(())
 }
 
 /// Ends or renews what reached the end of its period.
@@ -105,7 +180,8 @@ pub(crate) async fn end_periods(change: &mut Change) -> Result<(), ApiError> {
         } else {
             let period_end = next_period_end(before.period_end, change.now);
             let row = SubscriptionRow { period_end, ..before.clone() };
-            save(change, "subscription.renewed", &before, row).await?;
+            let row = save(change, "subscription.renewed", &before, row).await?;
+            notice::billing(change, BillingEvent::Renewed, &row, period_end).await?;
         }
     }
     Ok(())

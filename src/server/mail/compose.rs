@@ -12,8 +12,9 @@ use serde_json::Value;
 
 use crate::server::Service;
 use crate::server::error::ServerError;
-use crate::server::link;
+use crate::server::link::{self, Purpose};
 use crate::server::mail::{MailError, Template};
+use crate::server::store::client_accesses::{self, AccessRow};
 use crate::server::store::invitations;
 use crate::server::store::outbox::MailRow;
 
@@ -122,11 +123,27 @@ pub(super) async fn mail(
             add("link", service.link(&format!("/i/{token}")));
             add("expires", day(invitation.expires_at));
         }
+        Template::AccessRequested => {
+            let mut snapshot = service.store.snapshot().await?;
+            let access = client_accesses::by_link(&mut snapshot, &row.subject).await?;
+            let AccessRow { id, generation, address, .. } = access.ok_or(MailError::Subject)?;
+            let token = link::row_token(&service.key, Purpose::Grant, &id, generation, &address);
+            add("link", service.link(&format!("{}{token}", Purpose::Grant.path())));
+        }
         Template::ConfirmAddress => {
             let token = link::address_token(&service.key, &row.address, row.created_at);
             add("link", service.link(&format!("/v/{token}")));
         }
-        Template::RoleChanged | Template::Removed | Template::Trimmed | Template::Reinstated => {
+        Template::AccessResult
+        | Template::WebsiteStatus
+        | Template::RoleChanged
+        | Template::Removed
+        | Template::Trimmed
+        | Template::Reinstated
+        | Template::SeatsShort
+        | Template::InvitationExpired
+        | Template::Billing
+        | Template::Usage => {
             add("link", service.link("/"));
         }
     }
@@ -167,6 +184,9 @@ mod tests {
         let composer = Composer::new("seats.example.com").unwrap();
         let words = json!({
             "account": HOSTILE, "slug": HOSTILE, "role": HOSTILE, "from": HOSTILE, "to": HOSTILE,
+            "client": HOSTILE, "result": HOSTILE, "website": HOSTILE,
+            "person": HOSTILE, "plan": HOSTILE, "event": HOSTILE, "day": HOSTILE,
+            "meter": HOSTILE, "percent": 80, "used": HOSTILE, "limit": HOSTILE,
             "link": "https://seats.example.com/i/x", "expires": "1 May 2030",
         });
         for template in Template::ALL {

@@ -15,8 +15,8 @@ use tokio::sync::Mutex;
 use crate::server::Service;
 use crate::server::error::ApiError;
 use crate::server::store::outbox::{self, MailRow};
-use crate::server::store::{Connection, invitations};
-use crate::wire::InvitationState;
+use crate::server::store::{Connection, client_accesses, invitations};
+use crate::wire::{ClientAccessState, InvitationState};
 
 pub(crate) use compose::Composer;
 
@@ -27,6 +27,10 @@ pub(crate) enum Template {
     Invitation,
     /// An invitation, again.
     Resend,
+    /// An agency asks its client for access.
+    AccessRequested,
+    /// What became of an agency's request.
+    AccessResult,
     /// Someone's role changed.
     RoleChanged,
     /// Someone's membership ended.
@@ -35,19 +39,36 @@ pub(crate) enum Template {
     Trimmed,
     /// Someone has access again.
     Reinstated,
+    /// A website is not connected any more.
+    WebsiteStatus,
+    /// An invitation finds no seat.
+    SeatsShort,
+    /// An invitation ran out, for who sent it.
+    InvitationExpired,
+    /// A subscription changed, was renewed, was cancelled or is about to end.
+    Billing,
+    /// A meter is nearly or wholly used up.
+    Usage,
     /// Someone wants to sign up with this address.
     ConfirmAddress,
 }
 
 impl Template {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 14] = [
         Self::Invitation,
         Self::Resend,
+        Self::AccessRequested,
+        Self::AccessResult,
         Self::RoleChanged,
         Self::Removed,
         Self::Trimmed,
         Self::Reinstated,
+        Self::WebsiteStatus,
+        Self::SeatsShort,
+        Self::InvitationExpired,
+        Self::Billing,
+        Self::Usage,
         Self::ConfirmAddress,
     ];
 
@@ -56,10 +77,17 @@ impl Template {
         match self {
             Self::Invitation => "invitation",
             Self::Resend => "resend",
+            Self::AccessRequested => "access-requested",
+            Self::AccessResult => "access-result",
             Self::RoleChanged => "role-changed",
             Self::Removed => "removed",
             Self::Trimmed => "trimmed",
             Self::Reinstated => "reinstated",
+            Self::WebsiteStatus => "website-status",
+            Self::SeatsShort => "seats-short",
+            Self::InvitationExpired => "invitation-expired",
+            Self::Billing => "billing",
+            Self::Usage => "usage",
             Self::ConfirmAddress => "confirm-address",
         }
     }
@@ -74,10 +102,17 @@ impl Template {
         match self {
             Self::Invitation => include_str!("templates/invitation.txt"),
             Self::Resend => include_str!("templates/resend.txt"),
+            Self::AccessRequested => include_str!("templates/access-requested.txt"),
+            Self::AccessResult => include_str!("templates/access-result.txt"),
             Self::RoleChanged => include_str!("templates/role-changed.txt"),
             Self::Removed => include_str!("templates/removed.txt"),
             Self::Trimmed => include_str!("templates/trimmed.txt"),
             Self::Reinstated => include_str!("templates/reinstated.txt"),
+            Self::WebsiteStatus => include_str!("templates/website-status.txt"),
+            Self::SeatsShort => include_str!("templates/seats-short.txt"),
+            Self::InvitationExpired => include_str!("templates/invitation-expired.txt"),
+            Self::Billing => include_str!("templates/billing.txt"),
+            Self::Usage => include_str!("templates/usage.txt"),
             Self::ConfirmAddress => include_str!("templates/confirm-address.txt"),
         }
     }
@@ -183,7 +218,7 @@ async fn claim(service: &Arc<Service>, mail: &MailRow) -> Result<bool, ApiError>
     Ok(wanted)
 }
 
-/// An invitation that was revoked before its mail left is not sent any more.
+/// An invitation or a request that was withdrawn before its mail left is not sent any more.
 async fn is_wanted(
     conn: &mut Connection,
     mail: &MailRow,
@@ -193,6 +228,10 @@ async fn is_wanted(
         Some(Template::Invitation | Template::Resend) => {
             let row = invitations::by_link(conn, &mail.subject).await?;
             Ok(row.is_some_and(|row| row.state_at(now) == InvitationState::Pending))
+        }
+        Some(Template::AccessRequested) => {
+            let row = client_accesses::by_link(conn, &mail.subject).await?;
+            Ok(row.is_some_and(|row| row.state == ClientAccessState::Requested))
         }
         _ => Ok(true),
     }
@@ -207,6 +246,7 @@ async fn note(
 ) -> Result<(), sqlx::Error> {
     if outbox::advance(conn, mail, from, to, now).await? {
         invitations::note_delivery(conn, mail, to).await?;
+        client_accesses::note_delivery(conn, mail, to).await?;
     }
     Ok(())
 }

@@ -240,6 +240,10 @@ create table client_accesses (
   granted_at {int},
   ended_at {int},
   external_ref {text},
+  -- Role that the agency had when its log was last written.
+  noted_role {text},
+  -- Whether the client changed the agency's place since.
+  moved {int} not null default 0,
   version {int} not null default 1
 ){strict};
 
@@ -249,6 +253,7 @@ create index client_accesses_by_address on client_accesses (address, state, id);
 create index client_accesses_by_mail on client_accesses (last_mail);
 create unique index client_accesses_one_open on client_accesses (account_id, address)
   where state in ('requested', 'granted');
+create index client_accesses_moved on client_accesses (account_id) where moved = 1;
 
 create table login_links (
   id {text} primary key,
@@ -293,19 +298,33 @@ create table domains (
   auto_join {int} not null default 0,
   created_at {int} not null,
   verified_at {int},
+  -- When the DNS last answered, when it is asked again, and how often in a row the record was gone.
   checked_at {int},
+  check_at {int},
+  missing {int} not null default 0,
   version {int} not null default 1
 ){strict};
 
 create index domains_by_account on domains (account_id, id);
 create unique index domains_one_name on domains (account_id, name);
 create unique index domains_one_account on domains (name) where state = 'verified';
-create index domains_by_check on domains (checked_at) where state = 'verified';
+create index domains_by_check on domains (check_at) where state = 'verified';
+
+-- People who signed up and are to join by their domain. No reference to the account: a sign-up must
+-- not wait for it.
+create table arrivals (
+  address {text} primary key,
+  account_id {text} not null,
+  created_at {int} not null
+){strict};
+
+create index arrivals_by_account on arrivals (account_id, created_at);
 
 create table join_requests (
   id {text} primary key,
   account_id {text} not null references accounts (id),
-  domain_id {text} not null references domains (id),
+  -- Its name: requests outlive the row of the domain.
+  domain {text} not null,
   address {text} not null,
   name {text} not null,
   -- open, approved, rejected

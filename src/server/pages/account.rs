@@ -49,19 +49,31 @@ struct Entry {
     href: Option<String>,
 }
 
+/// Pages of this service that a permission opens.
+const PAGES: [(ServicePermission, &str); 2] =
+    [(ServicePermission::MembersRead, "members"), (ServicePermission::ClientsUse, "clients")];
+
+/// What nobody opens in an account that he is logged in to as an agency.
+const KEPT: [ServicePermission; 3] = [
+    ServicePermission::ClientsUse,
+    ServicePermission::TokensManage,
+    ServicePermission::AccountManage,
+];
+
 /// The menu of an account for a role.
-fn menu(profile: &Profile, role: &RoleName, slug: &str) -> Vec<Entry> {
-    let opens_members = ServicePermission::MembersRead.as_str();
+fn menu(profile: &Profile, role: &RoleName, slug: &str, as_client: bool) -> Vec<Entry> {
     let entries = profile.menu.iter().map(|MenuEntry { title, permission }| {
-        let granted = profile.permits(role, permission);
-        let leads_here = granted && permission == opens_members;
-        let href = leads_here.then(|| format!("/accounts/{slug}/members"));
+        let kept = as_client && KEPT.iter().any(|kept| kept.as_str() == permission);
+        let granted = profile.permits(role, permission) && !kept;
+        let page = PAGES.iter().find(|(opener, _)| opener.as_str() == permission);
+        let page = page.filter(|_| granted);
+        let href = page.map(|(_, page)| format!("/accounts/{slug}/{page}"));
         Entry { title: title.clone(), granted, href }
     });
     let mut entries: Vec<_> = entries.collect();
     let granted = profile.permits_service(role, ServicePermission::MembersRead);
-    if granted && !entries.iter().any(|entry| entry.href.is_some()) {
-        let href = Some(format!("/accounts/{slug}/members"));
+    let href = Some(format!("/accounts/{slug}/members"));
+    if granted && !entries.iter().any(|entry| entry.href == href) {
         entries.push(Entry { title: "Members".to_owned(), granted, href });
     }
     entries
@@ -69,15 +81,16 @@ fn menu(profile: &Profile, role: &RoleName, slug: &str) -> Vec<Entry> {
 
 /// What every page of an account shows around its subject.
 pub(super) fn frame(look: &Look, actor: &Actor, browser: &Browser, service: &Service) -> Value {
-    let place = actor.person().and_then(|person| person.places.first());
-    let Some(Place { role, .. }) = place else { return context! {} };
+    let Some(person) = actor.person() else { return context! {} };
+    let Some(Place { role, .. }) = person.places.first() else { return context! {} };
     context! {
         account => look.account.name,
         slug => look.account.slug,
         disabled => look.account.disabled,
         role => role.as_str(),
-        menu => menu(&look.profile, role, &look.account.slug),
-        user => browser.user.as_ref().map(|user| &user.name),
+        menu => menu(&look.profile, role, &look.account.slug, person.as_client),
+        user => browser.user.as_ref().map_or(&person.address, |user| &user.name),
+        as_client => person.as_client,
         mark => browser.form_mark(service),
     }
 }
@@ -119,11 +132,17 @@ async fn page(
             context! { plan => row.plan, ends, until => day(row.period_end) }
         })
         .collect();
+    let waiting: Vec<_> = subscriptions::requested(look.conn(), &account_id)
+        .await?
+        .into_iter()
+        .map(|row| row.plan)
+        .collect();
     let may_pick = actor.must(Right::ManageSubscriptions, At::Account, &look.profile).is_ok();
     let plans: Vec<_> = look.profile.plans.iter().map(|plan| plan.name.to_string()).collect();
     let words = context! {
         seats,
         held,
+        waiting,
         may_pick,
         plans,
         problem => problem.map(sentence),

@@ -13,23 +13,31 @@ use serde::de::DeserializeOwned;
 
 use crate::server::Service;
 use crate::server::auth;
+use crate::server::change::client_login;
 use crate::server::error::ApiError;
 use crate::server::ids;
-use crate::server::permission::{Actor, Right};
-use crate::server::store::accounts;
+use crate::server::permission::{Actor, Person, Right};
+use crate::server::store::accounts::{self, AccountRow};
 use crate::server::store::users::{self, UserRow};
+use crate::server::store::{Connection, login_links};
 
 /// How long a session lasts.
 const SESSION: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 const SESSION_COOKIE: &str = "seatkeeper_session";
 const MARK_COOKIE: &str = "seatkeeper_mark";
+const CLIENT_COOKIE: &str = "seatkeeper_client";
+
+/// Before the name of a cookie: browsers take it from this host only, over https only.
+const HOST_ONLY: &str = "__Host-";
 
 /// Who sits at the browser.
 pub(crate) struct Browser {
     /// The person that is signed in.
     pub user: Option<UserRow>,
     session: Option<String>,
+    /// Secret of a session in the account of an agency's client, beside the person's own.
+    client: Option<String>,
     mark: String,
     mark_is_new: bool,
 }
@@ -41,8 +49,8 @@ impl FromRequestParts<Arc<Service>> for Browser {
         parts: &mut Parts,
         service: &Arc<Service>,
     ) -> Result<Self, ApiError> {
-        let session = cookie(&parts.headers, SESSION_COOKIE);
-        let held = cookie(&parts.headers, MARK_COOKIE);
+        let session = cookie(service, &parts.headers, SESSION_COOKIE);
+        let held = cookie(service, &parts.headers, MARK_COOKIE);
         let user = match &session {
             None => None,
             Some(session) => {
@@ -50,18 +58,24 @@ impl FromRequestParts<Arc<Service>> for Browser {
                 users::of_session(&mut snapshot, &ids::hash(session), service.now()).await?
             }
         };
+        let client = cookie(service, &parts.headers, CLIENT_COOKIE);
         let mark_is_new = held.is_none();
         let mark = held.unwrap_or_else(ids::secret);
-        Ok(Self { user, session, mark, mark_is_new })
+        Ok(Self { user, session, client, mark, mark_is_new })
     }
 }
 
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+fn is_https(service: &Service) -> bool {
+    service.public_url.starts_with("https:")
+}
+
+fn cookie(service: &Service, headers: &HeaderMap, name: &str) -> Option<String> {
+    let prefix = if is_https(service) { HOST_ONLY } else { "" };
     let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.split_once('='));
     pairs
         .map(|(key, value)| (key.trim(), value.trim()))
-        .find(|(key, value)| *key == name && !value.is_empty())
+        .find(|(key, value)| key.strip_prefix(prefix) == Some(name) && !value.is_empty())
         .map(|(_, value)| value.to_owned())
 }
 
@@ -84,25 +98,68 @@ impl Browser {
         self.user.as_ref().ok_or(ApiError::Unauthenticated)
     }
 
-    /// The person as a member of this account, with a right. Who is no member finds nothing.
+    /// The person of an agency that is logged in to this account of its client.
+    async fn in_client(
+        &self,
+        service: &Service,
+        conn: &mut Connection,
+        account: &AccountRow,
+    ) -> Result<Option<Person>, ApiError> {
+        let Some(client) = &self.client else { return Ok(None) };
+        let hash = ids::hash(client);
+        match login_links::session(conn, &hash, service.now()).await? {
+            Some(session) => client_login::person(service, conn, &session, account).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The person as a member of this account, or as one of the agency that is logged in there, with
+    /// a right. Who is neither finds nothing.
     pub async fn member_of(
         &self,
         service: &Arc<Service>,
         account: &str,
         right: Right,
     ) -> Result<Actor, ApiError> {
-        let user = self.person()?;
         let mut snapshot = service.store.snapshot().await?;
         let account = accounts::by_id_or_slug(&mut snapshot, account).await?;
-        let account = account.ok_or(ApiError::NotFound)?;
-        let person = auth::person(&mut snapshot, &account.id, &user.address).await?;
-        let actor = Actor::Person(person.ok_or(ApiError::NotFound)?);
+        let person = match &account {
+            Some(account) => self.in_client(service, &mut snapshot, account).await?,
+            None => None,
+        };
+        let (account, person) = match (account, person) {
+            (Some(account), Some(person)) => (account, person),
+            (account, _) => {
+                let user = self.person()?;
+                let account = account.ok_or(ApiError::NotFound)?;
+                let person = auth::person(&mut snapshot, &account.id, &user.address).await?;
+                (account, person.ok_or(ApiError::NotFound)?)
+            }
+        };
+        let actor = Actor::Person(person);
         actor.must_somewhere(right, &*service.profile(&account.profile)?)?;
         Ok(actor)
     }
 }
 
-/// Begins a session of this person and sends the browser there. An earlier session ends.
+/// Ends what the browser has open in a client's account.
+pub(crate) async fn leave_client(
+    conn: &mut Connection,
+    browser: &Browser,
+) -> Result<(), sqlx::Error> {
+    match &browser.client {
+        Some(client) => users::end_session(conn, &ids::hash(client)).await,
+        None => Ok(()),
+    }
+}
+
+/// Gives the browser its session in a client's account, or takes it away.
+pub(crate) fn set_client(service: &Service, response: &mut Response, session: Option<&str>) {
+    let age = if session.is_some() { client_login::SESSION } else { SignedDuration::ZERO };
+    set_cookie(service, response, CLIENT_COOKIE, session.unwrap_or_default(), age);
+}
+
+/// Begins a session of this person and sends the browser there. Earlier sessions end.
 pub(crate) async fn begin_session(
     service: &Arc<Service>,
     browser: &Browser,
@@ -114,24 +171,28 @@ pub(crate) async fn begin_session(
     if let Some(earlier) = &browser.session {
         users::end_session(&mut tx, &ids::hash(earlier)).await?;
     }
+    leave_client(&mut tx, browser).await?;
     let now = service.now();
     users::begin_session(&mut tx, &ids::hash(&secret), &user.id, now, now + SESSION).await?;
     tx.commit().await?;
     set_cookie(service, &mut response, SESSION_COOKIE, &secret, SESSION);
+    set_client(service, &mut response, None);
     Ok(response)
 }
 
-/// Ends the session of this browser.
+/// Ends the sessions of this browser.
 pub(crate) async fn end_session(
     service: &Arc<Service>,
     browser: &Browser,
     mut response: Response,
 ) -> Result<Response, ApiError> {
+    let mut tx = service.store.begin().await?;
+    leave_client(&mut tx, browser).await?;
     if let Some(session) = &browser.session {
-        let mut tx = service.store.begin().await?;
         users::end_session(&mut tx, &ids::hash(session)).await?;
-        tx.commit().await?;
     }
+    tx.commit().await?;
+    set_client(service, &mut response, None);
     set_cookie(service, &mut response, SESSION_COOKIE, "", SignedDuration::ZERO);
     Ok(response)
 }
@@ -143,9 +204,11 @@ fn set_cookie(
     value: &str,
     age: SignedDuration,
 ) {
-    let secure = if service.public_url.starts_with("https:") { "; Secure" } else { "" };
+    let (prefix, secure) = if is_https(service) { (HOST_ONLY, "; Secure") } else { ("", "") };
     let seconds = age.as_secs();
-    let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+    let text = format!(
+        "{prefix}{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+    );
     if let Ok(value) = HeaderValue::from_str(&text) {
         response.headers_mut().append(SET_COOKIE, value);
     }

@@ -9,7 +9,7 @@ use minijinja::context;
 use serde::Deserialize;
 
 use crate::server::Service;
-use crate::server::change::{Change, invitation};
+use crate::server::change::{Change, invitation, join_request, notice};
 use crate::server::error::ApiError;
 use crate::server::link::InvitationLink;
 use crate::server::pages::browser::{Browser, NoFields, Sent, begin_session};
@@ -134,7 +134,9 @@ pub(crate) async fn accept(
     let invited = Invited::find(&service, &token).await?;
     match join(&service, &browser, &invited, &form).await {
         Ok(response) => Ok(response),
+        Err(refused @ ApiError::RateLimited { .. }) => Err(refused),
         Err(problem) if problem.kind().status.is_client_error() => {
+            notice::refused(&service, &invited.account.id, &problem).await;
             // The state may have moved on under this request: show it as it is now.
             let invited = Invited::find(&service, &token).await?;
             invited.page(&service, &browser, &token, Some(&problem))
@@ -156,6 +158,7 @@ async fn join(
     let (user, is_new) = match (way, &browser.user, &invited.user) {
         (Way::Straight, Some(user), _) => (user.clone(), false),
         (Way::SignIn, _, Some(user)) => {
+            service.limiter.try_for(&user.address)?;
             let hash = user.password_hash.clone();
             if !service.passwords.matches(password, hash).await? {
                 return Err(ApiError::field("/password", "is not the one of this address"));
@@ -170,6 +173,7 @@ async fn join(
         _ => return Err(ApiError::Forbidden),
     };
     let mut change = Change::begin(service, &invited.account.id, Actor::Invitee).await?;
+    let mut arrival = None;
     if is_new {
         // The link proves the address: who has it is who may set the password, unless someone
         // has just done so.
@@ -178,10 +182,12 @@ async fn join(
             return Err(ApiError::field("", "you have an account meanwhile: sign in instead"));
         }
         users::put(change.conn(), &user).await?;
+        arrival = join_request::arrive(change.conn(), &user.address, service.now()).await?;
     }
     invitation::accept(&mut change, id, &user.name).await?;
     let user = users::by_address(change.conn(), &user.address).await?;
     change.commit().await?;
+    join_request::admit(service, arrival).await;
     match user {
         Some(user) if way != Way::Straight => begin_session(service, browser, &user, home).await,
         _ => Ok(home),

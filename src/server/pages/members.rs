@@ -9,7 +9,7 @@ use minijinja::{Value, context};
 use serde::Deserialize;
 
 use crate::server::Service;
-use crate::server::change::{Change, Precondition, invitation, member};
+use crate::server::change::{Change, Precondition, invitation, member, notice};
 use crate::server::error::ApiError;
 use crate::server::pages::account::{frame, seat_words};
 use crate::server::pages::browser::{Browser, NoFields, Sent};
@@ -20,7 +20,9 @@ use crate::server::store::Window;
 use crate::server::store::invitations::{self, Shown};
 use crate::server::store::members;
 use crate::server::views::role_name;
-use crate::wire::{InvitationPatch, InvitationState, MemberPatch, MemberState, NewInvitation};
+use crate::wire::{
+    InvitationPatch, InvitationState, MemberPatch, MemberState, NewInvitation, Principal,
+};
 
 /// Rows of one page of the list.
 const ROWS: u32 = 200;
@@ -98,6 +100,7 @@ fn member_words(look: &Look, actor: &Actor, row: &members::MemberRow) -> Value {
         if !fixed && reaches(Verb::Change) { reachable(look, actor, Verb::Change) } else { vec![] };
     context! {
         kind => "members",
+        agency => row.principal == Principal::Account,
         id => row.id,
         name => row.name,
         email => row.address,
@@ -124,6 +127,7 @@ fn invitation_words(look: &Look, actor: &Actor, row: &invitations::InvitationRow
     };
     context! {
         kind => "invitations",
+        agency => false,
         id => row.id,
         name => None::<String>,
         email => row.address,
@@ -292,7 +296,7 @@ async fn finish(
             Ok(go_to(&format!("/accounts/{account}/members")))
         }
         Err(problem) if problem.kind().status.is_client_error() => {
-            drop(change);
+            let problem = notice::given_up(service, change, problem).await;
             page(service, browser, account, "", Some(&problem)).await
         }
         Err(failure) => Err(failure),

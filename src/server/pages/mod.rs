@@ -3,6 +3,8 @@
 
 mod account;
 mod browser;
+mod clients;
+mod grant;
 mod invitation;
 mod members;
 mod sign_in;
@@ -12,11 +14,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use jiff::Timestamp;
@@ -25,6 +25,7 @@ use minijinja::{Environment, UndefinedBehavior, Value, context};
 
 use crate::server::Service;
 use crate::server::error::{ApiError, ServerError};
+use crate::server::routes::limit;
 
 pub(crate) use sign_in::sign_in_path;
 
@@ -41,9 +42,12 @@ impl Pages {
             ("style.css", include_str!("templates/style.css")),
             ("account_frame.html", include_str!("templates/account_frame.html")),
             ("account.html", include_str!("templates/account.html")),
+            ("clients.html", include_str!("templates/clients.html")),
             ("confirm.html", include_str!("templates/confirm.html")),
+            ("grant.html", include_str!("templates/grant.html")),
             ("home.html", include_str!("templates/home.html")),
             ("invitation.html", include_str!("templates/invitation.html")),
+            ("log_in_as.html", include_str!("templates/log_in_as.html")),
             ("members.html", include_str!("templates/members.html")),
             ("message.html", include_str!("templates/message.html")),
             ("sign_in.html", include_str!("templates/sign_in.html")),
@@ -72,6 +76,7 @@ impl Pages {
             StatusCode::NOT_FOUND => "There is nothing here",
             StatusCode::FORBIDDEN => "This is locked for your role",
             StatusCode::UNAUTHORIZED => "Please sign in",
+            StatusCode::TOO_MANY_REQUESTS => "Too many tries",
             _ if status.is_server_error() => "The service could not do this",
             _ => "This did not work",
         };
@@ -112,12 +117,8 @@ fn page(status: StatusCode, text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    // Links are credentials: no cache keeps them and no other site hears of them.
     for (name, value) in [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
-        (CACHE_CONTROL, "no-store"),
-        (REFERRER_POLICY, "no-referrer"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (
             CONTENT_SECURITY_POLICY,
             "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; \
@@ -139,17 +140,34 @@ pub(crate) fn go_to(path: &str) -> Response {
     response
 }
 
-/// All pages.
-pub(crate) fn router() -> Router<Arc<Service>> {
+/// Pages whose forms try a password, make one or ask for a mail.
+fn for_strangers(service: &Arc<Service>) -> Router<Arc<Service>> {
     Router::new()
-        .route("/", get(account::home))
-        .route("/i/{token}", get(invitation::show))
         .route("/i/{token}/accept", post(invitation::accept))
-        .route("/i/{token}/decline", post(invitation::decline))
+        .route("/grant/{token}/sign-up", post(grant::sign_up))
         .route("/signin", get(sign_in::show).post(sign_in::sign_in))
-        .route("/signout", post(sign_in::sign_out))
         .route("/signup", get(sign_up::show).post(sign_up::ask))
         .route("/v/{token}", get(sign_up::show_proven).post(sign_up::sign_up))
+        .route_layer(from_fn_with_state(Arc::clone(service), limit::sign_ins))
+}
+
+/// All pages.
+pub(crate) fn router(service: &Arc<Service>) -> Router<Arc<Service>> {
+    Router::new()
+        .merge(for_strangers(service))
+        .route("/", get(account::home))
+        .route("/i/{token}", get(invitation::show))
+        .route("/grant/{token}", get(grant::show))
+        .route("/grant/{token}/approve", post(grant::approve))
+        .route("/grant/{token}/reject", post(grant::reject))
+        .route("/log-in-as/{token}", get(clients::show_link).post(clients::enter))
+        .route("/leave-client", post(clients::leave))
+        .route("/accounts/{account}/clients", get(clients::show).post(clients::ask))
+        .route("/accounts/{account}/clients/{access}/resend", post(clients::resend))
+        .route("/accounts/{account}/clients/{access}/remove", post(clients::remove))
+        .route("/accounts/{account}/clients/{access}/log-in", post(clients::log_in))
+        .route("/i/{token}/decline", post(invitation::decline))
+        .route("/signout", post(sign_in::sign_out))
         .route("/accounts/{account}", get(account::show))
         .route("/accounts/{account}/subscriptions", post(account::pick))
         .route("/accounts/{account}/members", get(members::show).post(members::invite))

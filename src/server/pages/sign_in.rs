@@ -51,7 +51,8 @@ pub(crate) struct SignIn {
     next: String,
 }
 
-/// `POST /signin`. Unknown address and wrong password get the same answer after the same time.
+/// `POST /signin`. Unknown address and wrong password get the same answer after the same time, and
+/// as often.
 pub(crate) async fn sign_in(
     State(service): State<Arc<Service>>,
     Sent { browser, form: SignIn { email, password, next } }: Sent<SignIn>,
@@ -59,6 +60,7 @@ pub(crate) async fn sign_in(
     let next = local(&next);
     let user = match EmailAddress::parse(&email) {
         Ok(address) => {
+            service.limiter.try_for(address.as_str())?;
             let mut snapshot = service.store.snapshot().await?;
             users::by_address(&mut snapshot, address.as_str()).await?
         }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::domain::identity::EmailAddress;
 use crate::server::Service;
+use crate::server::change::join_request;
 use crate::server::error::ApiError;
 use crate::server::link;
 use crate::server::mail::Template;
@@ -59,6 +60,25 @@ pub(crate) async fn new_user(
         sign_in: SignInMethod::Email,
         created_at: service.now(),
     })
+}
+
+/// Makes the user of a proven address, unless someone has just done so.
+pub(crate) async fn register(
+    service: &Arc<Service>,
+    person: &NewPerson<'_>,
+) -> Result<UserRow, ApiError> {
+    let user = new_user(service, person).await?;
+    let mut tx = service.store.begin().await?;
+    let there = users::by_address(&mut tx, &user.address).await?;
+    if there.is_some_and(|user| user.password_hash.is_some()) {
+        return Err(ApiError::DeadLink);
+    }
+    users::put(&mut tx, &user).await?;
+    let user = users::by_address(&mut tx, &user.address).await?.unwrap_or(user);
+    let arrival = join_request::arrive(&mut tx, &user.address, service.now()).await?;
+    tx.commit().await?;
+    join_request::admit(service, arrival).await;
+    Ok(user)
 }
 
 /// `GET /signup` asks for the address.
@@ -179,20 +199,11 @@ pub(crate) async fn sign_up(
 ) -> Result<Response, ApiError> {
     let address = proven(&service, &token).await?;
     let person = NewPerson { name: &name, password: &password, address: &address };
-    let user = match new_user(&service, &person).await {
-        Ok(user) => user,
+    match register(&service, &person).await {
+        Ok(user) => begin_session(&service, &browser, &user, go_to("/")).await,
         Err(problem @ ApiError::Invalid(_)) => {
-            return proven_form(&service, &browser, &token, Some(&problem)).await;
+            proven_form(&service, &browser, &token, Some(&problem)).await
         }
-        Err(failure) => return Err(failure),
-    };
-    let mut tx = service.store.begin().await?;
-    let there = users::by_address(&mut tx, &address).await?;
-    if there.is_some_and(|user| user.password_hash.is_some()) {
-        return Err(ApiError::DeadLink);
+        Err(failure) => Err(failure),
     }
-    users::put(&mut tx, &user).await?;
-    let user = users::by_address(&mut tx, &address).await?.unwrap_or(user);
-    tx.commit().await?;
-    begin_session(&service, &browser, &user, go_to("/")).await
 }

@@ -7,7 +7,7 @@ use axum::response::Response;
 use crate::server::SharedService;
 use crate::server::auth::Call;
 use crate::server::change::due::RETENTION;
-use crate::server::change::{Change, account, seats};
+use crate::server::change::{Change, account, meter, seats};
 use crate::server::error::ApiError;
 use crate::server::permission::{Actor, At, Right};
 use crate::server::routes::Look;
@@ -90,7 +90,9 @@ async fn read(
     let mut look = Look::begin(&service, &id, &call.actor, Right::ReadAccount, At::Account).await?;
     let (seats, account_id) = (look.seats().await?, look.account.id.clone());
     let held = subscriptions::running(look.conn(), &account_id).await?;
-    let view = views::account(&look.account, &look.profile, &seats, &held, &call.actor)?;
+    let (account, profile, now) = (look.account.clone(), look.profile.clone(), look.now);
+    let usage = meter::usage(look.conn(), &account, &profile, now).await?;
+    let view = views::account(&account, &profile, &seats, &held, usage, &call.actor)?;
     answer::row(&call, &view.etag, &view)
 }
 
@@ -130,5 +132,7 @@ async fn view(change: &mut Change) -> Result<Account, ApiError> {
     let count = seats::counted(change).await?;
     let account_id = change.account.id.clone();
     let held = subscriptions::running(change.conn(), &account_id).await?;
-    views::account(&change.account, &change.profile, &count, &held, &change.actor)
+    let (account, profile, now) = (change.account.clone(), change.profile.clone(), change.now);
+    let usage = meter::usage(change.conn(), &account, &profile, now).await?;
+    views::account(&account, &profile, &count, &held, usage, &change.actor)
 }

@@ -112,18 +112,23 @@ impl Once {
         right: Right,
         body: &[u8],
     ) -> Result<Opened, ApiError> {
-        let mut once = Self::of(call, rule, body)?;
-        let mut change = Change::begin(service, account, call.actor.clone()).await?;
+        let once = Self::of(call, rule, body)?;
+        let change = Change::begin(service, account, call.actor.clone()).await?;
+        once.within(change, right).await
+    }
+
+    /// As [`Once::open`], in a change that was begun.
+    pub async fn within(mut self, mut change: Change, right: Right) -> Result<Opened, ApiError> {
         change.actor.must_somewhere(right, &change.profile)?;
-        once.scope.clone_from(&change.account.id);
+        self.scope.clone_from(&change.account.id);
         let since = change.now - RETENTION;
-        Ok(match once.given(change.conn(), since).await? {
+        Ok(match self.given(change.conn(), since).await? {
             Some(given) => Opened::Given(given),
-            None => Opened::New(once, change),
+            None => Opened::New(self, change),
         })
     }
 
-    /// The key of a call of the vendor that makes an account, and what it was used for.
+    /// The key of a call and what it is used for; the vendor's until it is [`Once::within`] a change.
     pub fn of(call: &Call, rule: KeyRule, body: &[u8]) -> Result<Self, ApiError> {
         if call.key.is_none() && rule == KeyRule::Required {
             return Err(ApiError::KeyRequired);

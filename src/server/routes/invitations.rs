@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use crate::server::SharedService;
 use crate::server::auth::Call;
-use crate::server::change::{Change, invitation};
+use crate::server::change::{Change, invitation, notice};
 use crate::server::error::ApiError;
 use crate::server::permission::{At, Right};
 use crate::server::routes::Look;
@@ -88,7 +88,10 @@ async fn create(
         Opened::Given(answer) => return Ok(answer),
         Opened::New(once, change) => (once, change),
     };
-    let row = invitation::invite(&mut change, &body.value).await?;
+    let row = match invitation::invite(&mut change, &body.value).await {
+        Ok(row) => row,
+        Err(refusal) => return Err(notice::given_up(&service, change, refusal).await),
+    };
     let view = views::invitation(&row, change.now);
     once.finish(change, Answer::row(StatusCode::CREATED, &view.etag, &view)).await
 }
@@ -132,7 +135,10 @@ async fn resend(
         Opened::Given(answer) => return Ok(answer),
         Opened::New(once, change) => (once, change),
     };
-    let row = invitation::resend(&mut change, &invitation, call.precondition()?).await?;
+    let row = match invitation::resend(&mut change, &invitation, call.precondition()?).await {
+        Ok(row) => row,
+        Err(refusal) => return Err(notice::given_up(&service, change, refusal).await),
+    };
     let view = views::invitation(&row, change.now);
     once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
 }

@@ -12,6 +12,7 @@ mod domains;
 mod edge;
 mod invitations;
 mod join_requests;
+pub(crate) mod limit;
 mod look;
 mod members;
 mod meters;
@@ -49,17 +50,20 @@ pub(crate) fn router(service: &Arc<Service>) -> Router {
     let ready = {
         let service = Arc::clone(service);
         let ready: telemetry::Readiness = Arc::new(move || {
-            let store = service.store.clone();
-            Box::pin(async move { store.answers().await })
+            let service = Arc::clone(&service);
+            Box::pin(
+                async move { !service.stopping.is_cancelled() && service.store.answers().await },
+            )
         });
         ready
     };
     Router::new()
         .nest("/v1", v1())
-        .merge(pages::router())
+        .merge(pages::router(service))
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::Method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(Arc::clone(service), limit::requests))
         .layer(from_fn_with_state(Arc::clone(service), edge::edge))
         .with_state(Arc::clone(service))
         .merge(telemetry::probes(ready, service.metrics.registry.clone()))

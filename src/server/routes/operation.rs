@@ -31,6 +31,8 @@ pub(crate) struct Operation {
     pub handler: MethodRouter<SharedService>,
     /// The right that it needs; none where the operation says itself who may.
     pub right: Option<Right>,
+    /// Query of a read that is no list.
+    pub query: Option<SchemaOf>,
     /// Filters of a list.
     pub filters: Option<&'static [Filter]>,
     /// Body of the request.
@@ -52,6 +54,7 @@ impl Operation {
             summary: "",
             handler,
             right: None,
+            query: None,
             filters: None,
             body: None,
             key: KeyRule::None,
@@ -102,6 +105,11 @@ impl Operation {
     pub fn lists<T: JsonSchema>(self, filters: &'static [Filter]) -> Self {
         let answer: (_, Option<SchemaOf>) = (StatusCode::OK, Some(schema_of::<Page<T>>));
         Self { filters: Some(filters), answer, ..self }
+    }
+
+    /// The query of a read that is no list.
+    pub fn asks<T: JsonSchema + DeserializeOwned>(self) -> Self {
+        Self { query: Some(schema_of::<T>), ..self }
     }
 
     /// The body of the request.

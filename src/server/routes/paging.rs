@@ -56,10 +56,13 @@ impl FromRequestParts<SharedService> for ListQuery {
     ) -> Result<Self, ApiError> {
         let query: Result<Query<Self>, QueryRejection> =
             Query::from_request_parts(parts, service).await;
-        query.map(|Query(query)| query).map_err(|rejection| {
-            ApiError::field("", format!("the query cannot be read: {}", rejection.body_text()))
-        })
+        query.map(|Query(query)| query).map_err(|rejection| unreadable(&rejection))
     }
+}
+
+/// The refusal of a query.
+pub(crate) fn unreadable(rejection: &QueryRejection) -> ApiError {
+    ApiError::field("", format!("the query cannot be read: {}", rejection.body_text()))
 }
 
 impl ListQuery {

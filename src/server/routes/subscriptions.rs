@@ -31,6 +31,11 @@ pub(crate) fn operations() -> Vec<Operation> {
             .needs(Right::ManageSubscriptions)
             .takes::<NewSubscription>()
             .gives::<Subscription>(StatusCode::CREATED),
+        Operation::post("/accounts/{account}/subscriptions/{subscription}/confirm", confirm)
+            .named("confirmSubscription", "Confirms what somebody picked; the vendor's")
+            .needs(Right::Report)
+            .conditional()
+            .gives::<Subscription>(StatusCode::OK),
         Operation::post("/accounts/{account}/subscriptions/{subscription}/cancel", cancel)
             .named("cancelSubscription", "Cancels a subscription")
             .needs(Right::ManageSubscriptions)
@@ -76,6 +81,22 @@ async fn pick(
     let row = subscription::pick(&mut change, &body.value).await?;
     let view = views::subscription(&row);
     once.finish(change, Answer::row(StatusCode::CREATED, &view.etag, &view)).await
+}
+
+async fn confirm(
+    State(service): State<SharedService>,
+    Path((id, subscription)): OfRow,
+    call: Call,
+    _nothing: Nothing,
+) -> Result<Response, ApiError> {
+    let opened = Once::open(&service, &id, &call, KeyRule::Optional, Right::Report, &[]);
+    let (once, mut change) = match opened.await? {
+        Opened::Given(answer) => return Ok(answer),
+        Opened::New(once, change) => (once, change),
+    };
+    let row = subscription::confirm(&mut change, &subscription, call.precondition()?).await?;
+    let view = views::subscription(&row);
+    once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
 }
 
 async fn cancel(

@@ -107,6 +107,31 @@ pub(crate) async fn lock_unless_held(
     sqlx::query_as(AssertSqlSafe(text)).bind(id).fetch_optional(&mut **tx).await
 }
 
+/// Accounts of one product in which this person is a member of the account itself.
+pub(crate) async fn of_member(
+    conn: &mut Connection,
+    address: &str,
+    profile: &str,
+) -> Result<Vec<AccountRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select a.* from members m join accounts a on a.id = m.account_id where m.address = $1 \
+         and m.team_id = '' and m.principal = 'person' and m.state = 'active' and a.profile = $2 \
+         and a.deleted_at is null order by a.name, a.id",
+    )
+    .bind(address)
+    .bind(profile)
+    .fetch_all(conn)
+    .await
+}
+
+/// Feed position of the last change of the account of this id, unless it was deleted.
+pub(crate) async fn position(conn: &mut Connection, id: &str) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar("select position from accounts where id = $1 and deleted_at is null")
+        .bind(id)
+        .fetch_optional(conn)
+        .await
+}
+
 /// Puts in a new account.
 pub(crate) async fn insert(conn: &mut Connection, row: &AccountRow) -> Result<(), ApiError> {
     sqlx::query(
@@ -159,21 +184,30 @@ pub(crate) async fn update(conn: &mut Connection, row: &AccountRow) -> Result<()
     Ok(())
 }
 
-/// Accounts that have work due: an invitation to expire, a period to end, seats to settle.
+/// Accounts that have work due: an invitation to expire, a period to end or an end before `end_near`
+/// to tell of, somebody to take in, seats to settle.
 pub(crate) async fn with_work_due(
     conn: &mut Connection,
     now: Timestamp,
+    end_near: Timestamp,
 ) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar(
         "select account_id from invitations where state = 'pending' and expires_at <= $1 \
          union select account_id from subscriptions \
          where state in ('active', 'ending') and period_end <= $1 \
+         union select account_id from subscriptions \
+         where state = 'ending' and end_told_at is null and ends_at <= $2 \
          union select account_id from ownership_changes \
          where state in ('unconfirmed', 'unaccepted') and expires_at <= $1 \
+         union select c.account_id from client_accesses c join accounts a on a.id = c.account_id \
+         where c.moved = 1 and a.deleted_at is null \
+         union select r.account_id from arrivals r \
+         join accounts a on a.id = r.account_id and a.deleted_at is null \
          union select id from accounts \
          where enforce_at <= $1 or reinstate_at <= $1 or digest_at <= $1",
     )
     .bind(micros(now))
+    .bind(micros(end_near))
     .fetch_all(conn)
     .await
 }

@@ -149,6 +149,39 @@ pub(crate) async fn of_person(
     .await
 }
 
+/// True if somebody ended the place of this person in the account itself.
+pub(crate) async fn was_removed(
+    conn: &mut Connection,
+    account_id: &str,
+    address: &str,
+) -> Result<bool, sqlx::Error> {
+    let ended: i64 = sqlx::query_scalar(
+        "select count(*) from members where account_id = $1 and team_id = '' \
+         and principal = 'person' and address = $2 and state = 'deleted' and ended_by <> 'self'",
+    )
+    .bind(account_id)
+    .bind(address)
+    .fetch_one(conn)
+    .await?;
+    Ok(ended > 0)
+}
+
+/// Members with this role whose access is on: id and address.
+pub(crate) async fn holders(
+    conn: &mut Connection,
+    account_id: &str,
+    role: &str,
+) -> Result<Vec<(String, String)>, sqlx::Error> {
+    sqlx::query_as(
+        "select id, address from members where account_id = $1 and state = 'active' and role = $2 \
+         order by id",
+    )
+    .bind(account_id)
+    .bind(role)
+    .fetch_all(conn)
+    .await
+}
+
 /// Which members a list shows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Shown<'a> {
@@ -211,6 +244,23 @@ pub(crate) async fn active_latest_added_first(
          order by added_at desc, id desc",
     )
     .bind(account_id)
+    .fetch_all(conn)
+    .await
+}
+
+/// Addresses of members with access who hold a role for the whole account, in the order of their
+/// ids.
+pub(crate) async fn active_with_role(
+    conn: &mut Connection,
+    account_id: &str,
+    role: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select address from members where account_id = $1 and state = 'active' and role = $2 \
+         order by id",
+    )
+    .bind(account_id)
+    .bind(role)
     .fetch_all(conn)
     .await
 }

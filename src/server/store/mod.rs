@@ -7,6 +7,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod answers;
+pub(crate) mod arrivals;
 pub(crate) mod audit;
 pub(crate) mod client_accesses;
 pub(crate) mod client_states;

@@ -102,3 +102,24 @@ pub(crate) async fn queued_since(
     .await?;
     Ok(found > 0)
 }
+
+/// True if such a mail about this row was queued after `since`.
+pub(crate) async fn queued_about(
+    conn: &mut Connection,
+    account_id: &str,
+    template: &str,
+    subject: &str,
+    since: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let found: i64 = sqlx::query_scalar(
+        "select count(*) from outbox where account_id = $1 and template = $2 and created_at > $4 \
+         and subject = $3",
+    )
+    .bind(account_id)
+    .bind(template)
+    .bind(subject)
+    .bind(micros(since))
+    .fetch_one(conn)
+    .await?;
+    Ok(found > 0)
+}

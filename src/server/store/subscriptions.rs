@@ -86,6 +86,19 @@ pub(crate) async fn running(
     .await
 }
 
+/// Subscriptions that wait for the vendor.
+pub(crate) async fn requested(
+    conn: &mut Connection,
+    account_id: &str,
+) -> Result<Vec<SubscriptionRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from subscriptions where account_id = $1 and state = 'requested' order by id",
+    )
+    .bind(account_id)
+    .fetch_all(conn)
+    .await
+}
+
 /// One page of all subscriptions, those that are over too.
 pub(crate) async fn page(
     conn: &mut Connection,

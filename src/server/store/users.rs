@@ -93,7 +93,7 @@ pub(crate) async fn of_session(
 ) -> Result<Option<UserRow>, sqlx::Error> {
     sqlx::query_as(
         "select u.* from sessions s join users u on u.id = s.user_id \
-         where s.hash = $1 and s.expires_at > $2",
+         where s.hash = $1 and s.expires_at > $2 and s.client_access_id is null",
     )
     .bind(hash)
     .bind(micros(now))
