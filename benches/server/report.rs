@@ -98,14 +98,14 @@ impl Report {
             );
             writeln!(text, "{}", line.trim_end()).unwrap();
         }
-        writeln!(text, "\n{:<34} {:<11} {:>12} {:>12}", "memory", "database", "resident", "peak")
+        writeln!(text, "\n{:<42} {:<11} {:>12} {:>12}", "memory", "database", "resident", "peak")
             .unwrap();
         for Memory { database, moment, mib } in &self.memory {
             let mib = |part: fn((f64, f64)) -> f64| {
                 mib.map_or_else(|| "-".to_owned(), |mib| format!("{:.1} MiB", part(mib)))
             };
             let (now, most) = (mib(|mib| mib.0), mib(|mib| mib.1));
-            writeln!(text, "{moment:<34} {database:<11} {now:>12} {most:>12}").unwrap();
+            writeln!(text, "{moment:<42} {database:<11} {now:>12} {most:>12}").unwrap();
         }
         write!(
             text,
