@@ -3,9 +3,10 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO ?= cargo
+TIME ?= 900
 CONTROLPLANE := tests/controlplane/run.sh
 
-.PHONY: help prepare prepare-build build demo demo-cluster test check rules crds controlplane bench bench-server clean
+.PHONY: help prepare prepare-build build demo demo-cluster test test-mail check rules crds openapi schemathesis controlplane bench bench-server clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -30,11 +31,14 @@ test: prepare ## everything that the README promises, on a real control plane an
 	$(CONTROLPLANE) with $(CARGO) test --locked --no-fail-fast
 	SEATKEEPER_TEST_DATABASE=postgres $(CARGO) test --locked --no-fail-fast --test it -- server_ contract_service
 
+test-mail: ## sending mails to a real mail server, which is installed if root asks
+	@tests/mail/run.sh
+
 check: prepare-build ## format, lints, generated files, who may name whom: the quick half
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --features bench-floor --bench server -- -D warnings
-	$(CARGO) test --locked --test it -- architecture:: crds::
+	$(CARGO) test --locked --test it -- architecture:: crds:: openapi::the_committed
 	@if $(CARGO) tree --locked -e normal -i aws-lc-rs 2>/dev/null | grep -q .; then \
 		echo 'error: aws-lc-rs is in the tree; ring is the only TLS provider' >&2; exit 1; fi
 
@@ -43,6 +47,13 @@ rules: ## the table rule -> tests
 
 crds: build ## write crds/ anew from the types
 	target/debug/seatkeeper crds --output-dir crds
+
+openapi: build ## write docs/openapi.json anew from the operations and types
+	target/debug/seatkeeper openapi --output docs/openapi.json
+
+schemathesis: build ## check the service against its contract, for TIME seconds (900)
+	@tests/prepare.sh contract
+	@tests/schemathesis/run.sh target/debug/seatkeeper $(TIME)
 
 controlplane: prepare ## build kube-apiserver, etcd and kubectl for the tests, once
 	@tests/controlplane/build.sh >/dev/null

@@ -3,23 +3,28 @@
 # installed; anybody else is told what to install.
 # Usage: prepare.sh build: what building and the demo by command line need.
 #        prepare.sh test:  that, what the control plane needs, and PostgreSQL.
+#        prepare.sh mail:  what building needs, and a mail server.
+#        prepare.sh contract: what checking the service against its contract needs.
 set -euo pipefail
 
 case ${1:-test} in
   build) tools=(cc cargo curl jq) for_tests='' ;;
+  mail) tools=(cc cargo setsid) for_tests='' for_mail=yes ;;
   test) tools=(cc make openssl curl jq setpriv cargo) for_tests=yes ;;
-  *) printf 'usage: %s [build|test]\n' "$0" >&2; exit 2 ;;
+  contract) tools=(python3 jq) for_tests='' for_contract=yes ;;
+  *) printf 'usage: %s [build|test|mail|contract]\n' "$0" >&2; exit 2 ;;
 esac
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 declare -A packages=(
-  [cc]='gcc libc6-dev' [make]=make [openssl]=openssl [curl]='curl ca-certificates' [jq]=jq [setpriv]=util-linux [cargo]=rustup
-  [go]=golang-go [postgres]=postgresql
+  [cc]='gcc libc6-dev' [make]=make [openssl]=openssl [curl]='curl ca-certificates' [jq]=jq [setpriv]=util-linux [setsid]=util-linux [cargo]=rustup
+  [go]=golang-go [postgres]=postgresql [exim]=exim4-daemon-light [python3]=python3 [venv]=python3-venv
 )
 declare -A hints=(
   [cargo]='install rustup and have its cargo in PATH'
   [go]='install Go 1.21 or newer (it fetches a newer one itself) and have it in PATH, or set KUBEBUILDER_ASSETS'
+  [venv]='install Python 3.11 or newer with venv (Debian: apt-get install python3-venv)'
   [postgres]='install the PostgreSQL server (Debian: apt-get install postgresql), or set SEATKEEPER_POSTGRES_BIN to the folder of its initdb'
 )
 
@@ -31,6 +36,8 @@ find_missing() {
   for tool in "${tools[@]}"; do
     command -v "$tool" >/dev/null || missing+=("$tool")
   done
+  [[ -z ${for_mail:-} ]] || "$here/mail/server.sh" find >/dev/null || missing+=(exim)
+  [[ -z ${for_contract:-} ]] || python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' &>/dev/null || missing+=(venv)
   [[ -n $for_tests ]] || return 0
   # Refuses a Go that is too old for the go.mod and cannot fetch a newer one by itself.
   [[ -n ${KUBEBUILDER_ASSETS:-} ]] || (cd "$here/controlplane" && go list -m) &>/dev/null || missing+=(go)
@@ -48,7 +55,7 @@ has_package() { # PACKAGE
 }
 
 install() { # PACKAGES...
-  local settings=/etc/postgresql-common/createcluster.conf kept='' code=0
+  local settings=/etc/postgresql-common/createcluster.conf policy=/usr/sbin/policy-rc.d kept='' code=0
   # Debian's server packages make and start a server of the machine's own: not for the sake of tests.
   if [[ " $* " == *' postgresql '* ]]; then
     "${apt[@]}" install -y --no-install-recommends postgresql-common >&2
@@ -56,7 +63,15 @@ install() { # PACKAGES...
     cp "$settings" "$kept"
     echo 'create_main_cluster = false' >>"$settings"
   fi
+  # Nor shall a mail server of the machine's own be started.
+  if [[ " $* " == *' exim4-daemon-light '* && ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+  else
+    policy=
+  fi
   "${apt[@]}" install -y --no-install-recommends "$@" >&2 || code=$?
+  [[ -z $policy ]] || rm "$policy"
   [[ -z $kept ]] || { cat "$kept" >"$settings" && rm "$kept"; }
   return "$code"
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use reqwest::{Client, StatusCode};
 use seatkeeper::profile::{built_in, built_in_names};
 use seatkeeper::server::{
-    ConfirmPlans, Database, Dns, Floor, Limits, Running, Seed, Settings, start,
+    ConfirmPlans, Database, Dns, Floor, Limits, MailSettings, Running, Seed, Settings, start,
 };
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ impl World {
             database: database.clone(),
             public_url: None,
             secret_key_file: folder.join("secret.key"),
-            spool: folder.join("spool"),
+            mail: MailSettings::Spool(folder.join("spool")),
             profiles,
             seed: Some(Seed { file: PathBuf::from("seed.yaml"), text: SEED.to_owned() }),
             request_log: None,

@@ -56,6 +56,8 @@ pub enum Command {
     Server(Box<ServerArgs>),
     /// Print the custom resource definitions, or write them to a directory.
     Crds(CrdsArgs),
+    /// Print the contract of the account API (OpenAPI 3.1), or write it to a file.
+    Openapi(OpenapiArgs),
     /// Work with profiles: a product's rules as data.
     #[command(subcommand)]
     Profile(ProfileCommand),
@@ -193,6 +195,9 @@ pub struct ServerArgs {
     /// File that holds the URL of the PostgreSQL database.
     #[arg(long, value_name = "FILE", conflicts_with = "database_url")]
     pub database_url_file: Option<PathBuf>,
+    /// Where mails go.
+    #[command(flatten)]
+    pub mail: MailArgs,
     /// Accounts, people and tokens to begin with.
     #[arg(long, value_name = "FILE")]
     pub seed: Option<PathBuf>,
@@ -231,6 +236,50 @@ impl FromStr for PerMinute {
     }
 }
 
+/// Where mails of `server` go: to a folder, unless `--smtp` says otherwise.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Mail")]
+pub struct MailArgs {
+    /// Mail server: smtp://HOST[:PORT] (port 587, STARTTLS) or smtps://HOST[:PORT] (port 465, TLS
+    /// from the start); on this machine also smtp://localhost:PORT?tls=none. Default: mails are
+    /// written to the folder `spool` in the data directory.
+    #[arg(long, value_name = "URL", env = "SEATKEEPER_SMTP", requires = "mail_from")]
+    pub smtp: Option<String>,
+    /// User at the mail server.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "SEATKEEPER_SMTP_USER",
+        requires = "smtp",
+        requires = "smtp_password_file"
+    )]
+    pub smtp_user: Option<String>,
+    /// File with the password of that user.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SEATKEEPER_SMTP_PASSWORD_FILE",
+        requires = "smtp_user"
+    )]
+    pub smtp_password_file: Option<PathBuf>,
+    /// File with certificates in PEM that are trusted besides those of the system.
+    #[arg(long, value_name = "FILE", env = "SEATKEEPER_SMTP_CA", requires = "smtp")]
+    pub smtp_ca: Option<PathBuf>,
+    /// Sender of all mails: seats@example.com, or "Seats <seats@example.com>".
+    #[arg(
+        long,
+        value_name = "MAILBOX",
+        env = "SEATKEEPER_MAIL_FROM",
+        requires = "smtp",
+        value_parser = mailbox
+    )]
+    pub mail_from: Option<lettre::message::Mailbox>,
+    /// Mailbox that undeliverable mails come back to, each to an address of its own in it
+    /// (bounce+ID-SIGNATURE@example.com). Default: they come back to the sender.
+    #[arg(long, value_name = "ADDRESS", env = "SEATKEEPER_MAIL_RETURN_PATH", requires = "smtp")]
+    pub mail_return_path: Option<lettre::Address>,
+}
+
 /// Who confirms a paid plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ConfirmPlansArg {
@@ -240,12 +289,25 @@ pub enum ConfirmPlansArg {
     Auto,
 }
 
+/// Reads a sender.
+fn mailbox(text: &str) -> Result<lettre::message::Mailbox, &'static str> {
+    text.parse().map_err(|_| "give it as seats@example.com, or as \"Seats <seats@example.com>\"")
+}
+
 /// Arguments of `crds`.
 #[derive(Debug, Args)]
 pub struct CrdsArgs {
     /// Write one file for each kind into this directory instead of printing.
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
+}
+
+/// Arguments of `openapi`.
+#[derive(Debug, Args)]
+pub struct OpenapiArgs {
+    /// Write it into this file instead of printing.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// Work with profiles.

@@ -4,6 +4,8 @@ pub mod apply;
 pub mod args;
 pub mod crds;
 pub mod ledgers;
+pub mod mail;
+pub mod openapi;
 pub mod operator;
 pub mod plan;
 pub mod profile;
@@ -93,6 +95,7 @@ fn prepare(cli: &Cli) -> anyhow::Result<()> {
 async fn dispatch(command: Command, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     match command {
         Command::Crds(args) => crds::crds(&args, io),
+        Command::Openapi(args) => openapi::openapi(&args, io),
         Command::Profile(ProfileCommand::Check { profile }) => profile::check(&profile, io),
         Command::Version => {
             writeln!(io.out, "seatkeeper {}", env!("CARGO_PKG_VERSION"))?;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 
 use crate::cli::args::{ConfirmPlansArg, ServerArgs};
-use crate::cli::{Exit, Io, signals};
+use crate::cli::{Exit, Io, mail, signals};
 use crate::profile;
 use crate::server::{
-    ConfirmPlans, Database, Dns, Limits, Seed, ServerError, Settings, TlsFiles, start,
+    ConfirmPlans, Database, Dns, Limits, MailSettings, Seed, ServerError, Settings, TlsFiles, start,
 };
 
 /// Runs the service until it is told to stop.
@@ -34,7 +34,7 @@ pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
         database: database(args, data)?,
         public_url: args.public_url.clone(),
         secret_key_file: data.join("secret.key"),
-        spool: data.join("spool"),
+        mail: mail::settings(&args.mail, data.join("spool"))?,
         profiles: profiles(args)?,
         seed: args.seed.as_deref().map(seed).transpose()?,
         request_log: args.request_log.clone(),
@@ -44,6 +44,10 @@ pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
         },
         dns: Arc::new(args.dns_server.map_or_else(Dns::of_the_system, Dns::at)),
         now: Arc::clone(&io.now),
+    };
+    let mails = match &settings.mail {
+        MailSettings::Spool(folder) => format!("written to {}", folder.display()),
+        MailSettings::Smtp(smtp) => format!("sent by {} port {}", smtp.host, smtp.port),
     };
     let running = match start(settings).await {
         Ok(running) => running,
@@ -58,7 +62,7 @@ pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
     let origin = format!("{scheme}://{}", running.address());
     writeln!(io.err, "the account service answers at {origin}")?;
-    writeln!(io.err, "mails are written to {}", data.join("spool").display())?;
+    writeln!(io.err, "mails are {mails}")?;
     if let Some(path) = &args.address_file {
         fs::write(path, format!("{origin}\n"))
             .with_context(|| format!("could not write {}", path.display()))?;

@@ -39,6 +39,9 @@ impl EmailAddress {
     /// [`AddressError`] when it cannot be the address of a mailbox: a display name, an address
     /// literal, a domain without a dot, control characters.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
+        if text.chars().count() > MAX_BYTES {
+            return Err(AddressError::TooLong);
+        }
         let text: String = text.trim().nfc().collect();
         let (local, domain) = text.rsplit_once('@').ok_or(AddressError::Syntax)?;
         let domain = idna::domain_to_ascii_strict(domain).map_err(|_| AddressError::Domain)?;

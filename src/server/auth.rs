@@ -19,7 +19,7 @@ use crate::server::views::role_name;
 use crate::wire::{IDEMPOTENCY_KEY, MemberState, TokenKind};
 
 /// Longest idempotency key, in bytes.
-const MAX_KEY: usize = 255;
+pub(crate) const MAX_KEY: usize = 255;
 
 /// One call of the account API: who, and under which conditions.
 #[derive(Clone, Debug)]
@@ -60,8 +60,8 @@ impl FromRequestParts<Arc<Service>> for Call {
             actor,
             method: parts.method.clone(),
             path: parts.uri.path().to_owned(),
-            key: key(&parts.headers)?,
-            if_match: precondition(&parts.headers),
+            key: if parts.method == Method::POST { key(&parts.headers)? } else { None },
+            if_match: precondition(&parts.headers)?,
             if_none_match: etags(&parts.headers, IF_NONE_MATCH.as_str()),
         })
     }
@@ -126,18 +126,37 @@ pub(crate) fn agency(row: &MemberRow, address: &str) -> Option<Person> {
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else { return Ok(None) };
     match value.to_str() {
-        Ok(key) if (1..=MAX_KEY).contains(&key.len()) => Ok(Some(key.to_owned())),
+        Ok(key) if fits(key) && values.next().is_none() => Ok(Some(key.to_owned())),
         _ => Err(ApiError::field("", "Idempotency-Key has 1 to 255 visible ASCII characters")),
     }
 }
 
-fn precondition(headers: &HeaderMap) -> Option<Precondition> {
-    headers.get(IF_MATCH)?;
+fn fits(key: &str) -> bool {
+    (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn precondition(headers: &HeaderMap) -> Result<Option<Precondition>, ApiError> {
+    if !headers.contains_key(IF_MATCH) {
+        return Ok(None);
+    }
     let etags = etags(headers, IF_MATCH.as_str());
-    let any = etags.iter().any(|etag| etag == "*");
-    Some(if any { Precondition::Any } else { Precondition::Etags(etags) })
+    if etags == ["*"] {
+        return Ok(Some(Precondition::Any));
+    }
+    if etags.is_empty() || !etags.iter().all(|etag| is_etag(etag)) {
+        return Err(ApiError::field("", "If-Match is `*` or etags as the rows bear them, quoted"));
+    }
+    Ok(Some(Precondition::Etags(etags)))
+}
+
+/// Source: RFC 9110, 8.8.3; without the commas that would be allowed inside.
+fn is_etag(text: &str) -> bool {
+    let quoted = text.strip_prefix("W/").unwrap_or(text);
+    let inside = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    inside.is_some_and(|inside| inside.bytes().all(|b| b.is_ascii_graphic() && b != b'"'))
 }
 
 /// The etags of a header. A weak one never matches. Source: RFC 9110, 13.1.1.

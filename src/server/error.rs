@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use thiserror::Error;
 
 use crate::server::dns::DnsError;
+use crate::server::mail::MailSettingsError;
 use crate::wire::{Existing, FieldProblem, Problem};
 use crate::yaml;
 
@@ -95,6 +96,9 @@ pub enum ServerError {
     /// A template of the pages or mails does not compile.
     #[error("a template of the service is broken")]
     Template(#[from] minijinja::Error),
+    /// Mails could not be sent like this.
+    #[error("the settings of mail do not fit")]
+    Mail(#[from] MailSettingsError),
     /// The public address is not usable in links.
     #[error("the public URL must be http or https, without query and fragment")]
     PublicUrl,
@@ -245,6 +249,15 @@ pub enum ApiError {
         /// Path of the request.
         href: String,
     },
+    /// The person was suggested for the team already.
+    #[error("the person was suggested already")]
+    AlreadySuggested {
+        /// Path of the team's suggestions, or of the one that waits.
+        href: String,
+    },
+    /// Some of several edits cannot be made, so none was (CT-12).
+    #[error("some of the edits cannot be made, so none was")]
+    EditsRefused(Vec<FieldProblem>),
     /// Another account has verified the domain.
     #[error("the domain belongs to another account")]
     DomainTaken,
@@ -325,10 +338,27 @@ const fn later(code: &'static str, status: StatusCode) -> Kind {
     Kind { code, status, retryable: true }
 }
 
-impl ApiError {
-    /// The row of the table.
-    pub(crate) fn kind(&self) -> Kind {
-        use StatusCode as S;
+/// The closed table can be asked for one row and for all of them.
+macro_rules! closed_table {
+    (impl ApiError { match self { $($problem:pat => $kind:expr,)+ } }) => {
+        impl ApiError {
+            /// The row of the table.
+            pub(crate) fn kind(&self) -> Kind {
+                use StatusCode as S;
+                match self { $($problem => $kind,)+ }
+            }
+
+            /// The whole table.
+            pub(crate) fn table() -> Vec<Kind> {
+                use StatusCode as S;
+                vec![$($kind),+]
+            }
+        }
+    };
+}
+
+closed_table! {
+    impl ApiError {
         match self {
             Self::Invalid(_) => kind("invalid-request", S::BAD_REQUEST),
             Self::NotJson => kind("not-json", S::BAD_REQUEST),
@@ -368,6 +398,8 @@ impl ApiError {
             Self::RowState { .. } => kind("row-state", S::CONFLICT),
             Self::NotAgency => kind("not-an-agency", S::CONFLICT),
             Self::AlreadyRequested { .. } => kind("client-access-already-open", S::CONFLICT),
+            Self::AlreadySuggested { .. } => kind("suggestion-already-open", S::CONFLICT),
+            Self::EditsRefused(_) => kind("edits-refused", S::CONFLICT),
             Self::DomainTaken => kind("domain-taken", S::CONFLICT),
             Self::ChallengeMissing => kind("challenge-missing", S::CONFLICT),
             Self::DnsFailed(_) => later("dns-failed", S::SERVICE_UNAVAILABLE),
@@ -384,12 +416,14 @@ impl ApiError {
             Self::Database(_) => later("unavailable", S::SERVICE_UNAVAILABLE),
             Self::Corrupt(_) | Self::Json(_) | Self::Template(_) | Self::Panicked => {
                 kind("internal", S::INTERNAL_SERVER_ERROR)
-            }
+            },
         }
     }
+}
 
+impl ApiError {
     /// One sentence, the same for every problem of this kind.
-    fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         match self {
             Self::SeatLimit { .. } => "all seats of the plan are taken".to_owned(),
             Self::InvitationState { .. } => "the invitation is in another state".to_owned(),
@@ -445,6 +479,8 @@ impl ApiError {
             Self::NotOffered(_) | Self::RowState { .. } => self.to_string(),
             Self::NotAgency => "ask the vendor to make it one".to_owned(),
             Self::AlreadyRequested { .. } => "resend the request that waits instead".to_owned(),
+            Self::AlreadySuggested { .. } => "approve or reject the one that waits".to_owned(),
+            Self::EditsRefused(_) => "mend what `errors` names, or leave it out".to_owned(),
             Self::ChallengeMissing => "publish the TXT record that the domain shows, and verify again".to_owned(),
             Self::DnsFailed(_) => "the domain stays as it is; try again".to_owned(),
             Self::MeterFull { .. } => "use less or upgrade the plan".to_owned(),
@@ -491,10 +527,11 @@ impl ApiError {
         let mut errors = Vec::new();
         let mut existing = None;
         match self {
-            Self::Invalid(fields) => errors = fields,
+            Self::Invalid(fields) | Self::EditsRefused(fields) => errors = fields,
             Self::AlreadyPending { href }
             | Self::AlreadyMember { href }
-            | Self::AlreadyRequested { href } => {
+            | Self::AlreadyRequested { href }
+            | Self::AlreadySuggested { href } => {
                 existing = Some(Existing { href });
             }
             _ => (),

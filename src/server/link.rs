@@ -10,12 +10,16 @@ use hmac::{Hmac, Mac as _};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
+use ulid::Ulid;
 
 use crate::server::error::ServerError;
 use crate::server::ids;
 
 /// Bytes of the HMAC that a link carries.
 const MAC_BYTES: usize = 16;
+
+/// How long the link works that proves an address.
+pub(crate) const ADDRESS_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
 /// Most characters of an id.
 const MAX_ID: usize = 40;
@@ -81,11 +85,15 @@ pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
 
-/// What a link about a row is for. A link for one purpose is none for another.
+/// What a mailed link about a row is for. A link for one purpose is none for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
+    /// Accept or decline an invitation.
+    Invitation,
     /// Grant an agency access, or refuse it.
     Grant,
+    /// Confirm or accept an ownership change: which of the two says the address.
+    Own,
     /// Log in as a client.
     LogIn,
 }
@@ -94,14 +102,18 @@ impl Purpose {
     /// The path of its page; the token follows.
     pub fn path(self) -> &'static str {
         match self {
+            Self::Invitation => "/i/",
             Self::Grant => "/grant/",
+            Self::Own => "/own/",
             Self::LogIn => "/log-in-as/",
         }
     }
 
     fn word(self) -> &'static str {
         match self {
+            Self::Invitation => "invitation",
             Self::Grant => "grant",
+            Self::Own => "own",
             Self::LogIn => "log-in",
         }
     }
@@ -147,43 +159,6 @@ pub(crate) fn row_token(
     format!("{id}-{generation}-{signature}")
 }
 
-/// What an invitation's link says, before anything is believed of it.
-pub(crate) struct InvitationLink<'a> {
-    /// Id of the invitation.
-    pub id: String,
-    /// Which of its links.
-    pub generation: i64,
-    signature: &'a str,
-}
-
-impl<'a> InvitationLink<'a> {
-    /// Takes a link's token apart.
-    pub fn parse(token: &'a str) -> Option<Self> {
-        let mut parts = token.splitn(3, '-');
-        let (id, generation, signature) = (parts.next()?, parts.next()?, parts.next()?);
-        let known = id.len() == 26 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let generation = generation.parse().ok()?;
-        known.then(|| Self { id: format!("inv_{id}"), generation, signature })
-    }
-
-    /// True if it was made for this invitation, this generation and this address.
-    pub fn verifies(&self, key: &SecretKey, address: &str) -> bool {
-        let parts = [self.id.as_str(), &self.generation.to_string(), address];
-        key.verifies("invitation", &parts, self.signature)
-    }
-}
-
-/// The token of an invitation's link.
-pub(crate) fn invitation_token(
-    key: &SecretKey,
-    id: &str,
-    generation: i64,
-    address: &str,
-) -> String {
-    let signature = key.sign("invitation", &[id, &generation.to_string(), address]);
-    format!("{}-{generation}-{signature}", id.trim_start_matches("inv_"))
-}
-
 /// The token of a link that proves an address: the address in hex, when it was asked for, and the
 /// HMAC of both. Nothing is stored.
 pub(crate) fn address_token(key: &SecretKey, address: &str, asked_at: Timestamp) -> String {
@@ -197,28 +172,91 @@ pub(crate) fn proven_address(key: &SecretKey, token: &str, now: Timestamp) -> Op
     let (name, second, signature) = (parts.next()?, parts.next()?, parts.next()?);
     let address = String::from_utf8(unhex(name)?).ok()?;
     let asked_at = Timestamp::from_second(second.parse().ok()?).ok()?;
-    let fresh = now.duration_since(asked_at) < SignedDuration::from_hours(24);
+    let fresh = now.duration_since(asked_at) < ADDRESS_LIFETIME;
     (key.verifies("address", &[&address, second], signature) && fresh).then_some(address)
+}
+
+/// What is put behind the mailbox of a return path, so that a bounce says which mail it is of: the
+/// mail's id and the HMAC of it, in base 32 as an id is. A mailbox has 64 characters at most.
+pub(crate) fn bounce_tag(key: &SecretKey, mail: &str) -> String {
+    let signature = u128::from_str_radix(&key.sign("bounce", &[mail]), 16).unwrap_or_default();
+    format!("{mail}-{}", Ulid::from(signature))
+}
+
+/// The mail of a return path with a [`bounce_tag`], as `bounce+TAG@example.com`. Mail servers on the
+/// way may change the case.
+pub(crate) fn bounced_mail(key: &SecretKey, return_path: &str) -> Option<String> {
+    let (mailbox, _) = return_path.rsplit_once('@')?;
+    let (_, tag) = mailbox.rsplit_once('+')?;
+    let (mail, signature) = tag.split_once('-')?;
+    let mail = mail.to_ascii_uppercase();
+    let signature = Ulid::from_string(signature).ok()?;
+    key.verifies("bounce", &[&mail], &format!("{:032x}", signature.0)).then_some(mail)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{InvitationLink, SecretKey, invitation_token};
+    use super::{Purpose, RowLink, SecretKey, bounce_tag, bounced_mail, row_token};
+
+    const ID: &str = "inv_01J0000000000000000000000A";
 
     #[test]
-    fn a_link_is_bound_to_invitation_generation_address_and_key() {
+    fn a_link_is_bound_to_row_generation_address_and_key() {
         let folder = tempfile::tempdir().unwrap();
         let key = SecretKey::load(&folder.path().join("key")).unwrap();
         let other = SecretKey::load(&folder.path().join("other")).unwrap();
-        let id = "inv_01J0000000000000000000000A";
-        let token = invitation_token(&key, id, 2, "ana@example.com");
-        let link = InvitationLink::parse(&token).unwrap();
-        assert_eq!((link.id.as_str(), link.generation), (id, 2));
-        assert!(link.verifies(&key, "ana@example.com"));
-        assert!(!link.verifies(&key, "bob@example.com"));
-        assert!(!link.verifies(&other, "ana@example.com"));
-        let forged = token.replacen("-2-", "-3-", 1);
-        assert!(!InvitationLink::parse(&forged).unwrap().verifies(&key, "ana@example.com"));
+        for purpose in [Purpose::Invitation, Purpose::Grant, Purpose::Own] {
+            let token = row_token(&key, purpose, ID, 2, "ana@example.com");
+            let link = RowLink::parse(purpose, &token).unwrap();
+            assert_eq!((link.id, link.generation), (ID, 2));
+            assert!(link.verifies(&key, "ana@example.com"));
+            assert!(!link.verifies(&key, "bob@example.com"));
+            assert!(!link.verifies(&other, "ana@example.com"));
+            let forged = token.replacen("-2-", "-3-", 1);
+            assert!(!RowLink::parse(purpose, &forged).unwrap().verifies(&key, "ana@example.com"));
+            let forged = token.replacen("A-2-", "B-2-", 1);
+            assert!(!RowLink::parse(purpose, &forged).unwrap().verifies(&key, "ana@example.com"));
+        }
+    }
+
+    #[test]
+    fn a_link_for_one_purpose_is_none_for_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = SecretKey::load(&folder.path().join("key")).unwrap();
+        let purposes = [Purpose::Invitation, Purpose::Grant, Purpose::Own];
+        for made in purposes {
+            let token = row_token(&key, made, ID, 1, "ana@example.com");
+            for read in purposes {
+                let link = RowLink::parse(read, &token).unwrap();
+                assert_eq!(link.verifies(&key, "ana@example.com"), made == read);
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_token_is_not_taken_apart() {
+        let long = format!("{}-1-00", "a".repeat(41));
+        for text in ["", "inv_1", "inv_1-x-00", "inv/1-1-00", "-", long.as_str()] {
+            let link = RowLink::parse(Purpose::Invitation, text);
+            assert!(link.is_none(), "{text} was taken");
+        }
+    }
+
+    #[test]
+    fn a_return_path_says_which_mail_came_back_and_cannot_be_forged() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = SecretKey::load(&folder.path().join("key")).unwrap();
+        let mail = "01J0000000000000000000000A";
+        let path = format!("bounce+{}@example.com", bounce_tag(&key, mail));
+        assert!(path.split('@').next().unwrap().len() <= 64, "{path}");
+        assert_eq!(bounced_mail(&key, &path).as_deref(), Some(mail));
+        assert_eq!(bounced_mail(&key, &path.to_lowercase()).as_deref(), Some(mail));
+        let other = path.replacen("0A-", "0B-", 1);
+        let cut = path.replacen("@", "0@", 1);
+        let none = ["", "bounce@example.com", "bounce+x@example.com", "bounce+x-y@example.com"];
+        for forged in [other.as_str(), &cut].into_iter().chain(none) {
+            assert_eq!(bounced_mail(&key, forged), None, "{forged}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod link;
 mod listen;
 mod mail;
 mod metrics;
+mod openapi;
 mod pages;
 mod password;
 mod peer;
@@ -44,7 +45,7 @@ use crate::profile::Profile;
 use crate::server::error::ApiError;
 use crate::server::feed::Feed;
 use crate::server::link::SecretKey;
-use crate::server::mail::{Composer, Spool};
+use crate::server::mail::{Composer, Mailer};
 use crate::server::request_log::RequestLog;
 use crate::server::store::Store;
 
@@ -54,6 +55,8 @@ pub use error::ServerError;
 pub use floor::Floor;
 pub use limits::Limits;
 pub use listen::TlsFiles;
+pub use mail::{MailSettings, MailSettingsError, SmtpLogin, SmtpSecurity, SmtpSettings};
+pub use openapi::openapi;
 pub use run::{Running, start};
 pub use store::Database;
 
@@ -80,8 +83,8 @@ pub struct Settings {
     pub public_url: Option<Url>,
     /// File of the key under which links are made; made if missing, for the owner only.
     pub secret_key_file: PathBuf,
-    /// Folder for mails, one `.eml` each; made if missing.
-    pub spool: PathBuf,
+    /// Where mails go.
+    pub mail: MailSettings,
     /// Profiles by name.
     pub profiles: BTreeMap<String, Arc<Profile>>,
     /// Accounts, people and tokens to begin with.
@@ -123,7 +126,7 @@ pub struct Service {
     public_url: String,
     composer: Composer,
     pages: pages::Pages,
-    spool: Spool,
+    mailer: Mailer,
     ids: ids::Ids,
     passwords: password::Passwords,
     confirm_plans: ConfirmPlans,

@@ -90,16 +90,17 @@ pub(crate) enum Right {
 }
 
 /// What a right needs of a credential.
-struct Needs {
+pub(crate) struct Needs {
     /// Scope of a token; none: any that writes.
-    scope: Option<Scope>,
+    pub scope: Option<Scope>,
     /// Permission of a person's role.
-    person: PersonNeeds,
+    pub person: PersonNeeds,
     /// Whether the vendor has it.
-    vendor: bool,
+    pub vendor: bool,
 }
 
-enum PersonNeeds {
+/// What a right needs of a person.
+pub(crate) enum PersonNeeds {
     /// Any role in the account.
     AnyRole,
     /// This permission.
@@ -109,7 +110,8 @@ enum PersonNeeds {
 }
 
 impl Right {
-    const fn needs(self) -> Needs {
+    /// What it needs.
+    pub const fn needs(self) -> Needs {
         use PersonNeeds::{AnyRole, Never, Permission};
         use ServicePermission as P;
         let (scope, person, vendor) = match self {
@@ -297,6 +299,11 @@ impl Actor {
             Self::Personal { person, .. } | Self::Person(person) => Some(person),
             Self::Token { .. } | Self::Vendor { .. } | Self::Invitee | Self::Service => None,
         }
+    }
+
+    /// True unless this is a person without a role at this scope (CT-03).
+    pub fn sees(&self, at: At<'_>) -> bool {
+        self.person().is_none_or(|person| person.places_at(at).next().is_some())
     }
 
     /// What the token may do; none for who is no token of an account.

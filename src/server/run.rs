@@ -18,7 +18,7 @@ use crate::server::ids::Ids;
 use crate::server::limits::{Limiter, TIDY_EVERY};
 use crate::server::link::SecretKey;
 use crate::server::listen::{Door, Listener};
-use crate::server::mail::{self, Composer, Spool};
+use crate::server::mail::{self, MailSettings};
 use crate::server::metrics::Metrics;
 use crate::server::pages::Pages;
 use crate::server::password::Passwords;
@@ -29,6 +29,9 @@ use crate::server::{Service, Settings, routes, seed};
 /// How often due work is looked for.
 const DUE_EVERY: Duration = Duration::from_secs(1);
 
+/// How long mails under way may take when the service stops.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
 /// A service that listens.
 #[derive(Debug)]
 pub struct Running {
@@ -36,7 +39,9 @@ pub struct Running {
     address: std::net::SocketAddr,
     stopping: CancellationToken,
     server: JoinHandle<std::io::Result<()>>,
-    background: JoinHandle<()>,
+    mailing: JoinHandle<()>,
+    due: JoinHandle<()>,
+    domains: JoinHandle<()>,
 }
 
 /// Opens the database, loads the seed, listens and starts the background work.
@@ -57,8 +62,10 @@ pub async fn start(settings: Settings) -> Result<Running, ServerError> {
         service.metrics.refused_connections.clone(),
     );
     let server = tokio::spawn(listener.serve(routes::router(&service), door, stopping.clone()));
-    let background = tokio::spawn(background(Arc::clone(&service), stopping.clone()));
-    Ok(Running { service, address, stopping, server, background })
+    let mailing = tokio::spawn(mail::send_until(Arc::clone(&service), stopping.clone()));
+    let due = tokio::spawn(do_due(Arc::clone(&service), stopping.clone()));
+    let domains = tokio::spawn(recheck_domains(Arc::clone(&service), stopping.clone()));
+    Ok(Running { service, address, stopping, server, mailing, due, domains })
 }
 
 impl Running {
@@ -85,19 +92,30 @@ impl Running {
         Ok(accounts)
     }
 
-    /// Writes every mail that is queued now. The background does this too, at once.
+    /// Sends every mail that is due now; gives how many went out. The background does this too, at
+    /// once.
     ///
     /// # Errors
     ///
     /// [`ServerError::Work`] when the store failed.
     pub async fn deliver_due(&self) -> Result<usize, ServerError> {
-        mail::deliver_due(&self.service).await.map_err(ServerError::Work)
+        let delivery = mail::deliver_due(&self.service).await.map_err(ServerError::Work)?;
+        Ok(delivery.sent)
+    }
+
+    /// Notes that a mail came back to this return path. Safe to repeat.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Work`] when the return path is none of the service's, or the store failed.
+    pub async fn bounced(&self, return_path: &str) -> Result<(), ServerError> {
+        mail::bounced(&self.service, return_path).await.map_err(ServerError::Work)
     }
 
     /// Sends no mail from now on: they are queued, and that is all.
     #[cfg(feature = "bench-floor")]
     pub fn send_no_mails(&self) {
-        self.background.abort();
+        self.mailing.abort();
     }
 
     /// The same work without HTTP, on the pool of this service, in the account of this token.
@@ -112,13 +130,23 @@ impl Running {
 
     /// Takes no new requests, lets those under way end, and closes the database.
     pub async fn stop(self) {
-        let Self { service, address: _, stopping, server, background } = self;
+        let Self { service, address: _, stopping, server, mailing, due, domains } = self;
         stopping.cancel();
         if !matches!(server.await, Ok(Ok(()))) {
             tracing::error!("the listener had ended before the stop");
         }
-        if background.await.is_err() {
+        if due.await.is_err() || domains.await.is_err() {
             tracing::error!("the background work had ended before the stop");
+        }
+        let abort = mailing.abort_handle();
+        match tokio::time::timeout(STOP_WITHIN, mailing).await {
+            Ok(Ok(())) => (),
+            Ok(Err(_)) => tracing::error!("the sending of mails had ended before the stop"),
+            // Who is cut off leaves what a crash leaves: nothing is lost, nothing repeated.
+            Err(_) => {
+                tracing::warn!("the sending of mails was cut off at the stop");
+                abort.abort();
+            }
         }
         service.store.close().await;
     }
@@ -135,7 +163,7 @@ pub(crate) async fn open(settings: Settings, origin: &str) -> Result<Arc<Service
         database,
         public_url,
         secret_key_file,
-        spool,
+        mail: mail_settings,
         profiles,
         seed,
         request_log,
@@ -148,22 +176,27 @@ pub(crate) async fn open(settings: Settings, origin: &str) -> Result<Arc<Service
         None => Url::parse(origin).map_err(|_| ServerError::PublicUrl)?,
     };
     let host = public_host(&public_url)?;
-    make_folder(&spool)?;
+    if let MailSettings::Spool(folder) = &mail_settings {
+        make_folder(folder)?;
+    }
     if let Database::Sqlite(path) = &database
         && let Some(folder) = path.parent()
     {
         make_folder(folder)?;
     }
     let metrics = Metrics::new();
+    let ids = Ids::default();
+    let process = ids.next_ulid(now()).to_string();
+    let (composer, mailer) = mail::open(&mail_settings, &host, process)?;
     let service = Arc::new(Service {
         store: Store::open(&database).await?,
         profiles,
         key: SecretKey::load(&secret_key_file)?,
         public_url: public_url.as_str().trim_end_matches('/').to_owned(),
-        composer: Composer::new(&host)?,
+        composer,
+        mailer,
         pages: Pages::new()?,
-        spool: Spool::new(spool),
-        ids: Ids::default(),
+        ids,
         passwords: Passwords::new(metrics.passwords.clone()),
         confirm_plans,
         dns,
@@ -179,7 +212,7 @@ pub(crate) async fn open(settings: Settings, origin: &str) -> Result<Arc<Service
     if let Some(seed) = seed {
         seed::load(&service, &seed).await?;
     }
-    mail::settle_interrupted(&service).await.map_err(ServerError::Work)?;
+    mail::take_over(&service).await.map_err(ServerError::Work)?;
     Ok(service)
 }
 
@@ -199,48 +232,34 @@ fn make_folder(path: &Path) -> Result<(), ServerError> {
         .map_err(|source| ServerError::Output { path: path.to_owned(), source })
 }
 
-/// Everything that the service does by itself, until the stop.
-async fn background(service: Arc<Service>, stopping: CancellationToken) {
-    // The DNS can be slow: mails do not wait for it.
-    tokio::join!(tend(&service, &stopping), recheck_domains(&service, &stopping));
-}
-
-async fn recheck_domains(service: &Arc<Service>, stopping: &CancellationToken) {
+/// Checks the domains that are due, until the stop. The DNS can be slow: nothing waits for it.
+async fn recheck_domains(service: Arc<Service>, stopping: CancellationToken) {
     let mut tick = tokio::time::interval(DUE_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stopping.run_until_cancelled(tick.tick()).await.is_some() {
-        if let Some(Err(error)) = stopping.run_until_cancelled(domain::recheck_due(service)).await {
+        let checked = stopping.run_until_cancelled(domain::recheck_due(&service)).await;
+        if let Some(Err(error)) = checked {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "could not check the domains that are due");
         }
     }
 }
 
-/// Sends mails as they are queued and does what is due, until the stop; what is queued then still
-/// goes out.
-async fn tend(service: &Arc<Service>, stopping: &CancellationToken) {
+/// Does what is due, until the stop.
+async fn do_due(service: Arc<Service>, stopping: CancellationToken) {
     let mut tick = tokio::time::interval(DUE_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
     loop {
-        if let Err(error) = mail::deliver_due(service).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "could not send mails");
-        }
         tokio::select! {
-            () = service.mail_queued.notified() => (),
             _ = tick.tick() => {
-                if let Err(error) = due::run(service).await {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "could not do what is due"
-                    );
+                if let Err(error) = due::run(&service).await {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "could not do what is due");
                 }
             }
             _ = tidy.tick() => service.limiter.tidy(),
             () = stopping.cancelled() => break,
         }
-    }
-    if let Err(error) = mail::deliver_due(service).await {
-        tracing::error!(error = &error as &dyn std::error::Error, "could not send mails");
     }
 }

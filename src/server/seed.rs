@@ -11,17 +11,18 @@ use serde::Deserialize;
 
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::PlanName;
-use crate::profile::Profile;
-use crate::server::change::{account, subscription};
+use crate::profile::{self, Profile, TeamSubscription};
+use crate::server::change::joining::{self, Newcomer};
+use crate::server::change::{Change, account, digest, subscription, team};
 use crate::server::error::{ApiError, ServerError};
 use crate::server::permission::{Actor, Scope};
 use crate::server::store::Tx;
-use crate::server::store::accounts;
 use crate::server::store::tokens::{self, TokenRow};
 use crate::server::store::users::{self, UserRow};
+use crate::server::store::{accounts, subscriptions};
 use crate::server::views::role_name;
 use crate::server::{Seed, Service, ids};
-use crate::wire::{NewAccount, NewSubscription, SignInMethod, TokenKind};
+use crate::wire::{NewAccount, NewSubscription, NewTeam, SignInMethod, TokenKind};
 use crate::yaml::{self, Document, Problem};
 
 /// Shortest token: shorter ones can be guessed.
@@ -69,7 +70,20 @@ struct SeedAccount {
     #[serde(default)]
     members: Vec<SeedMember>,
     #[serde(default)]
+    teams: Vec<SeedTeam>,
+    #[serde(default)]
     tokens: Vec<AccountToken>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct SeedTeam {
+    name: String,
+    external_ref: Option<String>,
+    /// One of the account's plans: the first subscription to it.
+    subscription: Option<String>,
+    #[serde(default)]
+    members: Vec<SeedMember>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,6 +101,8 @@ struct AccountToken {
     token: Option<SecretString>,
     token_file: Option<String>,
     scopes: Vec<String>,
+    /// Address of the member whose personal token it is.
+    email: Option<String>,
 }
 
 /// Loads a seed in one transaction.
@@ -115,8 +131,32 @@ struct CheckedAccount {
     request: NewAccount,
     owner_name: Option<String>,
     subscriptions: Vec<String>,
-    members: Vec<(EmailAddress, Option<String>, String)>,
-    tokens: Vec<(SecretString, String)>,
+    members: Vec<CheckedMember>,
+    teams: Vec<CheckedTeam>,
+    tokens: Vec<CheckedToken>,
+}
+
+#[derive(Debug)]
+struct CheckedMember {
+    address: EmailAddress,
+    name: Option<String>,
+    role: String,
+}
+
+#[derive(Debug)]
+struct CheckedTeam {
+    name: String,
+    external_ref: Option<String>,
+    subscription: Option<String>,
+    members: Vec<CheckedMember>,
+}
+
+/// A token of an account, or of one of its members.
+#[derive(Debug)]
+struct CheckedToken {
+    token: SecretString,
+    scopes: String,
+    address: Option<EmailAddress>,
 }
 
 /// Collects problems while it checks.
@@ -153,7 +193,7 @@ fn read(service: &Service, seed: &Seed) -> Result<Checked, Vec<Problem>> {
 
 fn hint() -> String {
     "a seed file has vendorTokens, users and accounts (name, slug, profile, owner, subscriptions, \
-     members, tokens)"
+     members, teams, tokens)"
         .to_owned()
 }
 
@@ -178,7 +218,8 @@ impl Reader<'_> {
     }
 
     fn account(&mut self, at: &str, account: SeedAccount, checked: &mut Checked) {
-        let SeedAccount { name, slug, profile, owner, subscriptions, members, tokens } = account;
+        let SeedAccount { name, slug, profile, owner, subscriptions, members, teams, tokens } =
+            account;
         let Person { email, name: owner_name, password } = owner;
         let Some(rules) = self.service.profiles.get(&profile).cloned() else {
             let known: Vec<_> = self.service.profiles.keys().cloned().collect();
@@ -194,31 +235,35 @@ impl Reader<'_> {
                 self.problem(&format!("{at}/subscriptions/{index}"), "is not a plan", hint);
             }
         }
-        let people = self.members(at, &rules, members, checked);
+        let members = self.members(at, (&rules, profile::Scope::Account), members, checked);
+        let teams = self.teams(at, &rules, &subscriptions, teams, checked);
         let tokens = self.tokens(at, tokens);
         if let Some(address) = owner_address {
             checked.users.push(CheckedPerson { address, name: owner_name.clone(), password });
         }
         let request = NewAccount { name, slug, profile, owner_email: email };
-        let members = people;
         checked.accounts.push(CheckedAccount {
             request,
             owner_name,
             subscriptions,
             members,
+            teams,
             tokens,
         });
     }
 
-    fn naming(&mut self, at: &str, name: &str, slug: &str) {
-        let checks = [account::must_be_name(name), account::must_be_slug(slug)];
-        for refused in checks.into_iter().filter_map(Result::err) {
-            if let ApiError::Invalid(fields) = refused {
-                for field in fields {
-                    let pointer = format!("{at}{}", field.pointer);
-                    self.problem(&pointer, field.detail, "as in `name: Acme Ltd`, `slug: acme`");
-                }
+    fn refused(&mut self, at: &str, refused: ApiError, hint: &str) {
+        if let ApiError::Invalid(fields) = refused {
+            for field in fields {
+                self.problem(&format!("{at}{}", field.pointer), field.detail, hint);
             }
+        }
+    }
+
+    fn naming(&mut self, at: &str, name: &str, slug: &str) {
+        let checks = [account::must_be_name("/name", name), account::must_be_slug(slug)];
+        for refused in checks.into_iter().filter_map(Result::err) {
+            self.refused(at, refused, "as in `name: Acme Ltd`, `slug: acme`");
         }
         if !self.used.insert(slug.to_owned()) {
             let hint = "give each account a slug of its own";
@@ -229,19 +274,22 @@ impl Reader<'_> {
     fn members(
         &mut self,
         at: &str,
-        rules: &Profile,
+        (rules, scope): (&Profile, profile::Scope),
         members: Vec<SeedMember>,
         checked: &mut Checked,
-    ) -> Vec<(EmailAddress, Option<String>, String)> {
+    ) -> Vec<CheckedMember> {
         let mut people = Vec::new();
         for (index, member) in members.into_iter().enumerate() {
             let SeedMember { email, name, role, password } = member;
             let at = format!("{at}/members/{index}");
-            let known = rules.role(&role_name(&role));
-            if !known.is_some_and(|role| role.invitable) {
-                let known = rules.roles.iter().filter(|role| role.invitable);
+            let fits = |role: &&profile::Role| role.invitable && role.scope == scope;
+            if rules.role(&role_name(&role)).as_ref().is_none_or(|role| !fits(role)) {
+                let known = rules.roles.iter().filter(fits);
                 let known: Vec<_> = known.map(|role| role.name.as_str()).collect();
-                let hint = format!("roles that can be given are {}", known.join(", "));
+                let hint = match known.as_slice() {
+                    [] => "people have their roles in `teams`".to_owned(),
+                    known => format!("roles that can be given are {}", known.join(", ")),
+                };
                 self.problem(&format!("{at}/role"), "is not a role that can be given", hint);
             }
             let Some(address) = self.address(&format!("{at}/email"), &email) else { continue };
@@ -249,16 +297,56 @@ impl Reader<'_> {
                 let (address, name) = (address.clone(), name.clone());
                 checked.users.push(CheckedPerson { address, name, password });
             }
-            people.push((address, name, role));
+            people.push(CheckedMember { address, name, role });
         }
         people
     }
 
-    fn tokens(&mut self, at: &str, tokens: Vec<AccountToken>) -> Vec<(SecretString, String)> {
+    fn teams(
+        &mut self,
+        at: &str,
+        rules: &Profile,
+        subscriptions: &[String],
+        teams: Vec<SeedTeam>,
+        checked: &mut Checked,
+    ) -> Vec<CheckedTeam> {
+        let (mut all, mut references) = (Vec::new(), BTreeSet::new());
+        for (index, team) in teams.into_iter().enumerate() {
+            let SeedTeam { name, external_ref, subscription, members } = team;
+            let at = format!("{at}/teams/{index}");
+            if rules.teams == profile::Teams::One {
+                let hint = "give the people as `members` of the account";
+                self.problem(&at, "is not taken: an account of this profile is one team", hint);
+                continue;
+            }
+            if let Err(refused) = account::must_be_name("/name", &name) {
+                self.refused(&at, refused, "as in `name: Design`");
+            }
+            if subscription.as_ref().is_some_and(|plan| !subscriptions.contains(plan)) {
+                let hint = "name a plan that is among the account's `subscriptions`";
+                self.problem(&format!("{at}/subscription"), "is not one of the account", hint);
+            }
+            let belongs = rules.team.map(|team| team.subscription);
+            if subscription.is_some() && belongs != Some(TeamSubscription::ExactlyOne) {
+                let hint = "leave it out: subscriptions of this profile belong to the account";
+                self.problem(&format!("{at}/subscription"), "is not taken", hint);
+            }
+            if external_ref.as_ref().is_some_and(|it| !references.insert(it.clone())) {
+                let hint = "give each team a reference of its own";
+                self.problem(&format!("{at}/externalRef"), "is used twice", hint);
+            }
+            let members = self.members(&at, (rules, profile::Scope::Team), members, checked);
+            all.push(CheckedTeam { name, external_ref, subscription, members });
+        }
+        all
+    }
+
+    fn tokens(&mut self, at: &str, tokens: Vec<AccountToken>) -> Vec<CheckedToken> {
         let mut checked = Vec::new();
         for (index, token) in tokens.into_iter().enumerate() {
-            let AccountToken { token, token_file, scopes } = token;
+            let AccountToken { token, token_file, scopes, email } = token;
             let at = format!("{at}/tokens/{index}");
+            let address = email.and_then(|email| self.address(&format!("{at}/email"), &email));
             for (index, scope) in scopes.iter().enumerate() {
                 if Scope::parse(scope).is_none() {
                     let known = Scope::ALL.map(Scope::word).join(", ");
@@ -267,7 +355,8 @@ impl Reader<'_> {
                 }
             }
             let token = self.token(&at, token, token_file);
-            checked.extend(token.map(|token| (token, scopes.join(" "))));
+            let scopes = scopes.join(" ");
+            checked.extend(token.map(|token| CheckedToken { token, scopes, address }));
         }
         checked
     }
@@ -328,7 +417,7 @@ async fn store(service: &Arc<Service>, seed: &Checked) -> Result<(), ApiError> {
     }
     let now = service.now();
     for token in &seed.vendor_tokens {
-        let row = token_row(service, token, None, "vendor", now);
+        let row = token_row(service, token, now);
         tokens::put(&mut tx, &row).await?;
     }
     tx.commit().await?;
@@ -344,27 +433,68 @@ async fn store_account(
     mut tx: Tx,
     seed: &CheckedAccount,
 ) -> Result<(), ApiError> {
-    let CheckedAccount { request, owner_name, subscriptions, members, tokens } = seed;
+    let CheckedAccount { request, owner_name, subscriptions, members, teams, tokens } = seed;
     let there = accounts::by_id_or_slug(&mut tx, &request.slug).await?;
     let is_new = there.is_none();
     let mut change = match there {
-        Some(row) => crate::server::change::Change::on(service, tx, row, Actor::Service)?,
+        Some(row) => Change::on(service, tx, row, Actor::Service)?,
         None => account::open(service, tx, Actor::Service, request, owner_name.clone()).await?,
     };
     if is_new {
         for plan in subscriptions {
             subscription::pick(&mut change, &NewSubscription { plan: plan.clone() }).await?;
         }
-        for (address, name, role) in members {
-            account::add(&mut change, address.as_str(), name.clone(), &role_name(role)).await?;
+        store_members(&mut change, None, members).await?;
+        for team in teams {
+            store_team(&mut change, team).await?;
         }
+        digest::forget(&mut change);
     }
     let now = change.now;
-    for (token, scopes) in tokens {
-        let row = token_row(service, token, Some(change.account.id.clone()), scopes, now);
+    for CheckedToken { token, scopes, address } in tokens {
+        let row = TokenRow {
+            kind: if address.is_some() { TokenKind::Personal } else { TokenKind::Account },
+            account_id: Some(change.account.id.clone()),
+            scopes: scopes.clone(),
+            address: address.as_ref().map(|address| address.as_str().to_owned()),
+            ..token_row(service, token, now)
+        };
         tokens::put(change.conn(), &row).await?;
     }
     change.commit().await
+}
+
+async fn store_members(
+    change: &mut Change,
+    team_id: Option<&str>,
+    members: &[CheckedMember],
+) -> Result<(), ApiError> {
+    for CheckedMember { address, name, role } in members {
+        let newcomer = Newcomer {
+            team_id: team_id.map(str::to_owned),
+            address: address.as_str().to_owned(),
+            name: name.clone(),
+            role: role_name(role),
+            added_at: change.now,
+            external_ref: None,
+        };
+        joining::enter(change, newcomer, "member.added").await?;
+    }
+    Ok(())
+}
+
+async fn store_team(change: &mut Change, seed: &CheckedTeam) -> Result<(), ApiError> {
+    let CheckedTeam { name, external_ref, subscription, members } = seed;
+    let account_id = change.account.id.clone();
+    let held = subscriptions::running(change.conn(), &account_id).await?;
+    let linked = held.into_iter().find(|row| Some(&row.plan) == subscription.as_ref());
+    let request = NewTeam {
+        name: name.clone(),
+        external_ref: external_ref.clone(),
+        subscription: linked.map(|row| row.id),
+    };
+    let team = team::create(change, &request).await?;
+    store_members(change, Some(&team.id), members).await
 }
 
 async fn user(service: &Service, person: &CheckedPerson) -> Result<UserRow, ApiError> {
@@ -384,20 +514,15 @@ async fn user(service: &Service, person: &CheckedPerson) -> Result<UserRow, ApiE
     })
 }
 
-fn token_row(
-    service: &Service,
-    token: &SecretString,
-    account_id: Option<String>,
-    scopes: &str,
-    now: Timestamp,
-) -> TokenRow {
+/// A token of the vendor.
+fn token_row(service: &Service, token: &SecretString, now: Timestamp) -> TokenRow {
     TokenRow {
         hash: ids::hash(token.expose_secret()),
         id: service.ids.next("tok", now),
-        kind: if account_id.is_some() { TokenKind::Account } else { TokenKind::Vendor },
-        account_id,
+        kind: TokenKind::Vendor,
+        account_id: None,
         name: "seed".to_owned(),
-        scopes: scopes.to_owned(),
+        scopes: "vendor".to_owned(),
         made_by: "service".to_owned(),
         address: None,
         created_at: now,

@@ -1,6 +1,7 @@
 //! Rows as the account API shows them.
 
 use jiff::Timestamp;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::keys::RoleName;
@@ -18,6 +19,8 @@ use crate::server::store::invitations::{self, InvitationRow};
 use crate::server::store::join_requests::JoinRequestRow;
 use crate::server::store::members::MemberRow;
 use crate::server::store::subscriptions::SubscriptionRow;
+use crate::server::store::suggestions::SuggestionRow;
+use crate::server::store::teams::TeamRow;
 use crate::wire;
 use crate::wire::InvitationState;
 
@@ -116,18 +119,82 @@ pub(crate) fn join_request(row: &JoinRequestRow) -> wire::JoinRequest {
     }
 }
 
+/// A team with what surrounds it. Its etag carries all of that; `If-Match` weighs the version.
+pub(crate) fn team(
+    row: &TeamRow,
+    subscription: Option<&SubscriptionRow>,
+    state: wire::TeamState,
+    members: u32,
+) -> Result<wire::Team, ApiError> {
+    let linked = |row: &SubscriptionRow| wire::LinkedSubscription {
+        id: row.id.clone(),
+        plan: row.plan.clone(),
+        state: row.state,
+        period_end: row.period_end,
+    };
+    let mut view = wire::Team {
+        id: row.id.clone(),
+        etag: String::new(),
+        name: row.name.clone(),
+        external_ref: row.external_ref.clone(),
+        subscription: subscription.map(linked),
+        state,
+        members,
+        created_at: row.created_at,
+    };
+    view.etag = etag_of(row.version, &view)?;
+    Ok(view)
+}
+
+/// A suggestion.
+pub(crate) fn suggestion(row: &SuggestionRow) -> wire::Suggestion {
+    wire::Suggestion {
+        id: row.id.clone(),
+        etag: format!("\"{}\"", row.version),
+        team: row.team_id.clone(),
+        email: row.address.clone(),
+        name: row.name.clone(),
+        role: row.role.clone(),
+        state: row.state,
+        suggested_by: row.suggested_by.clone(),
+        created_at: row.created_at,
+    }
+}
+
+/// The etag of a view that holds more than its row: a digest of all of it makes it strong.
+fn etag_of(version: i64, view: &impl Serialize) -> Result<String, ApiError> {
+    let digest = Sha256::digest(serde_json::to_vec(view)?);
+    Ok(format!("\"{version}-{}\"", ids::hex(&digest[..8])))
+}
+
 /// The seats of an account.
 pub(crate) fn seats(account: &AccountRow, count: &SeatCount) -> wire::Seats {
     wire::Seats {
-        limit: match count.limit {
-            SeatLimit::Seats(seats) => Some(seats),
-            SeatLimit::Unlimited => None,
-        },
+        limit: seat_limit(count.limit),
         used: count.used,
         breakdown: count.breakdown.clone(),
         source: count.source.as_str().to_owned(),
         over_limit_since: account.over_limit_since,
         enforce_at: account.enforce_at,
+        pools: vec![],
+    }
+}
+
+/// The seats of one subscription.
+pub(crate) fn seat_pool(row: &SubscriptionRow, count: &SeatCount) -> wire::SeatPool {
+    wire::SeatPool {
+        subscription: row.id.clone(),
+        plan: row.plan.clone(),
+        limit: seat_limit(count.limit),
+        used: count.used,
+        breakdown: count.breakdown.clone(),
+    }
+}
+
+fn seat_limit(limit: SeatLimit) -> Option<u32> {
+    match limit {
+        SeatLimit::Seats(seats) => Some(seats),
+        SeatLimit::Unlimited => None,
     }
 }
 
@@ -160,9 +227,7 @@ pub(crate) fn account(
         usage,
         caller: caller(actor),
     };
-    // The view holds more than the row: a digest of all of it makes the etag strong.
-    let digest = Sha256::digest(serde_json::to_vec(&view)?);
-    view.etag = format!("\"{}-{}\"", row.version, ids::hex(&digest[..8]));
+    view.etag = etag_of(row.version, &view)?;
     Ok(view)
 }
 
@@ -197,14 +262,7 @@ pub(crate) fn roles(profile: &Profile) -> wire::RoleList {
 }
 
 fn plan(plan: &profile::Plan) -> wire::Plan {
-    wire::Plan {
-        name: plan.name.to_string(),
-        seats: match plan.seats {
-            SeatLimit::Seats(seats) => Some(seats),
-            SeatLimit::Unlimited => None,
-        },
-        paid: plan.paid,
-    }
+    wire::Plan { name: plan.name.to_string(), seats: seat_limit(plan.seats), paid: plan.paid }
 }
 
 /// A row of the audit log.

@@ -1,6 +1,6 @@
 //! Accounts, their seats and roles, and what a service guarantees.
 
-use crate::wire::{Subscription, Usage};
+use crate::wire::{MAX_NAME, NAME_PATTERN, Subscription, Usage, WORD_PATTERN};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -35,12 +35,13 @@ pub struct Capabilities {
 #[serde(deny_unknown_fields)]
 pub struct NewAccount {
     /// Name for people, 1 to 100 characters.
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = MAX_NAME), regex(pattern = NAME_PATTERN))]
     pub name: String,
     /// Short name, unique at the service: `[a-z0-9-]{1,63}`. Usable wherever an id is.
     #[schemars(regex(pattern = "^[a-z0-9-]{1,63}$"))]
     pub slug: String,
     /// Profile: a product's rules.
+    #[schemars(regex(pattern = WORD_PATTERN))]
     pub profile: String,
     /// Address of the owner.
     #[schemars(email)]
@@ -129,8 +130,9 @@ fn answered_claim<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<C
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountPatch {
-    /// New name.
+    /// New name, 1 to 100 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = MAX_NAME), regex(pattern = NAME_PATTERN))]
     pub name: Option<String>,
     /// New claim. Refused with `claimed-by-other` while another installation holds one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,6 +176,27 @@ pub struct Seats {
     /// When the service trims by itself who is over the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enforce_at: Option<Timestamp>,
+    /// Where seats belong to subscriptions: those of each. The account has no limit of its own
+    /// then, and its figures are places: who is in two teams is there twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<SeatPool>,
+}
+
+/// Seats that the people in the teams of one subscription share. Counts are people: who is in two
+/// of the teams takes one seat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SeatPool {
+    /// `sub_…`
+    pub subscription: String,
+    /// Plan that the limit comes from.
+    pub plan: String,
+    /// What the plan allows; absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// What counts against it.
+    pub used: u32,
+    /// Who is there, whether it counts or not.
+    pub breakdown: SeatBreakdown,
 }
 
 /// People of an account by state.

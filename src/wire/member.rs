@@ -1,5 +1,6 @@
 //! Members.
 
+use crate::wire::WORD_PATTERN;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -107,5 +108,30 @@ pub enum MemberState {
 #[serde(deny_unknown_fields)]
 pub struct MemberPatch {
     /// New role.
+    #[schemars(regex(pattern = WORD_PATTERN))]
     pub role: String,
+}
+
+/// `POST /v1/accounts/{a}/members`: adds a person who is in the account already, at once (CT-05).
+/// Exactly one of `email` and `name` says who; people of other accounts are unknown here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewMember {
+    /// Address, in any spelling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(email)]
+    pub email: Option<String>,
+    /// The whole name, if only one person of the account has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
+    pub name: Option<String>,
+    /// Role.
+    pub role: String,
+    /// The team, where the role is one of a team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// Reference of the client, at most 128 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub external_ref: Option<String>,
 }

@@ -51,3 +51,16 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 pub const DEFAULT_PAGE_SIZE: u32 = 50;
 /// Most rows of a page.
 pub const MAX_PAGE_SIZE: u32 = 1000;
+/// Most characters of a name for people.
+pub const MAX_NAME: usize = 100;
+/// Most characters of a reference that a client sets.
+pub const MAX_REFERENCE: usize = 128;
+/// Ids, short names and names of a profile: what a path is made of, 128 characters at most.
+pub const KEY_PATTERN: &str = "^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$";
+/// Names in a profile: roles, plans, meters, categories.
+pub const WORD_PATTERN: &str = "^[a-z][a-z0-9.-]{0,62}$";
+/// Text in one line: no control characters, which no text of a request may have.
+pub const TEXT_PATTERN: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
+/// Text in one line that says something.
+pub const NAME_PATTERN: &str =
+    r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";

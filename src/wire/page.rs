@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// One page of a list: rows, `total` and `as_of` are of one snapshot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub struct Page<T> {
     /// The rows, ordered by id.
     pub items: Vec<T>,

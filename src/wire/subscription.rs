@@ -1,5 +1,6 @@
 //! Subscriptions.
 
+use crate::wire::WORD_PATTERN;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct NewSubscription {
     /// Plan of the profile.
+    #[schemars(regex(pattern = WORD_PATTERN))]
     pub plan: String,
 }
 

@@ -180,6 +180,12 @@ impl Process {
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(&mut self) {
+        let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
+        ended.expect("it ends").unwrap();
+    }
 }
 
 /// Starts a service in a folder with a `seed.yaml`: data in `data`, its log in `server.log`, its

@@ -8,13 +8,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
-use std::fs;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use http::{Request, StatusCode};
-use seatkeeper::server::Database;
+use seatkeeper::server::{Database, openapi};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use sqlx::{AnyConnection, Connection as _, Executor as _};
 use tower::ServiceExt as _;
@@ -44,7 +43,7 @@ const LISTS: &[List] = &[
     List {
         id: "listMembers",
         path: "/v1/accounts/acme/members",
-        filters: &[("state", &["deleted"]), ("team", &["tea_1"])],
+        filters: &[("state", &["deleted"]), ("team", &["tea_1"]), ("q", &["ana"])],
     },
     List {
         id: "listInvitations",
@@ -69,6 +68,12 @@ const LISTS: &[List] = &[
         path: "/v1/accounts/acme/websites",
         filters: &[("q", &["example"])],
     },
+    List { id: "listTeams", path: "/v1/accounts/acme/teams", filters: &[] },
+    List {
+        id: "listSuggestions",
+        path: "/v1/accounts/acme/teams/tea_1/suggestions",
+        filters: &[("state", &["approved"])],
+    },
     List { id: "listDomains", path: "/v1/accounts/acme/domains", filters: &[] },
     List {
         id: "listJoinRequests",
@@ -86,7 +91,7 @@ const READS: &[&str] = &[
     "/v1/accounts/acme/meters/resources",
 ];
 
-/// What `acme` has of its own, so that nothing is left out: a client that granted access.
+/// What `acme` has of its own, so that nothing is left out: a team, and a client that granted access.
 const OF_ACME: &[&str] = &[
     "insert into members (id, account_id, principal, address, role, state, added_at, joined_at, \
      client_access_id) values ('mem_agency', 'acc_x100000', 'account', 'owner@example.com', \
@@ -94,6 +99,8 @@ const OF_ACME: &[&str] = &[
     "insert into client_accesses (id, account_id, client_id, address, role, state, member_id, \
      requested_by, created_at, last_sent_at) select 'cli_acme', id, 'acc_x100000', \
      'c@x.example', 'admin', 'granted', 'mem_agency', 'x', 1, 1 from accounts where slug = 'acme'",
+    "insert into teams (id, account_id, name, created_at) select 'tea_1', id, 'One', 1 \
+     from accounts where slug = 'acme'",
     "update accounts set agency = 1 where slug = 'acme'",
 ];
 
@@ -240,39 +247,27 @@ async fn no_list_reads_rows_of_other_accounts() {
     database.remove().await;
 }
 
-/// Lists that the router has and their filters, read in the source of the routes.
-fn lists_of_the_router() -> BTreeMap<String, BTreeSet<String>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server/routes");
-    let between = |text: &str, from: &str, to: &str| {
-        text.split_once(from)
-            .and_then(|(_, rest)| rest.split_once(to))
-            .map(|(part, _)| part.to_owned())
-    };
+/// Lists of the contract, which is made from the router's own list, and their filters.
+fn lists_of_the_contract() -> BTreeMap<String, BTreeSet<String>> {
+    let contract = openapi();
     let mut lists = BTreeMap::new();
-    for file in fs::read_dir(folder).unwrap() {
-        let text = fs::read_to_string(file.unwrap().path()).unwrap();
-        let of_file = between(&text, "const FILTERS: &[Filter] = &[", "]").unwrap_or_default();
-        let operations = text.split("Operation::").filter(|text| text.contains(".lists::<"));
-        for operation in operations {
-            let id = between(operation, ".named(\"", "\"").unwrap();
-            let filters = between(operation, ">(", ")").unwrap().replace("FILTERS", &of_file);
-            let names = filters.split("Filter::").skip(1).map(|name| {
-                match name.trim_end_matches([',', ' ', ']']) {
-                    "Text" => "q".to_owned(),
-                    name => name.to_lowercase(),
-                }
-            });
-            lists.insert(id, names.collect());
+    for operations in contract["paths"].as_object().unwrap().values() {
+        let get = &operations["get"];
+        let parameters: &[Value] = get["parameters"].as_array().map_or(&[], Vec::as_slice);
+        if parameters.iter().any(|one| one["$ref"] == "#/components/parameters/Cursor") {
+            let names = parameters.iter().filter(|one| one["in"] == "query");
+            let names = names.map(|one| text(&one["name"])).collect();
+            lists.insert(text(&get["operationId"]), names);
         }
     }
     lists
 }
 
 #[test]
-fn every_list_of_the_router_is_explained_with_every_filter() {
+fn every_list_of_the_contract_is_explained_with_every_filter() {
     let explained = LISTS.iter().map(|list| {
         let filters = list.filters.iter().map(|(name, _)| (*name).to_owned());
         (list.id.to_owned(), filters.collect())
     });
-    assert_eq!(explained.collect::<BTreeMap<_, _>>(), lists_of_the_router());
+    assert_eq!(explained.collect::<BTreeMap<_, _>>(), lists_of_the_contract());
 }

@@ -18,8 +18,8 @@ async fn service_on(kind: Kind, seed: &str) -> TestService {
     };
     TestService::start_as(seed, |settings| {
         settings.database = postgres.unwrap_or_else(|| {
-            let spool = settings.spool.parent().expect("a folder");
-            seatkeeper::server::Database::Sqlite(spool.join("races.db"))
+            let data = settings.secret_key_file.parent().expect("a folder");
+            seatkeeper::server::Database::Sqlite(data.join("races.db"))
         });
     })
     .await

@@ -79,10 +79,51 @@ vendorTokens:
       hint: make one token for each use
     ");
     insta::assert_snapshot!(problems("accounts:\n  - name: Acme\n    slugg: acme\n").await, @r"
-    seed.yaml:3:5: accounts[0].slugg: unknown field `slugg`, expected one of `name`, `slug`, `profile`, `owner`, `subscriptions`, `members`, `tokens`
-      hint: a seed file has vendorTokens, users and accounts (name, slug, profile, owner, subscriptions, members, tokens)
+    seed.yaml:3:5: accounts[0].slugg: unknown field `slugg`, expected one of `name`, `slug`, `profile`, `owner`, `subscriptions`, `members`, `teams`, `tokens`
+      hint: a seed file has vendorTokens, users and accounts (name, slug, profile, owner, subscriptions, members, teams, tokens)
     ");
     assert!(problems("accounts: [").await.starts_with("seed.yaml:1"));
+}
+
+#[tokio::test]
+async fn all_problems_of_the_teams_of_a_seed_file_are_said() {
+    let seed = "\
+accounts:
+  - name: Acme
+    slug: acme
+    profile: catalogue
+    owner: {email: owner@example.com}
+    subscriptions: [starter]
+    members: [{email: a@example.com, role: member}]
+    teams:
+      - {name: '', subscription: growth, members: [{email: x, role: company-admin}]}
+      - {name: Web, externalRef: web}
+      - {name: Shop, externalRef: web}
+  - name: Other
+    slug: other
+    profile: nitropack
+    owner: {email: owner@example.com}
+    teams: [{name: Design}]
+    tokens: [{token: a-token-for-nobody, scopes: [read], email: nobody}]
+";
+    insta::assert_snapshot!(problems(seed).await, @r"
+    seed.yaml:7:38: accounts[0].members[0].role: is not a role that can be given
+      hint: people have their roles in `teams`
+    seed.yaml:9:10: accounts[0].teams[0].name: has 1 to 100 printable characters
+      hint: as in `name: Design`
+    seed.yaml:9:20: accounts[0].teams[0].subscription: is not one of the account
+      hint: name a plan that is among the account's `subscriptions`
+    seed.yaml:9:53: accounts[0].teams[0].members[0].email: is not an e-mail address
+      hint: write it as name@example.com
+    seed.yaml:9:63: accounts[0].teams[0].members[0].role: is not a role that can be given
+      hint: roles that can be given are team-admin, member
+    seed.yaml:11:22: accounts[0].teams[2].externalRef: is used twice
+      hint: give each team a reference of its own
+    seed.yaml:16:13: accounts[1].teams[0]: is not taken: an account of this profile is one team
+      hint: give the people as `members` of the account
+    seed.yaml:17:58: accounts[1].tokens[0].email: is not an e-mail address
+      hint: write it as name@example.com
+    ");
 }
 
 #[tokio::test]

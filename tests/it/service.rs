@@ -14,7 +14,9 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use seatkeeper::profile::{built_in, built_in_names};
-use seatkeeper::server::{ConfirmPlans, Database, Dns, Limits, Running, Seed, Settings, start};
+use seatkeeper::server::{
+    ConfirmPlans, Database, Dns, Limits, MailSettings, Running, Seed, Settings, start,
+};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
@@ -349,7 +351,7 @@ pub fn settings(folder: &Path, seed: &str, clock: &TestClock) -> Settings {
         database: Database::Sqlite(folder.join("seatkeeper.db")),
         public_url: None,
         secret_key_file: folder.join("secret.key"),
-        spool: folder.join("spool"),
+        mail: MailSettings::Spool(folder.join("spool")),
         profiles,
         seed: Some(Seed { file: PathBuf::from("seed.yaml"), text: seed.to_owned() }),
         request_log: Some(folder.join("requests.jsonl")),

@@ -112,7 +112,7 @@ async fn lacks_seat(change: &mut Change) -> Result<Option<ApiError>, ApiError> {
     if !change.profile.counts(Counted::ClientAccess) {
         return Ok(None);
     }
-    let seats = seats::counted(change).await?;
+    let seats = seats::counted(change, At::Account).await?;
     Ok(if seats.breakdown.trimmed > 0 {
         Some(ApiError::MembersWait)
     } else if seats.has_room_for(1) {

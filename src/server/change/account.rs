@@ -5,14 +5,14 @@ use std::sync::Arc;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RoleName;
 use crate::server::Service;
-use crate::server::change::{Change, Precondition, client_access, seats};
+use crate::server::change::joining::{self, Newcomer};
+use crate::server::change::{Change, Precondition, client_access, digest, seats};
 use crate::server::error::ApiError;
 use crate::server::permission::{Actor, At, Right};
 use crate::server::store::Tx;
 use crate::server::store::accounts::{self, AccountRow};
-use crate::server::store::members::{self, MemberRow};
-use crate::server::views;
-use crate::wire::{AccountPatch, Claim, MemberState, NewAccount, Principal};
+use crate::server::store::members::MemberRow;
+use crate::wire::{AccountPatch, Claim, MAX_NAME, NewAccount};
 
 /// Opens an account; whoever opens it is its owner (NP-04).
 pub(crate) async fn open(
@@ -23,7 +23,7 @@ pub(crate) async fn open(
     owner_name: Option<String>,
 ) -> Result<Change, ApiError> {
     let NewAccount { name, slug, profile, owner_email } = request;
-    must_be_name(name)?;
+    must_be_name("/name", name)?;
     must_be_slug(slug)?;
     let rules = service
         .profile(profile)
@@ -59,37 +59,26 @@ pub(crate) async fn open(
     let role = rules.opening_role().or(rules.roles.first()).map(|role| role.name.clone());
     let role = role.ok_or(ApiError::Corrupt("profile.roles"))?;
     add(&mut change, owner.as_str(), owner_name, &role).await?;
+    digest::forget(&mut change);
     Ok(change)
 }
 
-/// Adds a member at once, without an invitation: the owner of a new account, and seed data.
+/// Adds a member of the account itself at once, without an invitation.
 pub(crate) async fn add(
     change: &mut Change,
     address: &str,
     name: Option<String>,
     role: &RoleName,
 ) -> Result<MemberRow, ApiError> {
-    let row = MemberRow {
-        id: change.id("mem"),
-        account_id: change.account.id.clone(),
+    let newcomer = Newcomer {
         team_id: None,
-        principal: Principal::Person,
         address: address.to_owned(),
         name,
-        role: role.to_string(),
-        state: MemberState::Active,
+        role: role.clone(),
         added_at: change.now,
-        joined_at: change.now,
-        trimmed_at: None,
         external_ref: None,
-        ended_by: None,
-        ended_at: None,
-        client_access_id: None,
-        version: 1,
     };
-    members::insert(change.conn(), &row).await?;
-    change.record("member.added", &row.id, None::<()>, Some(views::member(&row))).await?;
-    Ok(row)
+    joining::enter(change, newcomer, "member.added").await
 }
 
 /// Renames the account or notes who manages it.
@@ -124,7 +113,7 @@ pub(crate) async fn patch(
 }
 
 async fn rename(change: &mut Change, name: &str) -> Result<(), ApiError> {
-    must_be_name(name)?;
+    must_be_name("/name", name)?;
     if change.account.name == name {
         return Ok(());
     }
@@ -171,11 +160,11 @@ async fn set_claim(change: &mut Change, claim: &Claim) -> Result<(), ApiError> {
     seats::settle(change).await
 }
 
-/// Refuses what is no name of an account.
-pub(crate) fn must_be_name(name: &str) -> Result<(), ApiError> {
-    let long = !(1..=100).contains(&name.chars().count());
+/// Refuses what is no name of an account or a person.
+pub(crate) fn must_be_name(pointer: &str, name: &str) -> Result<(), ApiError> {
+    let long = !(1..=MAX_NAME).contains(&name.chars().count());
     if long || name.chars().any(char::is_control) || name.trim().is_empty() {
-        return Err(ApiError::field("/name", "has 1 to 100 printable characters"));
+        return Err(ApiError::field(pointer, "has 1 to 100 printable characters"));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use crate::server::Service;
 use crate::server::change::{
-    Change, client_access, invitation, join_request, seats, subscription,
+    Change, client_access, digest, invitation, join_request, seats, subscription,
 };
 use crate::server::error::ApiError;
 use crate::server::store::{accounts, answers};
@@ -25,6 +25,7 @@ async fn settle(service: &Arc<Service>, account_id: &str) -> Result<(), ApiError
     seats::enforce_due(&mut change).await?;
     client_access::follow_moved(&mut change).await?;
     join_request::admit_arrivals(&mut change).await?;
+    digest::send_due(&mut change).await?;
     change.commit().await
 }
 

@@ -5,8 +5,11 @@ use serde_json::json;
 
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RoleName;
-use crate::profile::{Counted, Profile, ResendLink, Scope};
+use crate::profile::{Profile, ResendLink, Scope};
 use crate::server::auth;
+use crate::server::change::account::must_be_name;
+use crate::server::change::joining::{self, Newcomer};
+use crate::server::change::room::{self, Entry};
 use crate::server::change::{Change, Precondition, member, notice, seats};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
@@ -14,10 +17,7 @@ use crate::server::permission::{Actor, At, Right, Verb};
 use crate::server::store::invitations::{self, InvitationRow};
 use crate::server::store::members::{self, MemberRow};
 use crate::server::views::{self, role_name};
-use crate::wire::{InvitationPatch, InvitationState, MemberState, NewInvitation, Principal};
-
-/// Most characters of an external reference.
-const MAX_REFERENCE: usize = 128;
+use crate::wire::{InvitationPatch, InvitationState, MAX_REFERENCE, NewInvitation, Principal};
 
 /// Invites a person and queues the mail. The seat is checked in the same transaction.
 pub(crate) async fn invite(
@@ -30,13 +30,16 @@ pub(crate) async fn invite(
     change.must_be_open(at).await?;
     let address = address(email)?;
     let role = known_role(&change.profile, role, team.as_deref(), "/role")?;
-    if external_ref.as_ref().is_some_and(|text| text.chars().count() > MAX_REFERENCE) {
-        return Err(ApiError::field("/external_ref", "is longer than 128 characters"));
+    if let Some(name) = name {
+        must_be_name("/name", name)?;
     }
+    must_be_reference(external_ref.as_deref())?;
     must_be_invitable(change, at, &role)?;
     let account_id = change.account.id.clone();
     must_be_new(change, team.as_deref(), address.as_str()).await?;
-    take_seat(change).await?;
+    let known = joining::known(change, address.as_str()).await?;
+    let entry = if known.is_some() { Entry::AtOnce } else { Entry::Invited };
+    room::must_have_room(change, at, address.as_str(), entry).await?;
 
     let mut row = InvitationRow {
         id: change.id("inv"),
@@ -52,17 +55,46 @@ pub(crate) async fn invite(
         created_at: change.now,
         expires_at: expiry(change)?,
         last_sent_at: change.now,
-        send_count: 1,
-        delivery: "queued".to_owned(),
+        send_count: u32::from(known.is_none()),
+        delivery: if known.is_some() { "none" } else { "queued" }.to_owned(),
         last_mail: None,
         external_ref: external_ref.clone(),
         version: 1,
     };
-    row.last_mail = Some(send(change, &row).await?);
+    if known.is_none() {
+        row.last_mail = Some(send(change, &row).await?);
+    }
     invitations::insert(change.conn(), &row).await?;
     let view = views::invitation(&row, change.now);
     change.record("invitation.created", &row.id, None::<()>, Some(view)).await?;
-    Ok(row)
+    match known {
+        Some(person) => {
+            member::must_fit_holders(change, &role).await?;
+            Ok(take(change, row, person.name, "member.added").await?.0)
+        }
+        None => Ok(row),
+    }
+}
+
+/// Turns an invitation into a membership.
+async fn take(
+    change: &mut Change,
+    before: InvitationRow,
+    name: Option<String>,
+    action: &str,
+) -> Result<(InvitationRow, MemberRow), ApiError> {
+    let row = InvitationRow { state: InvitationState::Accepted, ..before.clone() };
+    let row = save(change, "invitation.accepted", &before, row).await?;
+    let newcomer = Newcomer {
+        team_id: row.team_id.clone(),
+        address: row.address.clone(),
+        name,
+        role: role_name(&row.role),
+        added_at: row.created_at,
+        external_ref: row.external_ref.clone(),
+    };
+    let member = joining::enter(change, newcomer, action).await?;
+    Ok((row, member))
 }
 
 /// Sends the invitation again. An expired one takes its seat again.
@@ -85,7 +117,7 @@ pub(crate) async fn resend(
                 row = before.clone();
             }
             must_be_new(change, team_id.as_deref(), &row.address.clone()).await?;
-            take_seat(change).await?;
+            room::must_have_room(change, at, &row.address, Entry::Invited).await?;
             row.state = InvitationState::Pending;
         }
         state => return Err(ApiError::InvitationState { state: invitations::state_word(state) }),
@@ -173,35 +205,9 @@ pub(crate) async fn accept(
         return Err(member::already(&there));
     }
     member::must_fit_holders(change, &role).await?;
-    let seats = seats::counted(change).await?;
-    let given_back = u32::from(change.profile.counts(Counted::Pending));
-    let taken = u32::from(change.profile.counts(Counted::Active));
-    if !seats.limit.allows((seats.used + taken).saturating_sub(given_back)) {
-        return Err(seats.refusal());
-    }
-
-    let accepted = InvitationRow { state: InvitationState::Accepted, ..before.clone() };
-    let accepted = save(change, "invitation.accepted", &before, accepted).await?;
-    let row = MemberRow {
-        id: change.id("mem"),
-        account_id,
-        team_id,
-        principal: Principal::Person,
-        address: accepted.address,
-        name: Some(name.to_owned()),
-        role: accepted.role,
-        state: MemberState::Active,
-        added_at: accepted.created_at,
-        joined_at: change.now,
-        trimmed_at: None,
-        external_ref: accepted.external_ref,
-        ended_by: None,
-        ended_at: None,
-        client_access_id: None,
-        version: 1,
-    };
-    members::insert(change.conn(), &row).await?;
-    change.record("member.joined", &row.id, None::<()>, Some(views::member(&row))).await?;
+    let address = before.address.clone();
+    room::must_have_room(change, At::of(team_id.as_deref()), &address, Entry::Accepting).await?;
+    let (_, row) = take(change, before, Some(name.to_owned()), "member.joined").await?;
     seats::settle(change).await?;
     Ok(row)
 }
@@ -214,6 +220,22 @@ pub(crate) async fn decline(change: &mut Change, id: &str) -> Result<InvitationR
     let row = save(change, "invitation.declined", &before, row).await?;
     seats::settle(change).await?;
     Ok(row)
+}
+
+/// Notes that the mail `mail` cannot be delivered. If it is the last one of an invitation that
+/// waits, the invitation has failed and its seat is free.
+pub(crate) async fn fail(change: &mut Change, mail: &str) -> Result<(), ApiError> {
+    let account_id = change.account.id.clone();
+    let Some(before) = invitations::by_mail(change.conn(), &account_id, mail).await? else {
+        return Ok(());
+    };
+    if before.state_at(change.now) != InvitationState::Pending {
+        return Ok(invitations::note_delivery(change.conn(), mail, "failed").await?);
+    }
+    let (state, delivery) = (InvitationState::Failed, "failed".to_owned());
+    let row = InvitationRow { state, delivery, ..before.clone() };
+    save(change, "invitation.failed", &before, row).await?;
+    seats::settle(change).await
 }
 
 /// Marks every overdue invitation of the account.
@@ -300,7 +322,7 @@ async fn inviter(change: &mut Change, member_id: &str) -> Result<Option<Actor>, 
 }
 
 /// Refuses a person who is in or invited already, under whatever spelling (OP-09).
-async fn must_be_new(
+pub(crate) async fn must_be_new(
     change: &mut Change,
     team_id: Option<&str>,
     address: &str,
@@ -321,19 +343,20 @@ async fn must_be_new(
     Ok(())
 }
 
-/// Refuses when no seat is free, or when the next one belongs to who was trimmed.
-async fn take_seat(change: &mut Change) -> Result<(), ApiError> {
-    let seats = seats::counted(change).await?;
-    if seats.breakdown.trimmed > 0 {
-        return Err(ApiError::MembersWait);
-    }
-    if change.profile.counts(Counted::Pending) && !seats.has_room_for(1) {
-        return Err(seats.refusal());
+/// Refuses an external reference that is too long.
+pub(crate) fn must_be_reference(reference: Option<&str>) -> Result<(), ApiError> {
+    if reference.is_some_and(|text| text.chars().count() > MAX_REFERENCE) {
+        return Err(ApiError::field("/external_ref", "is longer than 128 characters"));
     }
     Ok(())
 }
 
-fn must_be_invitable(change: &Change, at: At<'_>, role: &RoleName) -> Result<(), ApiError> {
+/// Refuses a role that is not given like this, or not by who asks.
+pub(crate) fn must_be_invitable(
+    change: &Change,
+    at: At<'_>,
+    role: &RoleName,
+) -> Result<(), ApiError> {
     if !change.profile.role(role).is_some_and(|role| role.invitable) {
         return Err(ApiError::NotInvitable);
     }
@@ -373,7 +396,7 @@ async fn save(
 }
 
 /// The person of a request's `email`.
-fn address(text: &str) -> Result<EmailAddress, ApiError> {
+pub(crate) fn address(text: &str) -> Result<EmailAddress, ApiError> {
     EmailAddress::parse(text).map_err(|error| ApiError::field("/email", error.to_string()))
 }
 

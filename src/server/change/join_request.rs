@@ -157,7 +157,7 @@ pub(crate) async fn reject(
 
 /// Refuses when no seat is free, or when the next one belongs to who was trimmed.
 async fn must_have_seat(change: &mut Change) -> Result<(), ApiError> {
-    let seats = seats::counted(change).await?;
+    let seats = seats::counted(change, At::Account).await?;
     if seats.breakdown.trimmed > 0 {
         return Err(ApiError::MembersWait);
     }

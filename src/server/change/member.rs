@@ -1,5 +1,7 @@
 //! Members: role changed, removed, trimmed, reinstated.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::domain::keys::RoleName;
@@ -72,6 +74,25 @@ async fn must_be_removable(change: &mut Change, role: &RoleName) -> Result<(), A
     Ok(())
 }
 
+/// The person of a membership ends it.
+pub(crate) async fn leave(
+    change: &mut Change,
+    id: &str,
+    precondition: &Precondition,
+) -> Result<MemberRow, ApiError> {
+    let own = change.actor.person().is_some_and(|person| person.is(id) && !person.as_client);
+    if !own {
+        return Err(ApiError::Forbidden);
+    }
+    let may_end = |scopes: &BTreeSet<Scope>| scopes.contains(&Scope::Remove);
+    if !change.actor.scopes().is_none_or(may_end) {
+        return Err(ApiError::ScopeMissing(Scope::Remove.word()));
+    }
+    let before = existing(change, id, Right::ReadAccount, precondition).await?;
+    must_keep_holders(change, &role_name(&before.role)).await?;
+    end(change, before).await
+}
+
 /// Ends a membership without asking who does it.
 pub(crate) async fn end(change: &mut Change, before: MemberRow) -> Result<MemberRow, ApiError> {
     let row = MemberRow {
@@ -83,7 +104,9 @@ pub(crate) async fn end(change: &mut Change, before: MemberRow) -> Result<Member
     let row = save(change, "member.removed", &before, row).await?;
     end_credentials(change, &row).await?;
     recipients::forget(change.conn(), &row.id).await?;
-    tell(change, Notice::Removed, &row, json!({})).await?;
+    if row.ended_by.as_deref() != Some("self") {
+        tell(change, Notice::Removed, &row, json!({})).await?;
+    }
     invitation::revoke_beyond(change, &row).await?;
     seats::settle(change).await?;
     Ok(row)
@@ -134,7 +157,7 @@ pub(crate) async fn reinstate(
     change.must_be_open(at).await?;
     change.actor.must_reach(Verb::Change, at, &change.profile, &role_name(&row.role))?;
     must_be(&row, MemberState::Trimmed)?;
-    let seats = seats::counted(change).await?;
+    let seats = seats::counted(change, at).await?;
     if !seats.has_room_for(1) {
         return Err(seats.refusal());
     }
@@ -206,7 +229,7 @@ pub(crate) fn already(row: &MemberRow) -> ApiError {
 
 /// What was announced is settled when nobody is over the limit any more.
 async fn clear_notice(change: &mut Change) -> Result<(), ApiError> {
-    let seats = seats::counted(change).await?;
+    let seats = seats::counted(change, At::Account).await?;
     if seats.has_room_for(0) {
         change.account.over_limit_since = None;
         change.account.enforce_at = None;

@@ -7,15 +7,18 @@ pub(crate) mod access_request;
 pub(crate) mod account;
 pub(crate) mod client_access;
 pub(crate) mod client_login;
+pub(crate) mod digest;
 pub(crate) mod domain;
 pub(crate) mod due;
 pub(crate) mod invitation;
 pub(crate) mod join_request;
+pub(crate) mod joining;
 pub(crate) mod member;
 pub(crate) mod meter;
 pub(crate) mod notice;
 pub(crate) mod ownership_change;
 pub(crate) mod recipient;
+pub(crate) mod room;
 pub(crate) mod seats;
 pub(crate) mod subscription;
 pub(crate) mod suggestion;
@@ -191,6 +194,7 @@ impl Change {
         before: Option<B>,
         after: Option<A>,
     ) -> Result<(), ApiError> {
+        digest::note(self, action);
         self.account.position += 1;
         let text = |value: Option<Value>| value.map(|value| value.to_string());
         let row = AuditRow {
@@ -220,6 +224,7 @@ impl Change {
         if let (Some(all), Value::Object(words)) = (all.as_object_mut(), words) {
             all.extend(words);
         }
+        template.must_have(&all)?;
         let row = MailRow {
             id: self.service.ids.next_ulid(self.now).to_string(),
             account_id: Some(self.account.id.clone()),

@@ -12,7 +12,7 @@ use crate::server::Service;
 use crate::server::change::{Change, seats};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
-use crate::server::permission::Actor;
+use crate::server::permission::{Actor, At};
 use crate::server::store::invitations::InvitationRow;
 use crate::server::store::subscriptions::SubscriptionRow;
 use crate::server::store::{accounts, members, recipients};
@@ -121,7 +121,9 @@ pub(crate) async fn seats_short(change: &mut Change) -> Result<(), ApiError> {
     if is_told(change.account.seats_short_told_at, change.now) {
         return Ok(());
     }
-    let SeatLimit::Seats(limit) = seats::counted(change).await?.limit else { return Ok(()) };
+    let SeatLimit::Seats(limit) = seats::counted(change, At::Account).await?.limit else {
+        return Ok(());
+    };
     change.account.seats_short_told_at = Some(change.now);
     let (account_id, profile) = (change.account.id.clone(), change.profile.clone());
     let mut addresses = BTreeSet::new();

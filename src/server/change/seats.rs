@@ -5,12 +5,15 @@ use serde_json::json;
 
 use crate::domain::keys::PlanName;
 use crate::domain::observed::SeatLimit;
-use crate::profile::{Counted, OnShrink, Profile};
+use crate::profile::{Counted, OnShrink, Pool, Profile, Teams};
 use crate::server::change::{Change, invitation, member};
 use crate::server::error::ApiError;
+use crate::server::permission::At;
 use crate::server::store::accounts::AccountRow;
+use crate::server::store::people::{self, Among, People, Standing};
+use crate::server::store::subscriptions::SubscriptionRow;
 use crate::server::store::tallies::{self, List};
-use crate::server::store::{Connection, invitations, members, subscriptions};
+use crate::server::store::{Connection, invitations, members, subscriptions, teams};
 use crate::server::views::role_name;
 use crate::wire::{InvitationState, Principal, SeatBreakdown};
 
@@ -36,6 +39,11 @@ impl SeatCount {
         self.limit.allows(self.used.saturating_add(more))
     }
 
+    /// People with access.
+    pub fn with_access(&self) -> u32 {
+        self.breakdown.owner.saturating_add(self.breakdown.active)
+    }
+
     /// How many more than the limit are there.
     fn excess(&self) -> u32 {
         match self.limit {
@@ -54,7 +62,8 @@ impl SeatCount {
     }
 }
 
-/// Counts the seats of an account.
+/// Counts the seats of an account by itself. Where seats belong to subscriptions it has no limit of
+/// its own, and its figures are places: [`pools`] has the people.
 pub(crate) async fn count(
     conn: &mut Connection,
     account: &AccountRow,
@@ -62,7 +71,14 @@ pub(crate) async fn count(
     now: Timestamp,
 ) -> Result<SeatCount, ApiError> {
     let held = subscriptions::running(conn, &account.id).await?;
-    let (source, limit) = limit(profile, held.iter().map(|row| row.plan.as_str()));
+    let (source, limit) = match profile.seats.pool {
+        Pool::Subscription => (PlanName::from("none"), SeatLimit::Unlimited),
+        Pool::Account | Pool::None => limit(profile, held.iter().map(|row| row.plan.as_str())),
+    };
+    if profile.seats.pool == Pool::Account && profile.teams == Teams::Many {
+        let people = people::counted(conn, &account.id, Among::Account, None, now).await?;
+        return Ok(of_people(profile, &people, source, limit));
+    }
     let mut breakdown = SeatBreakdown::default();
     for tally in tallies::of(conn, &account.id, List::Members).await? {
         let place = match (tally.state.as_str(), tally.principal) {
@@ -83,6 +99,56 @@ pub(crate) async fn count(
         .saturating_add(counted(Counted::Pending, breakdown.pending))
         .saturating_add(counted(Counted::ClientAccess, breakdown.client_access));
     Ok(SeatCount { limit, used, breakdown, source })
+}
+
+/// The pools of an account whose seats belong to subscriptions.
+pub(crate) async fn pools(
+    conn: &mut Connection,
+    account: &AccountRow,
+    profile: &Profile,
+    now: Timestamp,
+) -> Result<Vec<(SubscriptionRow, SeatCount)>, ApiError> {
+    if profile.seats.pool != Pool::Subscription {
+        return Ok(vec![]);
+    }
+    let all = people::counted(conn, &account.id, Among::EachPool, None, now).await?;
+    let rows = subscriptions::with_people(conn, &account.id).await?;
+    let pool = |row: SubscriptionRow| {
+        let own: Vec<_> = all.iter().filter(|people| people.pool == row.id).cloned().collect();
+        let (source, limit) = limit(profile, [row.plan.as_str()].into_iter());
+        (row, of_people(profile, &own, source, limit))
+    };
+    Ok(rows.into_iter().map(pool).collect())
+}
+
+/// Seats of people who are counted each once.
+fn of_people(
+    profile: &Profile,
+    people: &[People],
+    source: PlanName,
+    limit: SeatLimit,
+) -> SeatCount {
+    let (mut breakdown, mut used) = (SeatBreakdown::default(), 0_u32);
+    for People { standing, account_role, in_team, count, pool: _ } in people {
+        let is_owner = profile.is_owner(&role_name(account_role));
+        let (place, counts) = match standing {
+            Standing::Trimmed => (&mut breakdown.trimmed, false),
+            Standing::Pending => (&mut breakdown.pending, profile.counts(Counted::Pending)),
+            Standing::Agency => {
+                (&mut breakdown.client_access, profile.counts(Counted::ClientAccess))
+            }
+            Standing::Active if is_owner => (&mut breakdown.owner, counts_owner(profile, *in_team)),
+            Standing::Active => (&mut breakdown.active, profile.counts(Counted::Active)),
+        };
+        *place = place.saturating_add(*count);
+        used = used.saturating_add(if counts { *count } else { 0 });
+    }
+    SeatCount { limit, used, breakdown, source }
+}
+
+/// True if an owner takes a seat.
+pub(super) fn counts_owner(profile: &Profile, in_team: bool) -> bool {
+    profile.counts(Counted::Owner) || in_team && profile.counts(Counted::OwnerInTeam)
 }
 
 /// The limit of the highest tier held (NP-13); without a subscription that of the plan `none`.
@@ -106,7 +172,7 @@ pub(crate) async fn settle(change: &mut Change) -> Result<(), ApiError> {
     if change.profile.seats.on_shrink == OnShrink::Keep {
         return Ok(());
     }
-    let seats = counted(change).await?;
+    let seats = counted(change, At::Account).await?;
     if seats.excess() > 0 {
         change.account.reinstate_at = None;
         announce(change).await?;
@@ -157,7 +223,7 @@ async fn announce(change: &mut Change) -> Result<(), ApiError> {
 /// Revokes pending invitations, newest first, then trims members, latest added first, until the
 /// rest fits; who holds an owner role stays.
 async fn trim_to_limit(change: &mut Change) -> Result<(), ApiError> {
-    let mut excess = counted(change).await?.excess();
+    let mut excess = counted(change, At::Account).await?.excess();
     let (account_id, now) = (change.account.id.clone(), change.now);
     if change.profile.counts(Counted::Pending) {
         for row in invitations::pending_newest_first(change.conn(), &account_id, now).await? {
@@ -165,7 +231,7 @@ async fn trim_to_limit(change: &mut Change) -> Result<(), ApiError> {
                 break;
             }
             invitation::withdraw(change, row).await?;
-            excess -= 1;
+            excess = after_one(change, excess).await?;
         }
     }
     if change.profile.counts(Counted::Active) {
@@ -175,7 +241,7 @@ async fn trim_to_limit(change: &mut Change) -> Result<(), ApiError> {
             }
             if !change.profile.is_owner(&role_name(&row.role)) {
                 member::set_trimmed(change, row).await?;
-                excess -= 1;
+                excess = after_one(change, excess).await?;
             }
         }
     }
@@ -184,10 +250,18 @@ async fn trim_to_limit(change: &mut Change) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// The excess after one place was taken away: of many teams, a person may have another one.
+async fn after_one(change: &mut Change, excess: u32) -> Result<u32, ApiError> {
+    match change.profile.teams {
+        Teams::One => Ok(excess - 1),
+        Teams::Many => Ok(counted(change, At::Account).await?.excess()),
+    }
+}
+
 async fn reinstate_while_free(change: &mut Change) -> Result<(), ApiError> {
     let account_id = change.account.id.clone();
     for row in members::trimmed_earliest_added_first(change.conn(), &account_id).await? {
-        if !counted(change).await?.has_room_for(1) {
+        if !counted(change, At::Account).await?.has_room_for(1) {
             break;
         }
         member::set_reinstated(change, row).await?;
@@ -195,8 +269,38 @@ async fn reinstate_while_free(change: &mut Change) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Counts the seats of the account that changes.
-pub(crate) async fn counted(change: &mut Change) -> Result<SeatCount, ApiError> {
+/// Counts the seats that people in this scope share.
+pub(crate) async fn counted(change: &mut Change, at: At<'_>) -> Result<SeatCount, ApiError> {
+    counted_without(change, at, None).await
+}
+
+/// As [`counted`], one person left out where people are counted each once.
+pub(super) async fn counted_without(
+    change: &mut Change,
+    at: At<'_>,
+    except: Option<&str>,
+) -> Result<SeatCount, ApiError> {
     let (account, profile, now) = (change.account.clone(), change.profile.clone(), change.now);
-    count(change.conn(), &account, &profile, now).await
+    let Some(pool) = pool_of(change, at).await? else {
+        return count(change.conn(), &account, &profile, now).await;
+    };
+    let (source, limit) = limit(&profile, [pool.plan.as_str()].into_iter());
+    let among = Among::Pool(&pool.id);
+    let people = people::counted(change.conn(), &account.id, among, except, now).await?;
+    Ok(of_people(&profile, &people, source, limit))
+}
+
+/// The subscription whose seats the people in this scope share, unless those are the account's.
+pub(super) async fn pool_of(
+    change: &mut Change,
+    at: At<'_>,
+) -> Result<Option<SubscriptionRow>, ApiError> {
+    let At::Team(team) = at else { return Ok(None) };
+    if change.profile.seats.pool != Pool::Subscription {
+        return Ok(None);
+    }
+    let account_id = change.account.id.clone();
+    let team = teams::by_id(change.conn(), &account_id, team).await?;
+    let Some(id) = team.and_then(|team| team.subscription_id) else { return Ok(None) };
+    Ok(subscriptions::by_id(change.conn(), &account_id, &id).await?)
 }

@@ -28,8 +28,7 @@ pub(crate) async fn pick(
     let NewSubscription { plan } = request;
     change.must(Right::ManageSubscriptions, At::Account)?;
     let paid = known_plan(&change.profile, plan)?;
-    let by_vendor = matches!(change.actor, Actor::Vendor { .. } | Actor::Service);
-    let waits = paid && !by_vendor && change.confirm_plans() == ConfirmPlans::Vendor;
+    let waits = waits_for_vendor(change, paid);
     let account_id = change.account.id.clone();
     let requested = subscriptions::requested(change.conn(), &account_id).await?;
     match requested.into_iter().find(|row| row.plan == *plan) {
@@ -127,7 +126,14 @@ fn ended(before: &SubscriptionRow, now: Timestamp) -> SubscriptionRow {
     SubscriptionRow { state: SubscriptionState::Ended, ends_at: Some(now), ..before.clone() }
 }
 
-/// Renews: one more period, and a cancellation that waits is lifted.
+/// True if a paid plan that this actor picks waits for the vendor.
+fn waits_for_vendor(change: &Change, paid: bool) -> bool {
+    let by_vendor = matches!(change.actor, Actor::Vendor { .. } | Actor::Service);
+    paid && !by_vendor && change.confirm_plans() == ConfirmPlans::Vendor
+}
+
+/// Renews: one more period, and a cancellation that waits is lifted. One that is over begins again
+/// where teams wait for that (CT-13).
 pub(crate) async fn renew(
     change: &mut Change,
     id: &str,
@@ -136,6 +142,16 @@ pub(crate) async fn renew(
     change.must(Right::ManageSubscriptions, At::Account)?;
     let before = existing(change, id, precondition).await?;
     let period_end = match before.state {
+        SubscriptionState::Ended => {
+            if change.profile.cancellation != Cancellation::AtPeriodEndThenTeamsInactive {
+                return Err(ApiError::SubscriptionState { state: "ended" });
+            }
+            let paid = known_plan(&change.profile, &before.plan)?;
+            if waits_for_vendor(change, paid) {
+                return Err(ApiError::Forbidden);
+            }
+            change.now + PERIOD
+        }
         SubscriptionState::Ending => before.period_end,
         SubscriptionState::Active => before.period_end + PERIOD,
         state => {

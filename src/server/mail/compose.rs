@@ -1,154 +1,196 @@
-//! One mail as text: template, words and, for this moment only, the link.
+//! One mail as a message: template, words and, for this moment only, the link.
 
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use lettre::Message;
-use lettre::message::header::{ContentTransferEncoding, ContentType};
+use lettre::address::AddressError;
+use lettre::message::header::{
+    ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue,
+};
 use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
-use minijinja::{Environment, UndefinedBehavior, context};
+use lettre::{Address, Message};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 use serde_json::Value;
 
 use crate::server::Service;
 use crate::server::error::ServerError;
-use crate::server::link::{self, Purpose};
-use crate::server::mail::{MailError, Template};
-use crate::server::store::client_accesses::{self, AccessRow};
-use crate::server::store::invitations;
+use crate::server::link::{self, Purpose, SecretKey};
+use crate::server::mail::template::{Link, Template};
+use crate::server::mail::words::{Rendered, Words};
 use crate::server::store::outbox::MailRow;
+use crate::server::store::{client_accesses, invitations};
 
 /// Longest line of a mail. Source: RFC 5322, 2.1.1.
 const MAX_LINE: usize = 998;
 
-/// A mail before it is a message.
-#[derive(Clone, Debug)]
-pub(crate) struct Mail {
-    /// Id of the outbox row; part of the message id.
+/// A message that is ready to go.
+#[derive(Debug)]
+pub(super) struct Letter {
+    /// Id of the outbox row.
     pub id: String,
-    /// Canonical address.
-    pub to: String,
-    /// One line.
-    pub subject: String,
-    /// Paragraphs, separated by empty lines; a line that is a link alone stays one.
-    pub text: String,
-    /// When it was queued.
-    pub at: Timestamp,
+    /// Name of the template.
+    pub template: &'static str,
+    /// Where it comes back to if it cannot be delivered.
+    pub return_path: Address,
+    pub to: Address,
+    /// The message with its headers.
+    pub bytes: Vec<u8>,
 }
 
 /// Renders templates and builds messages.
 pub(crate) struct Composer {
-    templates: Environment<'static>,
+    pub(super) words: Words,
+    frames: Environment<'static>,
     from: Mailbox,
+    return_path: Option<Address>,
+    /// Host of the public address.
     host: String,
 }
 
-impl Composer {
-    /// Compiles all templates; the sender is at the host of the public address.
-    pub fn new(host: &str) -> Result<Self, ServerError> {
-        let mut templates = Environment::new();
-        templates.set_undefined_behavior(UndefinedBehavior::Strict);
-        templates.set_auto_escape_callback(|name| {
-            if name.ends_with(".html") {
-                minijinja::AutoEscape::Html
-            } else {
-                minijinja::AutoEscape::None
-            }
-        });
-        for template in Template::ALL {
-            templates.add_template(template.name(), template.text())?;
-        }
-        templates.add_template("frame.html", include_str!("templates/frame.html"))?;
-        // An address literal or a name without a dot is no domain of a sender.
-        let is_domain = host.contains('.') && host.parse::<std::net::IpAddr>().is_err();
-        let domain = if is_domain { host } else { "localhost.invalid" };
-        let address = lettre::Address::new("no-reply", domain)
-            .or_else(|_| lettre::Address::new("no-reply", "localhost.invalid"))
-            .map_err(|_| ServerError::PublicUrl)?;
-        let from = Mailbox::new(Some("Account service".to_owned()), address);
-        Ok(Self { templates, from, host: domain.to_owned() })
+/// Who mails are from.
+#[derive(Clone, Debug)]
+pub(crate) struct Senders {
+    /// Whom people see.
+    pub from: Mailbox,
+    /// Mailbox that mails come back to; every mail gets an address of its own in it.
+    pub return_path: Option<Address>,
+}
+
+/// What stands in the headers of a mail besides its words.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    pub id: String,
+    pub to: Address,
+    pub at: Timestamp,
+}
+
+/// Says that no person wrote the mail, so that no machine answers it. Source: RFC 3834, 5.
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
     }
 
-    /// Renders a template: its first line is the subject.
-    fn render(&self, template: Template, words: &Value) -> Result<(String, String), MailError> {
-        let text = self.templates.get_template(template.name())?.render(words)?;
-        let (subject, text) = text.split_once('\n').unwrap_or((&text, ""));
-        let subject: String = subject.chars().filter(|c| !c.is_control()).collect();
-        Ok((subject, text.trim_start().to_owned()))
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
     }
 
-    /// The message as it goes out. Headers are encoded by the library: no word can end one.
-    pub fn message(&self, mail: &Mail) -> Result<Vec<u8>, MailError> {
-        let paragraphs: Vec<&str> = mail.text.split("\n\n").map(str::trim).collect();
-        let html = self
-            .templates
-            .get_template("frame.html")?
-            .render(context! { subject => mail.subject, paragraphs => paragraphs })?;
-        let text = SinglePart::builder().header(ContentType::TEXT_PLAIN).body(plain(&mail.text));
-        let html = SinglePart::builder().header(ContentType::TEXT_HTML).body(html);
-        let message = Message::builder()
-            .from(self.from.clone())
-            .to(Mailbox::new(None, mail.to.parse()?))
-            .subject(mail.subject.clone())
-            .date(SystemTime::from(mail.at))
-            .message_id(Some(format!("<{}@{}>", mail.id, self.host)))
-            .multipart(MultiPart::alternative().singlepart(text).singlepart(html))?;
-        Ok(message.formatted())
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
     }
 }
 
-/// Puts the words of a row together, with the link where there is one.
-pub(super) async fn mail(
-    service: &Service,
-    row: &MailRow,
-    template: Template,
-) -> Result<Mail, MailError> {
+impl Composer {
+    /// Reads the words. `host` is that of the public address.
+    pub fn new(host: &str, senders: Senders) -> Result<Self, ServerError> {
+        let mut frames = Environment::new();
+        frames.set_undefined_behavior(UndefinedBehavior::Strict);
+        frames.set_trim_blocks(true);
+        frames.set_auto_escape_callback(|name| match name {
+            "frame.html" => AutoEscape::Html,
+            _ => AutoEscape::None,
+        });
+        frames.add_template("frame.html", include_str!("templates/frame.html"))?;
+        frames.add_template("frame.txt", include_str!("templates/frame.txt"))?;
+        let Senders { from, return_path } = senders;
+        let host = host.to_owned();
+        Ok(Self { words: Words::english()?, frames, from, return_path, host })
+    }
+
+    /// Where a mail comes back to: to the sender, or to a mailbox that says which mail it was.
+    fn return_path(&self, key: &SecretKey, mail: &str) -> Result<Address, AddressError> {
+        let Some(mailbox) = &self.return_path else { return Ok(self.from.email.clone()) };
+        let user = format!("{}+{}", mailbox.user(), link::bounce_tag(key, mail));
+        Address::new(user, mailbox.domain())
+    }
+
+    /// The message as it goes out. Headers are encoded by the library: no word can end one.
+    pub(super) fn message(
+        &self,
+        head: &Head,
+        mail: &Rendered,
+        link: &str,
+    ) -> Result<Vec<u8>, MailError> {
+        let text = self.frame("frame.txt", mail, link)?;
+        let html = self.frame("frame.html", mail, link)?;
+        let text = SinglePart::builder().header(ContentType::TEXT_PLAIN).body(plain(&text));
+        let html = SinglePart::builder().header(ContentType::TEXT_HTML).body(html);
+        let message = Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, head.to.clone()))
+            .subject(mail.subject.clone())
+            .date(SystemTime::from(head.at))
+            .message_id(Some(format!("<{}@{}>", head.id, self.from.email.domain())))
+            .header(AutoSubmitted)
+            .multipart(MultiPart::alternative().singlepart(text).singlepart(html))?;
+        Ok(message.formatted())
+    }
+
+    pub(super) fn frame(
+        &self,
+        name: &str,
+        mail: &Rendered,
+        link: &str,
+    ) -> Result<String, minijinja::Error> {
+        let words = context! { link, ..minijinja::Value::from_serialize(mail) };
+        self.frames.get_template(name)?.render(words)
+    }
+}
+
+/// Puts the words of a row together, with its link.
+pub(super) async fn letter(service: &Service, row: &MailRow) -> Result<Letter, MailError> {
+    let template = Template::parse(&row.template).ok_or(MailError::Template)?;
     let mut words: Value = serde_json::from_str(&row.words)?;
-    let mut add = |name: &str, value: String| {
-        if let Some(words) = words.as_object_mut() {
-            words.insert(name.to_owned(), Value::String(value));
+    let link = match template.kind().link {
+        Link::Invitation => row_link(service, Purpose::Invitation, row, &mut words).await?,
+        Link::Grant => row_link(service, Purpose::Grant, row, &mut words).await?,
+        Link::Own => row_link(service, Purpose::Own, row, &mut words).await?,
+        Link::ConfirmAddress => {
+            let token = link::address_token(&service.key, &row.address, row.created_at);
+            service.link(&format!("/v/{token}"))
+        }
+        Link::Home => service.link("/"),
+        Link::Members => {
+            let slug = words.get("slug").and_then(Value::as_str).ok_or(MailError::Subject)?;
+            service.link(&format!("/accounts/{slug}/members"))
         }
     };
-    match template {
-        Template::Invitation | Template::Resend => {
-            let mut snapshot = service.store.snapshot().await?;
+    let composer = &service.composer;
+    let mail = composer.words.render(template, &words, &composer.host)?;
+    let head = Head { id: row.id.clone(), to: row.address.parse()?, at: row.created_at };
+    let bytes = composer.message(&head, &mail, &link)?;
+    let return_path = composer.return_path(&service.key, &row.id)?;
+    Ok(Letter { id: head.id, template: template.name(), return_path, to: head.to, bytes })
+}
+
+/// The link to the row that a mail is about, for the address that it goes to. Adds when it expires.
+async fn row_link(
+    service: &Service,
+    purpose: Purpose,
+    row: &MailRow,
+    words: &mut Value,
+) -> Result<String, MailError> {
+    let mut snapshot = service.store.snapshot().await?;
+    let generation = match purpose {
+        Purpose::Invitation => {
             let invitation = invitations::by_link(&mut snapshot, &row.subject).await?;
             let invitation = invitation.ok_or(MailError::Subject)?;
-            let token = link::invitation_token(
-                &service.key,
-                &invitation.id,
-                invitation.generation,
-                &invitation.address,
-            );
-            add("link", service.link(&format!("/i/{token}")));
-            add("expires", day(invitation.expires_at));
+            if let Some(words) = words.as_object_mut() {
+                words.insert("expires".to_owned(), invitation.expires_at.to_string().into());
+            }
+            invitation.generation
         }
-        Template::AccessRequested => {
-            let mut snapshot = service.store.snapshot().await?;
+        Purpose::Grant => {
             let access = client_accesses::by_link(&mut snapshot, &row.subject).await?;
-            let AccessRow { id, generation, address, .. } = access.ok_or(MailError::Subject)?;
-            let token = link::row_token(&service.key, Purpose::Grant, &id, generation, &address);
-            add("link", service.link(&format!("{}{token}", Purpose::Grant.path())));
+            access.ok_or(MailError::Subject)?.generation
         }
-        Template::ConfirmAddress => {
-            let token = link::address_token(&service.key, &row.address, row.created_at);
-            add("link", service.link(&format!("/v/{token}")));
-        }
-        Template::AccessResult
-        | Template::WebsiteStatus
-        | Template::RoleChanged
-        | Template::Removed
-        | Template::Trimmed
-        | Template::Reinstated
-        | Template::SeatsShort
-        | Template::InvitationExpired
-        | Template::Billing
-        | Template::Usage => {
-            add("link", service.link("/"));
-        }
-    }
-    let (subject, text) = service.composer.render(template, &words)?;
-    Ok(Mail { id: row.id.clone(), to: row.address.clone(), subject, text, at: row.created_at })
+        // Nothing makes such rows yet; nobody is mailed a link that logs in.
+        Purpose::Own | Purpose::LogIn => return Err(MailError::Subject),
+    };
+    let token = link::row_token(&service.key, purpose, &row.subject, generation, &row.address);
+    Ok(service.link(&format!("{}{token}", purpose.path())))
 }
 
 /// The text part. Plain ASCII goes out as it is, so that links stay whole for whoever reads the
@@ -163,53 +205,28 @@ fn plain(text: &str) -> Body {
     Body::dangerous_pre_encoded(bytes, ContentTransferEncoding::SevenBit)
 }
 
-/// A day for people, in UTC.
-fn day(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::UTC).strftime("%-d %B %Y").to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-    use serde_json::json;
-
-    use super::{Composer, Mail};
-    use crate::server::mail::Template;
-
-    const HOSTILE: &str =
-        "Evil\r\nBcc: thief@example.com\r\n\r\n<script>alert(1)</script> {{ link }}";
-
-    #[test]
-    fn every_mail_keeps_its_headers_and_its_markup_whatever_the_names_say() {
-        let composer = Composer::new("seats.example.com").unwrap();
-        let words = json!({
-            "account": HOSTILE, "slug": HOSTILE, "role": HOSTILE, "from": HOSTILE, "to": HOSTILE,
-            "client": HOSTILE, "result": HOSTILE, "website": HOSTILE,
-            "person": HOSTILE, "plan": HOSTILE, "event": HOSTILE, "day": HOSTILE,
-            "meter": HOSTILE, "percent": 80, "used": HOSTILE, "limit": HOSTILE,
-            "link": "https://seats.example.com/i/x", "expires": "1 May 2030",
-        });
-        for template in Template::ALL {
-            let (subject, text) = composer.render(template, &words).unwrap();
-            let mail = Mail {
-                id: "01J".to_owned(),
-                to: "ana@example.com".to_owned(),
-                subject,
-                text,
-                at: Timestamp::UNIX_EPOCH,
-            };
-            let message = String::from_utf8(composer.message(&mail).unwrap()).unwrap();
-            let (headers, body) = message.split_once("\r\n\r\n").unwrap();
-            assert!(!headers.to_lowercase().contains("\nbcc:"), "{headers}");
-            let html = body.split("text/html").nth(1).unwrap();
-            assert!(!html.contains("<script>alert"), "{html}");
-            assert!(headers.contains("To: ana@example.com"), "{headers}");
-        }
-    }
-
-    #[test]
-    fn a_template_refuses_a_name_it_does_not_know() {
-        let composer = Composer::new("seats.example.com").unwrap();
-        assert!(composer.render(Template::Invitation, &json!({ "account": "Acme" })).is_err());
-    }
+/// Why a mail could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MailError {
+    /// No such template.
+    #[error("the outbox names a template that is not there")]
+    Template,
+    /// The row that the mail is about is gone.
+    #[error("the row that the mail is about is not there")]
+    Subject,
+    /// The template did not render.
+    #[error("the template could not be rendered")]
+    Render(#[from] minijinja::Error),
+    /// A header was refused.
+    #[error("the message could not be built")]
+    Build(#[from] lettre::error::Error),
+    /// An address was refused.
+    #[error("the address could not be written in a header")]
+    Address(#[from] AddressError),
+    /// The words of the row cannot be read.
+    #[error("the words of the mail cannot be read")]
+    Words(#[from] serde_json::Error),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] sqlx::Error),
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::server::Service;
 use crate::server::change::{Change, invitation, join_request, notice};
 use crate::server::error::ApiError;
-use crate::server::link::InvitationLink;
+use crate::server::link::{Purpose, RowLink};
 use crate::server::pages::browser::{Browser, NoFields, Sent, begin_session};
 use crate::server::pages::sign_up::{self, NewPerson};
 use crate::server::pages::{day, go_to, sentence};
@@ -45,9 +45,9 @@ enum Way {
 impl Invited {
     /// Follows a link. The same answer for forged, replaced and unknown ones.
     async fn find(service: &Arc<Service>, token: &str) -> Result<Self, ApiError> {
-        let link = InvitationLink::parse(token).ok_or(ApiError::DeadLink)?;
+        let link = RowLink::parse(Purpose::Invitation, token).ok_or(ApiError::DeadLink)?;
         let mut snapshot = service.store.snapshot().await?;
-        let row = invitations::by_link(&mut snapshot, &link.id).await?;
+        let row = invitations::by_link(&mut snapshot, link.id).await?;
         let invitation = row.ok_or(ApiError::DeadLink)?;
         if !link.verifies(&service.key, &invitation.address)
             || link.generation != invitation.generation

@@ -115,8 +115,10 @@ async fn seats(
     call: Call,
 ) -> Result<Response, ApiError> {
     let mut look = Look::begin(&service, &id, &call.actor, Right::ReadAccount, At::Account).await?;
-    let seats = look.seats().await?;
-    answer::json(StatusCode::OK, None, &views::seats(&look.account, &seats))
+    let (seats, pools) = (look.seats().await?, look.pools().await?);
+    let pools = pools.iter().map(|(row, count)| views::seat_pool(row, count)).collect();
+    let view = Seats { pools, ..views::seats(&look.account, &seats) };
+    answer::json(StatusCode::OK, None, &view)
 }
 
 async fn roles(
@@ -129,7 +131,7 @@ async fn roles(
 }
 
 async fn view(change: &mut Change) -> Result<Account, ApiError> {
-    let count = seats::counted(change).await?;
+    let count = seats::counted(change, At::Account).await?;
     let account_id = change.account.id.clone();
     let held = subscriptions::running(change.conn(), &account_id).await?;
     let (account, profile, now) = (change.account.clone(), change.profile.clone(), change.now);

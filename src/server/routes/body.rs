@@ -1,12 +1,13 @@
-//! Bodies: JSON, at most 1 MiB, unknown fields refused with their place.
+//! Bodies: JSON, at most 1 MiB, unknown fields and control characters refused with their place.
 
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
 use crate::server::Service;
@@ -24,13 +25,11 @@ impl<T: DeserializeOwned> FromRequest<Arc<Service>> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, ApiError> {
-        let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
-        if !kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
-            return Err(ApiError::MediaType);
-        }
+        must_be_json(request.headers())?;
         let bytes = read(request, service).await?;
-        Ok(Self { value: parse(&bytes)?, bytes })
+        let value = parse(&bytes)?;
+        must_be_plain(&parse(&bytes)?, &mut Vec::new())?;
+        Ok(Self { value, bytes })
     }
 }
 
@@ -41,15 +40,52 @@ impl FromRequest<Arc<Service>> for Nothing {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, ApiError> {
+        let is_json = must_be_json(request.headers());
         let bytes = read(request, service).await?;
-        let text = bytes.trim_ascii();
-        let object: serde_json::Map<_, _> =
-            if text.is_empty() { serde_json::Map::new() } else { parse(text)? };
+        if bytes.is_empty() {
+            return Ok(Self);
+        }
+        is_json?;
+        let object: serde_json::Map<_, _> = parse(&bytes)?;
         match object.keys().next() {
             None => Ok(Self),
             Some(field) => Err(ApiError::field(pointer([field.clone()]), "is not known here")),
         }
     }
+}
+
+fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+    match kind {
+        Some(kind) if kind.eq_ignore_ascii_case("application/json") => Ok(()),
+        _ => Err(ApiError::MediaType),
+    }
+}
+
+/// Refuses control characters: nothing that a request says is more than one line, and PostgreSQL
+/// takes no NUL.
+fn must_be_plain(value: &Value, at: &mut Vec<String>) -> Result<(), ApiError> {
+    match value {
+        Value::String(text) if text.contains(char::is_control) => {
+            Err(ApiError::field(pointer(at.clone()), "has control characters"))
+        }
+        Value::Array(items) => {
+            let mut items = items.iter().enumerate();
+            items.try_for_each(|(index, item)| must_be_plain_at(index.to_string(), item, at))
+        }
+        Value::Object(fields) => {
+            fields.iter().try_for_each(|(name, field)| must_be_plain_at(name.clone(), field, at))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn must_be_plain_at(name: String, value: &Value, at: &mut Vec<String>) -> Result<(), ApiError> {
+    at.push(name);
+    must_be_plain(value, at)?;
+    at.pop();
+    Ok(())
 }
 
 async fn read(request: Request, service: &Arc<Service>) -> Result<Bytes, ApiError> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -44,6 +44,7 @@ pub(crate) async fn edge(
         Ok(Err(_panic)) => ApiError::Panicked.into_response(),
         Err(_late) => ApiError::Deadline.into_response(),
     };
+    let allow = response.headers().get(ALLOW).cloned();
     if let Some(error) = take_error(&response) {
         report(&error, &id, &route);
         let mut rendered = render(&service, error, &id, &method, &path);
@@ -54,6 +55,7 @@ pub(crate) async fn edge(
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    response.headers_mut().extend(allow.map(|methods| (ALLOW, methods)));
     note(&service, &method, &route, &path, response.status(), &id);
     response
 }
@@ -156,7 +158,9 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::{DEADLINE, edge};
-    use crate::server::{ConfirmPlans, Database, Dns, Limits, Service, Settings, run};
+    use crate::server::{
+        ConfirmPlans, Database, Dns, Limits, MailSettings, Service, Settings, run,
+    };
 
     async fn service(folder: &TempDir) -> Arc<Service> {
         let settings = Settings {
@@ -168,7 +172,7 @@ mod tests {
             database: Database::Sqlite(folder.path().join("seatkeeper.db")),
             public_url: None,
             secret_key_file: folder.path().join("secret.key"),
-            spool: folder.path().join("spool"),
+            mail: MailSettings::Spool(folder.path().join("spool")),
             profiles: BTreeMap::new(),
             seed: None,
             request_log: None,

@@ -11,6 +11,7 @@ use crate::server::change::visible;
 use crate::server::error::ApiError;
 use crate::server::permission::{Actor, At, Right};
 use crate::server::store::accounts::{self, AccountRow};
+use crate::server::store::subscriptions::SubscriptionRow;
 use crate::server::store::{Connection, Tx};
 
 /// Everything read through it is of one moment.
@@ -65,6 +66,11 @@ impl Look {
     /// Seats of the account.
     pub async fn seats(&mut self) -> Result<SeatCount, ApiError> {
         seats::count(&mut self.tx, &self.account, &self.profile, self.now).await
+    }
+
+    /// Pools of the account whose seats belong to subscriptions.
+    pub async fn pools(&mut self) -> Result<Vec<(SubscriptionRow, SeatCount)>, ApiError> {
+        seats::pools(&mut self.tx, &self.account, &self.profile, self.now).await
     }
 
     /// Feed position of the snapshot.

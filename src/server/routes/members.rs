@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::server::SharedService;
 use crate::server::auth::Call;
-use crate::server::change::{Change, member};
+use crate::server::change::{Change, joining, member};
 use crate::server::error::ApiError;
 use crate::server::permission::{At, Right};
 use crate::server::routes::Look;
@@ -16,18 +16,23 @@ use crate::server::routes::operation::{OfAccount, OfRow, Operation};
 use crate::server::routes::paging::{self, Filter, ListQuery};
 use crate::server::store::members::{self, Shown};
 use crate::server::views;
-use crate::wire::{Member, MemberPatch, MemberState};
+use crate::wire::{Member, MemberPatch, MemberState, NewMember};
 
-const FILTERS: &[Filter] = &[Filter::State, Filter::Team];
+const FILTERS: &[Filter] = &[Filter::State, Filter::Team, Filter::Text];
 
 /// Operations on members.
 pub(crate) fn operations() -> Vec<Operation> {
-    let row = "/accounts/{account}/members/{member}";
+    let (all, row) = ("/accounts/{account}/members", "/accounts/{account}/members/{member}");
     vec![
-        Operation::get("/accounts/{account}/members", list)
+        Operation::get(all, list)
             .named("listMembers", "Members of all scopes")
             .needs(Right::ReadMembers)
             .lists::<Member>(FILTERS),
+        Operation::post(all, add)
+            .named("addMember", "Adds a person who is in the account already, at once")
+            .needs(Right::Invite)
+            .takes::<NewMember>()
+            .gives::<Member>(StatusCode::CREATED),
         Operation::get(row, read)
             .named("readMember", "One member")
             .needs(Right::ReadMembers)
@@ -52,6 +57,11 @@ pub(crate) fn operations() -> Vec<Operation> {
             .mails()
             .conditional()
             .gives::<Member>(StatusCode::OK),
+        Operation::post("/accounts/{account}/members/{member}/leave", leave)
+            .named("leave", "Ends one's own membership")
+            .needs(Right::ReadAccount)
+            .conditional()
+            .gives::<Member>(StatusCode::OK),
     ]
 }
 
@@ -63,7 +73,7 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let window = query.window(FILTERS)?;
     let state = query.state.as_deref().map(state).transpose()?;
-    let shown = Shown { team: query.team.as_deref(), state };
+    let shown = Shown { team: query.team.as_deref(), state, text: query.q.as_deref() };
     let at = At::of(shown.team);
     let mut look = Look::begin(&service, &id, &call.actor, Right::ReadMembers, at).await?;
     let (account_id, as_of) = (look.account.id.clone(), look.position());
@@ -72,6 +82,22 @@ async fn list(
     let view = |row: &_| Ok(views::member(row));
     let page = paging::page(rows, &window, total, as_of, |row| row.id.clone(), view)?;
     answer::json(StatusCode::OK, None, &page)
+}
+
+async fn add(
+    State(service): State<SharedService>,
+    Path(id): OfAccount,
+    call: Call,
+    body: Body<NewMember>,
+) -> Result<Response, ApiError> {
+    let opened = Once::open(&service, &id, &call, KeyRule::Optional, Right::Invite, &body.bytes);
+    let (once, mut change) = match opened.await? {
+        Opened::Given(answer) => return Ok(answer),
+        Opened::New(once, change) => (once, change),
+    };
+    let row = joining::add(&mut change, &body.value).await?;
+    let view = views::member(&row);
+    once.finish(change, Answer::row(StatusCode::CREATED, &view.etag, &view)).await
 }
 
 async fn read(
@@ -140,6 +166,22 @@ async fn reinstate(
         Opened::New(once, change) => (once, change),
     };
     let row = member::reinstate(&mut change, &member, call.precondition()?).await?;
+    let view = views::member(&row);
+    once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
+}
+
+async fn leave(
+    State(service): State<SharedService>,
+    Path((id, member)): OfRow,
+    call: Call,
+    _nothing: Nothing,
+) -> Result<Response, ApiError> {
+    let opened = Once::open(&service, &id, &call, KeyRule::Optional, Right::ReadAccount, &[]);
+    let (once, mut change) = match opened.await? {
+        Opened::Given(answer) => return Ok(answer),
+        Opened::New(once, change) => (once, change),
+    };
+    let row = member::leave(&mut change, &member, call.precondition()?).await?;
     let view = views::member(&row);
     once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
 }

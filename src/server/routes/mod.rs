@@ -19,6 +19,7 @@ mod meters;
 mod operation;
 mod ownership_changes;
 mod paging;
+mod path;
 mod permission_checks;
 mod recipients;
 mod subscriptions;
@@ -31,16 +32,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 
 use crate::server::error::ApiError;
 use crate::server::{Service, SharedService, pages};
 use crate::telemetry;
 
+pub(crate) use answer::KeyRule;
 #[cfg(feature = "bench-floor")]
-pub(crate) use answer::{Answer, KeyRule, Once, Opened};
+pub(crate) use answer::{Answer, Once, Opened};
 pub(crate) use look::Look;
-pub(crate) use operation::Operation;
+pub(crate) use operation::{Operation, SchemaOf};
 
 /// Largest body that is read.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
@@ -99,4 +101,5 @@ fn v1() -> Router<SharedService> {
     operations()
         .into_iter()
         .fold(Router::new(), |router, operation| router.route(operation.path, operation.handler))
+        .route_layer(from_fn(path::must_be_keys))
 }

@@ -9,7 +9,7 @@ use crate::server::SharedService;
 use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::store::Window;
-use crate::wire::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Page};
+use crate::wire::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_REFERENCE, Page};
 
 /// What a list can be filtered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,10 +88,25 @@ impl ListQuery {
             (Filter::Text, self.q.is_some()),
         ];
         match given.iter().find(|(filter, given)| *given && !filters.contains(filter)) {
-            None => Ok(()),
+            None => self.must_be_plain(),
             Some((filter, _)) => {
                 let pointer = format!("/{}", filter.parameter());
                 Err(ApiError::field(pointer, "is not a filter of this list"))
+            }
+        }
+    }
+
+    fn must_be_plain(&self) -> Result<(), ApiError> {
+        let given = [(Filter::Team, &self.team), (Filter::Text, &self.q)];
+        let fits = |text: &str| {
+            let length = text.chars().count();
+            (1..=MAX_REFERENCE).contains(&length) && !text.contains(char::is_control)
+        };
+        match given.iter().find(|(_, text)| text.as_deref().is_some_and(|text| !fits(text))) {
+            None => Ok(()),
+            Some((filter, _)) => {
+                let pointer = format!("/{}", filter.parameter());
+                Err(ApiError::field(pointer, "has 1 to 128 printable characters"))
             }
         }
     }

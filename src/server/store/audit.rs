@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use crate::server::store::{Cells as _, Connection, Window, micros};
 
@@ -73,4 +73,21 @@ pub(crate) async fn page(
     .bind(window.limit())
     .fetch_all(conn)
     .await
+}
+
+/// What came after `position` among these actions, in the order of the feed.
+pub(crate) async fn after(
+    conn: &mut Connection,
+    account_id: &str,
+    position: i64,
+    actions: &[&str],
+) -> Result<Vec<AuditRow>, sqlx::Error> {
+    let places: Vec<_> = (3..).take(actions.len()).map(|at| format!("${at}")).collect();
+    let text = format!(
+        "select * from audit_events where account_id = $1 and position > $2 and action in ({}) \
+         order by position",
+        places.join(", ")
+    );
+    let query = sqlx::query_as(AssertSqlSafe(text)).bind(account_id).bind(position);
+    actions.iter().fold(query, |query, action| query.bind(*action)).fetch_all(conn).await
 }

@@ -120,6 +120,11 @@ impl Store {
         self.readers.begin_with(begin).await
     }
 
+    /// True if other processes may use the database too.
+    pub fn is_shared(&self) -> bool {
+        self.dialect == Dialect::Postgres
+    }
+
     /// The end of a `select` that locks its rows until the transaction ends.
     pub fn for_update(&self) -> &'static str {
         self.pick("", " for update")

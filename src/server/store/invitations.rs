@@ -135,6 +135,19 @@ pub(crate) async fn by_link(
     sqlx::query_as("select * from invitations where id = $1").bind(id).fetch_optional(conn).await
 }
 
+/// The invitation whose last mail this is.
+pub(crate) async fn by_mail(
+    conn: &mut Connection,
+    account_id: &str,
+    mail: &str,
+) -> Result<Option<InvitationRow>, sqlx::Error> {
+    sqlx::query_as("select * from invitations where account_id = $1 and last_mail = $2")
+        .bind(account_id)
+        .bind(mail)
+        .fetch_optional(conn)
+        .await
+}
+
 /// The invitation of this address to one scope that waits, overdue or not.
 pub(crate) async fn pending_of(
     conn: &mut Connection,
@@ -291,8 +304,9 @@ pub(crate) async fn total(
 pub(crate) async fn insert(conn: &mut Connection, row: &InvitationRow) -> Result<(), ApiError> {
     sqlx::query(
         "insert into invitations (id, account_id, team_id, address, name, role, state, \
-         secure_sign_in, inviter, created_at, expires_at, last_sent_at, last_mail, external_ref) \
-         values ($1, $2, $3, $4, $5, $6, 'pending', $7, $8, $9, $10, $9, $11, $12)",
+         secure_sign_in, inviter, created_at, expires_at, last_sent_at, last_mail, external_ref, \
+         send_count, delivery) \
+         values ($1, $2, $3, $4, $5, $6, 'pending', $7, $8, $9, $10, $9, $11, $12, $13, $14)",
     )
     .bind(&row.id)
     .bind(&row.account_id)
@@ -306,6 +320,8 @@ pub(crate) async fn insert(conn: &mut Connection, row: &InvitationRow) -> Result
     .bind(micros(row.expires_at))
     .bind(&row.last_mail)
     .bind(&row.external_ref)
+    .bind(i64::from(row.send_count))
+    .bind(&row.delivery)
     .execute(&mut *conn)
     .await
     .map_err(|error| {

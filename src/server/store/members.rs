@@ -182,6 +182,38 @@ pub(crate) async fn holders(
     .await
 }
 
+/// Places of people of this name who have access, whatever the case of its ASCII letters.
+pub(crate) async fn of_name(
+    conn: &mut Connection,
+    account_id: &str,
+    name: &str,
+) -> Result<Vec<MemberRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from members where account_id = $1 and principal = 'person' \
+         and state = 'active' and lower(name) = lower($2) order by id",
+    )
+    .bind(account_id)
+    .bind(name)
+    .fetch_all(conn)
+    .await
+}
+
+/// People who have access and hold this role, wherever.
+pub(crate) async fn of_role(
+    conn: &mut Connection,
+    account_id: &str,
+    role: &str,
+) -> Result<Vec<MemberRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from members where account_id = $1 and role = $2 and principal = 'person' \
+         and state = 'active' order by id",
+    )
+    .bind(account_id)
+    .bind(role)
+    .fetch_all(conn)
+    .await
+}
+
 /// Which members a list shows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Shown<'a> {
@@ -189,6 +221,32 @@ pub(crate) struct Shown<'a> {
     pub team: Option<&'a str>,
     /// Those in one state; none: all but the deleted ones.
     pub state: Option<MemberState>,
+    /// Those whose name or address contains this text, whatever the case of its ASCII letters.
+    pub text: Option<&'a str>,
+}
+
+impl Shown<'_> {
+    /// Conditions on `$2` (team), `$3` (state) and `$4` (text).
+    fn filter(self) -> String {
+        let team = if self.team.is_some() { "team_id = $2" } else { "$2 = ''" };
+        let state = match self.state {
+            Some(_) => "state = $3",
+            None => "state in ('active', 'trimmed') and $3 = ''",
+        };
+        let text = match self.text {
+            Some(_) => "(lower(name) like $4 escape '!' or address like $4 escape '!')",
+            None => "$4 = ''",
+        };
+        format!("{team} and {state} and {text}")
+    }
+
+    /// What `$4` is bound to.
+    fn pattern(self) -> String {
+        let Some(text) = self.text else { return String::new() };
+        let text = text.to_ascii_lowercase();
+        let text = text.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        format!("%{text}%")
+    }
 }
 
 /// One page of a list.
@@ -198,19 +256,15 @@ pub(crate) async fn page(
     shown: Shown<'_>,
     window: &Window,
 ) -> Result<Vec<MemberRow>, sqlx::Error> {
-    let team = if shown.team.is_some() { "team_id = $2" } else { "$2 = ''" };
-    let state = match shown.state {
-        Some(_) => "state = $3",
-        None => "state in ('active', 'trimmed') and $3 = ''",
-    };
+    let filter = shown.filter();
     let text = format!(
-        "select * from members where account_id = $1 and {team} and {state} and id > $4 \
-         order by id limit $5"
+        "select * from members where account_id = $1 and {filter} and id > $5 order by id limit $6"
     );
     sqlx::query_as(AssertSqlSafe(text))
         .bind(account_id)
         .bind(place(shown.team))
         .bind(shown.state.map_or("", state_word))
+        .bind(shown.pattern())
         .bind(&window.after)
         .bind(window.limit())
         .fetch_all(conn)
@@ -223,6 +277,9 @@ pub(crate) async fn total(
     account_id: &str,
     shown: Shown<'_>,
 ) -> Result<u64, sqlx::Error> {
+    if shown.text.is_some() {
+        return found(conn, account_id, shown).await;
+    }
     let all = tallies::of(conn, account_id, List::Members).await?;
     let here = all.iter().filter(|tally| {
         let in_state = match shown.state {
@@ -232,6 +289,24 @@ pub(crate) async fn total(
         in_state && shown.team.is_none_or(|team| tally.team.as_deref() == Some(team))
     });
     Ok(here.map(|tally| u64::from(tally.entries)).sum())
+}
+
+/// As [`total`], for a text: it has to be looked for.
+async fn found(
+    conn: &mut Connection,
+    account_id: &str,
+    shown: Shown<'_>,
+) -> Result<u64, sqlx::Error> {
+    let filter = shown.filter();
+    let text = format!("select count(*) from members where account_id = $1 and {filter}");
+    let count: i64 = sqlx::query_scalar(AssertSqlSafe(text))
+        .bind(account_id)
+        .bind(place(shown.team))
+        .bind(shown.state.map_or("", state_word))
+        .bind(shown.pattern())
+        .fetch_one(conn)
+        .await?;
+    Ok(count.unsigned_abs())
 }
 
 /// Members with access, latest added first: the order in which a shrink takes seats (X16).

@@ -22,6 +22,7 @@ pub(crate) mod members;
 pub(crate) mod meter_usages;
 pub(crate) mod outbox;
 pub(crate) mod ownership_changes;
+pub(crate) mod people;
 pub(crate) mod recipients;
 pub(crate) mod subscriptions;
 pub(crate) mod suggestions;

@@ -1,10 +1,11 @@
-//! Mails: queued in the transaction of the change, then sending, then sent.
+//! Mails: queued in the transaction of the change, claimed by a process for a while, then sending,
+//! then sent.
 
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
-use crate::server::store::{Cells as _, Connection, micros};
+use crate::server::store::{Cells as _, Connection, Store, Tx, micros};
 
 /// One mail.
 #[derive(Clone, Debug)]
@@ -36,6 +37,30 @@ impl<'r> FromRow<'r, AnyRow> for MailRow {
     }
 }
 
+/// A mail that this process holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Claimed {
+    pub mail: MailRow,
+    /// How often the mail server has refused it for the time being.
+    pub attempts: u32,
+}
+
+impl<'r> FromRow<'r, AnyRow> for Claimed {
+    fn from_row(row: &'r AnyRow) -> Result<Self, sqlx::Error> {
+        let attempts: i64 = row.try_get("attempts")?;
+        let attempts =
+            u32::try_from(attempts).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        Ok(Self { mail: MailRow::from_row(row)?, attempts })
+    }
+}
+
+/// Who holds mails, and until when if it is not renewed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim<'a> {
+    pub by: &'a str,
+    pub until: Timestamp,
+}
+
 /// Queues a mail.
 pub(crate) async fn queue(conn: &mut Connection, row: &MailRow) -> Result<(), sqlx::Error> {
     sqlx::query(
@@ -54,35 +79,215 @@ pub(crate) async fn queue(conn: &mut Connection, row: &MailRow) -> Result<(), sq
     Ok(())
 }
 
-/// The oldest mail that waits.
-pub(crate) async fn oldest_queued(conn: &mut Connection) -> Result<Option<MailRow>, sqlx::Error> {
-    sqlx::query_as("select * from outbox where state = 'queued' order by id limit 1")
-        .fetch_optional(conn)
+/// The mail of this id.
+pub(crate) async fn by_id(conn: &mut Connection, id: &str) -> Result<Option<MailRow>, sqlx::Error> {
+    sqlx::query_as("select * from outbox where id = $1").bind(id).fetch_optional(conn).await
+}
+
+/// True if a mail is due that nobody holds, or was being sent by who does not hold it any more.
+pub(crate) async fn any_due(conn: &mut Connection, now: Timestamp) -> Result<bool, sqlx::Error> {
+    let found: Option<String> = sqlx::query_scalar(
+        "select id from outbox where (state = 'queued' and not_before <= $1 \
+         and coalesce(claimed_until, 0) <= $1) or (state = 'sending' and claimed_until <= $1) \
+         limit 1",
+    )
+    .bind(micros(now))
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.is_some())
+}
+
+/// Claims the first mail that is due and that nobody holds.
+pub(crate) async fn claim_next(
+    store: &Store,
+    tx: &mut Tx,
+    claim: Claim<'_>,
+    now: Timestamp,
+) -> Result<Option<Claimed>, sqlx::Error> {
+    let text = format!(
+        "update outbox set claimed_by = $1, claimed_until = $2 where id = (select id from outbox \
+         where state = 'queued' and not_before <= $3 and coalesce(claimed_until, 0) <= $3 \
+         order by not_before, id limit 1{}) returning *",
+        store.for_update_skip_locked()
+    );
+    sqlx::query_as(AssertSqlSafe(text))
+        .bind(claim.by)
+        .bind(micros(claim.until))
+        .bind(micros(now))
+        .fetch_optional(&mut **tx)
         .await
 }
 
-/// Takes a mail from one state to the next; false if it was not in that state any more.
-pub(crate) async fn advance(
+/// Holds on to what is claimed.
+pub(crate) async fn renew(conn: &mut Connection, claim: Claim<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update outbox set claimed_until = $2 where claimed_by = $1 \
+         and state in ('queued', 'sending')",
+    )
+    .bind(claim.by)
+    .bind(micros(claim.until))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Ends claims that nobody can hold any more: all of them in a database of one process, else those
+/// of programs that did not know claims.
+pub(crate) async fn end_claims(conn: &mut Connection, shared: bool) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update outbox set claimed_until = 0 where state in ('queued', 'sending') \
+         and (claimed_until is null or $1 = 0)",
+    )
+    .bind(i64::from(shared))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Marks a mail `sending`; false if it is not ours to send any more.
+pub(crate) async fn begin_sending(
     conn: &mut Connection,
     id: &str,
-    from: &str,
-    to: &str,
-    now: Timestamp,
+    claim: Claim<'_>,
 ) -> Result<bool, sqlx::Error> {
-    let done =
-        sqlx::query("update outbox set state = $3, sent_at = $4 where id = $1 and state = $2")
-            .bind(id)
-            .bind(from)
-            .bind(to)
-            .bind(micros(now))
-            .execute(conn)
-            .await?;
+    let done = sqlx::query(
+        "update outbox set state = 'sending', claimed_until = $3 where id = $1 \
+         and claimed_by = $2 and state = 'queued'",
+    )
+    .bind(id)
+    .bind(claim.by)
+    .bind(micros(claim.until))
+    .execute(conn)
+    .await?;
     Ok(done.rows_affected() == 1)
 }
 
-/// Mails that were being sent when the process ended: nobody knows whether they went out.
-pub(crate) async fn interrupted(conn: &mut Connection) -> Result<Vec<MailRow>, sqlx::Error> {
-    sqlx::query_as("select * from outbox where state = 'sending' order by id").fetch_all(conn).await
+/// Notes what became of a mail of ours; false if it is not ours any more. Who sent it knows better
+/// than who found its claim lapsed and called it `unknown`.
+pub(crate) async fn settle(
+    conn: &mut Connection,
+    id: &str,
+    by: &str,
+    state: &str,
+    now: Timestamp,
+    error: Option<&str>,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "update outbox set state = $3, sent_at = $4, last_error = $5, claimed_by = null, \
+         claimed_until = null where id = $1 and claimed_by = $2 \
+         and state in ('queued', 'sending', 'unknown')",
+    )
+    .bind(id)
+    .bind(by)
+    .bind(state)
+    .bind(micros(now))
+    .bind(error)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives a mail of ours back that was surely not sent.
+pub(crate) async fn give_back(
+    conn: &mut Connection,
+    id: &str,
+    by: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update outbox set state = 'queued', claimed_by = null, claimed_until = null \
+         where id = $1 and claimed_by = $2 and state in ('queued', 'sending', 'unknown')",
+    )
+    .bind(id)
+    .bind(by)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Gives a mail of ours back that was refused for now: it is due again from `not_before` on.
+pub(crate) async fn postpone(
+    conn: &mut Connection,
+    id: &str,
+    by: &str,
+    not_before: Timestamp,
+    error: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update outbox set state = 'queued', not_before = $3, attempts = attempts + 1, \
+         last_error = $4, claimed_by = null, claimed_until = null where id = $1 \
+         and claimed_by = $2 and state in ('queued', 'sending', 'unknown')",
+    )
+    .bind(id)
+    .bind(by)
+    .bind(micros(not_before))
+    .bind(error)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Mails that were being sent by who does not hold them any more: nobody knows whether they went
+/// out.
+pub(crate) async fn interrupted(
+    conn: &mut Connection,
+    now: Timestamp,
+) -> Result<Vec<MailRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from outbox where state = 'sending' and claimed_until <= $1 order by id",
+    )
+    .bind(micros(now))
+    .fetch_all(conn)
+    .await
+}
+
+/// Notes what is known of an interrupted mail. Its claim stays: see [`settle`].
+pub(crate) async fn settle_interrupted(
+    conn: &mut Connection,
+    id: &str,
+    state: &str,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "update outbox set state = $2, sent_at = $3, claimed_until = null where id = $1 \
+         and state = 'sending' and claimed_until <= $3",
+    )
+    .bind(id)
+    .bind(state)
+    .bind(micros(now))
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Notes that a mail came back; false if that is known already or it never left.
+pub(crate) async fn bounce(conn: &mut Connection, id: &str) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "update outbox set state = 'failed', claimed_by = null, claimed_until = null \
+         where id = $1 and state in ('sending', 'sent', 'unknown')",
+    )
+    .bind(id)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Marks every mail that was not sent as `unknown`: in a database from a backup, nobody knows what
+/// went out after it was made.
+#[cfg_attr(not(test), expect(dead_code, reason = "the restore command is not there yet"))]
+pub(crate) async fn mark_unsent_unknown(conn: &mut Connection) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update invitations set delivery = 'unknown' where last_mail in \
+         (select id from outbox where state in ('queued', 'sending'))",
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "update outbox set state = 'unknown', claimed_by = null, claimed_until = null \
+         where state in ('queued', 'sending')",
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// True if this person was queued such a mail after `since`.
@@ -122,4 +327,47 @@ pub(crate) async fn queued_about(
     .fetch_one(conn)
     .await?;
     Ok(found > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::{Claim, MailRow, claim_next, mark_unsent_unknown, queue, settle};
+    use crate::server::store::{Database, Store};
+
+    #[tokio::test]
+    async fn after_a_restore_what_was_not_sent_is_unknown_and_nobody_sends_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&Database::Sqlite(folder.path().join("db"))).await.unwrap();
+        let (now, until) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(30).unwrap());
+        let mut tx = store.begin().await.unwrap();
+        for id in ["sent", "tried", "waiting"] {
+            let row = MailRow {
+                id: id.to_owned(),
+                account_id: None,
+                template: "confirm-address".to_owned(),
+                subject: String::new(),
+                address: "ana@example.com".to_owned(),
+                words: "{}".to_owned(),
+                created_at: now,
+            };
+            queue(&mut tx, &row).await.unwrap();
+        }
+        let claim = Claim { by: "me", until };
+        claim_next(&store, &mut tx, claim, now).await.unwrap().unwrap();
+        assert!(settle(&mut tx, "sent", "me", "sent", now, None).await.unwrap());
+        claim_next(&store, &mut tx, claim, now).await.unwrap().unwrap();
+
+        mark_unsent_unknown(&mut tx).await.unwrap();
+        assert!(claim_next(&store, &mut tx, claim, until).await.unwrap().is_none());
+        assert!(!settle(&mut tx, "tried", "me", "sent", now, None).await.unwrap());
+        let states: Vec<(String, String)> =
+            sqlx::query_as("select id, state from outbox order by id")
+                .fetch_all(&mut *tx)
+                .await
+                .unwrap();
+        let expected = [("sent", "sent"), ("tried", "unknown"), ("waiting", "unknown")];
+        assert_eq!(states, expected.map(|(id, state)| (id.to_owned(), state.to_owned())));
+    }
 }

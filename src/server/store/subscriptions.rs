@@ -99,6 +99,37 @@ pub(crate) async fn requested(
     .await
 }
 
+/// Subscriptions that the teams from one id to another are linked to.
+pub(crate) async fn of_teams(
+    conn: &mut Connection,
+    account_id: &str,
+    (first, last): (&str, &str),
+) -> Result<Vec<SubscriptionRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from subscriptions where account_id = $1 and id in (select subscription_id \
+         from teams where account_id = $1 and id >= $2 and id <= $3)",
+    )
+    .bind(account_id)
+    .bind(first)
+    .bind(last)
+    .fetch_all(conn)
+    .await
+}
+
+/// Subscriptions that are not over or that a team is linked to.
+pub(crate) async fn with_people(
+    conn: &mut Connection,
+    account_id: &str,
+) -> Result<Vec<SubscriptionRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from subscriptions where account_id = $1 and (state in ('active', 'ending') \
+         or id in (select subscription_id from teams where account_id = $1)) order by id",
+    )
+    .bind(account_id)
+    .fetch_all(conn)
+    .await
+}
+
 /// One page of all subscriptions, those that are over too.
 pub(crate) async fn page(
     conn: &mut Connection,

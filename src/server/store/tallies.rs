@@ -122,3 +122,22 @@ pub(crate) async fn of(
         .fetch_all(conn)
         .await
 }
+
+/// Tallies of a list in the teams from one id to another.
+pub(crate) async fn of_teams(
+    conn: &mut Connection,
+    account_id: &str,
+    list: List,
+    (first, last): (&str, &str),
+) -> Result<Vec<Tally>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from tallies where account_id = $1 and list = $2 and team_id >= $3 \
+         and team_id <= $4 and entries > 0",
+    )
+    .bind(account_id)
+    .bind(list.word())
+    .bind(first)
+    .bind(last)
+    .fetch_all(conn)
+    .await
+}

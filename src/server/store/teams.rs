@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
-use crate::server::store::{Cells as _, Connection};
+use crate::server::error::ApiError;
+use crate::server::store::{Cells as _, Connection, Window, hits, micros};
 
 /// One team.
 #[derive(Clone, Debug)]
@@ -46,15 +47,102 @@ pub(crate) async fn by_id(
         .await
 }
 
-/// Teams linked to this subscription.
-pub(crate) async fn of_subscription(
+/// Which teams a list shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shown<'a> {
+    /// All of the account.
+    All,
+    /// Those in which the person of this address is an active member.
+    Of(&'a str),
+}
+
+impl<'a> Shown<'a> {
+    const fn filter(self) -> &'static str {
+        match self {
+            Self::All => "$2 = ''",
+            Self::Of(_) => {
+                "id in (select team_id from members where account_id = $1 and address = $2 \
+                 and principal = 'person' and state = 'active')"
+            }
+        }
+    }
+
+    const fn address(self) -> &'a str {
+        match self {
+            Self::All => "",
+            Self::Of(address) => address,
+        }
+    }
+}
+
+/// One page of a list.
+pub(crate) async fn page(
     conn: &mut Connection,
     account_id: &str,
-    subscription_id: &str,
+    shown: Shown<'_>,
+    window: &Window,
 ) -> Result<Vec<TeamRow>, sqlx::Error> {
-    sqlx::query_as("select * from teams where account_id = $1 and subscription_id = $2 order by id")
+    let filter = shown.filter();
+    let text = format!(
+        "select * from teams where account_id = $1 and {filter} and id > $3 order by id limit $4"
+    );
+    sqlx::query_as(AssertSqlSafe(text))
         .bind(account_id)
-        .bind(subscription_id)
+        .bind(shown.address())
+        .bind(&window.after)
+        .bind(window.limit())
         .fetch_all(conn)
         .await
+}
+
+/// How many teams all pages of a list have.
+pub(crate) async fn total(
+    conn: &mut Connection,
+    account_id: &str,
+    shown: Shown<'_>,
+) -> Result<u64, sqlx::Error> {
+    let filter = shown.filter();
+    let text = format!("select count(*) from teams where account_id = $1 and {filter}");
+    let count: i64 = sqlx::query_scalar(AssertSqlSafe(text))
+        .bind(account_id)
+        .bind(shown.address())
+        .fetch_one(conn)
+        .await?;
+    Ok(count.unsigned_abs())
+}
+
+/// Puts in a new team.
+pub(crate) async fn insert(conn: &mut Connection, row: &TeamRow) -> Result<(), ApiError> {
+    sqlx::query(
+        "insert into teams (id, account_id, name, external_ref, subscription_id, created_at) \
+         values ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(&row.id)
+    .bind(&row.account_id)
+    .bind(&row.name)
+    .bind(&row.external_ref)
+    .bind(&row.subscription_id)
+    .bind(micros(row.created_at))
+    .execute(conn)
+    .await
+    .map_err(|error| {
+        if hits(&error, "teams_one_reference", "teams.account_id, teams.external_ref") {
+            ApiError::ReferenceTaken
+        } else {
+            error.into()
+        }
+    })?;
+    Ok(())
+}
+
+/// Writes back what can change of a team.
+pub(crate) async fn update(conn: &mut Connection, row: &TeamRow) -> Result<(), sqlx::Error> {
+    sqlx::query("update teams set name = $2, subscription_id = $3, version = $4 where id = $1")
+        .bind(&row.id)
+        .bind(&row.name)
+        .bind(&row.subscription_id)
+        .bind(row.version)
+        .execute(conn)
+        .await?;
+    Ok(())
 }

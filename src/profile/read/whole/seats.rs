@@ -2,7 +2,7 @@
 
 use crate::domain::observed::SeatLimit;
 use crate::profile::read::whole::Check;
-use crate::profile::{Counted, LimitFrom, Pool, Teams, Unit};
+use crate::profile::{Counted, LimitFrom, OnShrink, Pool, Teams, Unit};
 
 impl Check<'_, '_> {
     /// Checks plans and seats.
@@ -94,6 +94,10 @@ impl Check<'_, '_> {
             let hint = "`none` goes with `unlimited`, `subscription` with `subscription`, \
                         `account` with `highestTier` or `plan`";
             self.add(&["seats", "limit"], "does not go with this `pool`", hint);
+        }
+        if seats.pool == Pool::Subscription && seats.on_shrink == OnShrink::TrimLatestAdded {
+            let hint = "write `onShrink: keep`";
+            self.add(&["seats", "onShrink"], "only seats of the account can be trimmed", hint);
         }
     }
 

@@ -1,0 +1,70 @@
+//! Mails that cannot be delivered: refused for good by the mail server, or come back later.
+
+use std::sync::Arc;
+
+use crate::server::Service;
+use crate::server::change::{Change, invitation};
+use crate::server::error::ApiError;
+use crate::server::link;
+use crate::server::mail::settle::code_text;
+use crate::server::permission::Actor;
+use crate::server::store::Connection;
+use crate::server::store::outbox::{self, MailRow};
+
+/// How it is known.
+#[derive(Clone, Copy)]
+enum Known<'a> {
+    /// The mail server refused it from the process of this name.
+    Refused { by: &'a str, code: Option<u16> },
+    /// It came back.
+    Bounced,
+}
+
+/// Notes that a mail came back to its return path: its invitation has failed and frees its seat.
+/// Safe to repeat. Whoever calls this has made sure that the report is a mail server's.
+///
+/// # Errors
+///
+/// [`ApiError::NotFound`] if the return path is none of ours, or forged.
+pub(crate) async fn bounced(service: &Arc<Service>, return_path: &str) -> Result<(), ApiError> {
+    let id = link::bounced_mail(&service.key, return_path).ok_or(ApiError::NotFound)?;
+    let mut snapshot = service.store.snapshot().await?;
+    let mail = outbox::by_id(&mut snapshot, &id).await?.ok_or(ApiError::NotFound)?;
+    drop(snapshot);
+    fail(service, &mail, Known::Bounced).await
+}
+
+/// Notes that the mail server refused a mail for good.
+pub(super) async fn refused(
+    service: &Arc<Service>,
+    mail: &MailRow,
+    by: &str,
+    code: Option<u16>,
+) -> Result<&'static str, ApiError> {
+    fail(service, mail, Known::Refused { by, code }).await?;
+    tracing::warn!(mail.id, code, "a mail cannot be delivered: the mail server refused it");
+    Ok("failed")
+}
+
+async fn fail(service: &Arc<Service>, mail: &MailRow, known: Known<'_>) -> Result<(), ApiError> {
+    let now = service.now();
+    let mark = async |conn: &mut Connection| match known {
+        Known::Refused { by, code } => {
+            let code = code_text(code);
+            outbox::settle(conn, &mail.id, by, "failed", now, code.as_deref()).await
+        }
+        Known::Bounced => outbox::bounce(conn, &mail.id).await,
+    };
+    let Some(account_id) = &mail.account_id else {
+        let mut tx = service.store.begin().await?;
+        mark(&mut tx).await?;
+        tx.commit().await?;
+        return Ok(());
+    };
+    let mut change = Change::begin(service, account_id, Actor::Service).await?;
+    if mark(change.conn()).await? {
+        invitation::fail(&mut change, &mail.id).await?;
+        change.commit().await?;
+    }
+    Ok(())
+}

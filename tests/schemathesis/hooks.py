@@ -1,0 +1,259 @@
+"""What schemathesis cannot know from the contract: tokens, rows that are there, names of a profile.
+
+Only what fits its schema is replaced, and only by what fits it too: negative data stays as it was
+made. Some of it is left alone, so that rows that are not there are asked for as well.
+"""
+
+import json
+import os
+import pathlib
+import random
+import re
+import string
+import urllib.error
+import urllib.request
+import uuid
+
+import schemathesis
+from schemathesis.generation.meta import TestPhase
+
+BASE = os.environ["SEATKEEPER_URL"]
+DOCUMENT = json.loads(pathlib.Path(os.environ["SEATKEEPER_CONTRACT"]).read_text())
+VENDOR = "vendor-token-of-the-contract"
+TOKENS = {slug: f"{slug}-token-of-the-contract" for slug in ("acme", "busy", "corp")}
+# Plans change and people are trimmed in an account of their own: nobody is invited meanwhile.
+UNSETTLED = re.compile(r"/(trim|reinstate|subscriptions)\b")
+KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
+WORD = re.compile(r"[a-z][a-z0-9.-]{0,62}")
+ADDRESS = re.compile(r"[!-?A-~]{1,64}@[a-z0-9.-]{1,100}\.[a-z]{2,}")
+ID = re.compile(r"[a-z]{3}_[0-9A-Z]{26}")
+
+VISIBLE = [chr(code) for code in range(0x21, 0x7F)]
+
+chance = random.Random(os.environ.get("SEATKEEPER_CHANCE", "0"))
+
+
+def get(path, token):
+    request = urllib.request.Request(BASE + path, headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)
+    except urllib.error.HTTPError:
+        return {}
+
+
+def post(path, token, body):
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "Content-Type": "application/json",
+        "Idempotency-Key": str(uuid.uuid4()),
+        "If-Match": "*",
+    }
+    data = json.dumps(body).encode()
+    urllib.request.urlopen(urllib.request.Request(BASE + path, data, headers), timeout=10).close()
+
+
+def parameters(path):
+    return re.findall(r"\{(\w+)\}", path)
+
+
+def lists():
+    """Lists whose rows have a path of their own: path, and the parameter that names a row."""
+    for path, item in DOCUMENT["paths"].items():
+        below = {
+            parameters(other)[-1]
+            for other in DOCUMENT["paths"]
+            if other.startswith(path + "/{") and len(parameters(other)) == len(parameters(path)) + 1
+        }
+        if "get" in item and len(below) == 1 and parameters(path) == ["account"]:
+            yield path, below.pop()
+
+
+class Words:
+    """Names that the profile of an account has."""
+
+    # Roles of one team, which an answer does not tell from those of the account.
+    OF_TEAMS = {"team-admin", "member"}
+
+    def __init__(self):
+        self.rules = {}
+
+    def of(self, name, account, case):
+        if name == "profile":
+            return ["nitropack", "catalogue"]
+        if account not in self.rules:
+            self.rules[account] = get(f"/v1/accounts/{account}/roles", TOKENS.get(account, VENDOR))
+        rules = self.rules[account]
+        rows = rules.get("items" if name == "role" else "plans", [])
+        if name == "role":
+            in_team = bool(case.body.get("team"))
+            rows = [row for row in rows if (row["name"] in self.OF_TEAMS) == in_team]
+            # Most of the time one that can be given.
+            rows = [row for row in rows if row["invitable"] or chance.random() < 0.1] or rows
+        return [row["name"] for row in rows]
+
+
+LISTS = list(lists())
+
+
+class Rows:
+    """Rows of an account by parameter, read anew now and then: tests end some of them."""
+
+    def __init__(self):
+        self.asked, self.rows = {}, {}
+
+    def of(self, slug, parameter):
+        key = (slug, parameter)
+        if self.asked.setdefault(key, 0) % 20 == 0:
+            self.rows[key] = self.read(slug, parameter)
+        self.asked[key] += 1
+        return self.rows[key]
+
+    def read(self, slug, parameter):
+        path = next((path for path, name in LISTS if name == parameter), None)
+        if path is None:
+            return []
+        if parameter == "invitation":
+            self.invite(slug)
+        path = path.replace("{account}", slug)
+        rows = get(path + "?page_size=1000", TOKENS[slug]).get("items", [])
+        if slug == "busy" and parameter == "member" and all(row["state"] == "active" for row in rows):
+            self.trim(path, slug, rows[-1])
+        return rows[-30:]
+
+    def trim(self, path, slug, row):
+        """Somebody who can be reinstated."""
+        try:
+            post(f"{path}/{row['id']}/trim", TOKENS[slug], {})
+        except urllib.error.HTTPError:
+            pass  # The product does not trim, or only the owner is left.
+
+    def invite(self, slug):
+        """Somebody who can be sent an invitation again."""
+        body = {"email": f"{uuid.uuid4()}@example.com", "role": "developer"}
+        try:
+            post(f"/v1/accounts/{slug}/invitations", TOKENS[slug], body)
+        except urllib.error.HTTPError:
+            pass  # No seat is free, or there is no such role.
+
+
+ROWS = Rows()
+WORDS = Words()
+
+
+def account_of(case):
+    return next((slug for slug, token in TOKENS.items() if token in bearer(case)), None)
+
+
+def bearer(case):
+    return (case.headers or {}).get("Authorization", "")
+
+
+@schemathesis.auth(refresh_interval=None)
+class Tokens:
+    """The vendor opens accounts and sees those that it opened; each other account has its token."""
+
+    def get(self, case, context):
+        account = str((case.path_parameters or {}).get("account", ""))
+        if "{account}" not in case.path:
+            return VENDOR
+        if account in TOKENS:
+            return TOKENS[account]
+        if ID.fullmatch(account) and (is_linked(case) or chance.random() < 0.1):
+            return VENDOR
+        if chance.random() < 0.03:
+            return VENDOR
+        weights = {"busy": 9, "corp": 1} if UNSETTLED.search(case.path) else {"acme": 9, "corp": 1}
+        return TOKENS[chance.choices(list(weights), list(weights.values()))[0]]
+
+    def set(self, case, data, context):
+        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data}"}
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    slug = account_of(case) or "acme"
+    row = put_rows(case, slug)
+    put_etag(case, row)
+    put_key(case)
+    put_cursor(case)
+    put_words(case, slug)
+
+
+def is_linked(case):
+    """True if the rows come from earlier answers, and belong together."""
+    return case.meta is not None and case.meta.phase.name == TestPhase.STATEFUL
+
+
+def put_rows(case, slug):
+    """Ids of rows that are there; gives the row."""
+    row = None
+    for name, value in list((case.path_parameters or {}).items()):
+        value = str(value)
+        if not KEY.fullmatch(value) or value in TOKENS or (ID.fullmatch(value) and is_linked(case)):
+            continue
+        if name == "account":
+            if bearer(case) != f"Bearer {VENDOR}" and chance.random() < 0.97:
+                case.path_parameters[name] = slug
+            continue
+        rows = ROWS.of(slug, name)
+        if rows and chance.random() < 0.9:
+            row = chance.choice(rows)
+            case.path_parameters[name] = row["id"]
+    return row
+
+
+def put_etag(case, row):
+    """An etag that fits, in place of one that only looks like one."""
+    held = (case.headers or {}).get("If-Match")
+    if held and re.fullmatch(r'(W/)?"[!#-+\--~]*"', held) and not re.match(r'"\d+', held):
+        draw = chance.random()
+        if draw < 0.5:
+            case.headers["If-Match"] = "*"
+        elif draw < 0.9 and row and "etag" in row:
+            case.headers["If-Match"] = row["etag"]
+
+
+def put_key(case):
+    """A key that was not used before, of the same length."""
+    held = (case.headers or {}).get("Idempotency-Key")
+    if held and re.fullmatch(r"[!-~]{1,255}", held) and chance.random() < 0.95:
+        case.headers["Idempotency-Key"] = "".join(chance.choices(VISIBLE, k=len(held)))
+
+
+def put_cursor(case):
+    """Cursors are opaque: what only looks like one is left out."""
+    cursor = (case.query or {}).get("cursor")
+    if isinstance(cursor, str) and re.fullmatch(r"[!-~]+", cursor):
+        del case.query["cursor"]
+
+
+def letters(length):
+    return "".join(chance.choices(string.ascii_lowercase, k=length))
+
+
+def put_words(case, slug):
+    """Names of the account's profile and its teams; names and addresses that are new."""
+    if not isinstance(case.body, dict):
+        return
+    account = str((case.path_parameters or {}).get("account", slug))
+    team = case.body.get("team")
+    if isinstance(team, str) and KEY.fullmatch(team) and not ID.fullmatch(team):
+        teams = ROWS.of(slug, "team")
+        if teams:
+            case.body["team"] = chance.choice(teams)["id"]
+        else:
+            del case.body["team"]
+    short = case.body.get("slug")
+    if isinstance(short, str) and re.fullmatch("[a-z0-9-]{1,63}", short):
+        case.body["slug"] = letters(max(8, len(short)))
+    for name, email in case.body.items():
+        if isinstance(email, str) and "email" in name and ADDRESS.fullmatch(email):
+            local, domain = email.split("@")
+            case.body[name] = f"{letters(max(8, len(local)))}@{domain}"
+    for name in ("role", "plan", "profile"):
+        value = case.body.get(name)
+        if isinstance(value, str) and WORD.fullmatch(value):
+            words = WORDS.of(name, account, case)
+            if words and value not in words:
+                case.body[name] = chance.choice(words)
