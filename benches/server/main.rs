@@ -8,6 +8,7 @@
 //! `ROUNDS` (7) and `PERCENT` (100) of all sizes make a smaller run.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints its table")]
+#![expect(clippy::disallowed_methods, reason = "a bench reads its settings and the clock")]
 
 mod figures;
 mod memory;

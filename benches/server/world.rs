@@ -9,8 +9,7 @@ use jiff::Timestamp;
 use reqwest::{Client, StatusCode};
 use seatkeeper::profile::{built_in, built_in_names};
 use seatkeeper::server::{
-    ConfirmPlans, Database, Dns, Floor, InviteLimits, Limits, MailSettings, Running, Seed,
-    Settings, start,
+    ConfirmPlans, Database, Dns, Floor, Limits, MailSettings, Running, Seed, Settings, start,
 };
 use serde_json::{Value, json};
 
@@ -62,11 +61,6 @@ impl World {
             request_log: None,
             confirm_plans: ConfirmPlans::Vendor,
             dns: Arc::new(Dns::of_the_system()),
-            invite_limits: InviteLimits {
-                per_account_hour: NonZeroU32::MAX,
-                per_address_day: NonZeroU32::MAX,
-            },
-            audit_retention: None,
             now: Arc::new(Timestamp::now),
         };
         let running = start(settings).await.unwrap();

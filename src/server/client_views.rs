@@ -1,6 +1,6 @@
 //! Clients as their agency sees them, agencies as their clients see them, and websites.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -54,7 +54,7 @@ pub(crate) async fn clients(
     rows: &[AccessRow],
 ) -> Result<Vec<wire::ClientAccess>, ApiError> {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(vec![]) };
-    let mut sites: HashMap<String, Sites> = HashMap::new();
+    let mut sites: BTreeMap<String, Sites> = BTreeMap::new();
     let (agency, range) = (&first.account_id, (first.id.as_str(), last.id.as_str()));
     for counted in websites::states_of_clients(conn, agency, range).await? {
         let held = sites.entry(counted.account_id).or_default();
@@ -76,7 +76,7 @@ pub(crate) async fn one_client(
     clients(conn, std::slice::from_ref(row)).await?.pop().ok_or(ApiError::NotFound)
 }
 
-fn client(row: &AccessRow, sites: &HashMap<String, Sites>) -> Result<wire::ClientAccess, ApiError> {
+fn client(row: &AccessRow, sites: &BTreeMap<String, Sites>) -> Result<wire::ClientAccess, ApiError> {
     let granted = row.state == ClientAccessState::Granted;
     let client_id = row.client.as_ref().filter(|_| granted).map(|client| &client.id);
     let sites = client_id.and_then(|id| sites.get(id)).cloned().unwrap_or_default();

@@ -460,6 +460,7 @@ impl ApiError {
     }
 
     /// What went wrong this time, and the way out; never anything of the inside.
+    #[expect(clippy::too_many_lines, reason = "a closed table, one row a problem")]
     pub(crate) fn detail(&self) -> Option<String> {
         Some(match self {
             Self::SeatLimit { .. } => format!(

@@ -195,14 +195,7 @@ pub(super) async fn assemble(
         None => Url::parse(origin).map_err(|_| ServerError::PublicUrl)?,
     };
     let host = public_host(&public_url)?;
-    if let MailSettings::Spool(folder) = &mail_settings {
-        make_folder(folder)?;
-    }
-    if let Database::Sqlite(path) = &database
-        && let Some(folder) = path.parent()
-    {
-        make_folder(folder)?;
-    }
+    make_folders(&mail_settings, &database)?;
     let metrics = Metrics::new();
     let ids = Ids::default();
     let process = ids.next_ulid(now()).to_string();
@@ -230,6 +223,16 @@ pub(super) async fn assemble(
         stopping: CancellationToken::new(),
         now,
     }))
+}
+
+fn make_folders(mail: &MailSettings, database: &Database) -> Result<(), ServerError> {
+    if let MailSettings::Spool(folder) = mail {
+        make_folder(folder)?;
+    }
+    match database {
+        Database::Sqlite(path) => path.parent().map_or(Ok(()), make_folder),
+        Database::Postgres(_) => Ok(()),
+    }
 }
 
 fn public_host(url: &Url) -> Result<String, ServerError> {

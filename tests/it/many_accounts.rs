@@ -63,10 +63,11 @@ const TABLES: &[(&str, usize, &str, &str)] = &[
     ),
     (
         "client_accesses",
-        10,
+        30,
         "id, client_id, address, role, state, requested_by, created_at, last_sent_at",
-        "'cli_x' || i, 'acc_x' || (100000 + (i / 10 + 1) % 1000), 'c' || i || '@x.example', \
-         'biller', 'granted', 'x', i, i",
+        "'cli_x' || i, case i % 2 when 0 then 'acc_x' || (100000 + (i / 30 + 1) % 1000) end, \
+         'c' || i || '@x.example', 'biller', case i % 2 when 0 then 'granted' else 'requested' end, \
+         'x', i, i",
     ),
     (
         "websites",

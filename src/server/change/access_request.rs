@@ -22,7 +22,7 @@ const TOLD: SignedDuration = SignedDuration::from_hours(24);
 /// What became of an approval.
 pub(crate) enum Approval {
     /// The agency is a member of the client's account.
-    Granted(AccessRow),
+    Granted(Box<AccessRow>),
     /// The client has no free seat: the request stays, and the agency is told.
     NoSeat(ApiError),
 }
@@ -61,7 +61,7 @@ pub(crate) async fn approve(change: &mut Change, before: AccessRow) -> Result<Ap
     let row = client_access::save(change, "client_access.granted", &before, row).await?;
     tell(change, &row, "approved").await?;
     change.turn();
-    Ok(Approval::Granted(row))
+    Ok(Approval::Granted(Box::new(row)))
 }
 
 /// Says no to what was asked. The change is of the agency.

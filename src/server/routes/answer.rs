@@ -79,6 +79,7 @@ pub(crate) struct Once {
 }
 
 /// A POST that was begun.
+#[expect(clippy::large_enum_variant, reason = "taken apart where it is made, never kept")]
 pub(crate) enum Opened {
     /// It was answered before: the same answer again.
     Given(Response),
