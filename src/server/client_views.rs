@@ -76,7 +76,10 @@ pub(crate) async fn one_client(
     clients(conn, std::slice::from_ref(row)).await?.pop().ok_or(ApiError::NotFound)
 }
 
-fn client(row: &AccessRow, sites: &BTreeMap<String, Sites>) -> Result<wire::ClientAccess, ApiError> {
+fn client(
+    row: &AccessRow,
+    sites: &BTreeMap<String, Sites>,
+) -> Result<wire::ClientAccess, ApiError> {
     let granted = row.state == ClientAccessState::Granted;
     let client_id = row.client.as_ref().filter(|_| granted).map(|client| &client.id);
     let sites = client_id.and_then(|id| sites.get(id)).cloned().unwrap_or_default();

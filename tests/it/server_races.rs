@@ -1,6 +1,8 @@
 //! Sixteen clients at once, on both databases: there are never two winners. Every client has
 //! connections of its own, and the service runs on several threads.
 
+#![expect(clippy::expect_used, reason = "test helpers")]
+
 use futures::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};

@@ -106,6 +106,7 @@ impl Kind {
     pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
 
     /// The one that `SEATKEEPER_TEST_DATABASE` names; SQLite without it.
+    #[expect(clippy::disallowed_methods, reason = "says what the whole run is on")]
     pub fn of_this_run() -> Self {
         match std::env::var("SEATKEEPER_TEST_DATABASE").as_deref() {
             Ok("postgres") => Self::Postgres,

@@ -1,5 +1,7 @@
 //! Logging in as a client.
 
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
 use jiff::SignedDuration;
 use reqwest::{Method, StatusCode};
 use seatkeeper::server::Database;

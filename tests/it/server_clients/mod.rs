@@ -1,5 +1,7 @@
 //! Clients of an agency, and websites.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "test helpers")]
+
 mod grants;
 mod login;
 mod races;
