@@ -343,10 +343,11 @@ pub(crate) async fn must_be_new(
     Ok(())
 }
 
-/// Refuses an external reference that is too long.
+/// Refuses an external reference that is empty or too long.
 pub(crate) fn must_be_reference(reference: Option<&str>) -> Result<(), ApiError> {
-    if reference.is_some_and(|text| text.chars().count() > MAX_REFERENCE) {
-        return Err(ApiError::field("/external_ref", "is longer than 128 characters"));
+    let length = reference.map(|text| text.chars().count());
+    if length.is_some_and(|length| !(1..=MAX_REFERENCE).contains(&length)) {
+        return Err(ApiError::field("/external_ref", "has 1 to 128 characters"));
     }
     Ok(())
 }
