@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::wire::Website;
+use crate::wire::{WORD_PATTERN, Website};
 
 /// `POST /v1/accounts/{a}/client-access` with `Idempotency-Key`: an agency asks its client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,10 +14,11 @@ pub struct NewClientAccess {
     #[schemars(email)]
     pub email: String,
     /// Role that the agency wants; one that the profile lets agencies ask for.
+    #[schemars(regex(pattern = WORD_PATTERN))]
     pub role: String,
-    /// Reference of whoever asks, at most 128 characters.
+    /// Reference of whoever asks, 1 to 128 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 128))]
+    #[schemars(length(min = 1, max = 128))]
     pub external_ref: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct NewDomain {
     /// Name in any spelling, as `example.com`; at most 230 characters.
-    #[schemars(length(min = 3, max = 230))]
+    #[schemars(length(min = 3, max = 230), extend("format" = "idn-hostname"))]
     pub name: String,
 }
 

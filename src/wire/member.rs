@@ -1,6 +1,6 @@
 //! Members.
 
-use crate::wire::WORD_PATTERN;
+use crate::wire::{KEY_PATTERN, NAME_PATTERN, WORD_PATTERN};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -116,6 +116,10 @@ pub struct MemberPatch {
 /// Exactly one of `email` and `name` says who; people of other accounts are unknown here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    {"required": ["email"], "properties": {"email": {"type": "string"}, "name": {"type": "null"}}},
+    {"required": ["name"], "properties": {"name": {"type": "string"}, "email": {"type": "null"}}},
+]))]
 pub struct NewMember {
     /// Address, in any spelling.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,15 +127,17 @@ pub struct NewMember {
     pub email: Option<String>,
     /// The whole name, if only one person of the account has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100), regex(pattern = NAME_PATTERN))]
     pub name: Option<String>,
     /// Role.
+    #[schemars(regex(pattern = WORD_PATTERN))]
     pub role: String,
     /// The team, where the role is one of a team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = KEY_PATTERN))]
     pub team: Option<String>,
-    /// Reference of the client, at most 128 characters.
+    /// Reference of the client, 1 to 128 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 128))]
+    #[schemars(length(min = 1, max = 128))]
     pub external_ref: Option<String>,
 }

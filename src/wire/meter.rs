@@ -1,7 +1,10 @@
 //! Meters: usage that is counted against the plan.
 
+use crate::wire::KEY_PATTERN;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Number;
 
 /// Usage of one meter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,11 +41,23 @@ pub struct Usages {
 #[serde(deny_unknown_fields)]
 pub struct UsageReport {
     /// What is used in addition; what is used no more is negative.
+    #[serde(deserialize_with = "whole")]
     pub amount: i64,
     /// The team that used it, where its subscription limits it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = KEY_PATTERN))]
     pub team: Option<String>,
     /// The subscription, in place of a team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = KEY_PATTERN))]
     pub subscription: Option<String>,
+}
+
+/// A whole number, whether or not it is written with a point, as in `3.0`: to a schema they are one.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let number = Number::deserialize(deserializer)?;
+    let bounds = i64::MIN as f64..i64::MAX as f64;
+    let pointed = number.as_f64().filter(|value| value.fract() == 0.0 && bounds.contains(value));
+    let whole = number.as_i64().or(pointed.map(|value| value as i64));
+    whole.ok_or_else(|| D::Error::custom("is no whole number that fits"))
 }

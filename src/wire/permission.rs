@@ -1,5 +1,6 @@
 //! Permission checks.
 
+use crate::wire::{KEY_PATTERN, WORD_PATTERN};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,11 +9,14 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct PermissionCheck {
     /// The member.
+    #[schemars(regex(pattern = KEY_PATTERN))]
     pub member: String,
     /// The team in which it would be done; missing: the member's own, or the account itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = KEY_PATTERN))]
     pub team: Option<String>,
     /// A permission of the profile, or one of the service.
+    #[schemars(regex(pattern = WORD_PATTERN))]
     pub permission: String,
 }
 

@@ -1,5 +1,6 @@
 //! Suggestions of members (CT-04).
 
+use crate::wire::{NAME_PATTERN, WORD_PATTERN};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,9 +14,10 @@ pub struct NewSuggestion {
     pub email: String,
     /// Name of the person, at most 100 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100), regex(pattern = NAME_PATTERN))]
     pub name: Option<String>,
     /// Role that the person should have in the team.
+    #[schemars(regex(pattern = WORD_PATTERN))]
     pub role: String,
 }
 

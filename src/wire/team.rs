@@ -4,21 +4,22 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::wire::SubscriptionState;
+use crate::wire::{KEY_PATTERN, NAME_PATTERN, SubscriptionState, WORD_PATTERN};
 
 /// `POST /v1/accounts/{a}/teams`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewTeam {
     /// Name for people, 1 to 100 characters.
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100), regex(pattern = NAME_PATTERN))]
     pub name: String,
-    /// Reference of the client, unique in the account, at most 128 characters.
+    /// Reference of the client, unique in the account, 1 to 128 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 128))]
+    #[schemars(length(min = 1, max = 128))]
     pub external_ref: Option<String>,
     /// Id of the subscription that it is linked to (CT-01). Needs the right to manage those.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = KEY_PATTERN))]
     pub subscription: Option<String>,
 }
 
@@ -29,10 +30,11 @@ pub struct NewTeam {
 pub struct TeamPatch {
     /// New name, 1 to 100 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100), regex(pattern = NAME_PATTERN))]
     pub name: Option<String>,
     /// Id of the subscription that it is linked to from now on. Works in an inactive team too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = KEY_PATTERN))]
     pub subscription: Option<String>,
     /// New roles of members of the team.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -45,8 +47,10 @@ pub struct TeamPatch {
 #[serde(deny_unknown_fields)]
 pub struct TeamMemberPatch {
     /// `mem_…`
+    #[schemars(regex(pattern = KEY_PATTERN))]
     pub id: String,
     /// New role.
+    #[schemars(regex(pattern = WORD_PATTERN))]
     pub role: String,
     /// Version of the member that the edit was made on.
     pub etag: String,

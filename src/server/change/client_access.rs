@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::domain::identity::EmailAddress;
-use crate::server::change::{Change, Precondition};
+use crate::server::change::{Change, Precondition, invitation};
 use crate::server::client_views;
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
@@ -12,9 +12,6 @@ use crate::server::store::client_accesses::{self, AccessRow, state_word};
 use crate::server::store::login_links;
 use crate::server::store::members::MemberRow;
 use crate::wire::{ClientAccessState, MemberState, NewClientAccess};
-
-/// Most characters of an external reference.
-const MAX_REFERENCE: usize = 128;
 
 /// Asks a client for access and queues the mail.
 pub(crate) async fn request(
@@ -27,9 +24,7 @@ pub(crate) async fn request(
     let address =
         EmailAddress::parse(email).map_err(|error| ApiError::field("/email", error.to_string()))?;
     must_be_offered(change, role)?;
-    if external_ref.as_ref().is_some_and(|text| text.chars().count() > MAX_REFERENCE) {
-        return Err(ApiError::field("/external_ref", "is longer than 128 characters"));
-    }
+    invitation::must_be_reference(external_ref.as_deref())?;
     must_be_new(change, address.as_str()).await?;
     let mut row = AccessRow {
         id: change.id("cla"),

@@ -358,7 +358,7 @@ pub(crate) async fn must_be_new(
     Ok(())
 }
 
-/// Refuses an external reference that is too long.
+/// Refuses an external reference that is empty or too long.
 pub(crate) fn must_be_reference(reference: Option<&str>) -> Result<(), ApiError> {
     let length = reference.map(|text| text.chars().count());
     if length.is_some_and(|length| !(1..=MAX_REFERENCE).contains(&length)) {

@@ -4,6 +4,7 @@ use crate::server::change::{Change, Precondition, account, invitation};
 use crate::server::error::ApiError;
 use crate::server::permission::{At, Right};
 use crate::server::store::suggestions::{self, SuggestionRow};
+use crate::server::store::teams;
 use crate::server::views;
 use crate::wire::{NewInvitation, NewSuggestion, SuggestionState};
 
@@ -19,6 +20,9 @@ pub(crate) async fn create(
         return Err(ApiError::NotFound);
     }
     change.must(Right::Suggest, at)?;
+    let account_id = change.account.id.clone();
+    let team = teams::by_id(change.conn(), &account_id, team_id).await?;
+    team.ok_or(ApiError::NotFound)?;
     change.must_be_open(at).await?;
     let address = invitation::address(email)?;
     name.as_deref().map(|name| account::must_be_name("/name", name)).transpose()?;

@@ -21,12 +21,12 @@ const ADDRESS_PATTERN: &str = r"^[^\x00-\x1f\x7f-\x9f]+@[^@\x00-\x1f\x7f-\x9f]+$
 /// Most characters of an address.
 const MAX_ADDRESS: u32 = 254;
 
-/// Greatest number of each kind of integer.
-const GREATEST: [(&str, u64); 4] = [
-    ("uint8", u8::MAX as u64),
-    ("uint16", u16::MAX as u64),
-    ("uint32", u32::MAX as u64),
-    ("uint64", u64::MAX),
+/// Least and greatest number of each kind of integer.
+const BOUNDS: [(&str, i64, u64); 4] = [
+    ("int32", i32::MIN as i64, i32::MAX as u64),
+    ("int64", i64::MIN, i64::MAX as u64),
+    ("uint32", 0, u32::MAX as u64),
+    ("uint64", 0, u64::MAX),
 ];
 
 /// The schemas that the document needs so far.
@@ -150,11 +150,10 @@ fn say_what_is_taken(schema: &mut Schema) {
         schema.insert("maxLength".to_owned(), MAX_ADDRESS.into());
     }
     let format = schema.get("format").and_then(Value::as_str);
-    let greatest = GREATEST.iter().find(|(name, _)| format == Some(name));
-    if let Some((_, most)) = greatest
-        && schema.get("maximum").is_none()
-    {
-        schema.insert("maximum".to_owned(), (*most).into());
+    if let Some((_, least, most)) = BOUNDS.iter().find(|(name, ..)| format == Some(name)) {
+        let bounds = schema.ensure_object();
+        bounds.entry("minimum").or_insert((*least).into());
+        bounds.entry("maximum").or_insert((*most).into());
     }
     let free = ["enum", "const", "pattern", "format"].iter().all(|key| schema.get(*key).is_none());
     if free && may_be(schema, "string") {
