@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use reqwest::{Client, StatusCode};
 use seatkeeper::profile::{built_in, built_in_names};
 use seatkeeper::server::{
-    ConfirmPlans, Database, Dns, Floor, Limits, MailSettings, Running, Seed, Settings, start,
+    ConfirmPlans, Database, Dns, Floor, InviteLimits, Limits, MailSettings, Running, Seed,
+    Settings, start,
 };
 use serde_json::{Value, json};
 
@@ -60,6 +61,11 @@ impl World {
             seed: Some(Seed { file: PathBuf::from("seed.yaml"), text: SEED.to_owned() }),
             request_log: None,
             confirm_plans: ConfirmPlans::Vendor,
+            invite_limits: InviteLimits {
+                per_account_hour: NonZeroU32::MAX,
+                per_address_day: NonZeroU32::MAX,
+            },
+            audit_retention: None,
             dns: Arc::new(Dns::of_the_system()),
             now: Arc::new(Timestamp::now),
         };
