@@ -6,7 +6,7 @@ CARGO ?= cargo
 TIME ?= 900
 CONTROLPLANE := tests/controlplane/run.sh
 
-.PHONY: help prepare prepare-build build demo demo-cluster test test-mail check rules crds openapi schemathesis controlplane bench clean
+.PHONY: help prepare prepare-build build demo serve demo-cluster test test-mail check rules crds openapi schemathesis controlplane bench bench-server clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ build: prepare-build ## the debug binary
 demo: build ## the story by command line: no cluster, no root, from an empty folder
 	@examples/first-team/demo.sh target/debug/seatkeeper
 
+serve: build ## an account service with one account of every profile, until Ctrl-C
+	@examples/service/serve.sh target/debug/seatkeeper
+
 demo-cluster: build controlplane ## the story by kubectl and the operator on a real API server
 	@$(CONTROLPLANE) with examples/first-team/demo-cluster.sh target/debug/seatkeeper
 
@@ -37,6 +40,7 @@ test-mail: ## sending mails to a real mail server, which is installed if root as
 check: prepare-build ## format, lints, generated files, who may name whom: the quick half
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --features bench-floor --bench server -- -D warnings
 	$(CARGO) test --locked --test it -- architecture:: crds:: openapi::the_committed
 	@if $(CARGO) tree --locked -e normal -i aws-lc-rs 2>/dev/null | grep -q .; then \
 		echo 'error: aws-lc-rs is in the tree; ring is the only TLS provider' >&2; exit 1; fi
@@ -59,6 +63,9 @@ controlplane: prepare ## build kube-apiserver, etcd and kubectl for the tests, o
 
 bench: prepare-build ## time and memory of a plan of up to 100 000 people: reported only
 	$(CARGO) bench --locked --bench plan
+
+bench-server: prepare ## the account service against its floors, on both databases, and its memory: reported only
+	SEATKEEPER_POSTGRES_FSYNC=on $(CARGO) bench --locked --features bench-floor --bench server
 
 clean: ## delete what was built here
 	$(CARGO) clean

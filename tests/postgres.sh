@@ -5,6 +5,7 @@
 #                          a command: start, or the signal to stop it with (INT: fast, QUIT:
 #                          immediate). Each is answered by one line: the server's address, stopped,
 #                          or error. At the end of stdin the server and its folder are gone.
+# A crash of the machine may cost the data, unless SEATKEEPER_POSTGRES_FSYNC is on.
 set -euo pipefail
 
 deadline=60 # seconds until the server has to be ready
@@ -53,7 +54,8 @@ make_cluster() {
 launch() {
   # No socket file: its path could be longer than a socket's may be.
   "${as[@]}" "$programs/postgres" -D "$dir/data" -p "$port" -c listen_addresses=127.0.0.1 \
-    -c unix_socket_directories= -c max_connections=200 -c shared_buffers=16MB -c fsync=off \
+    -c unix_socket_directories= -c max_connections=200 -c shared_buffers=16MB \
+    -c fsync="${SEATKEEPER_POSTGRES_FSYNC:-off}" \
     </dev/null >>"$dir/log" 2>&1 &
   server=$!
 }

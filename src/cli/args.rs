@@ -156,6 +156,9 @@ pub struct OperatorArgs {
 /// Arguments of `server`.
 #[derive(Debug, Args)]
 pub struct ServerArgs {
+    /// What to do on the database instead of running the service.
+    #[command(subcommand)]
+    pub command: Option<ServerCommand>,
     /// Address to listen on.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: std::net::SocketAddr,
@@ -185,15 +188,21 @@ pub struct ServerArgs {
     #[arg(long, value_name = "URL")]
     pub public_url: Option<url::Url>,
     /// Directory of the database, the secret key and the spool of mails; made if it is missing.
-    #[arg(long, value_name = "DIR", default_value = "seatkeeper-data")]
+    #[arg(long, value_name = "DIR", default_value = "seatkeeper-data", global = true)]
     pub data_dir: PathBuf,
     /// PostgreSQL database instead of a file in the data directory:
     /// `postgres://user:password@host/name`. A URL with a password belongs in the variable or in a
     /// file, not on the command line.
-    #[arg(long, value_name = "URL", env = "SEATKEEPER_DATABASE_URL", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SEATKEEPER_DATABASE_URL",
+        hide_env_values = true,
+        global = true
+    )]
     pub database_url: Option<String>,
     /// File that holds the URL of the PostgreSQL database.
-    #[arg(long, value_name = "FILE", conflicts_with = "database_url")]
+    #[arg(long, value_name = "FILE", conflicts_with = "database_url", global = true)]
     pub database_url_file: Option<PathBuf>,
     /// Where mails go.
     #[command(flatten)]
@@ -202,7 +211,7 @@ pub struct ServerArgs {
     #[arg(long, value_name = "FILE")]
     pub seed: Option<PathBuf>,
     /// Profile file of your own, beside the built-in ones or in place of one; repeatable.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub profile: Vec<PathBuf>,
     /// Who confirms a paid plan that an account picks.
     #[arg(long, value_enum, default_value_t = ConfirmPlansArg::Vendor)]
@@ -210,6 +219,15 @@ pub struct ServerArgs {
     /// DNS server that is asked for the records that prove domains. Default: those of the system.
     #[arg(long, value_name = "ADDRESS")]
     pub dns_server: Option<std::net::SocketAddr>,
+    /// Invitations that one account may mail in an hour, resent ones among them.
+    #[arg(long, value_name = "N", default_value = "2000")]
+    pub invitations_per_hour: NonZeroU32,
+    /// Invitations that one address may get in a day, whoever sends them.
+    #[arg(long, value_name = "N", default_value = "10")]
+    pub invitations_per_address: NonZeroU32,
+    /// Days for which the audit log is kept; 0: for ever.
+    #[arg(long, value_name = "DAYS", default_value_t = 400)]
+    pub audit_retention: u16,
     /// One JSON line for each request is added to this file.
     #[arg(long, value_name = "FILE")]
     pub request_log: Option<PathBuf>,
@@ -278,6 +296,90 @@ pub struct MailArgs {
     /// (bounce+ID-SIGNATURE@example.com). Default: they come back to the sender.
     #[arg(long, value_name = "ADDRESS", env = "SEATKEEPER_MAIL_RETURN_PATH", requires = "smtp")]
     pub mail_return_path: Option<lettre::Address>,
+}
+
+/// What an operator of the service does on its database, beside a running service.
+#[derive(Debug, Subcommand)]
+pub enum ServerCommand {
+    /// Open an account and print its first token.
+    CreateAccount(CreateAccountArgs),
+    /// Make a token and print it.
+    CreateToken(CreateTokenArgs),
+    /// Give an account an owner again.
+    RecoverOwner(RecoverOwnerArgs),
+    /// Copy a SQLite database into a new file; the service may run.
+    Backup {
+        /// The new file.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Put a backup in place of the SQLite database; the service must not run. Mails that were not
+    /// sent when the backup was made are not sent at all.
+    Restore {
+        /// The backup.
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+    },
+    /// After pg_restore: mark mails that were not sent when the backup was made, so that none is
+    /// sent twice.
+    AfterRestore,
+}
+
+/// Arguments of `server create-account`.
+#[derive(Debug, Args)]
+pub struct CreateAccountArgs {
+    /// Name for people.
+    #[arg(long, value_name = "TEXT")]
+    pub name: String,
+    /// Short name: a-z, 0-9 and -.
+    #[arg(long, value_name = "SLUG")]
+    pub slug: String,
+    /// Its profile; named otherwise, for `--profile` is a file.
+    #[arg(long, value_name = "NAME")]
+    pub product: String,
+    /// Address of the owner.
+    #[arg(long, value_name = "EMAIL")]
+    pub owner: String,
+}
+
+/// Arguments of `server create-token`.
+#[derive(Debug, Args)]
+pub struct CreateTokenArgs {
+    /// Account that it is bound to, by slug or id.
+    #[arg(long, value_name = "ACCOUNT", required_unless_present = "vendor")]
+    pub account: Option<String>,
+    /// Member of the account whose personal token it is.
+    #[arg(long, value_name = "EMAIL", requires = "account")]
+    pub email: Option<String>,
+    /// The vendor's: for the whole service.
+    #[arg(long, conflicts_with_all = ["account", "scope"])]
+    pub vendor: bool,
+    /// What it may do: read, invite, change, remove, billing, manage; repeatable.
+    #[arg(long, value_name = "SCOPE", required_unless_present = "vendor")]
+    pub scope: Vec<String>,
+    /// Name for people.
+    #[arg(long, value_name = "TEXT", default_value = "operator")]
+    pub name: String,
+    /// Days until it ends, 1 to 366.
+    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    pub expires_in_days: u16,
+}
+
+/// Arguments of `server recover-owner`.
+#[derive(Debug, Args)]
+pub struct RecoverOwnerArgs {
+    /// The account, by slug or id.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: String,
+    /// Active member who becomes the owner.
+    #[arg(long, value_name = "EMAIL")]
+    pub email: String,
+    /// The owner who is lost; that membership ends.
+    #[arg(long, value_name = "EMAIL")]
+    pub in_place_of: Option<String>,
+    /// Why; kept in the audit log.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
 }
 
 /// Who confirms a paid plan.

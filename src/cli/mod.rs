@@ -12,6 +12,7 @@ pub mod profile;
 pub mod render;
 pub mod secrets;
 pub mod server;
+mod server_admin;
 pub mod session;
 mod signals;
 mod summary;

@@ -6,15 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use jiff::SignedDuration;
 
 use crate::cli::args::{ConfirmPlansArg, ServerArgs};
-use crate::cli::{Exit, Io, mail, signals};
+use crate::cli::{Exit, Io, mail, server_admin, signals};
 use crate::profile;
 use crate::server::{
-    ConfirmPlans, Database, Dns, Limits, MailSettings, Seed, ServerError, Settings, TlsFiles, start,
+    ConfirmPlans, Database, Dns, InviteLimits, Limits, MailSettings, Seed, ServerError, Settings,
+    TlsFiles, start,
 };
 
-/// Runs the service until it is told to stop.
+/// Runs the service until it is told to stop, or does one thing on its database.
 ///
 /// # Errors
 ///
@@ -22,7 +24,16 @@ use crate::server::{
 pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
     let data = &args.data_dir;
     fs::create_dir_all(data).with_context(|| format!("could not make {}", data.display()))?;
-    let settings = Settings {
+    let settings = settings(args, io)?;
+    if let Some(command) = &args.command {
+        return server_admin::run(command, settings, io).await;
+    }
+    serve(args, settings, io).await
+}
+
+fn settings(args: &ServerArgs, io: &Io<'_>) -> Result<Settings> {
+    let data = &args.data_dir;
+    Ok(Settings {
         listen: args.listen,
         tls: tls(args),
         max_connections: args.max_connections,
@@ -43,8 +54,17 @@ pub async fn server(args: &ServerArgs, io: &mut Io<'_>) -> Result<Exit> {
             ConfirmPlansArg::Auto => ConfirmPlans::Auto,
         },
         dns: Arc::new(args.dns_server.map_or_else(Dns::of_the_system, Dns::at)),
+        invite_limits: InviteLimits {
+            per_account_hour: args.invitations_per_hour,
+            per_address_day: args.invitations_per_address,
+        },
+        audit_retention: (args.audit_retention > 0)
+            .then(|| SignedDuration::from_hours(24 * i64::from(args.audit_retention))),
         now: Arc::clone(&io.now),
-    };
+    })
+}
+
+async fn serve(args: &ServerArgs, settings: Settings, io: &mut Io<'_>) -> Result<Exit> {
     let mails = match &settings.mail {
         MailSettings::Spool(folder) => format!("written to {}", folder.display()),
         MailSettings::Smtp(smtp) => format!("sent by {} port {}", smtp.host, smtp.port),

@@ -7,16 +7,17 @@ use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
+use jiff::Timestamp;
 
 use crate::server::Service;
-use crate::server::change::Precondition;
+use crate::server::change::{Precondition, secure_sign_in};
 use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::permission::{Actor, Person, Place, Scope};
 use crate::server::store::members::MemberRow;
-use crate::server::store::{Connection, members, tokens};
+use crate::server::store::{Connection, accounts, members, tokens, users};
 use crate::server::views::role_name;
-use crate::wire::{IDEMPOTENCY_KEY, MemberState, TokenKind};
+use crate::wire::{IDEMPOTENCY_KEY, MemberState, SignInMethod, TokenKind};
 
 /// Longest idempotency key, in bytes.
 pub(crate) const MAX_KEY: usize = 255;
@@ -40,6 +41,11 @@ impl Call {
     /// `If-Match`, which this call must have.
     pub fn precondition(&self) -> Result<&Precondition, ApiError> {
         self.if_match.as_ref().ok_or(ApiError::PreconditionRequired)
+    }
+
+    /// True if the caller wants to write only what is not there: `If-None-Match: *`.
+    pub fn is_first(&self) -> bool {
+        self.if_none_match.iter().any(|held| held == "*")
     }
 
     /// True if the caller has what bears this etag.
@@ -85,7 +91,9 @@ async fn actor(service: &Arc<Service>, headers: &HeaderMap) -> Result<Actor, Api
         }
         (TokenKind::Personal, Some(account_id), Some(address)) => {
             let person = person(&mut snapshot, &account_id, &address).await?;
-            Ok(Actor::Personal { person: person.ok_or(ApiError::Unauthenticated)?, scopes })
+            let person = person.ok_or(ApiError::Unauthenticated)?;
+            must_be_secure(&mut snapshot, &account_id, &address, row.created_at).await?;
+            Ok(Actor::Personal { person, scopes })
         }
         _ => Err(ApiError::Corrupt("tokens.kind")),
     }
@@ -123,6 +131,21 @@ pub(crate) fn agency(row: &MemberRow, address: &str) -> Option<Person> {
         places: vec![place],
         as_client: true,
     })
+}
+
+/// Refuses a personal token that was made since the account asks for secure sign-in, by who has
+/// none. One from before works until it ends, as a session does (X13).
+async fn must_be_secure(
+    conn: &mut Connection,
+    account_id: &str,
+    address: &str,
+    made_at: Timestamp,
+) -> Result<(), ApiError> {
+    let account = accounts::by_id_or_slug(conn, account_id).await?;
+    let account = account.ok_or(ApiError::Unauthenticated)?;
+    let user = users::by_address(conn, address).await?;
+    let method = user.map_or(SignInMethod::Email, |user| user.sign_in);
+    secure_sign_in::must_suffice(&account, method, made_at)
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

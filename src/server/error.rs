@@ -93,6 +93,20 @@ pub enum ServerError {
     /// Background work failed.
     #[error("the service could not do what was due")]
     Work(#[source] ApiError),
+    /// An operator asked for what cannot be.
+    #[error("{0}")]
+    Refused(String),
+    /// Backups are those of a SQLite file.
+    #[error(
+        "the database is no SQLite file: use pg_dump and pg_restore, then `server after-restore`"
+    )]
+    NotSqlite,
+    /// The file is open elsewhere.
+    #[error("{path} is in use: stop the service first")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// A template of the pages or mails does not compile.
     #[error("a template of the service is broken")]
     Template(#[from] minijinja::Error),
@@ -232,6 +246,9 @@ pub enum ApiError {
     /// A change of owner is under way.
     #[error("a change of owner is under way")]
     OwnershipOpen,
+    /// Owner or candidate is not what they were when it was asked for.
+    #[error("owner or candidate is not what they were when this was asked for")]
+    OwnershipMoot,
     /// The row is in another state.
     #[error("the {what} is {state}")]
     RowState {
@@ -395,6 +412,7 @@ closed_table! {
             Self::SubscriptionState { .. } => kind("subscription-state", S::CONFLICT),
             Self::NotOffered(_) => kind("not-offered", S::CONFLICT),
             Self::OwnershipOpen => kind("ownership-change-open", S::CONFLICT),
+            Self::OwnershipMoot => kind("ownership-change-moot", S::CONFLICT),
             Self::RowState { .. } => kind("row-state", S::CONFLICT),
             Self::NotAgency => kind("not-an-agency", S::CONFLICT),
             Self::AlreadyRequested { .. } => kind("client-access-already-open", S::CONFLICT),
@@ -476,6 +494,9 @@ impl ApiError {
             Self::Holders => "hand the role to someone else by an ownership change".to_owned(),
             Self::ForgedForm => "go back, load the page again and send the form once more".to_owned(),
             Self::OwnershipOpen => "cancel it or wait for it".to_owned(),
+            Self::OwnershipMoot => {
+                "both must be active members, one an owner and one not yet: ask for it anew".to_owned()
+            }
             Self::NotOffered(_) | Self::RowState { .. } => self.to_string(),
             Self::NotAgency => "ask the vendor to make it one".to_owned(),
             Self::AlreadyRequested { .. } => "resend the request that waits instead".to_owned(),
@@ -485,7 +506,11 @@ impl ApiError {
             Self::DnsFailed(_) => "the domain stays as it is; try again".to_owned(),
             Self::MeterFull { .. } => "use less or upgrade the plan".to_owned(),
             Self::RecipientImplied => "change the role of the member first".to_owned(),
-            Self::SecureSignInRequired => "sign in by more than a password".to_owned(),
+            Self::SecureSignInRequired => {
+                "the account asks for more than a password: sign in with a second factor, Google or \
+                 GitHub, or ask an owner of the account"
+                    .to_owned()
+            }
             Self::UnknownUser => "invite the address instead".to_owned(),
             Self::FeedTooOld => "list everything again and go on from its `as_of`".to_owned(),
             Self::DeadLink => "ask for a new one".to_owned(),

@@ -3,12 +3,16 @@
 //! It shares the words of the problem, the profiles and the API types with the operator, and
 //! nothing else. It reads no clock and no environment: [`Settings`] carry everything.
 
+mod admin;
 mod auth;
+mod backup;
 mod change;
 mod client_views;
 mod dns;
 mod error;
 mod feed;
+#[cfg(feature = "bench-floor")]
+mod floor;
 mod ids;
 mod limits;
 mod link;
@@ -34,7 +38,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -47,8 +51,12 @@ use crate::server::mail::{Composer, Mailer};
 use crate::server::request_log::RequestLog;
 use crate::server::store::Store;
 
+pub use admin::{Admin, Issued, Recovery, TokenOf};
+pub use backup::{Restored, after_restore, backup, restore};
 pub use dns::{Dns, DnsError, Resolver};
 pub use error::ServerError;
+#[cfg(feature = "bench-floor")]
+pub use floor::Floor;
 pub use limits::Limits;
 pub use listen::TlsFiles;
 pub use mail::{MailSettings, MailSettingsError, SmtpLogin, SmtpSecurity, SmtpSettings};
@@ -91,8 +99,21 @@ pub struct Settings {
     pub confirm_plans: ConfirmPlans,
     /// Looks up the records that prove domains.
     pub dns: Arc<dyn Resolver>,
+    /// How many invitations may be mailed.
+    pub invite_limits: InviteLimits,
+    /// How long entries of the audit log are kept; none: for ever.
+    pub audit_retention: Option<SignedDuration>,
     /// The clock.
     pub now: Clock,
+}
+
+/// How many invitations may be mailed, first ones and resent ones together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InviteLimits {
+    /// By one account in an hour.
+    pub per_account_hour: NonZeroU32,
+    /// To one address in a day, whoever sends them.
+    pub per_address_day: NonZeroU32,
 }
 
 /// The text of a seed file.
@@ -129,6 +150,8 @@ pub struct Service {
     dns: Arc<dyn Resolver>,
     request_log: Option<RequestLog>,
     metrics: metrics::Metrics,
+    invite_limits: InviteLimits,
+    audit_retention: Option<SignedDuration>,
     mail_queued: Notify,
     limiter: limits::Limiter,
     trusted_proxies: Vec<IpNet>,

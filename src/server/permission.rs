@@ -71,6 +71,8 @@ pub(crate) enum Right {
     ManageDomains,
     /// Make and take away account tokens.
     ManageTokens,
+    /// Make and take away tokens of one's own.
+    OwnTokens,
     /// Choose who receives which category of mail.
     ManageRecipients,
     /// See the clients that were asked.
@@ -128,6 +130,7 @@ impl Right {
             }
             Self::ManageDomains => (Some(Scope::Manage), Permission(P::DomainsManage), false),
             Self::ManageTokens => (Some(Scope::Manage), Permission(P::TokensManage), false),
+            Self::OwnTokens => (Some(Scope::Manage), AnyRole, false),
             Self::ManageRecipients => (Some(Scope::Change), Permission(P::RecipientsManage), false),
             Self::ReadClients => (Some(Scope::Read), Permission(P::ClientsUse), false),
             Self::UseClients => (Some(Scope::Invite), Permission(P::ClientsUse), false),
@@ -146,6 +149,7 @@ impl Right {
         matches!(
             self,
             Self::ManageTokens
+                | Self::OwnTokens
                 | Self::ManageAccount
                 | Self::Claim
                 | Self::ReadClients
@@ -222,6 +226,16 @@ impl Person {
     fn label_at(&self, at: At<'_>) -> String {
         let own = self.places_at(at).last().or(self.places.first());
         own.map_or_else(|| "member".to_owned(), |place| format!("member:{}", place.member_id))
+    }
+
+    /// True if the person has a role of owners in the account itself.
+    pub fn is_owner(&self, profile: &Profile) -> bool {
+        self.places.iter().any(|place| place.team_id.is_none() && profile.is_owner(&place.role))
+    }
+
+    /// True if the person has this role in the account itself.
+    pub fn holds(&self, role: &RoleName) -> bool {
+        self.places.iter().any(|place| place.team_id.is_none() && place.role == *role)
     }
 
     /// True if this membership is the person's own.

@@ -12,6 +12,8 @@ use url::Url;
 use crate::server::change::{domain, due};
 use crate::server::error::ServerError;
 use crate::server::feed::Feed;
+#[cfg(feature = "bench-floor")]
+use crate::server::floor::Floor;
 use crate::server::ids::Ids;
 use crate::server::limits::{Limiter, TIDY_EVERY};
 use crate::server::link::SecretKey;
@@ -110,6 +112,22 @@ impl Running {
         mail::bounced(&self.service, return_path).await.map_err(ServerError::Work)
     }
 
+    /// Sends no mail from now on: they are queued, and that is all.
+    #[cfg(feature = "bench-floor")]
+    pub fn send_no_mails(&self) {
+        self.mailing.abort();
+    }
+
+    /// The same work without HTTP, on the pool of this service, in the account of this token.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Work`] when the token is not valid or the store failed.
+    #[cfg(feature = "bench-floor")]
+    pub async fn floor(&self, token: &str) -> Result<Floor, ServerError> {
+        Floor::new(&self.service, token).await.map_err(ServerError::Work)
+    }
+
     /// Takes no new requests, lets those under way end, and closes the database.
     pub async fn stop(self) {
         let Self { service, address: _, stopping, server, mailing, due, domains } = self;
@@ -135,7 +153,24 @@ impl Running {
 }
 
 /// Opens everything but the socket; `origin` is where it will answer.
-pub(crate) async fn open(settings: Settings, origin: &str) -> Result<Arc<Service>, ServerError> {
+pub(crate) async fn open(
+    mut settings: Settings,
+    origin: &str,
+) -> Result<Arc<Service>, ServerError> {
+    let seed = settings.seed.take();
+    let service = assemble(settings, origin).await?;
+    if let Some(seed) = seed {
+        seed::load(&service, &seed).await?;
+    }
+    mail::take_over(&service).await.map_err(ServerError::Work)?;
+    Ok(service)
+}
+
+/// Opens database, key and folders, and does nothing with them yet.
+pub(super) async fn assemble(
+    settings: Settings,
+    origin: &str,
+) -> Result<Arc<Service>, ServerError> {
     let Settings {
         listen: _,
         tls: _,
@@ -147,10 +182,12 @@ pub(crate) async fn open(settings: Settings, origin: &str) -> Result<Arc<Service
         secret_key_file,
         mail: mail_settings,
         profiles,
-        seed,
+        seed: _,
         request_log,
         confirm_plans,
         dns,
+        invite_limits,
+        audit_retention,
         now,
     } = settings;
     let public_url = match public_url {
@@ -170,7 +207,7 @@ pub(crate) async fn open(settings: Settings, origin: &str) -> Result<Arc<Service
     let ids = Ids::default();
     let process = ids.next_ulid(now()).to_string();
     let (composer, mailer) = mail::open(&mail_settings, &host, process)?;
-    let service = Arc::new(Service {
+    Ok(Arc::new(Service {
         store: Store::open(&database).await?,
         profiles,
         key: SecretKey::load(&secret_key_file)?,
@@ -184,18 +221,15 @@ pub(crate) async fn open(settings: Settings, origin: &str) -> Result<Arc<Service
         dns,
         request_log: request_log.map(|path| RequestLog::open(&path)).transpose()?,
         metrics,
+        invite_limits,
+        audit_retention,
         mail_queued: tokio::sync::Notify::new(),
         limiter: Limiter::new(limits),
         trusted_proxies,
         feed: Feed::new(),
         stopping: CancellationToken::new(),
         now,
-    });
-    if let Some(seed) = seed {
-        seed::load(&service, &seed).await?;
-    }
-    mail::take_over(&service).await.map_err(ServerError::Work)?;
-    Ok(service)
+    }))
 }
 
 fn public_host(url: &Url) -> Result<String, ServerError> {

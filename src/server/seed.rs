@@ -51,11 +51,13 @@ struct VendorToken {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Person {
     email: String,
     name: Option<String>,
     password: Option<SecretString>,
+    /// How the person signs in (DO-05).
+    sign_in: Option<SignInMethod>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -124,6 +126,15 @@ struct CheckedPerson {
     address: EmailAddress,
     name: Option<String>,
     password: Option<SecretString>,
+    sign_in: SignInMethod,
+}
+
+/// A token of an account, or of one of its members.
+#[derive(Debug)]
+struct CheckedToken {
+    token: SecretString,
+    scopes: String,
+    address: Option<EmailAddress>,
 }
 
 #[derive(Debug)]
@@ -149,14 +160,6 @@ struct CheckedTeam {
     external_ref: Option<String>,
     subscription: Option<String>,
     members: Vec<CheckedMember>,
-}
-
-/// A token of an account, or of one of its members.
-#[derive(Debug)]
-struct CheckedToken {
-    token: SecretString,
-    scopes: String,
-    address: Option<EmailAddress>,
 }
 
 /// Collects problems while it checks.
@@ -208,9 +211,8 @@ impl Reader<'_> {
             let pointer = format!("/vendorTokens/{at}");
             checked.vendor_tokens.extend(self.token(&pointer, token, token_file));
         }
-        for (at, Person { email, name, password }) in users.into_iter().enumerate() {
-            let address = self.address(&format!("/users/{at}/email"), &email);
-            checked.users.extend(address.map(|address| CheckedPerson { address, name, password }));
+        for (at, person) in users.into_iter().enumerate() {
+            checked.users.extend(self.person(&format!("/users/{at}"), person));
         }
         for (at, account) in accounts.into_iter().enumerate() {
             self.account(&format!("/accounts/{at}"), account, checked);
@@ -220,7 +222,7 @@ impl Reader<'_> {
     fn account(&mut self, at: &str, account: SeedAccount, checked: &mut Checked) {
         let SeedAccount { name, slug, profile, owner, subscriptions, members, teams, tokens } =
             account;
-        let Person { email, name: owner_name, password } = owner;
+        let Person { email, name: owner_name, password, sign_in } = owner;
         let Some(rules) = self.service.profiles.get(&profile).cloned() else {
             let known: Vec<_> = self.service.profiles.keys().cloned().collect();
             let hint = format!("the service has {}", known.join(", "));
@@ -239,7 +241,8 @@ impl Reader<'_> {
         let teams = self.teams(at, &rules, &subscriptions, teams, checked);
         let tokens = self.tokens(at, tokens);
         if let Some(address) = owner_address {
-            checked.users.push(CheckedPerson { address, name: owner_name.clone(), password });
+            let (name, sign_in) = (owner_name.clone(), sign_in.unwrap_or(SignInMethod::Email));
+            checked.users.push(CheckedPerson { address, name, password, sign_in });
         }
         let request = NewAccount { name, slug, profile, owner_email: email };
         checked.accounts.push(CheckedAccount {
@@ -250,6 +253,17 @@ impl Reader<'_> {
             teams,
             tokens,
         });
+    }
+
+    fn person(&mut self, at: &str, person: Person) -> Option<CheckedPerson> {
+        let Person { email, name, password, sign_in } = person;
+        if sign_in == Some(SignInMethod::Unknown) {
+            let hint = "one of email, email_2fa, google, github";
+            self.problem(&format!("{at}/signIn"), "is not a way to sign in", hint);
+        }
+        let sign_in = sign_in.unwrap_or(SignInMethod::Email);
+        let address = self.address(&format!("{at}/email"), &email)?;
+        Some(CheckedPerson { address, name, password, sign_in })
     }
 
     fn refused(&mut self, at: &str, refused: ApiError, hint: &str) {
@@ -295,7 +309,8 @@ impl Reader<'_> {
             let Some(address) = self.address(&format!("{at}/email"), &email) else { continue };
             if password.is_some() {
                 let (address, name) = (address.clone(), name.clone());
-                checked.users.push(CheckedPerson { address, name, password });
+                let sign_in = SignInMethod::Email;
+                checked.users.push(CheckedPerson { address, name, password, sign_in });
             }
             people.push(CheckedMember { address, name, role });
         }
@@ -509,7 +524,7 @@ async fn user(service: &Service, person: &CheckedPerson) -> Result<UserRow, ApiE
         address: address.to_owned(),
         name: person.name.clone().unwrap_or_else(|| local.to_owned()),
         password_hash,
-        sign_in: SignInMethod::Email,
+        sign_in: person.sign_in,
         created_at: service.now(),
     })
 }

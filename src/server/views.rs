@@ -1,5 +1,7 @@
 //! Rows as the account API shows them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -9,6 +11,7 @@ use crate::domain::observed::SeatLimit;
 use crate::profile::{self, Profile, Word as _};
 use crate::server::change::domain;
 use crate::server::change::seats::SeatCount;
+use crate::server::change::token::VERSION;
 use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::permission::{Actor, Scope};
@@ -18,9 +21,12 @@ use crate::server::store::domains::DomainRow;
 use crate::server::store::invitations::{self, InvitationRow};
 use crate::server::store::join_requests::JoinRequestRow;
 use crate::server::store::members::MemberRow;
+use crate::server::store::ownership_changes::{self, OwnershipChangeRow};
 use crate::server::store::subscriptions::SubscriptionRow;
 use crate::server::store::suggestions::SuggestionRow;
 use crate::server::store::teams::TeamRow;
+use crate::server::store::tokens::TokenRow;
+use crate::server::store::users;
 use crate::wire;
 use crate::wire::InvitationState;
 
@@ -42,6 +48,22 @@ pub(crate) fn member(row: &MemberRow) -> wire::Member {
         external_ref: row.external_ref.clone(),
         ended_by: row.ended_by.clone(),
     }
+}
+
+/// A member with the way of signing in, where it is among `methods`. Its etag carries it, but
+/// `If-Match` only weighs the version.
+pub(crate) fn member_with(
+    row: &MemberRow,
+    methods: &BTreeMap<String, wire::SignInMethod>,
+) -> wire::Member {
+    let mut view = member(row);
+    if row.principal == wire::Principal::Person
+        && let Some(method) = methods.get(&row.address)
+    {
+        view.etag = format!("\"{}-{}\"", row.version, users::sign_in_word(*method));
+        view.sign_in_method = Some(*method);
+    }
+    view
 }
 
 /// An invitation as it stands at `now`.
@@ -74,6 +96,41 @@ pub(crate) fn invitation(row: &InvitationRow, now: Timestamp) -> wire::Invitatio
         delivery: row.delivery.clone(),
         actions: actions.iter().map(|&action| action.to_owned()).collect(),
         external_ref: row.external_ref.clone(),
+    }
+}
+
+/// A change of owner as it stands at `now`. As of an invitation, `If-Match` only weighs the version.
+pub(crate) fn ownership_change(row: &OwnershipChangeRow, now: Timestamp) -> wire::OwnershipChange {
+    let state = row.state_at(now);
+    let word = ownership_changes::state_word(state);
+    wire::OwnershipChange {
+        id: row.id.clone(),
+        etag: format!("\"{}-{word}\"", row.version),
+        kind: row.kind,
+        role: row.role.clone(),
+        owner: row.owner_id.clone(),
+        member: row.candidate_id.clone(),
+        state,
+        requested_by: row.requested_by.clone(),
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        ended_at: row.ended_at,
+        actions: if row.is_open_at(now) { vec!["cancel".to_owned()] } else { vec![] },
+    }
+}
+
+/// A token, without its secret and its hash.
+pub(crate) fn token(row: &TokenRow) -> wire::Token {
+    wire::Token {
+        id: row.id.clone(),
+        etag: format!("\"{VERSION}\""),
+        kind: row.kind,
+        name: row.name.clone(),
+        scopes: row.scopes.split(' ').map(str::to_owned).collect(),
+        made_by: row.made_by.clone(),
+        email: row.address.clone(),
+        created_at: row.created_at,
+        expires_at: row.expires_at,
     }
 }
 

@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::wire::Existing;
+
 /// `POST /v1/accounts/{a}/invitations` with `Idempotency-Key`.
 ///
 /// Where the profile adds known users at once (CT-05), an invitation to a team of somebody who is in
@@ -35,6 +37,67 @@ pub struct NewInvitation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = MAX_REFERENCE))]
     pub external_ref: Option<String>,
+}
+
+/// `POST /v1/accounts/{a}/invitations/batch` with `Idempotency-Key`: the bulk form of people
+/// (DO-06, PO-03). Each line has its own result; the good ones go out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InvitationBatch {
+    /// Addresses, 1 to 500. Seats are taken in their order.
+    #[schemars(length(min = 1, max = 500))]
+    pub emails: Vec<String>,
+    /// Role that acceptance gives to each of them.
+    pub role: String,
+    /// The team, where the role is one of a team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// Makes secure sign-in required in the account from now on (DO-06, X13).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub require_secure_sign_in: bool,
+}
+
+/// Most lines of a batch.
+pub const MAX_BATCH: usize = 500;
+
+/// What became of a batch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InvitationBatchResult {
+    /// One result for each line, in the order of the lines.
+    pub items: Vec<BatchLine>,
+    /// Lines that became an invitation.
+    pub created: u32,
+    /// Lines that did not.
+    pub refused: u32,
+}
+
+/// What became of one line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BatchLine {
+    /// The line as it came.
+    pub email: String,
+    /// The invitation, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<Invitation>,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<BatchProblem>,
+}
+
+/// Why a line did not become an invitation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BatchProblem {
+    /// Word for programs, as in a problem.
+    pub code: String,
+    /// What went wrong and the way out.
+    pub detail: String,
+    /// The line: `/emails/0` is the first.
+    pub pointer: String,
+    /// Whether the same line can succeed later.
+    pub retryable: bool,
+    /// What is there already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub existing: Option<Existing>,
 }
 
 /// One invitation.

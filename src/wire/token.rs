@@ -1,14 +1,56 @@
 //! Bearer tokens.
 
+use crate::wire::NAME_PATTERN;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// `POST /v1/accounts/{a}/tokens`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewToken {
+    /// What it is bound to: `account` or `personal`.
+    #[schemars(extend("enum" = ["account", "personal"]))]
+    pub kind: TokenKind,
+    /// Name for people, 1 to 100 characters.
+    #[schemars(length(min = 1, max = 100), regex(pattern = NAME_PATTERN))]
+    pub name: String,
+    /// What it may do: scopes that the caller has too.
+    #[schemars(length(min = 1, max = 6))]
+    #[schemars(inner(regex(pattern = "^(read|invite|change|remove|billing|manage)$")))]
+    pub scopes: Vec<String>,
+    /// Days until it ends, 1 to 366.
+    #[serde(default = "default_days")]
+    #[schemars(range(min = 1, max = 366))]
+    pub expires_in_days: u16,
+}
+
+/// Days that a token lasts unless asked otherwise.
+pub const TOKEN_DAYS: u16 = 90;
+/// Most days that a token lasts.
+pub const MAX_TOKEN_DAYS: u16 = 366;
+
+fn default_days() -> u16 {
+    TOKEN_DAYS
+}
+
+/// A token that was just made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MadeToken {
+    /// The token.
+    #[serde(flatten)]
+    pub token: Token,
+    /// What is sent as `Authorization: Bearer`. Shown this once.
+    pub secret: String,
+}
 
 /// One token; its secret is shown once, when it is made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Token {
     /// `tok_…`
     pub id: String,
+    /// Version.
+    pub etag: String,
     /// Kind.
     pub kind: TokenKind,
     /// Name for people.

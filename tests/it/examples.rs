@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use seatkeeper::manifests::{self, Declarations, Resolved};
 use seatkeeper::profile::built_in;
 
-/// The folders of the examples.
+/// The folders of the examples, without that of a service: its story is the README's.
 fn folders() -> Vec<PathBuf> {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let entries = fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path());
-    let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
+    let mut folders: Vec<PathBuf> =
+        entries.filter(|path| path.is_dir() && !path.ends_with("service")).collect();
     folders.sort();
     folders
 }

@@ -169,116 +169,152 @@ fn tls(stream: TcpStream) -> io::Result<Box<dyn Stream>> {
 
 fn converse(stream: TcpStream, ways: Ways, seen: &Seen) -> io::Result<()> {
     let raw = stream.try_clone()?;
-    let mut encrypted = ways.implicit;
-    let stream: Box<dyn Stream> = if encrypted { tls(stream)? } else { Box::new(stream) };
-    let mut line = BufReader::new(stream);
-    say(&mut line, "220 peer")?;
-    let (mut fault, mut from, mut to, mut signed_in) =
-        (Fault::None, String::new(), String::new(), !ways.login);
-    loop {
-        let command = read(&mut line)?;
+    let stream: Box<dyn Stream> = if ways.implicit { tls(stream)? } else { Box::new(stream) };
+    let mut session = Session {
+        line: BufReader::new(stream),
+        raw,
+        ways,
+        seen,
+        encrypted: ways.implicit,
+        signed_in: !ways.login,
+        fault: Fault::None,
+        from: String::new(),
+        to: String::new(),
+    };
+    session.say("220 peer")?;
+    while session.answer()? {}
+    Ok(())
+}
+
+/// One connection.
+struct Session<'a> {
+    line: BufReader<Box<dyn Stream>>,
+    raw: TcpStream,
+    ways: Ways,
+    seen: &'a Seen,
+    encrypted: bool,
+    signed_in: bool,
+    fault: Fault,
+    from: String,
+    to: String,
+}
+
+impl Session<'_> {
+    /// Answers one command; false after the last.
+    fn answer(&mut self) -> io::Result<bool> {
+        let command = self.read()?.trim_end().to_owned();
         let verb = command.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         let told = if verb == "AUTH" { "AUTH".to_owned() } else { command.clone() };
-        seen.commands.lock().unwrap().push(told);
+        self.seen.commands.lock().unwrap().push(told);
         match verb.as_str() {
-            "EHLO" => {
-                say(&mut line, "250-peer")?;
-                if ways.starttls && !encrypted {
-                    say(&mut line, "250-STARTTLS")?;
-                }
-                if ways.login && (encrypted || !ways.starttls) {
-                    say(&mut line, "250-AUTH PLAIN LOGIN")?;
-                }
-                say(&mut line, "250 8BITMIME")?;
-            }
-            "STARTTLS" => {
-                let more = if ways.injects { "\r\n250 too much" } else { "" };
-                say(&mut line, &format!("220 go on{more}"))?;
-                line = BufReader::new(tls(raw.try_clone()?)?);
-                encrypted = true;
-            }
+            "EHLO" => self.greet()?,
+            "STARTTLS" => self.secure()?,
             "AUTH" => {
                 // NUL me NUL canary-password
-                signed_in = command.ends_with("AG1lAGNhbmFyeS1wYXNzd29yZA==");
-                say(&mut line, if signed_in { "235 welcome" } else { "535 no" })?;
+                self.signed_in = command.ends_with("AG1lAGNhbmFyeS1wYXNzd29yZA==");
+                self.say(if self.signed_in { "235 welcome" } else { "535 no" })?;
             }
-            "MAIL" if !signed_in => say(&mut line, "530 sign in first")?,
+            "MAIL" if !self.signed_in => self.say("530 sign in first")?,
             "MAIL" => {
-                fault = seen.faults.lock().unwrap().pop_front().unwrap_or(Fault::None);
-                from = address(&command);
-                match fault {
-                    Fault::Mail(code) => say(&mut line, &format!("{code} <{from}> no"))?,
-                    _ => say(&mut line, "250 go on")?,
+                let fault = self.seen.faults.lock().unwrap().pop_front();
+                (self.fault, self.from) = (fault.unwrap_or(Fault::None), address(&command));
+                match self.fault {
+                    Fault::Mail(code) => self.say(&format!("{code} <{}> no", self.from))?,
+                    _ => self.say("250 go on")?,
                 }
             }
             "RCPT" => {
-                to = address(&command);
-                match fault {
-                    Fault::Rcpt(code) => say(&mut line, &format!("{code} <{to}> no"))?,
-                    Fault::SilentAtRcpt => wait_for_end(&mut line),
-                    _ => say(&mut line, "250 go on")?,
+                self.to = address(&command);
+                match self.fault {
+                    Fault::Rcpt(code) => self.say(&format!("{code} <{}> no", self.to))?,
+                    Fault::SilentAtRcpt => self.wait_for_end(),
+                    _ => self.say("250 go on")?,
                 }
             }
-            "DATA" => {
-                match fault {
-                    Fault::DropAtData => return raw.shutdown(Shutdown::Both),
-                    Fault::SlowAtData(time) => thread::sleep(time),
-                    _ => (),
-                }
-                say(&mut line, "354 the message")?;
-                let message = read_message(&mut line)?;
-                let code = match fault {
-                    Fault::End(code) => code,
-                    _ => 250,
-                };
-                if code == 250 {
-                    let mail = Taken { from: from.clone(), to: to.clone(), raw: message };
-                    seen.taken.lock().unwrap().push(mail);
-                }
-                if let Fault::SlowAtEnd(time) = fault {
-                    thread::sleep(time);
-                }
-                match fault {
-                    Fault::DropAtEnd => return raw.shutdown(Shutdown::Both),
-                    Fault::SilentAtEnd => wait_for_end(&mut line),
-                    _ => say(&mut line, &format!("{code} <{to}>"))?,
-                }
+            "DATA" => return self.take(),
+            "RSET" => self.say("250 forgotten")?,
+            "QUIT" => {
+                self.say("221 bye")?;
+                return Ok(false);
             }
-            "RSET" => say(&mut line, "250 forgotten")?,
-            "QUIT" => return say(&mut line, "221 bye"),
-            _ => say(&mut line, "500 what")?,
+            _ => self.say("500 what")?,
         }
+        Ok(true)
     }
-}
 
-fn wait_for_end(line: &mut BufReader<Box<dyn Stream>>) {
-    while line.read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
-}
-
-fn say(line: &mut BufReader<Box<dyn Stream>>, text: &str) -> io::Result<()> {
-    line.get_mut().write_all(format!("{text}\r\n").as_bytes())?;
-    line.get_mut().flush()
-}
-
-fn read(line: &mut BufReader<Box<dyn Stream>>) -> io::Result<String> {
-    let mut text = String::new();
-    if line.read_line(&mut text)? == 0 {
-        return Err(ErrorKind::UnexpectedEof.into());
+    fn greet(&mut self) -> io::Result<()> {
+        self.say("250-peer")?;
+        if self.ways.starttls && !self.encrypted {
+            self.say("250-STARTTLS")?;
+        }
+        if self.ways.login && (self.encrypted || !self.ways.starttls) {
+            self.say("250-AUTH PLAIN LOGIN")?;
+        }
+        self.say("250 8BITMIME")
     }
-    Ok(text.trim_end().to_owned())
-}
 
-fn read_message(line: &mut BufReader<Box<dyn Stream>>) -> io::Result<String> {
-    let mut message = String::new();
-    loop {
+    fn secure(&mut self) -> io::Result<()> {
+        let more = if self.ways.injects { "\r\n250 too much" } else { "" };
+        self.say(&format!("220 go on{more}"))?;
+        self.line = BufReader::new(tls(self.raw.try_clone()?)?);
+        self.encrypted = true;
+        Ok(())
+    }
+
+    /// Takes a message; false if the connection ends with it.
+    fn take(&mut self) -> io::Result<bool> {
+        match self.fault {
+            Fault::DropAtData => return self.drop_it(),
+            Fault::SlowAtData(time) => thread::sleep(time),
+            _ => (),
+        }
+        self.say("354 the message")?;
+        let raw = self.read_message()?;
+        let code = if let Fault::End(code) = self.fault { code } else { 250 };
+        if code == 250 {
+            let mail = Taken { from: self.from.clone(), to: self.to.clone(), raw };
+            self.seen.taken.lock().unwrap().push(mail);
+        }
+        match self.fault {
+            Fault::DropAtEnd => return self.drop_it(),
+            Fault::SilentAtEnd => self.wait_for_end(),
+            Fault::SlowAtEnd(time) => thread::sleep(time),
+            _ => (),
+        }
+        self.say(&format!("{code} <{}>", self.to))?;
+        Ok(true)
+    }
+
+    fn drop_it(&self) -> io::Result<bool> {
+        self.raw.shutdown(Shutdown::Both).map(|()| false)
+    }
+
+    fn wait_for_end(&mut self) {
+        while self.line.read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
+    }
+
+    fn say(&mut self, text: &str) -> io::Result<()> {
+        self.line.get_mut().write_all(format!("{text}\r\n").as_bytes())?;
+        self.line.get_mut().flush()
+    }
+
+    fn read(&mut self) -> io::Result<String> {
         let mut text = String::new();
-        if line.read_line(&mut text)? == 0 {
+        if self.line.read_line(&mut text)? == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        if text == ".\r\n" {
-            return Ok(message);
+        Ok(text)
+    }
+
+    fn read_message(&mut self) -> io::Result<String> {
+        let mut message = String::new();
+        loop {
+            let text = self.read()?;
+            if text == ".\r\n" {
+                return Ok(message);
+            }
+            message.push_str(text.strip_prefix('.').unwrap_or(&text));
         }
-        message.push_str(text.strip_prefix('.').unwrap_or(&text));
     }
 }
 

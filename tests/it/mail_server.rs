@@ -32,9 +32,7 @@ struct MailServer {
 impl MailServer {
     /// Starts one; nothing unless these tests are asked for.
     fn start() -> Option<Self> {
-        if std::env::var_os("SEATKEEPER_TEST_MAIL").is_none() {
-            return None;
-        }
+        std::env::var_os("SEATKEEPER_TEST_MAIL")?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mail/server.sh");
         let mut keeper = Command::new(script)
             .arg("keep")

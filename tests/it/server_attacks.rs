@@ -247,7 +247,9 @@ async fn a_forged_host_reaches_no_link_redirect_or_page() {
         assert!(["201", "409"].contains(&statuses(&answer).as_str()), "{answer}");
         assert!(!answer.contains("evil"), "{answer}");
     }
-    let mails = service.mails().await;
+    let mut mails = service.mails().await;
+    // The owner is told that the seats have run out.
+    mails.retain(|mail| mail.to != "owner@example.com");
     assert_eq!(mails.len(), 3, "as many as there are seats");
     for mail in mails {
         assert!(mail.link.unwrap().starts_with("https://seats.example.com/i/"));

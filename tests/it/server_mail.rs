@@ -15,7 +15,7 @@ use sqlx::{Connection as _, Row as _};
 
 use crate::cli_run::{Desk, serve};
 use crate::mail_peer::{Fault, Peer, Ways};
-use crate::service::{Kind, SEED, TOKEN, TestClock, TestService, settings, text};
+use crate::service::{Kind, SEED, TOKEN, TestClock, TestService, VENDOR_TOKEN, settings, text};
 
 const INVITATIONS: &str = "/v1/accounts/acme/invitations";
 const ANA: &str = "ana@example.com";
@@ -424,6 +424,28 @@ async fn a_mail_that_comes_back_fails_its_invitation_once_and_nothing_else() {
     let forged = taken[2].from.replacen('-', "-0", 1);
     for bad in ["", "bounce@example.com", &forged] {
         assert!(running.bounced(bad).await.is_err(), "{bad}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_for_access_that_is_refused_or_comes_back_says_so_and_stays_requested() {
+    let (service, peer) = world().await;
+    let agency = service.call(Method::PATCH, "/v1/accounts/acme").token(VENDOR_TOKEN);
+    let agency = agency.if_match("*").json(&json!({ "agency": true }));
+    agency.send().await.expect(StatusCode::OK);
+    peer.fault([Fault::Rcpt(550), Fault::None]);
+    let path = "/v1/accounts/acme/client-access";
+    for email in [ANA, "bea@example.com"] {
+        let call = service.call(Method::POST, path).token(TOKEN).key(email);
+        let body = json!({ "email": email, "role": "biller" });
+        call.json(&body).send().await.expect(StatusCode::CREATED);
+        deliver(&service).await;
+    }
+    let came_back = peer.taken().remove(0);
+    service.running().bounced(&came_back.from).await.unwrap();
+    for row in service.list(path).await {
+        assert_eq!((&row["state"], &row["delivery"]), (&json!("requested"), &json!("failed")));
     }
     service.stop().await;
 }

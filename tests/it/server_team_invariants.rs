@@ -166,7 +166,7 @@ async fn expired_subscription_team_inactive_writes_refused_nothing_deleted() {
 
     let renewal = org.subscription("starter").await;
     let path = format!("{SUBSCRIPTIONS}/{}/renew", text(&renewal["id"]));
-    org.act(TOKEN, &path, &renewal["etag"]).await.refused(403, "plan-needs-vendor");
+    org.act(TOKEN, &path, &renewal["etag"]).await.refused(403, "forbidden");
     org.renew("starter").await;
     assert_eq!(org.team("Design").await["state"], "active");
     org.invite(CARA, "Design", "new@example.com", "member").await.expect(StatusCode::CREATED);

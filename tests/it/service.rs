@@ -15,7 +15,7 @@ use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use seatkeeper::profile::{built_in, built_in_names};
 use seatkeeper::server::{
-    ConfirmPlans, Database, Dns, Limits, MailSettings, Running, Seed, Settings, start,
+    ConfirmPlans, Database, Dns, InviteLimits, Limits, MailSettings, Running, Seed, Settings, start,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
@@ -158,6 +158,11 @@ impl TestService {
         Self::open(settings, clock, folder).await
     }
 
+    /// Starts on what another service has left in this folder.
+    pub async fn start_on(settings: Settings, folder: Arc<TempDir>) -> Self {
+        Self::open(settings, TestClock::new(), folder).await
+    }
+
     async fn open(settings: Settings, clock: TestClock, folder: Arc<TempDir>) -> Self {
         let running = start(settings.clone()).await.expect("the service starts");
         let base = format!("http://{}", running.address());
@@ -177,6 +182,11 @@ impl TestService {
         self.folder
     }
 
+    /// What it was started with.
+    pub fn settings(&self) -> Settings {
+        self.settings.clone()
+    }
+
     /// The service itself.
     pub fn running(&self) -> &Running {
         &self.running
@@ -189,7 +199,11 @@ impl TestService {
             Database::Sqlite(path) => format!("sqlite://{}", path.display()),
             Database::Postgres(url) => url.expose_secret().to_owned(),
         };
-        AnyConnection::connect(&url).await.unwrap()
+        let mut connection = AnyConnection::connect(&url).await.unwrap();
+        if let Database::Sqlite(_) = &self.settings.database {
+            sqlx::query("pragma busy_timeout = 10000").execute(&mut connection).await.unwrap();
+        }
+        connection
     }
 
     /// Runs a statement on the database, past the service.
@@ -337,6 +351,14 @@ impl TestService {
     }
 }
 
+/// The folder that a service with these settings writes its mails to.
+pub fn spool_of(settings: &Settings) -> &Path {
+    match &settings.mail {
+        MailSettings::Spool(folder) => folder,
+        MailSettings::Smtp(_) => panic!("the mails go to a server"),
+    }
+}
+
 /// Settings of a service in this folder.
 pub fn settings(folder: &Path, seed: &str, clock: &TestClock) -> Settings {
     let clock = clock.clone();
@@ -357,6 +379,11 @@ pub fn settings(folder: &Path, seed: &str, clock: &TestClock) -> Settings {
         request_log: Some(folder.join("requests.jsonl")),
         confirm_plans: ConfirmPlans::Vendor,
         dns: Arc::new(Dns::of_the_system()),
+        invite_limits: InviteLimits {
+            per_account_hour: NonZeroU32::new(2000).unwrap(),
+            per_address_day: NonZeroU32::new(10).unwrap(),
+        },
+        audit_retention: Some(SignedDuration::from_hours(24 * 400)),
         now: Arc::new(move || clock.now()),
     }
 }

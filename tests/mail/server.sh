@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A mail server (Exim) for tests, on a free port of 127.0.0.1: STARTTLS and a login are required,
 # and every mail ends as a file. It keeps all it needs in a folder of its own; /etc is not touched.
+# Needs root to start, and gives it up.
 # Usage: server.sh find: prints the program, or fails.
 #        server.sh keep: keeps one server in a temporary folder. Each line of stdin is a command:
 #                        start, or stop (as in a crash). Each is answered by one line: port and
@@ -95,7 +96,7 @@ prepare() {
   mkdir "$dir/spool" "$dir/mail" "$dir/log"
   cp "$here/../it/tls/server.pem" "$here/../it/tls/server.key" "$dir"
   chmod 755 "$dir"
-  [[ $EUID -ne 0 ]] || chown -R "$user" "$dir/spool" "$dir/mail" "$dir/log" "$dir/server.key"
+  chown -R "$user" "$dir/spool" "$dir/mail" "$dir/log" "$dir/server.key"
 }
 
 await() {
@@ -165,6 +166,10 @@ case ${1:-} in
     program=$(find_program) || {
       say 'error: there is no exim4'
       say 'hint: tests/prepare.sh mail'
+      exit 1
+    }
+    [[ $EUID -eq 0 ]] || {
+      say 'error: only root may run Exim with a configuration of its own'
       exit 1
     }
     keep

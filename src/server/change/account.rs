@@ -1,17 +1,24 @@
-//! Accounts: opened, renamed, claimed.
+//! Accounts: opened, renamed, claimed, secured, deleted.
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RoleName;
+use crate::profile::SecureSignInBy;
 use crate::server::Service;
 use crate::server::change::joining::{self, Newcomer};
-use crate::server::change::{Change, Precondition, client_access, digest, seats};
+use crate::server::change::{
+    Change, Precondition, client_access, digest, invitation, member, ownership_change, seats,
+    secure_sign_in, subscription,
+};
 use crate::server::error::ApiError;
 use crate::server::permission::{Actor, At, Right};
 use crate::server::store::Tx;
 use crate::server::store::accounts::{self, AccountRow};
 use crate::server::store::members::MemberRow;
+use crate::server::store::tokens;
 use crate::wire::{AccountPatch, Claim, MAX_NAME, NewAccount};
 
 /// Opens an account; whoever opens it is its owner (NP-04).
@@ -81,21 +88,22 @@ pub(crate) async fn add(
     joining::enter(change, newcomer, "member.added").await
 }
 
-/// Renames the account or notes who manages it.
+/// Renames or secures the account, notes who manages it, or says whether it is an agency.
 pub(crate) async fn patch(
     change: &mut Change,
     precondition: &Precondition,
     request: &AccountPatch,
 ) -> Result<(), ApiError> {
-    let AccountPatch { name, claim, secure_sign_in_required: _, agency } = request;
-    if agency.is_some() && !matches!(change.actor, Actor::Vendor { .. }) {
-        return Err(ApiError::Forbidden);
-    }
-    if name.is_some() || (claim.is_none() && agency.is_none()) {
+    let AccountPatch { name, claim, secure_sign_in_required, agency } = request;
+    let of_others = claim.is_some() || agency.is_some();
+    if name.is_some() || secure_sign_in_required.is_some() || !of_others {
         change.must(Right::ManageAccount, At::Account)?;
     }
     if claim.is_some() {
         change.must(Right::Claim, At::Account)?;
+    }
+    if agency.is_some() && !matches!(change.actor, Actor::Vendor { .. }) {
+        return Err(ApiError::Forbidden);
     }
     precondition.check(change.account.version)?;
     if let Some(agency) = agency {
@@ -109,7 +117,54 @@ pub(crate) async fn patch(
     if let Some(claim) = claim {
         set_claim(change, claim).await?;
     }
+    if let Some(required) = secure_sign_in_required {
+        secure_sign_in::set(change, *required, SecureSignInBy::Settings).await?;
+    }
     Ok(())
+}
+
+/// Says whether the account may ask clients for access (NC-01); one that may not any more is logged
+/// in nowhere.
+async fn set_agency(change: &mut Change, agency: bool) -> Result<(), ApiError> {
+    if change.profile.client_access.is_none() {
+        return Err(ApiError::NotOffered("access to clients"));
+    }
+    let before = std::mem::replace(&mut change.account.agency, agency);
+    if before == agency {
+        return Ok(());
+    }
+    change.account.version += 1;
+    if !agency {
+        client_access::end_sessions(change).await?;
+    }
+    let id = change.account.id.clone();
+    change.record("account.agency_changed", &id, Some(before), Some(agency)).await
+}
+
+/// Ends everything in the account, which nobody finds afterwards; what happened in it is kept.
+/// Of people, an owner does this (PO-05).
+pub(crate) async fn delete(
+    change: &mut Change,
+    precondition: &Precondition,
+) -> Result<(), ApiError> {
+    change.must(Right::ManageAccount, At::Account)?;
+    if change.actor.person().is_some_and(|person| !person.is_owner(&change.profile)) {
+        return Err(ApiError::Forbidden);
+    }
+    precondition.check(change.account.version)?;
+    invitation::revoke_all(change).await?;
+    ownership_change::cancel_open(change).await?;
+    subscription::end_all(change).await?;
+    member::end_all(change).await?;
+    let id = change.account.id.clone();
+    tokens::delete_all(change.conn(), &id).await?;
+    accounts::release_domains(change.conn(), &id).await?;
+    let account = &mut change.account;
+    account.deleted_at = Some(change.now);
+    account.version += 1;
+    (account.enforce_at, account.reinstate_at, account.digest_at) = (None, None, None);
+    let before = json!({ "slug": account.slug, "name": account.name });
+    change.record("account.deleted", &id, Some(before), None::<()>).await
 }
 
 async fn rename(change: &mut Change, name: &str) -> Result<(), ApiError> {
@@ -121,21 +176,6 @@ async fn rename(change: &mut Change, name: &str) -> Result<(), ApiError> {
     change.account.version += 1;
     let id = change.account.id.clone();
     change.record("account.renamed", &id, Some(before), Some(name)).await
-}
-
-/// Says whether the account may ask clients for access; one that may not any more is logged in
-/// nowhere.
-async fn set_agency(change: &mut Change, agency: bool) -> Result<(), ApiError> {
-    if agency == change.account.agency {
-        return Ok(());
-    }
-    let before = std::mem::replace(&mut change.account.agency, agency);
-    change.account.version += 1;
-    if !agency {
-        client_access::end_sessions(change).await?;
-    }
-    let id = change.account.id.clone();
-    change.record("account.agency_changed", &id, Some(before), Some(agency)).await
 }
 
 async fn set_claim(change: &mut Change, claim: &Claim) -> Result<(), ApiError> {

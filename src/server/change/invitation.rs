@@ -5,12 +5,14 @@ use serde_json::json;
 
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RoleName;
-use crate::profile::{Profile, ResendLink, Scope};
+use crate::profile::{Profile, ResendLink, Scope, SecureSignInBy};
 use crate::server::auth;
 use crate::server::change::account::must_be_name;
 use crate::server::change::joining::{self, Newcomer};
 use crate::server::change::room::{self, Entry};
-use crate::server::change::{Change, Precondition, member, notice, seats};
+use crate::server::change::{
+    Change, Precondition, invite_limit, member, notice, seats, secure_sign_in,
+};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
 use crate::server::permission::{Actor, At, Right, Verb};
@@ -67,6 +69,9 @@ pub(crate) async fn invite(
     invitations::insert(change.conn(), &row).await?;
     let view = views::invitation(&row, change.now);
     change.record("invitation.created", &row.id, None::<()>, Some(view)).await?;
+    if row.secure_sign_in {
+        secure_sign_in::set(change, true, SecureSignInBy::Invitation).await?;
+    }
     match known {
         Some(person) => {
             member::must_fit_holders(change, &role).await?;
@@ -248,6 +253,16 @@ pub(crate) async fn expire_overdue(change: &mut Change) -> Result<(), ApiError> 
     Ok(())
 }
 
+/// Revokes everything that waits, without asking who does it.
+pub(crate) async fn revoke_all(change: &mut Change) -> Result<(), ApiError> {
+    expire_overdue(change).await?;
+    let (account_id, now) = (change.account.id.clone(), change.now);
+    for row in invitations::pending_newest_first(change.conn(), &account_id, now).await? {
+        withdraw(change, row).await?;
+    }
+    Ok(())
+}
+
 /// Revokes what the person of this membership sent and could not send any more.
 pub(crate) async fn revoke_beyond(
     change: &mut Change,
@@ -370,6 +385,7 @@ async fn expire(change: &mut Change, before: InvitationRow) -> Result<Invitation
 }
 
 async fn send(change: &mut Change, row: &InvitationRow) -> Result<String, ApiError> {
+    invite_limit::must_fit(change, &row.address).await?;
     let template = if row.send_count == 1 { Template::Invitation } else { Template::Resend };
     change.mail(template, &row.id, &row.address, json!({ "role": row.role })).await
 }

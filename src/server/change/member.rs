@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::domain::keys::RoleName;
 use crate::profile::{Notice, OnShrink, Profile};
 use crate::server::auth;
-use crate::server::change::{Change, Precondition, client_access, invitation, seats};
+use crate::server::change::{Change, Precondition, account, client_access, invitation, seats};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
 use crate::server::permission::{Actor, At, Right, Scope, Verb};
@@ -42,12 +42,35 @@ pub(crate) async fn change_role(
     change.actor.must_reach(Verb::Change, at, &change.profile, &role)?;
     must_demote(change, &old, &role)?;
 
+    let row = give_role(change, before, &role).await?;
+    let words = json!({ "from": old.as_str(), "to": row.role });
+    tell(change, Notice::RoleChanged, &row, words).await?;
+    seats::settle(change).await?;
+    Ok(row)
+}
+
+/// Gives a role of the whole account to a person with a place in it; a place in a team stays beside
+/// it.
+pub(crate) async fn make_holder(
+    change: &mut Change,
+    row: MemberRow,
+    role: &RoleName,
+) -> Result<MemberRow, ApiError> {
+    if row.team_id.is_none() {
+        return give_role(change, row, role).await;
+    }
+    account::add(change, &row.address, row.name, role).await
+}
+
+/// Gives another role without asking who does it, and tells nobody.
+pub(crate) async fn give_role(
+    change: &mut Change,
+    before: MemberRow,
+    role: &RoleName,
+) -> Result<MemberRow, ApiError> {
     let row = MemberRow { role: role.to_string(), ..before.clone() };
     let row = save(change, "member.role_changed", &before, row).await?;
-    let words = json!({ "from": before.role, "to": row.role });
-    tell(change, Notice::RoleChanged, &row, words).await?;
     invitation::revoke_beyond(change, &row).await?;
-    seats::settle(change).await?;
     Ok(row)
 }
 
@@ -95,12 +118,7 @@ pub(crate) async fn leave(
 
 /// Ends a membership without asking who does it.
 pub(crate) async fn end(change: &mut Change, before: MemberRow) -> Result<MemberRow, ApiError> {
-    let row = MemberRow {
-        state: MemberState::Deleted,
-        ended_by: Some(ended_by(&change.actor, &before.id).to_owned()),
-        ended_at: Some(change.now),
-        ..before.clone()
-    };
+    let row = ended(change, &before);
     let row = save(change, "member.removed", &before, row).await?;
     end_credentials(change, &row).await?;
     recipients::forget(change.conn(), &row.id).await?;
@@ -110,6 +128,26 @@ pub(crate) async fn end(change: &mut Change, before: MemberRow) -> Result<Member
     invitation::revoke_beyond(change, &row).await?;
     seats::settle(change).await?;
     Ok(row)
+}
+
+/// Ends every membership, for the end of the account.
+pub(crate) async fn end_all(change: &mut Change) -> Result<(), ApiError> {
+    let account_id = change.account.id.clone();
+    for before in members::all(change.conn(), &account_id).await? {
+        let row = ended(change, &before);
+        let row = save(change, "member.removed", &before, row).await?;
+        tell(change, Notice::Removed, &row, json!({})).await?;
+    }
+    Ok(())
+}
+
+fn ended(change: &Change, row: &MemberRow) -> MemberRow {
+    MemberRow {
+        state: MemberState::Deleted,
+        ended_by: Some(ended_by(&change.actor, &row.id).to_owned()),
+        ended_at: Some(change.now),
+        ..row.clone()
+    }
 }
 
 /// Ends the personal tokens of who has no place in the account any more, and what the person has

@@ -11,6 +11,8 @@ pub(crate) mod digest;
 pub(crate) mod domain;
 pub(crate) mod due;
 pub(crate) mod invitation;
+pub(crate) mod invitation_batch;
+pub(crate) mod invite_limit;
 pub(crate) mod join_request;
 pub(crate) mod joining;
 pub(crate) mod member;
@@ -20,6 +22,7 @@ pub(crate) mod ownership_change;
 pub(crate) mod recipient;
 pub(crate) mod room;
 pub(crate) mod seats;
+pub(crate) mod secure_sign_in;
 pub(crate) mod subscription;
 pub(crate) mod suggestion;
 pub(crate) mod team;
@@ -155,6 +158,11 @@ impl Change {
     /// A new id.
     pub fn id(&self, prefix: &str) -> String {
         self.service.ids.next(prefix, self.now)
+    }
+
+    /// How many invitations may be mailed.
+    pub fn invite_limits(&self) -> crate::server::InviteLimits {
+        self.service.invite_limits
     }
 
     /// Whether paid plans wait for the vendor.

@@ -203,6 +203,17 @@ pub(crate) async fn end_periods(change: &mut Change) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// Ends everything that runs, without asking who does it.
+pub(crate) async fn end_all(change: &mut Change) -> Result<(), ApiError> {
+    let account_id = change.account.id.clone();
+    for before in subscriptions::running(change.conn(), &account_id).await? {
+        let (state, ends_at) = (SubscriptionState::Ended, Some(change.now));
+        let row = SubscriptionRow { state, ends_at, ..before.clone() };
+        save(change, "subscription.ended", &before, row).await?;
+    }
+    Ok(())
+}
+
 fn next_period_end(mut end: Timestamp, now: Timestamp) -> Timestamp {
     while end <= now {
         end += PERIOD;

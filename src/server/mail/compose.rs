@@ -18,7 +18,7 @@ use crate::server::link::{self, Purpose, SecretKey};
 use crate::server::mail::template::{Link, Template};
 use crate::server::mail::words::{Rendered, Words};
 use crate::server::store::outbox::MailRow;
-use crate::server::store::{client_accesses, invitations};
+use crate::server::store::{client_accesses, invitations, ownership_changes};
 
 /// Longest line of a mail. Source: RFC 5322, 2.1.1.
 const MAX_LINE: usize = 998;
@@ -186,8 +186,12 @@ async fn row_link(
             let access = client_accesses::by_link(&mut snapshot, &row.subject).await?;
             access.ok_or(MailError::Subject)?.generation
         }
-        // Nothing makes such rows yet; nobody is mailed a link that logs in.
-        Purpose::Own | Purpose::LogIn => return Err(MailError::Subject),
+        Purpose::Own => {
+            let change = ownership_changes::by_link(&mut snapshot, &row.subject).await?;
+            change.ok_or(MailError::Subject)?.generation
+        }
+        // Nobody is mailed a link that logs in.
+        Purpose::LogIn => return Err(MailError::Subject),
     };
     let token = link::row_token(&service.key, purpose, &row.subject, generation, &row.address);
     Ok(service.link(&format!("{}{token}", purpose.path())))

@@ -22,8 +22,8 @@ use crate::server::mail::settle::{Outcome, begin_for, settle};
 use crate::server::mail::template::Template;
 use crate::server::mail::way::{Failure, Transport, Way};
 use crate::server::store::outbox::{self, Claim, Claimed, MailRow};
-use crate::server::store::{Connection, client_accesses, invitations};
-use crate::wire::{ClientAccessState, InvitationState};
+use crate::server::store::{Connection, client_accesses, invitations, ownership_changes};
+use crate::wire::{ClientAccessState, InvitationState, OwnershipState};
 
 /// How long a claim lasts that is not renewed.
 const CLAIM: SignedDuration = SignedDuration::from_secs(30);
@@ -219,6 +219,14 @@ async fn is_wanted(
         Some(Template::AccessRequested) => {
             let row = client_accesses::by_link(conn, &mail.subject).await?;
             Ok(row.is_some_and(|row| row.state == ClientAccessState::Requested))
+        }
+        Some(Template::OwnershipConfirm) => {
+            let row = ownership_changes::by_link(conn, &mail.subject).await?;
+            Ok(row.is_some_and(|row| row.state_at(now) == OwnershipState::Unconfirmed))
+        }
+        Some(Template::OwnershipAccept) => {
+            let row = ownership_changes::by_link(conn, &mail.subject).await?;
+            Ok(row.is_some_and(|row| row.state_at(now) == OwnershipState::Unaccepted))
         }
         Some(Template::ConfirmAddress) => {
             Ok(now.duration_since(mail.created_at) < ADDRESS_LIFETIME)

@@ -8,8 +8,8 @@ use crate::server::error::ApiError;
 use crate::server::link;
 use crate::server::mail::settle::code_text;
 use crate::server::permission::Actor;
-use crate::server::store::Connection;
 use crate::server::store::outbox::{self, MailRow};
+use crate::server::store::{Connection, client_accesses};
 
 /// How it is known.
 #[derive(Clone, Copy)]
@@ -55,15 +55,23 @@ async fn fail(service: &Arc<Service>, mail: &MailRow, known: Known<'_>) -> Resul
         }
         Known::Bounced => outbox::bounce(conn, &mail.id).await,
     };
-    let Some(account_id) = &mail.account_id else {
+    let change = match &mail.account_id {
+        Some(account_id) => match Change::begin(service, account_id, Actor::Service).await {
+            // The account was deleted: there is only the mail left.
+            Err(ApiError::NotFound) => None,
+            change => Some(change?),
+        },
+        None => None,
+    };
+    let Some(mut change) = change else {
         let mut tx = service.store.begin().await?;
         mark(&mut tx).await?;
         tx.commit().await?;
         return Ok(());
     };
-    let mut change = Change::begin(service, account_id, Actor::Service).await?;
     if mark(change.conn()).await? {
         invitation::fail(&mut change, &mail.id).await?;
+        client_accesses::note_delivery(change.conn(), &mail.id, "failed").await?;
         change.commit().await?;
     }
     Ok(())

@@ -249,7 +249,7 @@ create table client_accesses (
 
 create index client_accesses_by_account on client_accesses (account_id, id);
 create index client_accesses_by_client on client_accesses (client_id, state, id);
-create index client_accesses_by_address on client_accesses (address, state, id);
+create index client_accesses_requested on client_accesses (address) where state = 'requested';
 create index client_accesses_by_mail on client_accesses (last_mail);
 create unique index client_accesses_one_open on client_accesses (account_id, address)
   where state in ('requested', 'granted');

@@ -41,7 +41,7 @@ impl Described {
         let item = &whole["properties"]["items"]["items"];
         let mut row = if operation.filters.is_some() { schemas.definition(item) } else { whole };
         // The words of the fields that a list can be filtered by.
-        if let Some(fields) = row["properties"].as_object_mut() {
+        if let Some(fields) = row.get_mut("properties").and_then(Value::as_object_mut) {
             for field in fields.values_mut() {
                 let words = words(&schemas.definition(field));
                 if !words.is_empty() {

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::server::Service;
 use crate::server::auth;
-use crate::server::change::client_login;
+use crate::server::change::{client_login, secure_sign_in};
 use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::permission::{Actor, Person, Right};
@@ -133,7 +133,12 @@ impl Browser {
                 let user = self.person()?;
                 let account = account.ok_or(ApiError::NotFound)?;
                 let person = auth::person(&mut snapshot, &account.id, &user.address).await?;
-                (account, person.ok_or(ApiError::NotFound)?)
+                let person = person.ok_or(ApiError::NotFound)?;
+                let session = ids::hash(self.session.as_deref().unwrap_or_default());
+                let began = users::session_began(&mut snapshot, &session).await?;
+                let began = began.ok_or(ApiError::Unauthenticated)?;
+                secure_sign_in::must_suffice(&account, user.sign_in, began)?;
+                (account, person)
             }
         };
         let actor = Actor::Person(person);

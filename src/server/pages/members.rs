@@ -19,6 +19,7 @@ use crate::server::routes::Look;
 use crate::server::store::Window;
 use crate::server::store::invitations::{self, Shown};
 use crate::server::store::members;
+use crate::server::store::tokens::{self, TokenRow};
 use crate::server::views::role_name;
 use crate::wire::{
     InvitationPatch, InvitationState, MemberPatch, MemberState, NewInvitation, Principal,
@@ -210,14 +211,27 @@ pub(crate) async fn confirm_removal(
     let account_id = look.account.id.clone();
     let row = members::by_id(look.conn(), &account_id, &id).await?;
     let row = row.filter(|row| row.state != MemberState::Deleted).ok_or(ApiError::NotFound)?;
+    let (maker, now) = (format!("member:{id}"), look.now);
+    let made = tokens::made_by(look.conn(), &account_id, &maker, now).await?;
     let words = context! {
         question => format!("Remove {} from {}?", row.address, look.account.name),
-        text => "Access ends at once. The person can be invited again later.",
+        text => removal_words(&made),
         action => format!("/accounts/{account}/members/{id}/remove"),
         button => "Remove",
         ..frame(&look, &actor, &browser, &service)
     };
     Ok(browser.mark(&service, service.pages.render(StatusCode::OK, "confirm.html", words)?))
+}
+
+/// What removing a person does, and what it leaves.
+fn removal_words(made: &[TokenRow]) -> String {
+    let text = "Access ends at once. The person can be invited again later.";
+    if made.is_empty() {
+        return text.to_owned();
+    }
+    let names: Vec<_> = made.iter().map(|row| row.name.as_str()).collect();
+    let names = names.join(", ");
+    format!("{text} Tokens of the account that the person made keep working: {names}.")
 }
 
 /// `POST /accounts/{account}/members/{member}/remove`

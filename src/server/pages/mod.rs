@@ -7,6 +7,7 @@ mod clients;
 mod grant;
 mod invitation;
 mod members;
+mod ownership_change;
 mod sign_in;
 mod sign_up;
 
@@ -50,6 +51,7 @@ impl Pages {
             ("log_in_as.html", include_str!("templates/log_in_as.html")),
             ("members.html", include_str!("templates/members.html")),
             ("message.html", include_str!("templates/message.html")),
+            ("ownership_change.html", include_str!("templates/ownership_change.html")),
             ("sign_in.html", include_str!("templates/sign_in.html")),
             ("sign_up.html", include_str!("templates/sign_up.html")),
         ] {
@@ -73,6 +75,7 @@ impl Pages {
     pub fn error(&self, status: StatusCode, error: &ApiError) -> Response {
         let title = match status {
             _ if matches!(error, ApiError::DeadLink) => "This link does not work",
+            _ if matches!(error, ApiError::SecureSignInRequired) => "This account asks for more",
             StatusCode::NOT_FOUND => "There is nothing here",
             StatusCode::FORBIDDEN => "This is locked for your role",
             StatusCode::UNAUTHORIZED => "Please sign in",
@@ -167,6 +170,9 @@ pub(crate) fn router(service: &Arc<Service>) -> Router<Arc<Service>> {
         .route("/accounts/{account}/clients/{access}/remove", post(clients::remove))
         .route("/accounts/{account}/clients/{access}/log-in", post(clients::log_in))
         .route("/i/{token}/decline", post(invitation::decline))
+        .route("/own/{token}", get(ownership_change::show))
+        .route("/own/{token}/accept", post(ownership_change::accept))
+        .route("/own/{token}/decline", post(ownership_change::decline))
         .route("/signout", post(sign_in::sign_out))
         .route("/accounts/{account}", get(account::show))
         .route("/accounts/{account}/subscriptions", post(account::pick))

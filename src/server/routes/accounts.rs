@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
 use crate::server::SharedService;
 use crate::server::auth::Call;
@@ -39,6 +39,9 @@ pub(crate) fn operations() -> Vec<Operation> {
             .named("changeAccount", "Renames, claims or secures an account")
             .takes::<AccountPatch>()
             .gives::<Account>(StatusCode::OK),
+        Operation::delete(row, delete)
+            .named("deleteAccount", "Ends everything in an account; an owner's")
+            .needs(Right::ManageAccount),
         Operation::get("/accounts/{account}/seats", seats)
             .named("readSeats", "Seats of an account")
             .needs(Right::ReadAccount)
@@ -107,6 +110,17 @@ async fn patch(
     let view = view(&mut change).await?;
     change.commit().await?;
     answer::json(StatusCode::OK, Some(&view.etag), &view)
+}
+
+async fn delete(
+    State(service): State<SharedService>,
+    Path(id): OfAccount,
+    call: Call,
+) -> Result<Response, ApiError> {
+    let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
+    account::delete(&mut change, call.precondition()?).await?;
+    change.commit().await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn seats(

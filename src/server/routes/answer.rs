@@ -30,13 +30,18 @@ pub(crate) fn json(
 
 /// The answer to a read of one row: 304 if the caller has it.
 pub(crate) fn row(call: &Call, etag: &str, body: &impl Serialize) -> Result<Response, ApiError> {
+    Ok(stored(call, etag, serde_json::to_string(body)?))
+}
+
+/// As [`row`], of JSON that is kept as it came.
+pub(crate) fn stored(call: &Call, etag: &str, body: String) -> Response {
     if call.has(etag) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         put_etag(&mut response, Some(etag));
-        return Ok(response);
+        return response;
     }
-    json(StatusCode::OK, Some(etag), body)
+    text(StatusCode::OK, Some(etag), body)
 }
 
 fn text(status: StatusCode, etag: Option<&str>, body: String) -> Response {

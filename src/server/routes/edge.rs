@@ -157,7 +157,7 @@ mod tests {
 
     use super::{DEADLINE, edge};
     use crate::server::{
-        ConfirmPlans, Database, Dns, Limits, MailSettings, Service, Settings, run,
+        ConfirmPlans, Database, Dns, InviteLimits, Limits, MailSettings, Service, Settings, run,
     };
 
     async fn service(folder: &TempDir) -> Arc<Service> {
@@ -176,6 +176,11 @@ mod tests {
             request_log: None,
             confirm_plans: ConfirmPlans::Vendor,
             dns: Arc::new(Dns::of_the_system()),
+            invite_limits: InviteLimits {
+                per_account_hour: NonZeroU32::MIN,
+                per_address_day: NonZeroU32::MIN,
+            },
+            audit_retention: None,
             now: Arc::new(|| Timestamp::from_second(1_800_000_000).unwrap()),
         };
         run::open(settings, "http://127.0.0.1").await.unwrap()

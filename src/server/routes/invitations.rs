@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use crate::server::SharedService;
 use crate::server::auth::Call;
-use crate::server::change::{Change, invitation, notice};
+use crate::server::change::{Change, invitation, invitation_batch, notice};
 use crate::server::error::ApiError;
 use crate::server::permission::{At, Right};
 use crate::server::routes::Look;
@@ -16,7 +16,10 @@ use crate::server::routes::operation::{OfAccount, OfRow, Operation};
 use crate::server::routes::paging::{self, Filter, ListQuery};
 use crate::server::store::invitations::{self, Shown};
 use crate::server::views;
-use crate::wire::{Invitation, InvitationPatch, InvitationState, NewInvitation};
+use crate::wire::{
+    Invitation, InvitationBatch, InvitationBatchResult, InvitationPatch, InvitationState,
+    NewInvitation,
+};
 
 const FILTERS: &[Filter] = &[Filter::State, Filter::Team];
 
@@ -35,6 +38,12 @@ pub(crate) fn operations() -> Vec<Operation> {
             .mails()
             .takes::<NewInvitation>()
             .gives::<Invitation>(StatusCode::CREATED),
+        Operation::post("/accounts/{account}/invitations/batch", batch)
+            .named("inviteMany", "Invites many people with one role; each line has its own result")
+            .needs(Right::Invite)
+            .mails()
+            .takes::<InvitationBatch>()
+            .gives::<InvitationBatchResult>(StatusCode::OK),
         Operation::get(row, read)
             .named("readInvitation", "One invitation")
             .needs(Right::ReadMembers)
@@ -94,6 +103,22 @@ async fn create(
     };
     let view = views::invitation(&row, change.now);
     once.finish(change, Answer::row(StatusCode::CREATED, &view.etag, &view)).await
+}
+
+async fn batch(
+    State(service): State<SharedService>,
+    Path(id): OfAccount,
+    call: Call,
+    body: Body<InvitationBatch>,
+) -> Result<Response, ApiError> {
+    let opened = Once::open(&service, &id, &call, KeyRule::Required, Right::Invite, &body.bytes);
+    let (once, mut change) = match opened.await? {
+        Opened::Given(answer) => return Ok(answer),
+        Opened::New(once, change) => (once, change),
+    };
+    let body = &invitation_batch::invite(&mut change, &body.value).await?;
+    let answer = Answer { status: StatusCode::OK, etag: None, body, secret: false };
+    once.finish(change, answer).await
 }
 
 async fn read(

@@ -1,22 +1,28 @@
 //! Members.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
+use crate::profile::Profile;
 use crate::server::SharedService;
 use crate::server::auth::Call;
 use crate::server::change::{Change, joining, member};
 use crate::server::error::ApiError;
-use crate::server::permission::{At, Right};
+use crate::server::permission::{Actor, At, Right};
 use crate::server::routes::Look;
 use crate::server::routes::answer::{self, Answer, KeyRule, Once, Opened};
 use crate::server::routes::body::{Body, Nothing};
 use crate::server::routes::operation::{OfAccount, OfRow, Operation};
 use crate::server::routes::paging::{self, Filter, ListQuery};
-use crate::server::store::members::{self, Shown};
+use crate::server::store::Connection;
+use crate::server::store::members::{self, MemberRow, Shown};
+use crate::server::store::users;
 use crate::server::views;
-use crate::wire::{Member, MemberPatch, MemberState, NewMember};
+use crate::wire::{Member, MemberPatch, MemberState, NewMember, Principal, SignInMethod};
 
 const FILTERS: &[Filter] = &[Filter::State, Filter::Team, Filter::Text];
 
@@ -79,7 +85,9 @@ async fn list(
     let (account_id, as_of) = (look.account.id.clone(), look.position());
     let rows = members::page(look.conn(), &account_id, shown, &window).await?;
     let total = members::total(look.conn(), &account_id, shown).await?;
-    let view = |row: &_| Ok(views::member(row));
+    let shown = look.must(&call.actor, Right::ReadSignInMethods, at).is_ok();
+    let methods = methods(look.conn(), shown, &rows).await?;
+    let view = |row: &_| Ok(views::member_with(row, &methods));
     let page = paging::page(rows, &window, total, as_of, |row| row.id.clone(), view)?;
     answer::json(StatusCode::OK, None, &page)
 }
@@ -109,9 +117,40 @@ async fn read(
     let account_id = look.account.id.clone();
     let row = members::by_id(look.conn(), &account_id, &member).await?;
     let row = row.ok_or(ApiError::NotFound)?;
-    look.must(&call.actor, Right::ReadMembers, At::of(row.team_id.as_deref()))?;
-    let view = views::member(&row);
+    let at = At::of(row.team_id.as_deref());
+    look.must(&call.actor, Right::ReadMembers, at)?;
+    let profile = Arc::clone(&look.profile);
+    let view = view(look.conn(), &call.actor, &profile, &row).await?;
     answer::row(&call, &view.etag, &view)
+}
+
+/// A member as this caller sees it in every answer.
+async fn view(
+    conn: &mut Connection,
+    actor: &Actor,
+    profile: &Profile,
+    row: &MemberRow,
+) -> Result<Member, ApiError> {
+    let at = At::of(row.team_id.as_deref());
+    let shown = actor.must(Right::ReadSignInMethods, at, profile).is_ok();
+    let methods = methods(conn, shown, std::slice::from_ref(row)).await?;
+    Ok(views::member_with(row, &methods))
+}
+
+async fn changed_view(change: &mut Change, row: &MemberRow) -> Result<Member, ApiError> {
+    let (actor, profile) = (change.actor.clone(), Arc::clone(&change.profile));
+    view(change.conn(), &actor, &profile, row).await
+}
+
+/// How the people of these rows sign in, for who may see it (DO-05).
+async fn methods(
+    conn: &mut Connection,
+    shown: bool,
+    rows: &[MemberRow],
+) -> Result<BTreeMap<String, SignInMethod>, ApiError> {
+    let of_people = rows.iter().filter(|row| shown && row.principal == Principal::Person);
+    let addresses: Vec<_> = of_people.map(|row| row.address.as_str()).collect();
+    Ok(users::sign_in_methods(conn, &addresses).await?)
 }
 
 async fn patch(
@@ -122,8 +161,8 @@ async fn patch(
 ) -> Result<Response, ApiError> {
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     let row = member::change_role(&mut change, &member, call.precondition()?, &body.value).await?;
+    let view = changed_view(&mut change, &row).await?;
     change.commit().await?;
-    let view = views::member(&row);
     answer::json(StatusCode::OK, Some(&view.etag), &view)
 }
 
@@ -150,7 +189,7 @@ async fn trim(
         Opened::New(once, change) => (once, change),
     };
     let row = member::trim(&mut change, &member, call.precondition()?).await?;
-    let view = views::member(&row);
+    let view = changed_view(&mut change, &row).await?;
     once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
 }
 
@@ -166,7 +205,7 @@ async fn reinstate(
         Opened::New(once, change) => (once, change),
     };
     let row = member::reinstate(&mut change, &member, call.precondition()?).await?;
-    let view = views::member(&row);
+    let view = changed_view(&mut change, &row).await?;
     once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
 }
 

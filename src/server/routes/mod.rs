@@ -39,6 +39,8 @@ use crate::server::{Service, SharedService, pages};
 use crate::telemetry;
 
 pub(crate) use answer::KeyRule;
+#[cfg(feature = "bench-floor")]
+pub(crate) use answer::{Answer, Once, Opened};
 pub(crate) use look::Look;
 pub(crate) use operation::{Operation, SchemaOf};
 

@@ -69,15 +69,19 @@ impl<'r> FromRow<'r, AnyRow> for AccountRow {
     }
 }
 
+/// Finds the account of this id or slug, unless it was deleted. Only ids have an underscore; asked
+/// for both at once, SQLite reads all accounts.
+fn by(id_or_slug: &str) -> String {
+    let column = if id_or_slug.contains('_') { "id" } else { "slug" };
+    format!("select * from accounts where {column} = $1 and deleted_at is null")
+}
+
 /// The account of this id or slug, unless it was deleted.
 pub(crate) async fn by_id_or_slug(
     conn: &mut Connection,
     id_or_slug: &str,
 ) -> Result<Option<AccountRow>, sqlx::Error> {
-    sqlx::query_as("select * from accounts where (id = $1 or slug = $1) and deleted_at is null")
-        .bind(id_or_slug)
-        .fetch_optional(conn)
-        .await
+    sqlx::query_as(AssertSqlSafe(by(id_or_slug))).bind(id_or_slug).fetch_optional(conn).await
 }
 
 /// As [`by_id_or_slug`]; nobody else changes the account until the transaction ends.
@@ -86,10 +90,7 @@ pub(crate) async fn lock(
     tx: &mut Tx,
     id_or_slug: &str,
 ) -> Result<Option<AccountRow>, sqlx::Error> {
-    let text = format!(
-        "select * from accounts where (id = $1 or slug = $1) and deleted_at is null{}",
-        store.for_update()
-    );
+    let text = format!("{}{}", by(id_or_slug), store.for_update());
     sqlx::query_as(AssertSqlSafe(text)).bind(id_or_slug).fetch_optional(&mut **tx).await
 }
 
@@ -178,6 +179,21 @@ pub(crate) async fn update(conn: &mut Connection, row: &AccountRow) -> Result<()
     .bind(row.position)
     .bind(row.forgotten)
     .bind(row.version)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Lets go of the domains of an account that ends: another may verify them.
+pub(crate) async fn release_domains(
+    conn: &mut Connection,
+    account_id: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update domains set state = 'lapsed', auto_join = 0, version = version + 1 \
+         where account_id = $1 and state <> 'lapsed'",
+    )
+    .bind(account_id)
     .execute(conn)
     .await?;
     Ok(())

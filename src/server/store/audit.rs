@@ -91,3 +91,51 @@ pub(crate) async fn after(
     let query = sqlx::query_as(AssertSqlSafe(text)).bind(account_id).bind(position);
     actions.iter().fold(query, |query, action| query.bind(*action)).fetch_all(conn).await
 }
+
+/// Accounts, deleted ones left out, that have entries from before `until`.
+pub(crate) async fn accounts_with_any_until(
+    conn: &mut Connection,
+    until: Timestamp,
+    most: i64,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select distinct e.account_id from audit_events e join accounts a on a.id = e.account_id \
+         where e.at <= $1 and a.deleted_at is null limit $2",
+    )
+    .bind(micros(until))
+    .bind(most)
+    .fetch_all(conn)
+    .await
+}
+
+/// Position of the last of the `most` oldest entries from before `until`.
+pub(crate) async fn last_until(
+    conn: &mut Connection,
+    account_id: &str,
+    until: Timestamp,
+    most: i64,
+) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select max(position) from (select position from audit_events where account_id = $1 \
+         and at <= $2 order by position limit $3) as oldest",
+    )
+    .bind(account_id)
+    .bind(micros(until))
+    .bind(most)
+    .fetch_one(conn)
+    .await
+}
+
+/// Forgets what is in the log up to a position.
+pub(crate) async fn forget_until(
+    conn: &mut Connection,
+    account_id: &str,
+    position: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from audit_events where account_id = $1 and position <= $2")
+        .bind(account_id)
+        .bind(position)
+        .execute(conn)
+        .await?;
+    Ok(())
+}

@@ -193,7 +193,7 @@ fn pool(connections: u32) -> AnyPoolOptions {
         })
 }
 
-fn sqlite_options(path: &Path, mode: &str) -> Result<AnyConnectOptions, sqlx::Error> {
+pub(super) fn sqlite_options(path: &Path, mode: &str) -> Result<AnyConnectOptions, sqlx::Error> {
     let path = std::path::absolute(path).map_err(sqlx::Error::Io)?;
     let file = Url::from_file_path(&path).map_err(|()| {
         sqlx::Error::Configuration("the path of the database is not usable".into())

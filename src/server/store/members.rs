@@ -354,6 +354,48 @@ pub(crate) async fn trimmed_earliest_added_first(
     .await
 }
 
+/// People who hold this role, earliest first.
+pub(crate) async fn active_holders(
+    conn: &mut Connection,
+    account_id: &str,
+    role: &str,
+) -> Result<Vec<MemberRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from members where account_id = $1 and state = 'active' and role = $2 \
+         and principal = 'person' order by joined_at, id",
+    )
+    .bind(account_id)
+    .bind(role)
+    .fetch_all(conn)
+    .await
+}
+
+/// Everybody who is there, agencies too.
+pub(crate) async fn all(
+    conn: &mut Connection,
+    account_id: &str,
+) -> Result<Vec<MemberRow>, sqlx::Error> {
+    sqlx::query_as("select * from members where account_id = $1 and state <> 'deleted' order by id")
+        .bind(account_id)
+        .fetch_all(conn)
+        .await
+}
+
+/// One membership and the address of every person who signs in by no more than a password.
+pub(crate) async fn without_secure_sign_in(
+    conn: &mut Connection,
+    account_id: &str,
+) -> Result<Vec<(String, String)>, sqlx::Error> {
+    sqlx::query_as(
+        "select min(m.id), m.address from members m left join users u on u.address = m.address \
+         where m.account_id = $1 and m.state = 'active' and m.principal = 'person' \
+         and coalesce(u.sign_in, 'email') = 'email' group by m.address order by m.address",
+    )
+    .bind(account_id)
+    .fetch_all(conn)
+    .await
+}
+
 /// Places of this person, whatever the account: id and slug of the account, its name, the role.
 pub(crate) async fn places_of(
     conn: &mut Connection,

@@ -13,6 +13,8 @@ pub(crate) mod client_accesses;
 pub(crate) mod client_states;
 mod database;
 pub(crate) mod domains;
+#[cfg(feature = "bench-floor")]
+pub(crate) mod floor;
 pub(crate) mod invitations;
 pub(crate) mod join_requests;
 pub(crate) mod login_links;
@@ -22,6 +24,7 @@ pub(crate) mod outbox;
 pub(crate) mod ownership_changes;
 pub(crate) mod people;
 pub(crate) mod recipients;
+pub(crate) mod sqlite;
 pub(crate) mod subscriptions;
 pub(crate) mod suggestions;
 pub(crate) mod tallies;

@@ -1,11 +1,16 @@
 //! Mails: queued in the transaction of the change, claimed by a process for a while, then sending,
 //! then sent.
+//!
+//! What looks for mails that wait says `state in ('queued', 'sending')` first: SQLite takes the
+//! index of those few only for these very words.
+
+use std::num::NonZeroU32;
 
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
-use crate::server::store::{Cells as _, Connection, Store, Tx, micros};
+use crate::server::store::{Cells as _, Connection, Store, Tx, micros, to_time};
 
 /// One mail.
 #[derive(Clone, Debug)]
@@ -87,9 +92,9 @@ pub(crate) async fn by_id(conn: &mut Connection, id: &str) -> Result<Option<Mail
 /// True if a mail is due that nobody holds, or was being sent by who does not hold it any more.
 pub(crate) async fn any_due(conn: &mut Connection, now: Timestamp) -> Result<bool, sqlx::Error> {
     let found: Option<String> = sqlx::query_scalar(
-        "select id from outbox where (state = 'queued' and not_before <= $1 \
-         and coalesce(claimed_until, 0) <= $1) or (state = 'sending' and claimed_until <= $1) \
-         limit 1",
+        "select id from outbox where state in ('queued', 'sending') \
+         and ((state = 'queued' and not_before <= $1 and coalesce(claimed_until, 0) <= $1) \
+         or (state = 'sending' and claimed_until <= $1)) limit 1",
     )
     .bind(micros(now))
     .fetch_optional(conn)
@@ -106,8 +111,8 @@ pub(crate) async fn claim_next(
 ) -> Result<Option<Claimed>, sqlx::Error> {
     let text = format!(
         "update outbox set claimed_by = $1, claimed_until = $2 where id = (select id from outbox \
-         where state = 'queued' and not_before <= $3 and coalesce(claimed_until, 0) <= $3 \
-         order by not_before, id limit 1{}) returning *",
+         where state in ('queued', 'sending') and state = 'queued' and not_before <= $3 \
+         and coalesce(claimed_until, 0) <= $3 order by not_before, id limit 1{}) returning *",
         store.for_update_skip_locked()
     );
     sqlx::query_as(AssertSqlSafe(text))
@@ -233,7 +238,8 @@ pub(crate) async fn interrupted(
     now: Timestamp,
 ) -> Result<Vec<MailRow>, sqlx::Error> {
     sqlx::query_as(
-        "select * from outbox where state = 'sending' and claimed_until <= $1 order by id",
+        "select * from outbox where state in ('queued', 'sending') and state = 'sending' \
+         and claimed_until <= $1 order by not_before, id",
     )
     .bind(micros(now))
     .fetch_all(conn)
@@ -269,25 +275,6 @@ pub(crate) async fn bounce(conn: &mut Connection, id: &str) -> Result<bool, sqlx
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
-}
-
-/// Marks every mail that was not sent as `unknown`: in a database from a backup, nobody knows what
-/// went out after it was made.
-#[cfg_attr(not(test), expect(dead_code, reason = "the restore command is not there yet"))]
-pub(crate) async fn mark_unsent_unknown(conn: &mut Connection) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "update invitations set delivery = 'unknown' where last_mail in \
-         (select id from outbox where state in ('queued', 'sending'))",
-    )
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query(
-        "update outbox set state = 'unknown', claimed_by = null, claimed_until = null \
-         where state in ('queued', 'sending')",
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 /// True if this person was queued such a mail after `since`.
@@ -327,6 +314,73 @@ pub(crate) async fn queued_about(
     .fetch_one(conn)
     .await?;
     Ok(found > 0)
+}
+
+/// When the nth newest mail of these kinds was queued for an account; none if there are fewer
+/// after `since`.
+pub(crate) async fn nth_newest_of_account(
+    conn: &mut Connection,
+    account_id: &str,
+    templates: [&str; 2],
+    since: Timestamp,
+    nth: NonZeroU32,
+) -> Result<Option<Timestamp>, sqlx::Error> {
+    let text = "select created_at from outbox where account_id = $1 and template in ($2, $3) \
+                and created_at > $4 order by created_at desc limit 1 offset $5";
+    nth_newest(conn, text, account_id, templates, since, nth).await
+}
+
+/// When the nth newest mail of these kinds was queued to an address; none if there are fewer
+/// after `since`.
+pub(crate) async fn nth_newest_to(
+    conn: &mut Connection,
+    address: &str,
+    templates: [&str; 2],
+    since: Timestamp,
+    nth: NonZeroU32,
+) -> Result<Option<Timestamp>, sqlx::Error> {
+    let text = "select created_at from outbox where address = $1 and template in ($2, $3) \
+                and created_at > $4 order by created_at desc limit 1 offset $5";
+    nth_newest(conn, text, address, templates, since, nth).await
+}
+
+async fn nth_newest(
+    conn: &mut Connection,
+    text: &'static str,
+    of: &str,
+    [first, second]: [&str; 2],
+    since: Timestamp,
+    nth: NonZeroU32,
+) -> Result<Option<Timestamp>, sqlx::Error> {
+    let at: Option<i64> = sqlx::query_scalar(text)
+        .bind(of)
+        .bind(first)
+        .bind(second)
+        .bind(micros(since))
+        .bind(i64::from(nth.get()) - 1)
+        .fetch_optional(conn)
+        .await?;
+    at.map(to_time).transpose()
+}
+
+/// Marks every mail that was not sent as `unknown`: in a database from a backup, nobody knows what
+/// went out after it was made.
+pub(crate) async fn mark_unsent_unknown(conn: &mut Connection) -> Result<u64, sqlx::Error> {
+    for delivery in [
+        "update invitations set delivery = 'unknown' where last_mail in \
+         (select id from outbox where state in ('queued', 'sending'))",
+        "update client_accesses set delivery = 'unknown' where last_mail in \
+         (select id from outbox where state in ('queued', 'sending'))",
+    ] {
+        sqlx::query(delivery).execute(&mut *conn).await?;
+    }
+    let marked = sqlx::query(
+        "update outbox set state = 'unknown', claimed_by = null, claimed_until = null \
+         where state in ('queued', 'sending')",
+    )
+    .execute(conn)
+    .await?;
+    Ok(marked.rows_affected())
 }
 
 #[cfg(test)]

@@ -80,7 +80,8 @@ pub(crate) async fn put(conn: &mut Connection, row: &TokenRow) -> Result<(), sql
     sqlx::query(
         "insert into tokens (hash, id, kind, account_id, name, scopes, made_by, address, \
          created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-         on conflict (hash) do update set account_id = $4, scopes = $6, expires_at = $10",
+         on conflict (hash) do update set kind = $3, account_id = $4, scopes = $6, address = $8, \
+         expires_at = $10",
     )
     .bind(&row.hash)
     .bind(&row.id)
@@ -97,27 +98,57 @@ pub(crate) async fn put(conn: &mut Connection, row: &TokenRow) -> Result<(), sql
     Ok(())
 }
 
-/// One page of an account's tokens, those that are over too.
+/// One page of an account's tokens, those that are over too; with an address: of that person's.
 pub(crate) async fn page(
     conn: &mut Connection,
     account_id: &str,
+    address: Option<&str>,
     window: &Window,
 ) -> Result<Vec<TokenRow>, sqlx::Error> {
-    sqlx::query_as("select * from tokens where account_id = $1 and id > $2 order by id limit $3")
-        .bind(account_id)
-        .bind(&window.after)
-        .bind(window.limit())
-        .fetch_all(conn)
-        .await
+    sqlx::query_as(
+        "select * from tokens where account_id = $1 and ($2 = '' or address = $2) and id > $3 \
+         order by id limit $4",
+    )
+    .bind(account_id)
+    .bind(address.unwrap_or_default())
+    .bind(&window.after)
+    .bind(window.limit())
+    .fetch_all(conn)
+    .await
 }
 
-/// How many tokens an account has.
-pub(crate) async fn total(conn: &mut Connection, account_id: &str) -> Result<u64, sqlx::Error> {
-    let count: i64 = sqlx::query_scalar("select count(*) from tokens where account_id = $1")
-        .bind(account_id)
-        .fetch_one(conn)
-        .await?;
+/// How many tokens an account has; with an address: how many of that person.
+pub(crate) async fn total(
+    conn: &mut Connection,
+    account_id: &str,
+    address: Option<&str>,
+) -> Result<u64, sqlx::Error> {
+    let count: i64 = sqlx::query_scalar(
+        "select count(*) from tokens where account_id = $1 and ($2 = '' or address = $2)",
+    )
+    .bind(account_id)
+    .bind(address.unwrap_or_default())
+    .fetch_one(conn)
+    .await?;
     Ok(count.unsigned_abs())
+}
+
+/// Tokens of the account that this member made and that are not over.
+pub(crate) async fn made_by(
+    conn: &mut Connection,
+    account_id: &str,
+    maker: &str,
+    now: Timestamp,
+) -> Result<Vec<TokenRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from tokens where account_id = $1 and kind = 'account' and made_by = $2 \
+         and expires_at > $3 order by id",
+    )
+    .bind(account_id)
+    .bind(maker)
+    .bind(micros(now))
+    .fetch_all(conn)
+    .await
 }
 
 /// The token of this id.
@@ -136,6 +167,12 @@ pub(crate) async fn by_id(
 /// Takes a token away.
 pub(crate) async fn delete(conn: &mut Connection, id: &str) -> Result<(), sqlx::Error> {
     sqlx::query("delete from tokens where id = $1").bind(id).execute(conn).await?;
+    Ok(())
+}
+
+/// Takes away all tokens of an account.
+pub(crate) async fn delete_all(conn: &mut Connection, account_id: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from tokens where account_id = $1").bind(account_id).execute(conn).await?;
     Ok(())
 }
 

@@ -1,11 +1,13 @@
 //! People who can sign in, and their sessions. A user's address is verified: nobody becomes one
 //! but through a link that was mailed there, or by the seed file.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
-use crate::server::store::{Cells as _, Connection, micros, unknown_word};
+use crate::server::store::{Cells as _, Connection, micros, to_time, unknown_word};
 use crate::wire::SignInMethod;
 
 /// One person.
@@ -101,6 +103,37 @@ pub(crate) async fn of_session(
     .await
 }
 
+/// When a session began.
+pub(crate) async fn session_began(
+    conn: &mut Connection,
+    hash: &str,
+) -> Result<Option<Timestamp>, sqlx::Error> {
+    let began: Option<i64> = sqlx::query_scalar("select created_at from sessions where hash = $1")
+        .bind(hash)
+        .fetch_optional(conn)
+        .await?;
+    began.map(to_time).transpose()
+}
+
+/// How these people sign in; who has never signed up is not among them.
+pub(crate) async fn sign_in_methods(
+    conn: &mut Connection,
+    addresses: &[&str],
+) -> Result<BTreeMap<String, SignInMethod>, sqlx::Error> {
+    let places: Vec<_> = (1..=addresses.len()).map(|at| format!("${at}")).collect();
+    if places.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let places = places.join(", ");
+    let text = format!("select address, sign_in from users where address in ({places})");
+    let mut query = sqlx::query_as(AssertSqlSafe(text));
+    for address in addresses {
+        query = query.bind(*address);
+    }
+    let rows: Vec<(String, String)> = query.fetch_all(conn).await?;
+    rows.into_iter().map(|(address, word)| Ok((address, sign_in(&word)?))).collect()
+}
+
 /// Begins a session.
 pub(crate) async fn begin_session(
     conn: &mut Connection,
@@ -124,14 +157,5 @@ pub(crate) async fn begin_session(
 /// Ends a session.
 pub(crate) async fn end_session(conn: &mut Connection, hash: &str) -> Result<(), sqlx::Error> {
     sqlx::query("delete from sessions where hash = $1").bind(hash).execute(conn).await?;
-    Ok(())
-}
-
-/// Ends all sessions of a person.
-pub(crate) async fn end_sessions(conn: &mut Connection, address: &str) -> Result<(), sqlx::Error> {
-    sqlx::query("delete from sessions where user_id in (select id from users where address = $1)")
-        .bind(address)
-        .execute(conn)
-        .await?;
     Ok(())
 }

@@ -83,10 +83,14 @@ async fn grant(service: &TestService) -> Browser {
 /// Presses the button of a request's page, in the first account that it offers.
 async fn approve(browser: &mut Browser, link: &str) -> Page {
     let page = browser.open(link).await;
+    press(browser, &page).await
+}
+
+async fn press(browser: &mut Browser, page: &Page) -> Page {
     let account = page.html.split("<option value=\"").nth(1).expect("an account to choose");
     let account = account.split('"').next().unwrap().to_owned();
     let action = format!("{}/approve", page.path);
-    browser.submit(&page, &action, &[("account", &account)]).await
+    browser.submit(page, &action, &[("account", &account)]).await
 }
 
 /// A client that granted access with this role; gives its row.

@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::server_clients::{
-    approve, asked, granted, login_page, members_of_other, results, sign_in, start_as, transition,
+    asked, granted, login_page, members_of_other, press, results, sign_in, start_as, transition,
 };
 use crate::service::{Kind, OTHER_TOKEN, TOKEN, VENDOR_TOKEN, text};
 
@@ -50,9 +50,10 @@ async fn approving_by_two_sessions_at_once_gives_one_grant() {
         let mut one = sign_in(&service, "owner@other.example").await;
         let mut two = sign_in(&service, "owner@other.example").await;
         let path = format!("/v1/accounts/other/access-requests/{}/approve", text(&row["id"]));
+        let (first, second) = (one.open(&link).await, two.open(&link).await);
         let (one, two, api) = tokio::join!(
-            approve(&mut one, &link),
-            approve(&mut two, &link),
+            press(&mut one, &first),
+            press(&mut two, &second),
             transition(&service, OTHER_TOKEN, &path, "*"),
         );
         let answers = [one.status, two.status, api.status];

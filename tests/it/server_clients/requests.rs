@@ -51,7 +51,7 @@ async fn a_product_without_agencies_offers_no_client_access() {
         &SEED.replace("nitropack", "portal").replace("    subscriptions: [growth]\n", ""),
     )
     .await;
-    set_agency(&service, true).await.expect(StatusCode::OK);
+    set_agency(&service, true).await.refused(409, "not-offered");
     ask(&service, "cleo@example.com", "admin").await.refused(409, "not-offered");
     service.stop().await;
 }

@@ -1,0 +1,68 @@
+//! Many invitations at once with one role: each line succeeds or fails by itself (DO-06, PO-03).
+
+use crate::profile::{Bulk, SecureSignInBy};
+use crate::server::change::{Change, invitation, secure_sign_in};
+use crate::server::error::ApiError;
+use crate::server::permission::{At, Right};
+use crate::server::views;
+use crate::wire::{
+    BatchLine, BatchProblem, InvitationBatch, InvitationBatchResult, MAX_BATCH, NewInvitation,
+};
+
+/// Invites everybody on the lines, in their order. What is wrong with all of them is refused as a
+/// whole.
+pub(crate) async fn invite(
+    change: &mut Change,
+    request: &InvitationBatch,
+) -> Result<InvitationBatchResult, ApiError> {
+    let InvitationBatch { emails, role, team, require_secure_sign_in } = request;
+    if change.profile.invitations.bulk == Bulk::None {
+        return Err(ApiError::NotOffered("bulk invitations"));
+    }
+    if !(1..=MAX_BATCH).contains(&emails.len()) {
+        return Err(ApiError::field("/emails", "has 1 to 500 lines"));
+    }
+    let at = At::of(team.as_deref());
+    change.must(Right::Invite, at)?;
+    change.must_be_open(at).await?;
+    let known = invitation::known_role(&change.profile, role, team.as_deref(), "/role")?;
+    invitation::must_be_invitable(change, at, &known)?;
+    if *require_secure_sign_in {
+        secure_sign_in::set(change, true, SecureSignInBy::Invitation).await?;
+    }
+    let mut items = Vec::new();
+    for (index, email) in emails.iter().enumerate() {
+        let request = NewInvitation {
+            email: email.trim().to_owned(),
+            role: role.clone(),
+            team: team.clone(),
+            name: None,
+            require_secure_sign_in: *require_secure_sign_in,
+            external_ref: None,
+        };
+        // A refusal comes before the first write of its line, so the other lines stand.
+        let (invitation, problem) = match invitation::invite(change, &request).await {
+            Ok(row) => (Some(views::invitation(&row, change.now)), None),
+            Err(error) if error.kind().status.is_client_error() => (None, Some(line(index, error))),
+            Err(failure) => return Err(failure),
+        };
+        items.push(BatchLine { email: email.clone(), invitation, problem });
+    }
+    let created = items.iter().filter(|item| item.invitation.is_some()).count();
+    let count = |lines: usize| u32::try_from(lines).unwrap_or(u32::MAX);
+    let refused = count(items.len() - created);
+    Ok(InvitationBatchResult { items, created: count(created), refused })
+}
+
+/// What is wrong with one line.
+fn line(index: usize, error: ApiError) -> BatchProblem {
+    let problem = error.problem(String::new());
+    let of_field = problem.errors.first().map(|field| field.detail.clone());
+    BatchProblem {
+        code: problem.code,
+        detail: of_field.or(problem.detail).unwrap_or(problem.title),
+        pointer: format!("/emails/{index}"),
+        retryable: problem.retryable,
+        existing: problem.existing,
+    }
+}

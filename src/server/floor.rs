@@ -1,0 +1,198 @@
+//! What the service does without HTTP, on the same pool: the floor of its figures. Compiled only
+//! with the feature `bench-floor`.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts as _;
+use axum::http::{Request, StatusCode, header};
+use jiff::SignedDuration;
+use serde_json::json;
+
+use crate::server::Service;
+use crate::server::auth::Call;
+use crate::server::change::{Change, invitation};
+use crate::server::error::{ApiError, ServerError};
+use crate::server::ids;
+use crate::server::mail::Template;
+use crate::server::permission::{At, Right};
+use crate::server::routes::{Answer, KeyRule, Once, Opened};
+use crate::server::store::answers::{self, AnswerRow};
+use crate::server::store::audit::AuditRow;
+use crate::server::store::floor;
+use crate::server::store::invitations::InvitationRow;
+use crate::server::store::members::{self, Shown};
+use crate::server::store::outbox::MailRow;
+use crate::server::store::{Connection, Window};
+use crate::server::views;
+use crate::wire::{InvitationState, Member, NewInvitation, Page};
+
+/// The service's own work in one account.
+#[derive(Clone)]
+pub struct Floor {
+    service: Arc<Service>,
+    account_id: String,
+    call: Call,
+}
+
+impl std::fmt::Debug for Floor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Floor").field("account_id", &self.account_id).finish_non_exhaustive()
+    }
+}
+
+impl Floor {
+    /// Authenticates once: the calls do not.
+    pub(crate) async fn new(service: &Arc<Service>, token: &str) -> Result<Self, ApiError> {
+        let request = Request::post("/").header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let (mut parts, ()) = request.body(()).map_err(|_| ApiError::Unauthenticated)?.into_parts();
+        let call = Call::from_request_parts(&mut parts, service).await?;
+        let account_id = call.actor.account_id().ok_or(ApiError::Forbidden)?.to_owned();
+        Ok(Self { service: Arc::clone(service), account_id, call })
+    }
+
+    /// The select of the first page of members, and its rows as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Work`] when the store failed.
+    pub async fn members(&self, size: u32) -> Result<String, ServerError> {
+        self.page(size).await.map_err(ServerError::Work)
+    }
+
+    async fn page(&self, size: u32) -> Result<String, ApiError> {
+        let mut snapshot = self.service.store.snapshot().await?;
+        // The service reads one row more, which tells whether another page follows.
+        let window = Window { after: String::new(), size: size + 1 };
+        let all = Shown::default();
+        let rows = members::page(&mut snapshot, &self.account_id, all, &window).await?;
+        drop(snapshot);
+        let shown = usize::try_from(size).unwrap_or(usize::MAX);
+        let items: Vec<Member> = rows.iter().take(shown).map(views::member).collect();
+        let page = Page { total: 0, as_of: 0, next_cursor: None, items };
+        Ok(serde_json::to_string(&page)?)
+    }
+
+    /// One invitation: every statement of the operation, but for the authentication.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Work`] when it was refused or the store failed.
+    pub async fn invite(&self, key: &str, request: &NewInvitation) -> Result<(), ServerError> {
+        self.one(key, request).await.map_err(ServerError::Work)
+    }
+
+    async fn one(&self, key: &str, request: &NewInvitation) -> Result<(), ApiError> {
+        let mut call = self.call.clone();
+        call.key = Some(key.to_owned());
+        let (service, account, body) =
+            (&self.service, &self.account_id, serde_json::to_vec(request)?);
+        let opened =
+            Once::open(service, account, &call, KeyRule::Required, Right::Invite, &body).await?;
+        let Opened::New(once, mut change) = opened else { return Err(ApiError::KeyReused) };
+        let row = invitation::invite(&mut change, request).await?;
+        let view = views::invitation(&row, change.now);
+        once.finish(change, Answer::row(StatusCode::CREATED, &view.etag, &view)).await?;
+        Ok(())
+    }
+
+    /// The rows that a batch of invitations writes, by one statement for each table.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Work`] when the store failed.
+    pub async fn insert_batch(
+        &self,
+        key: &str,
+        emails: &[String],
+        role: &str,
+    ) -> Result<(), ServerError> {
+        self.batch(key, emails, role).await.map_err(ServerError::Work)
+    }
+
+    async fn batch(&self, key: &str, emails: &[String], role: &str) -> Result<(), ApiError> {
+        let actor = self.call.actor.clone();
+        let mut change = Change::begin(&self.service, &self.account_id, actor).await?;
+        let (mut invitations, mut events, mut mails) = (Vec::new(), Vec::new(), Vec::new());
+        for email in emails {
+            let mail = self.mail(&change, email, role);
+            let row = invitation_row(&change, &mail, role);
+            events.push(event(&mut change, &row)?);
+            mails.push(MailRow { subject: row.id.clone(), ..mail });
+            invitations.push(row);
+        }
+        let views: Vec<_> =
+            invitations.iter().map(|row| views::invitation(row, change.now)).collect();
+        let body = serde_json::to_string(&views)?;
+        let conn = change.conn();
+        floor::insert_invitations(conn, &invitations).await?;
+        floor::insert_events(conn, &events).await?;
+        floor::insert_mails(conn, &mails).await?;
+        floor::tally_invitations(conn, &self.account_id, role, emails.len()).await?;
+        let now = change.now;
+        keep(change.conn(), &self.account_id, key, body, now).await?;
+        change.commit().await
+    }
+
+    fn mail(&self, change: &Change, email: &str, role: &str) -> MailRow {
+        let (account, slug) = (&change.account.name, &change.account.slug);
+        MailRow {
+            id: self.service.ids.next_ulid(change.now).to_string(),
+            account_id: Some(self.account_id.clone()),
+            template: Template::Invitation.name().to_owned(),
+            subject: String::new(),
+            address: email.to_owned(),
+            words: json!({ "account": account, "slug": slug, "role": role }).to_string(),
+            created_at: change.now,
+        }
+    }
+}
+
+fn invitation_row(change: &Change, mail: &MailRow, role: &str) -> InvitationRow {
+    InvitationRow {
+        id: change.id("inv"),
+        account_id: change.account.id.clone(),
+        team_id: None,
+        address: mail.address.clone(),
+        name: None,
+        role: role.to_owned(),
+        state: InvitationState::Pending,
+        secure_sign_in: false,
+        inviter: change.actor.label(At::Account),
+        generation: 1,
+        created_at: change.now,
+        expires_at: change.now + SignedDuration::from_hours(30 * 24),
+        last_sent_at: change.now,
+        send_count: 1,
+        delivery: "queued".to_owned(),
+        last_mail: Some(mail.id.clone()),
+        external_ref: None,
+        version: 1,
+    }
+}
+
+fn event(change: &mut Change, row: &InvitationRow) -> Result<AuditRow, ApiError> {
+    change.account.position += 1;
+    Ok(AuditRow {
+        id: change.id("evt"),
+        account_id: row.account_id.clone(),
+        position: change.account.position,
+        at: change.now,
+        actor: row.inviter.clone(),
+        action: "invitation.created".to_owned(),
+        subject: row.id.clone(),
+        before: None,
+        after: Some(serde_json::to_string(&views::invitation(row, change.now))?),
+    })
+}
+
+async fn keep(
+    conn: &mut Connection,
+    account_id: &str,
+    key: &str,
+    body: String,
+    now: jiff::Timestamp,
+) -> Result<(), sqlx::Error> {
+    let fingerprint = ids::hash(&body);
+    let row = AnswerRow { fingerprint, status: 200, etag: None, body: Some(body) };
+    answers::keep(conn, account_id, key, &row, now).await
+}
