@@ -16,7 +16,7 @@ pub struct NewToken {
     #[schemars(length(min = 1, max = 100), regex(pattern = NAME_PATTERN))]
     pub name: String,
     /// What it may do: scopes that the caller has too.
-    #[schemars(length(min = 1, max = 6))]
+    #[schemars(length(min = 1, max = 6), extend("uniqueItems" = true))]
     #[schemars(inner(regex(pattern = "^(read|invite|change|remove|billing|manage)$")))]
     pub scopes: Vec<String>,
     /// Days until it ends, 1 to 366.
