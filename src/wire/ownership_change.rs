@@ -1,5 +1,6 @@
 //! Changes of owner.
 
+use crate::wire::KEY_PATTERN;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,9 +11,11 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct NewOwnershipChange {
     /// The member who is to become an owner.
+    #[schemars(regex(pattern = KEY_PATTERN))]
     pub member: String,
     /// The owner who confirms. Left out: the one who asks; for a token of the account the earliest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = KEY_PATTERN))]
     pub owner: Option<String>,
 }
 

@@ -1,5 +1,6 @@
 //! Bearer tokens.
 
+use crate::wire::NAME_PATTERN;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,12 +10,13 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
     /// What it is bound to: `account` or `personal`.
+    #[schemars(extend("enum" = ["account", "personal"]))]
     pub kind: TokenKind,
     /// Name for people, 1 to 100 characters.
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100), regex(pattern = NAME_PATTERN))]
     pub name: String,
     /// What it may do: scopes that the caller has too.
-    #[schemars(length(min = 1, max = 6))]
+    #[schemars(length(min = 1, max = 6), extend("uniqueItems" = true))]
     #[schemars(inner(regex(pattern = "^(read|invite|change|remove|billing|manage)$")))]
     pub scopes: Vec<String>,
     /// Days until it ends, 1 to 366.

@@ -282,7 +282,7 @@ def put_position(case):
 
 def put_ids(body, slug):
     """Rows that are there; none where the account has none."""
-    for name in ("team", "member", "subscription"):
+    for name in ("team", "member", "owner", "subscription"):
         value = body.get(name)
         if isinstance(value, str) and KEY.fullmatch(value):
             rows = ROWS.of(slug, name)

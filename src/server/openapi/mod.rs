@@ -33,7 +33,7 @@ same answer, with `Idempotency-Replayed: true`, for 24 hours. What mails needs a
 - **Refusals** are `application/problem+json` (RFC 9457) with a `code` of a closed table.
 - **Growth**: answers may gain fields, and words where a field has one of a few; a client ignores \
 the former and leaves alone what has the latter. Requests with unknown fields are refused.
-- **Text** of a request has no control characters.";
+- **Text** of a request has no control characters; the record of a managing client may.";
 
 /// The document.
 #[must_use]

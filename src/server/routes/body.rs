@@ -33,6 +33,23 @@ impl<T: DeserializeOwned> FromRequest<Arc<Service>> for Body<T> {
     }
 }
 
+/// JSON that is kept as it came; what it says is the client's own.
+pub(crate) struct Opaque {
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+impl FromRequest<Arc<Service>> for Opaque {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, ApiError> {
+        must_be_json(request.headers())?;
+        let bytes = read(request, service).await?;
+        parse::<Value>(&bytes)?;
+        Ok(Self { bytes })
+    }
+}
+
 /// No body, or an empty object.
 pub(crate) struct Nothing;
 

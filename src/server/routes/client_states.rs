@@ -14,7 +14,7 @@ use crate::server::error::ApiError;
 use crate::server::permission::{At, Right};
 use crate::server::routes::Look;
 use crate::server::routes::answer;
-use crate::server::routes::body::Body;
+use crate::server::routes::body::Opaque;
 use crate::server::routes::operation::{OfAccount, Operation};
 use crate::server::store::client_states;
 
@@ -50,7 +50,7 @@ async fn put(
     State(service): State<SharedService>,
     Path(id): OfAccount,
     call: Call,
-    body: Body<Value>,
+    body: Opaque,
 ) -> Result<Response, ApiError> {
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     change.must(Right::Claim, At::Account)?;
