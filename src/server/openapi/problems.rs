@@ -72,6 +72,7 @@ fn sentences() -> BTreeMap<&'static str, String> {
 }
 
 /// One problem of each kind.
+#[expect(clippy::too_many_lines, reason = "one of each, a line each")]
 fn samples() -> Vec<ApiError> {
     use ApiError as E;
     let (href, state) = (String::new, "");
@@ -113,6 +114,9 @@ fn samples() -> Vec<ApiError> {
         E::DnsFailed(DnsError::Late),
         E::NotOffered(""),
         E::OwnershipOpen,
+        E::OwnershipMoot,
+        E::AlreadySuggested { href: href() },
+        E::EditsRefused(Vec::new()),
         E::RowState { what: "", state },
         E::NotAgency,
         E::AlreadyRequested { href: href() },
