@@ -10,7 +10,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
@@ -38,7 +38,11 @@ pub(crate) async fn edge(
     let route = route.unwrap_or_default();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
 
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let impossible = has_nul(request.uri());
+    let answered = async {
+        if impossible { ApiError::NotFound.into_response() } else { next.run(request).await }
+    };
+    let answered = AssertUnwindSafe(answered).catch_unwind();
     let mut response = match tokio::time::timeout(DEADLINE, answered).await {
         Ok(Ok(response)) => response,
         Ok(Err(_panic)) => ApiError::Panicked.into_response(),
@@ -61,6 +65,11 @@ pub(crate) async fn edge(
 /// True if programs call this path; the others are for people.
 pub(crate) fn is_api(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
+}
+
+/// Nothing that the service knows has a NUL, and PostgreSQL takes none.
+fn has_nul(uri: &Uri) -> bool {
+    uri.path().contains("%00") || uri.query().is_some_and(|query| query.contains("%00"))
 }
 
 fn take_error(response: &Response) -> Option<ApiError> {
