@@ -2,9 +2,7 @@
 
 use crate::wire::KEY_PATTERN;
 use schemars::JsonSchema;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Number;
+use serde::{Deserialize, Serialize};
 
 /// Usage of one meter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,7 +39,6 @@ pub struct Usages {
 #[serde(deny_unknown_fields)]
 pub struct UsageReport {
     /// What is used in addition; what is used no more is negative.
-    #[serde(deserialize_with = "whole")]
     pub amount: i64,
     /// The team that used it, where its subscription limits it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,13 +48,4 @@ pub struct UsageReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = KEY_PATTERN))]
     pub subscription: Option<String>,
-}
-
-/// A whole number, whether or not it is written with a point, as in `3.0`: to a schema they are one.
-fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    let number = Number::deserialize(deserializer)?;
-    let bounds = i64::MIN as f64..i64::MAX as f64;
-    let pointed = number.as_f64().filter(|value| value.fract() == 0.0 && bounds.contains(value));
-    let whole = number.as_i64().or(pointed.map(|value| value as i64));
-    whole.ok_or_else(|| D::Error::custom("is no whole number that fits"))
 }

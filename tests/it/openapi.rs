@@ -245,3 +245,20 @@ async fn addresses_that_the_contract_allows_are_taken() {
     }
     service.stop().await;
 }
+
+#[tokio::test]
+async fn whole_numbers_may_be_written_with_a_point() {
+    let service = TestService::start().await;
+    let make = async |days: &str| {
+        let call = service.call(Method::POST, "/v1/accounts/acme/tokens").token(TOKEN);
+        let text = r#"{"kind": "account", "name": "A", "scopes": ["read"], "expires_in_days": "#;
+        let body = format!("{text}{days}}}");
+        call.header("content-type", "application/json").body(body).send().await
+    };
+    make("30.0").await.expect(StatusCode::CREATED);
+    for days in ["30.5", "1e300", "-1.0", "\"30\""] {
+        let problem = make(days).await.refused(400, "invalid-request");
+        assert_eq!(first_field(&problem).0, "/expires_in_days");
+    }
+    service.stop().await;
+}

@@ -302,7 +302,8 @@ def put_words(case, slug):
         return
     account = str((case.path_parameters or {}).get("account", slug))
     put_ids(case.body, slug)
-    for row in case.body.get("members") or []:
+    edits = case.body.get("members")
+    for row in edits if isinstance(edits, list) else []:
         members = ROWS.of(slug, "member")
         if isinstance(row, dict) and KEY.fullmatch(str(row.get("id", ""))) and members:
             member = chance.choice(members)

@@ -27,8 +27,15 @@ impl<T: DeserializeOwned> FromRequest<Arc<Service>> for Body<T> {
     async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, ApiError> {
         must_be_json(request.headers())?;
         let bytes = read(request, service).await?;
-        let value = parse(&bytes)?;
-        must_be_plain(&parse(&bytes)?, &mut Vec::new())?;
+        let mut said: Value = parse(&bytes)?;
+        must_be_plain(&said, &mut Vec::new())?;
+        let value = match parse(&bytes) {
+            // To a schema `3.0` is a whole number.
+            Err(refused) if drop_points(&mut said) => {
+                serde_json::from_value(said).map_err(|_| refused)?
+            }
+            other => other?,
+        };
         Ok(Self { value, bytes })
     }
 }
@@ -78,6 +85,24 @@ fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
         Some(kind) if kind.eq_ignore_ascii_case("application/json") => Ok(()),
         _ => Err(ApiError::MediaType),
     }
+}
+
+/// Writes whole numbers without a point; false if there was none with one.
+fn drop_points(value: &mut Value) -> bool {
+    let all: Vec<&mut Value> = match value {
+        Value::Array(items) => items.iter_mut().collect(),
+        Value::Object(fields) => fields.values_mut().collect(),
+        _ => {
+            let number = value.as_f64().filter(|number| value.is_f64() && number.fract() == 0.0);
+            let bounds = i64::MIN as f64..i64::MAX as f64;
+            let Some(number) = number.filter(|number| bounds.contains(number)) else {
+                return false;
+            };
+            *value = (number as i64).into();
+            return true;
+        }
+    };
+    all.into_iter().fold(false, |any, value| drop_points(value) || any)
 }
 
 /// Refuses control characters: nothing that a request says is more than one line, and PostgreSQL
