@@ -27,15 +27,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<Service>> for Body<T> {
     async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, ApiError> {
         must_be_json(request.headers())?;
         let bytes = read(request, service).await?;
-        let mut said: Value = parse(&bytes)?;
-        must_be_plain(&said, &mut Vec::new())?;
-        let value = match parse(&bytes) {
-            // To a schema `3.0` is a whole number.
-            Err(refused) if drop_points(&mut said) => {
-                serde_json::from_value(said).map_err(|_| refused)?
-            }
-            other => other?,
-        };
+        let value = parse(&bytes).or_else(|refused| without_points(&bytes, refused))?;
+        must_be_plain(&parse(&bytes)?, &mut Vec::new())?;
         Ok(Self { value, bytes })
     }
 }
@@ -84,6 +77,16 @@ fn must_be_json(headers: &HeaderMap) -> Result<(), ApiError> {
     match kind {
         Some(kind) if kind.eq_ignore_ascii_case("application/json") => Ok(()),
         _ => Err(ApiError::MediaType),
+    }
+}
+
+/// Reads JSON whose whole numbers are written with a point, as `3.0`: to a schema they are one.
+fn without_points<T: DeserializeOwned>(bytes: &[u8], refused: ApiError) -> Result<T, ApiError> {
+    let Ok(mut said) = parse::<Value>(bytes) else { return Err(refused) };
+    if drop_points(&mut said) {
+        serde_json::from_value(said).map_err(|_| refused)
+    } else {
+        Err(refused)
     }
 }
 
