@@ -67,9 +67,11 @@ pub(crate) fn is_api(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
 }
 
-/// Nothing that the service knows has a NUL, and PostgreSQL takes none.
+/// Nothing that the service knows has a NUL, and PostgreSQL takes none. Queries of the API are
+/// refused with their place instead.
 fn has_nul(uri: &Uri) -> bool {
-    uri.path().contains("%00") || uri.query().is_some_and(|query| query.contains("%00"))
+    let said = if is_api(uri.path()) { None } else { uri.query() };
+    [Some(uri.path()), said].into_iter().flatten().any(|text| text.contains("%00"))
 }
 
 fn take_error(response: &Response) -> Option<ApiError> {
