@@ -103,15 +103,6 @@ impl Running {
         Ok(delivery.sent)
     }
 
-    /// Notes that a mail came back to this return path. Safe to repeat.
-    ///
-    /// # Errors
-    ///
-    /// [`ServerError::Work`] when the return path is none of the service's, or the store failed.
-    pub async fn bounced(&self, return_path: &str) -> Result<(), ServerError> {
-        mail::bounced(&self.service, return_path).await.map_err(ServerError::Work)
-    }
-
     /// Sends no mail from now on: they are queued, and that is all.
     #[cfg(feature = "bench-floor")]
     pub fn send_no_mails(&self) {

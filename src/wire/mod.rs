@@ -6,6 +6,7 @@
 //! server refuses request fields that it does not know.
 
 mod account;
+mod bounce;
 mod client_access;
 mod domain;
 mod feed;
@@ -24,6 +25,7 @@ mod token;
 mod website;
 
 pub use account::*;
+pub use bounce::*;
 pub use client_access::*;
 pub use domain::*;
 pub use feed::*;

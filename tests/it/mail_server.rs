@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::future::Future;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -16,7 +17,7 @@ use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
 use crate::cli_run::{Desk, Process, serve, serve_under};
-use crate::service::{Browser, SEED, TOKEN, client};
+use crate::service::{Browser, SEED, TOKEN, VENDOR_TOKEN, client};
 
 const INVITATIONS: &str = "/v1/accounts/acme/invitations";
 
@@ -100,6 +101,16 @@ impl MailServer {
         until("everything is delivered", async || !self.taken().keys().any(|to| !to.contains('@')))
             .await;
         self.taken()
+    }
+
+    /// Mails this to an address, and waits until it is there.
+    fn mail(&self, to: &str, text: &str) {
+        let mut exim = Command::new("/usr/sbin/exim4");
+        let conf = self.folder.join("exim.conf").display().to_string();
+        exim.args(["-C", &conf, "-odf", "-f", "ana@example.com", to]).stdin(Stdio::piped());
+        let mut exim = exim.spawn().unwrap();
+        exim.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        assert!(exim.wait().unwrap().success());
     }
 
     /// Mails that were delivered into the folder.
@@ -217,6 +228,46 @@ async fn an_invitation_arrives_over_starttls_with_a_login_in_both_parts_and_its_
     for secret in [password.trim(), link, "@example.com"] {
         assert!(!said.contains(secret), "{secret} is in the log: {said}");
     }
+}
+
+/// Lets the mail server hand what comes back to the service.
+fn hand_over_bounces(server: &MailServer, process: &Process) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/service/bounced.sh");
+    let (token, copy) = (server.folder.join("token"), server.folder.join("bounced.sh"));
+    fs::write(&token, VENDOR_TOKEN).unwrap();
+    fs::copy(script, &copy).unwrap();
+    let hook = format!(
+        "#!/bin/sh\nSEATKEEPER_URL={} SEATKEEPER_TOKEN_FILE={} exec {} \"$@\"\n",
+        process.url,
+        token.display(),
+        copy.display()
+    );
+    let hook_file = server.folder.join("bounced");
+    fs::write(&hook_file, hook).unwrap();
+    fs::set_permissions(&hook_file, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[tokio::test]
+async fn a_mail_that_was_taken_and_comes_back_fails_its_invitation_and_an_automatic_answer_does_not()
+ {
+    let Some(server) = MailServer::start() else { return };
+    let (home, http) = (desk(), client());
+    let process = serve_to(&home, &server, &[]).await;
+    hand_over_bounces(&server, &process);
+    assert_eq!(invite(&http, &process, "ana@example.com").await, Some(StatusCode::CREATED));
+    until("it is delivered", async || server.delivered().len() == 1).await;
+    let return_path = server.delivered().remove(0);
+    let return_path = return_path.lines().find(|line| line.starts_with("Return-path:")).unwrap();
+    let return_path = return_path.split(['<', '>']).nth(1).unwrap();
+    let away = "Auto-Submitted: auto-replied\nSubject: away\n\nAction: failed\nI am away.\n";
+    server.mail(return_path, &away);
+
+    assert_eq!(invite(&http, &process, "gone@example.com").await, Some(StatusCode::CREATED));
+    until("it comes back", async || {
+        deliveries(&http, &process).await.get("gone@example.com").is_some_and(|it| it == "failed")
+    })
+    .await;
+    assert_eq!(deliveries(&http, &process).await["ana@example.com"], "sent");
 }
 
 /// Where a process dies while it sends, and what is known then of the mail at hand.

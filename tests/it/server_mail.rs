@@ -15,7 +15,9 @@ use sqlx::{Connection as _, Row as _};
 
 use crate::cli_run::{Desk, serve};
 use crate::mail_peer::{Fault, Peer, Ways};
-use crate::service::{Kind, SEED, TOKEN, TestClock, TestService, VENDOR_TOKEN, settings, text};
+use crate::service::{
+    Answer, Kind, SEED, TOKEN, TestClock, TestService, VENDOR_TOKEN, settings, text,
+};
 
 const INVITATIONS: &str = "/v1/accounts/acme/invitations";
 const ANA: &str = "ana@example.com";
@@ -64,6 +66,16 @@ async fn invitation(service: &TestService, email: &str) -> Value {
 async fn stands(service: &TestService, email: &str) -> String {
     let row = invitation(service, email).await;
     format!("{} {}", text(&row["state"]), text(&row["delivery"]))
+}
+
+async fn report(service: &TestService, token: &str, body: &Value) -> Answer {
+    service.call(Method::POST, "/v1/bounces").token(token).json(body).send().await
+}
+
+/// The mail of this return path comes back.
+async fn come_back(service: &TestService, return_path: &str) {
+    let body = json!({ "return_path": return_path, "action": "failed" });
+    report(service, VENDOR_TOKEN, &body).await.expect(StatusCode::NO_CONTENT);
 }
 
 /// Waits until it is so.
@@ -401,30 +413,56 @@ async fn a_mail_that_comes_back_fails_its_invitation_once_and_nothing_else() {
     }
     deliver(&service).await;
     let taken = peer.taken();
-    let running = service.running();
-    running.bounced(&taken[0].from).await.unwrap();
+    come_back(&service, &taken[0].from).await;
     assert_eq!(stands(&service, ANA).await, "failed failed");
     assert_eq!(service.seats().await["breakdown"]["pending"], json!(2));
     let row = invitation(&service, ANA).await;
-    running.bounced(&taken[0].from.to_lowercase()).await.unwrap();
+    come_back(&service, &taken[0].from.to_lowercase()).await;
     assert_eq!(invitation(&service, ANA).await, row, "the second report changes nothing");
 
     // Accepted meanwhile, or sent again: the person is in, or may still be reached.
     service.browser().accept_by_sign_up(&link_in(&taken[1].raw)).await;
-    running.bounced(&taken[1].from).await.unwrap();
+    come_back(&service, &taken[1].from).await;
     assert_eq!(service.people().await, "bea:biller:active");
     let again = invitation(&service, "cyd@example.com").await;
     let path = format!("{INVITATIONS}/{}/resend", text(&again["id"]));
     let call = service.call(Method::POST, &path).token(TOKEN).key("again");
     call.if_match(&text(&again["etag"])).send().await.expect(StatusCode::OK);
-    running.bounced(&taken[2].from).await.unwrap();
+    come_back(&service, &taken[2].from).await;
     deliver(&service).await;
     assert_eq!(stands(&service, "cyd@example.com").await, "pending sent");
 
     let forged = taken[2].from.replacen('-', "-0", 1);
-    for bad in ["", "bounce@example.com", &forged] {
-        assert!(running.bounced(bad).await.is_err(), "{bad}");
+    for bad in ["x", "bounce@example.com", &forged] {
+        let body = json!({ "return_path": bad, "action": "failed" });
+        report(&service, VENDOR_TOKEN, &body).await.refused(404, "not-found");
     }
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_notification_of_anything_but_a_failure_changes_nothing_and_only_the_vendor_reports_one()
+{
+    let (service, peer) = world().await;
+    invite(&service, ANA).await;
+    deliver(&service).await;
+    let row = invitation(&service, ANA).await;
+    let path = &peer.taken()[0].from;
+    for action in ["delayed", "delivered", "relayed", "expanded"] {
+        let body = json!({ "return_path": path, "action": action });
+        report(&service, VENDOR_TOKEN, &body).await.expect(StatusCode::NO_CONTENT);
+    }
+    let failed = json!({ "return_path": path, "action": "failed" });
+    report(&service, TOKEN, &failed).await.refused(403, "forbidden");
+    for body in
+        [json!({ "return_path": path, "action": "bounced" }), json!({ "return_path": path })]
+    {
+        report(&service, VENDOR_TOKEN, &body).await.refused(400, "invalid-request");
+    }
+    assert_eq!(invitation(&service, ANA).await, row);
+
+    report(&service, VENDOR_TOKEN, &failed).await.expect(StatusCode::NO_CONTENT);
+    assert_eq!(stands(&service, ANA).await, "failed failed");
     service.stop().await;
 }
 
@@ -443,7 +481,7 @@ async fn a_request_for_access_that_is_refused_or_comes_back_says_so_and_stays_re
         deliver(&service).await;
     }
     let came_back = peer.taken().remove(0);
-    service.running().bounced(&came_back.from).await.unwrap();
+    come_back(&service, &came_back.from).await;
     for row in service.list(path).await {
         assert_eq!((&row["state"], &row["delivery"]), (&json!("requested"), &json!("failed")));
     }

@@ -7,7 +7,8 @@
 #                        start, or stop (as in a crash). Each is answered by one line: port and
 #                        folder, stopped, or error. At the end of stdin the server and its folder
 #                        are gone.
-# The folder holds mail/new (one file a mail), log/main and password (of the user seats).
+# The folder holds mail/new (one file a mail), log/main and password (of the user seats). What is
+# sent to gone@ comes back to its return path; what comes to bounce+…@ is piped into the file bounced.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -66,11 +67,29 @@ address:
   accept
 
 begin routers
+gone:
+  driver = redirect
+  local_parts = gone
+  allow_fail
+  data = :fail: nobody lives here any more
+
+came_back:
+  driver = accept
+  local_parts = bounce
+  local_part_suffix = +*
+  transport = bounced
+
 everything:
   driver = accept
   transport = folder
 
 begin transports
+bounced:
+  driver = pipe
+  command = $dir/bounced
+  temp_errors = 75
+  user = $user
+
 folder:
   driver = appendfile
   directory = $dir/mail

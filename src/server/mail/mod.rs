@@ -28,7 +28,7 @@ pub(crate) use compose::Composer;
 pub(crate) use deliver::{Mailer, deliver_due, take_over};
 pub use settings::{MailSettings, MailSettingsError, SmtpLogin, SmtpSecurity, SmtpSettings};
 pub(crate) use template::Template;
-pub(crate) use undeliverable::bounced;
+pub(crate) use undeliverable::{bounced, of_return_path};
 pub(crate) use worker::send_until;
 
 /// Mailbox and host of senders where the public address has no domain.

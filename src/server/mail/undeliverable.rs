@@ -20,18 +20,25 @@ enum Known<'a> {
     Bounced,
 }
 
-/// Notes that a mail came back to its return path: its invitation has failed and frees its seat.
-/// Safe to repeat. Whoever calls this has made sure that the report is a mail server's.
+/// The mail that came back to this address.
 ///
 /// # Errors
 ///
-/// [`ApiError::NotFound`] if the return path is none of ours, or forged.
-pub(crate) async fn bounced(service: &Arc<Service>, return_path: &str) -> Result<(), ApiError> {
-    let id = link::bounced_mail(&service.key, return_path).ok_or(ApiError::NotFound)?;
+/// [`ApiError::NotFound`] if the address is no return path of this service, or forged.
+pub(crate) fn of_return_path(service: &Service, return_path: &str) -> Result<String, ApiError> {
+    link::bounced_mail(&service.key, return_path).ok_or(ApiError::NotFound)
+}
+
+/// Notes that a mail came back: its invitation has failed and frees its seat. Safe to repeat, and
+/// nothing to do where the mail is forgotten.
+pub(crate) async fn bounced(service: &Arc<Service>, id: &str) -> Result<(), ApiError> {
     let mut snapshot = service.store.snapshot().await?;
-    let mail = outbox::by_id(&mut snapshot, &id).await?.ok_or(ApiError::NotFound)?;
+    let mail = outbox::by_id(&mut snapshot, id).await?;
     drop(snapshot);
-    fail(service, &mail, Known::Bounced).await
+    match mail {
+        Some(mail) => fail(service, &mail, Known::Bounced).await,
+        None => Ok(()),
+    }
 }
 
 /// Notes that the mail server refused a mail for good.

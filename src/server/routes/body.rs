@@ -105,7 +105,11 @@ fn drop_points(value: &mut Value) -> bool {
             return true;
         }
     };
-    all.into_iter().fold(false, |any, value| drop_points(value) || any)
+    let mut any = false;
+    for value in all {
+        any |= drop_points(value);
+    }
+    any
 }
 
 /// Refuses control characters: nothing that a request says is more than one line, and PostgreSQL

@@ -5,6 +5,7 @@ mod accounts;
 mod answer;
 mod audit;
 mod body;
+mod bounces;
 mod changes;
 mod client_accesses;
 mod client_states;
@@ -73,7 +74,7 @@ pub(crate) fn router(service: &Arc<Service>) -> Router {
 
 /// Everything under `/v1`: the router and the contract are made from it.
 pub(crate) fn operations() -> Vec<Operation> {
-    let of_resources: [fn() -> Vec<Operation>; 19] = [
+    let of_resources: [fn() -> Vec<Operation>; 20] = [
         accounts::operations,
         members::operations,
         invitations::operations,
@@ -93,6 +94,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         permission_checks::operations,
         audit::operations,
         changes::operations,
+        bounces::operations,
     ];
     of_resources.iter().flat_map(|operations| operations()).collect()
 }
