@@ -260,7 +260,7 @@ async fn a_mail_that_was_taken_and_comes_back_fails_its_invitation_and_an_automa
     let return_path = return_path.lines().find(|line| line.starts_with("Return-path:")).unwrap();
     let return_path = return_path.split(['<', '>']).nth(1).unwrap();
     let away = "Auto-Submitted: auto-replied\nSubject: away\n\nAction: failed\nI am away.\n";
-    server.mail(return_path, &away);
+    server.mail(return_path, away);
 
     assert_eq!(invite(&http, &process, "gone@example.com").await, Some(StatusCode::CREATED));
     until("it comes back", async || {
