@@ -18,5 +18,5 @@ status=$(printf 'header = "Authorization: Bearer %s"\n' "$(cat "$SEATKEEPER_TOKE
   curl --config - --silent --output /dev/null --write-out '%{http_code}' --max-time 30 \
     --json "{\"return_path\": \"$address\", \"action\": \"$action\"}" \
     "$SEATKEEPER_URL/v1/bounces") || exit 75
-# 404: the address is none of this service's.
-case $status in 204 | 404) ;; *) exit 75 ;; esac
+# 400: the address is no return path of this service.
+case $status in 204 | 400) ;; *) exit 75 ;; esac

@@ -435,7 +435,8 @@ async fn a_mail_that_comes_back_fails_its_invitation_once_and_nothing_else() {
     let forged = taken[2].from.replacen('-', "-0", 1);
     for bad in ["x", "bounce@example.com", &forged] {
         let body = json!({ "return_path": bad, "action": "failed" });
-        report(&service, VENDOR_TOKEN, &body).await.refused(404, "not-found");
+        let problem = report(&service, VENDOR_TOKEN, &body).await.refused(400, "invalid-request");
+        assert_eq!(problem["errors"][0]["pointer"], "/return_path");
     }
     service.stop().await;
 }

@@ -24,9 +24,10 @@ enum Known<'a> {
 ///
 /// # Errors
 ///
-/// [`ApiError::NotFound`] if the address is no return path of this service, or forged.
+/// [`ApiError::Invalid`] if the address is no return path of this service, or forged.
 pub(crate) fn of_return_path(service: &Service, return_path: &str) -> Result<String, ApiError> {
-    link::bounced_mail(&service.key, return_path).ok_or(ApiError::NotFound)
+    link::bounced_mail(&service.key, return_path)
+        .ok_or_else(|| ApiError::field("/return_path", "is no return path of this service"))
 }
 
 /// Notes that a mail came back: its invitation has failed and frees its seat. Safe to repeat, and
