@@ -45,12 +45,14 @@ pub struct NewInvitation {
 #[serde(deny_unknown_fields)]
 pub struct InvitationBatch {
     /// Addresses, 1 to 500. Seats are taken in their order.
-    #[schemars(length(min = 1, max = 500))]
+    #[schemars(length(min = 1, max = MAX_BATCH))]
     pub emails: Vec<String>,
     /// Role that acceptance gives to each of them.
+    #[schemars(regex(pattern = WORD_PATTERN))]
     pub role: String,
     /// The team, where the role is one of a team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = KEY_PATTERN))]
     pub team: Option<String>,
     /// Makes secure sign-in required in the account from now on (DO-06, X13).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

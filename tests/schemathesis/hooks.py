@@ -11,6 +11,7 @@ import random
 import re
 import string
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 
@@ -20,10 +21,18 @@ from schemathesis.generation.meta import TestPhase
 BASE = os.environ["SEATKEEPER_URL"]
 DOCUMENT = json.loads(pathlib.Path(os.environ["SEATKEEPER_CONTRACT"]).read_text())
 VENDOR = "vendor-token-of-the-contract"
-TOKENS = {slug: f"{slug}-token-of-the-contract" for slug in ("acme", "busy", "corp")}
-# Plans change and people are trimmed in an account of their own: nobody is invited meanwhile.
-UNSETTLED = re.compile(r"/(trim|reinstate|subscriptions)\b")
-OF_TEAMS = re.compile(r"/(teams|suggestions)\b")
+TOKENS = {slug: f"{slug}-token-of-the-contract" for slug in ("acme", "busy", "corp", "desk")}
+# Personal tokens, of people of acme: some things are done in person only.
+PERSONAL = [f"{name}-token-of-the-contract" for name in ("ada", "bea")]
+LEAVING = [f"{name}-token-of-the-contract" for name in ("eve", "fay", "gus", "amy")]
+# Where an operation is at home; acme, where nothing else is said. Plans change and people are
+# trimmed in an account of their own: nobody is invited meanwhile.
+HOMES = [
+    (re.compile(r"/(trim|reinstate|subscriptions)\b|/access-requests\b"), "busy"),
+    (re.compile(r"/(teams|suggestions)\b"), "corp"),
+    (re.compile(r"/(domains|join-requests|ownership-changes)\b|/batch$"), "desk"),
+]
+IN_PERSON = re.compile(r"/login-link$")
 KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 WORD = re.compile(r"[a-z][a-z0-9.-]{0,62}")
 ADDRESS = re.compile(r"[!-?A-~]{1,64}@[a-z0-9.-]{1,100}\.[a-z]{2,}")
@@ -44,6 +53,10 @@ def get(path, token):
 
 
 def post(path, token, body):
+    send("POST", path, token, body)
+
+
+def send(method, path, token, body):
     headers = {
         "Authorization": f"Bearer {token}",
         "Content-Type": "application/json",
@@ -51,7 +64,8 @@ def post(path, token, body):
         "If-Match": "*",
     }
     data = json.dumps(body).encode()
-    urllib.request.urlopen(urllib.request.Request(BASE + path, data, headers), timeout=10).close()
+    request = urllib.request.Request(BASE + path, data, headers, method=method)
+    urllib.request.urlopen(request, timeout=10).close()
 
 
 def parameters(path):
@@ -89,13 +103,23 @@ class Words:
             return sorted({word for row in rules.get("items", []) for word in row["permissions"]})
         rows = rules.get("items" if name == "role" else "plans", [])
         if name == "role":
-            named = [str(value) for value in (case.path_parameters or {}).values()]
-            row = next((row for row in ROWS.known(slug) if row["id"] in named), {})
+            row = row_of(case, slug)
             in_team = bool(case.body.get("team") or "/teams/" in case.path or row.get("team"))
             rows = [row for row in rows if (row["name"] in self.OF_TEAMS) == in_team]
             # Most of the time one that can be given.
             rows = [row for row in rows if row["invitable"] or chance.random() < 0.1] or rows
         return [row["name"] for row in rows]
+
+
+def row_of(case, slug):
+    """The member or invitation that the path names."""
+    row = re.match(r"/v1/accounts/\{account\}/(members|invitations)/\{(\w+)\}", case.path)
+    if row is None:
+        return {}
+    named = (case.path_parameters or {}).get(row[2], "")
+    known = (row for row in ROWS.known(slug) if row["id"] == named)
+    path = f"/v1/accounts/{slug}/{row[1]}/{urllib.parse.quote(str(named), safe='')}"
+    return next(known, None) or get(path, TOKENS[slug])
 
 
 LISTS = list(lists())
@@ -107,24 +131,30 @@ class Rows:
     def __init__(self):
         self.asked, self.rows = {}, {}
 
-    def of(self, slug, parameter):
-        key = (slug, parameter)
+    def of(self, slug, parameter, under=""):
+        """Rows of the list that the path `under` goes on from, else of the one with such rows."""
+        paths = [path for path, name in LISTS if name == parameter]
+        path = next((path for path in paths if under.startswith(path + "/")), None)
+        key = (slug, path or next(iter(paths), None))
+        if key[1] is None:
+            return []
         if self.asked.setdefault(key, 0) % 20 == 0:
-            self.rows[key] = self.read(slug, parameter)
+            self.rows[key] = self.read(slug, parameter, key[1])
         self.asked[key] += 1
         return self.rows[key]
 
     def known(self, slug):
         return [row for (other, _), rows in self.rows.items() if other == slug for row in rows]
 
-    def read(self, slug, parameter):
-        path = next((path for path, name in LISTS if name == parameter), None)
-        if path is None:
-            return []
-        if parameter == "team" and slug == "corp" and (slug, parameter) not in self.rows:
+    def read(self, slug, parameter, path):
+        if parameter == "team" and slug == "corp" and (slug, path) not in self.rows:
             self.found(slug)
         if parameter == "invitation":
             self.invite(slug)
+        if path.endswith("/access-requests") and slug == "busy":
+            self.ask_for_access("owner@example.net")
+        if path.endswith("/client-access") and slug == "acme":
+            self.ask_for_access(f"{uuid.uuid4()}@example.net")
         path = path.replace("{account}", slug)
         rows = get(path + "?page_size=1000", TOKENS[slug]).get("items", [])
         if slug == "busy" and parameter == "member" and all(row["state"] == "active" for row in rows):
@@ -137,6 +167,14 @@ class Rows:
             post(f"{path}/{row['id']}/trim", TOKENS[slug], {})
         except urllib.error.HTTPError:
             pass  # The product does not trim, or only the owner is left.
+
+    def ask_for_access(self, email):
+        """An agency's request that waits."""
+        body = {"email": email, "role": "biller"}
+        try:
+            post("/v1/accounts/acme/client-access", TOKENS["acme"], body)
+        except urllib.error.HTTPError:
+            pass  # It waits already.
 
     def found(self, slug):
         """Two teams with a subscription."""
@@ -154,6 +192,8 @@ class Rows:
             pass  # No seat is free, or there is no such role.
 
 
+# An agency may ask clients for access: the vendor says which account is one.
+send("PATCH", "/v1/accounts/acme", VENDOR, {"agency": True})
 ROWS = Rows()
 WORDS = Words()
 
@@ -173,6 +213,8 @@ KEPT = set(kept())
 
 
 def account_of(case):
+    if any(token in bearer(case) for token in PERSONAL + LEAVING):
+        return "acme"
     return next((slug for slug, token in TOKENS.items() if token in bearer(case)), None)
 
 
@@ -195,8 +237,13 @@ class Tokens:
             return VENDOR
         if chance.random() < 0.03:
             return VENDOR
-        usual = "corp" if OF_TEAMS.search(case.path) else "acme"
-        usual = "busy" if UNSETTLED.search(case.path) else usual
+        if IN_PERSON.search(case.path) and chance.random() < 0.9:
+            return chance.choice(PERSONAL)
+        if case.path.endswith("/leave") and chance.random() < 0.5:
+            return chance.choice(LEAVING)
+        usual = next((home for paths, home in HOMES if paths.search(case.path)), "acme")
+        if case.path.endswith("/members") and case.method.upper() == "POST":
+            usual = "corp"
         return TOKENS[usual if chance.random() < 0.9 else "corp"]
 
     def set(self, case, data, context):
@@ -231,7 +278,7 @@ def put_rows(case, slug):
             if chance.random() < 0.97:
                 case.path_parameters[name] = slug
             continue
-        rows = ROWS.of(slug, name)
+        rows = ROWS.of(slug, name, case.path)
         if rows and chance.random() < 0.9:
             row = chance.choice(rows)
             case.path_parameters[name] = row["id"]

@@ -429,9 +429,9 @@ pub(crate) fn known_role(
     match profile.role(&name) {
         Some(role) if role.scope == scope => Ok(name),
         Some(_) if scope == Scope::Team => {
-            Err(ApiError::field("/team", "is given, but the role holds for the whole account"))
+            Err(ApiError::field(pointer, "holds for the whole account, not in a team"))
         }
-        Some(_) => Err(ApiError::field("/team", "is missing: the role holds in one team")),
+        Some(_) => Err(ApiError::field(pointer, "holds in a team: say in which one")),
         None => {
             let known: Vec<_> = profile.roles.iter().map(|role| role.name.as_str()).collect();
             let detail = format!("is not a role of this account; there are {}", known.join(", "));
