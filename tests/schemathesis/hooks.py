@@ -29,10 +29,20 @@ LEAVING = [f"{name}-token-of-the-contract" for name in ("eve", "fay", "gus", "am
 # trimmed in an account of their own: nobody is invited meanwhile.
 HOMES = [
     (re.compile(r"/(trim|reinstate|subscriptions)\b|/access-requests\b"), "busy"),
-    (re.compile(r"/(teams|suggestions)\b"), "corp"),
+    (re.compile(r"/(teams|suggestions|meters)\b"), "corp"),
     (re.compile(r"/(domains|join-requests|ownership-changes)\b|/batch$"), "desk"),
 ]
 IN_PERSON = re.compile(r"/login-link$")
+# Rows that an operation is for, by the end of its path.
+WAITING = {"requested", "pending", "open", "waiting"}
+FOR = {
+    "login-link": {"granted"},
+    "reinstate": {"trimmed"},
+    "approve": WAITING,
+    "reject": WAITING,
+    "confirm": WAITING,
+    "resend": WAITING | {"expired", "failed"},
+}
 KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 WORD = re.compile(r"[a-z][a-z0-9.-]{0,62}")
 ADDRESS = re.compile(r"[!-?A-~]{1,64}@[a-z0-9.-]{1,100}\.[a-z]{2,}")
@@ -56,12 +66,12 @@ def post(path, token, body):
     send("POST", path, token, body)
 
 
-def send(method, path, token, body):
+def send(method, path, token, body, condition="If-Match"):
     headers = {
         "Authorization": f"Bearer {token}",
         "Content-Type": "application/json",
         "Idempotency-Key": str(uuid.uuid4()),
-        "If-Match": "*",
+        condition: "*",
     }
     data = json.dumps(body).encode()
     request = urllib.request.Request(BASE + path, data, headers, method=method)
@@ -93,6 +103,18 @@ class Words:
     def __init__(self):
         self.rules = {}
 
+    def named(self, name, slug):
+        """Categories and meters of an account."""
+        if (name, slug) not in self.rules:
+            token = TOKENS[slug]
+            if name == "meter":
+                rows = get(f"/v1/accounts/{slug}", token)["usage"]
+                self.rules[name, slug] = [row["meter"] for row in rows]
+            else:
+                rows = get(f"/v1/accounts/{slug}/notification-categories", token)["items"]
+                self.rules[name, slug] = [row["name"] for row in rows]
+        return self.rules[name, slug]
+
     def of(self, name, account, slug, case):
         if name == "profile":
             return ["nitropack", "catalogue"]
@@ -107,7 +129,8 @@ class Words:
             in_team = bool(case.body.get("team") or "/teams/" in case.path or row.get("team"))
             rows = [row for row in rows if (row["name"] in self.OF_TEAMS) == in_team]
             # Most of the time one that can be given.
-            rows = [row for row in rows if row["invitable"] or chance.random() < 0.1] or rows
+            rare = 0 if case.path.endswith("/client-access") else 0.1
+            rows = [row for row in rows if row["invitable"] or chance.random() < rare] or rows
         return [row["name"] for row in rows]
 
 
@@ -194,6 +217,8 @@ class Rows:
 
 # An agency may ask clients for access: the vendor says which account is one.
 send("PATCH", "/v1/accounts/acme", VENDOR, {"agency": True})
+for account in TOKENS:
+    send("PUT", f"/v1/accounts/{account}/client-state", TOKENS[account], {}, "If-None-Match")
 ROWS = Rows()
 WORDS = Words()
 
@@ -216,6 +241,12 @@ def account_of(case):
     if any(token in bearer(case) for token in PERSONAL + LEAVING):
         return "acme"
     return next((slug for slug, token in TOKENS.items() if token in bearer(case)), None)
+
+
+def home_of(case):
+    if case.path.endswith("/members") and case.method.upper() == "POST":
+        return "corp"
+    return next((home for paths, home in HOMES if paths.search(case.path)), "acme")
 
 
 def bearer(case):
@@ -241,10 +272,7 @@ class Tokens:
             return chance.choice(PERSONAL)
         if case.path.endswith("/leave") and chance.random() < 0.5:
             return chance.choice(LEAVING)
-        usual = next((home for paths, home in HOMES if paths.search(case.path)), "acme")
-        if case.path.endswith("/members") and case.method.upper() == "POST":
-            usual = "corp"
-        return TOKENS[usual if chance.random() < 0.9 else "corp"]
+        return TOKENS[home_of(case) if chance.random() < 0.9 else "corp"]
 
     def set(self, case, data, context):
         case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data}"}
@@ -252,7 +280,7 @@ class Tokens:
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    slug = account_of(case) or "acme"
+    slug = account_of(case) or home_of(case)
     row = put_rows(case, slug)
     put_etag(case, row)
     put_key(case)
@@ -279,7 +307,11 @@ def put_rows(case, slug):
                 case.path_parameters[name] = slug
             continue
         rows = ROWS.of(slug, name, case.path)
-        if rows and chance.random() < 0.9:
+        wanted = FOR.get(case.path.rpartition("/")[2], set())
+        rows = [row for row in rows if row.get("state") in wanted] or rows
+        if name in ("category", "meter"):
+            case.path_parameters[name] = chance.choice(WORDS.named(name, slug) or [value])
+        elif rows and chance.random() < 0.9:
             row = chance.choice(rows)
             case.path_parameters[name] = row["id"]
     return row
@@ -364,6 +396,8 @@ def put_words(case, slug):
         if isinstance(email, str) and "email" in name and ADDRESS.fullmatch(email):
             local, domain = email.split("@")
             case.body[name] = f"{letters(max(8, len(local)))}@{domain}"
+            if case.path.endswith("/members"):
+                case.body[name] = chance.choice(ROWS.of(slug, "member"))["email"]
     for name in ("role", "plan", "profile", "permission"):
         value = case.body.get(name)
         if isinstance(value, str) and WORD.fullmatch(value):

@@ -58,7 +58,7 @@ keep_postgres() {
 
 start() {
   SEATKEEPER_LOG=info "$binary" server --listen 127.0.0.1:0 --data-dir "$folder/data" \
-    --confirm-plans auto --requests-per-minute unlimited --seed "$here/seed.yaml" --address-file "$folder/address" \
+    --requests-per-minute unlimited --seed "$here/seed.yaml" --address-file "$folder/address" \
     --request-log "$folder/requests.jsonl" 2>"$folder/server.log" &
   server=$!
   local tries=0
