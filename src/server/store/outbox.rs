@@ -277,18 +277,20 @@ pub(crate) async fn bounce(conn: &mut Connection, id: &str) -> Result<bool, sqlx
     Ok(done.rows_affected() == 1)
 }
 
-/// True if this person was queued such a mail after `since`.
+/// True if this person was queued a mail of one of these kinds after `since`.
 pub(crate) async fn queued_since(
     conn: &mut Connection,
-    template: &str,
+    [first, second]: [&str; 2],
     address: &str,
     since: Timestamp,
 ) -> Result<bool, sqlx::Error> {
     let found: i64 = sqlx::query_scalar(
-        "select count(*) from outbox where address = $1 and template = $2 and created_at > $3",
+        "select count(*) from outbox where address = $1 and template in ($2, $3) \
+         and created_at > $4",
     )
     .bind(address)
-    .bind(template)
+    .bind(first)
+    .bind(second)
     .bind(micros(since))
     .fetch_one(conn)
     .await?;
