@@ -27,6 +27,7 @@ async fn settle(service: &Arc<Service>, account_id: &str) -> Result<(), ApiError
     ownership_change::expire_overdue(&mut change).await?;
     subscription::end_periods(&mut change).await?;
     subscription::tell_ends(&mut change).await?;
+    client_access::end_at_client(&mut change).await?;
     seats::enforce_due(&mut change).await?;
     client_access::follow_moved(&mut change).await?;
     join_request::admit_arrivals(&mut change).await?;
