@@ -15,6 +15,7 @@ use crate::server::change::due::RETENTION;
 use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::permission::Right;
+use crate::server::routes::Look;
 use crate::server::store::Connection;
 use crate::server::store::answers::{self, AnswerRow};
 use crate::wire::IDEMPOTENCY_REPLAYED;
@@ -148,6 +149,14 @@ impl Once {
             .finalize();
         let (scope, key) = ("vendor".to_owned(), call.key.clone());
         Ok(Self { scope, key, fingerprint: ids::hex(&digest) })
+    }
+
+    /// The answer that was given before, for a call that does something else before its change. The
+    /// caller has checked the right.
+    pub async fn earlier(&mut self, look: &mut Look) -> Result<Option<Response>, ApiError> {
+        self.scope.clone_from(&look.account.id);
+        let since = look.now - RETENTION;
+        self.given(look.conn(), since).await
     }
 
     /// The answer that was given after `since`.

@@ -275,3 +275,21 @@ async fn an_agency_whose_account_is_deleted_leaves_its_clients_and_their_seats()
     assert_eq!(service.running().run_due().await.unwrap(), 0, "nothing is left to do");
     service.stop().await;
 }
+
+#[tokio::test]
+async fn an_approval_is_answered_again_under_its_key_after_the_agency_is_gone() {
+    let service = start().await;
+    let row = asked(&service, "owner@other.example", "developer").await;
+    let path = format!("/v1/accounts/other/access-requests/{}/approve", text(&row["id"]));
+    let approve = || {
+        let call = service.call(Method::POST, &path).token(OTHER_TOKEN);
+        call.key("approve").if_match("*").send()
+    };
+    let first = approve().await.expect(StatusCode::OK);
+    let delete = service.call(Method::DELETE, "/v1/accounts/acme").token(TOKEN).if_match("*");
+    assert_eq!(delete.send().await.status, StatusCode::NO_CONTENT);
+    let again = approve().await;
+    assert_eq!(again.header("idempotency-replayed"), "true", "{}", again.body);
+    assert_eq!(again.expect(StatusCode::OK), first);
+    service.stop().await;
+}
