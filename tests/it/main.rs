@@ -60,7 +60,7 @@ mod server_ownership;
 mod server_permissions;
 mod server_races;
 mod server_recipients;
-mod server_products;
+mod server_retention;
 mod server_rules;
 mod server_running;
 mod server_story;

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::server::SharedService;
 use crate::server::auth::Call;
 use crate::server::change::Change;
-use crate::server::change::due::RETENTION;
+use crate::server::change::retention::ANSWERS;
 use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::permission::Right;
@@ -128,7 +128,7 @@ impl Once {
     pub async fn within(mut self, mut change: Change, right: Right) -> Result<Opened, ApiError> {
         change.actor.must_somewhere(right, &change.profile)?;
         self.scope.clone_from(&change.account.id);
-        let since = change.now - RETENTION;
+        let since = change.now - ANSWERS;
         Ok(match self.given(change.conn(), since).await? {
             Some(given) => Opened::Given(given),
             None => Opened::New(self, change),
@@ -155,7 +155,7 @@ impl Once {
     /// caller has checked the right.
     pub async fn earlier(&mut self, look: &mut Look) -> Result<Option<Response>, ApiError> {
         self.scope.clone_from(&look.account.id);
-        let since = look.now - RETENTION;
+        let since = look.now - ANSWERS;
         self.given(look.conn(), since).await
     }
 

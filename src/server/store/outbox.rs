@@ -2,7 +2,7 @@
 //! then sent.
 //!
 //! What looks for mails that wait says `state in ('queued', 'sending')` first: SQLite takes the
-//! index of those few only for these very words.
+//! index of those few only for these very words. So does what looks for mails that are done.
 
 use std::num::NonZeroU32;
 
@@ -383,6 +383,38 @@ pub(crate) async fn mark_unsent_unknown(conn: &mut Connection) -> Result<u64, sq
     .execute(conn)
     .await?;
     Ok(marked.rows_affected())
+}
+
+/// True if there are mails from before `until` that wait for nothing.
+pub(crate) async fn any_done_until(
+    conn: &mut Connection,
+    until: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let found: Option<String> = sqlx::query_scalar(
+        "select id from outbox where created_at <= $1 \
+             and state in ('sent', 'unknown', 'failed', 'dropped') limit 1",
+    )
+    .bind(micros(until))
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.is_some())
+}
+
+/// Forgets mails from before `until` that wait for nothing.
+pub(crate) async fn forget_done(
+    conn: &mut Connection,
+    until: Timestamp,
+    most: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "delete from outbox where id in (select id from outbox where created_at <= $1 \
+         and state in ('sent', 'unknown', 'failed', 'dropped') limit $2)",
+    )
+    .bind(micros(until))
+    .bind(most)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 #[cfg(test)]
