@@ -316,7 +316,7 @@ async fn removing_or_demoting_someone_revokes_what_they_could_not_invite_any_mor
 }
 
 #[tokio::test]
-async fn every_change_has_an_audit_row_with_before_and_after() {
+async fn the_audit_log_tells_of_a_membership_from_its_invitation_to_its_end() {
     let service = TestService::start().await;
     service.join("ana@example.com", "biller").await;
     change_role(&service, "ana@example.com", "admin").await.expect(StatusCode::OK);
