@@ -1,7 +1,5 @@
 //! Sixteen clients at once against the limits of a role, on both databases: no commit breaks one.
 
-#![expect(clippy::unwrap_used, reason = "test helpers")]
-
 use std::sync::Arc;
 
 use reqwest::{Method, StatusCode};
