@@ -43,12 +43,13 @@ choose_user() {
   fi
 }
 
+# In a locale that knows letters beyond ASCII: the service must not depend on it.
 make_cluster() {
   password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
   (umask 077 && echo "$password" >"$dir/password")
   choose_user
   "${as[@]}" "$programs/initdb" --pgdata="$dir/data" --username=seatkeeper --pwfile="$dir/password" \
-    --auth=scram-sha-256 --encoding=UTF8 --locale=C --no-sync >"$dir/log" 2>&1
+    --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --no-sync >"$dir/log" 2>&1
 }
 
 launch() {

@@ -264,3 +264,27 @@ fn the_check_sees_groups_and_full_paths() {
     assert_eq!(named, ["api", "backend", "server"]);
     assert_eq!(code_of("// crate::server\na // crate::cli\n"), "a");
 }
+
+/// A file that no `mod` line names is not compiled, and what it says it proves, nobody runs.
+#[test]
+fn every_file_of_the_tests_is_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let mut lost = Vec::new();
+    for file in rust_files(&root) {
+        let (folder, stem) = (file.parent().unwrap(), file.file_stem().unwrap().to_str().unwrap());
+        if folder == root && stem == "main" {
+            continue;
+        }
+        let (name, above) = match stem {
+            "mod" => (folder.file_name().unwrap().to_str().unwrap(), folder.parent().unwrap()),
+            stem => (stem, folder),
+        };
+        let list = if above == root { root.join("main.rs") } else { above.join("mod.rs") };
+        let list = fs::read_to_string(list).unwrap();
+        let line = format!("mod {name};");
+        if !list.lines().any(|found| found.trim_start_matches("pub ") == line) {
+            lost.push(file);
+        }
+    }
+    assert_eq!(lost, [""; 0].map(PathBuf::from));
+}

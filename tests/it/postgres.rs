@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(value(&one.url, tables).await, "1");
         assert_eq!(value(&two.url, tables).await, "0");
         assert_eq!(value(&one.url, "show server_encoding").await, "UTF8");
-        assert_eq!(value(&one.url, "show lc_collate").await, "C");
+        assert_eq!(value(&one.url, "show lc_collate").await, "C.UTF-8");
 
         let _still_connected = PgConnection::connect(&one.url).await.unwrap();
         let url = one.url.clone();

@@ -54,10 +54,11 @@ accounts:
 
 /// Records by name; a name that is down does not answer.
 #[derive(Clone, Default)]
-struct FakeDns(Arc<Mutex<BTreeMap<String, Option<String>>>>);
+pub struct FakeDns(Arc<Mutex<BTreeMap<String, Option<String>>>>);
 
 impl FakeDns {
-    fn publish(&self, domain: &Value) {
+    /// Publishes the record that proves a domain.
+    pub fn publish(&self, domain: &Value) {
         let (name, value) = (&domain["challenge"]["name"], &domain["challenge"]["value"]);
         self.0.lock().unwrap().insert(text(name), Some(text(value)));
     }
@@ -127,6 +128,25 @@ async fn joinable(service: &TestService, dns: &FakeDns, name: &str) -> Value {
     dns.publish(&domain);
     verify(service, &domain["id"]).await.expect(StatusCode::OK);
     auto_join(service, &domain["id"], true).await
+}
+
+#[tokio::test]
+async fn a_verification_is_answered_again_under_its_key_while_the_dns_is_down() {
+    let (service, dns) = start().await;
+    let domain = add(&service, "example.com").await;
+    dns.publish(&domain);
+    let path = format!("{DOMAINS}/{}/verify", text(&domain["id"]));
+    let verify = |token: &'static str| {
+        let call = service.call(Method::POST, &path).token(token);
+        call.key("verify").if_match("*").send()
+    };
+    let first = verify(TOKEN).await.expect(StatusCode::OK);
+    dns.put(&text(&domain["challenge"]["name"]), None);
+    let again = verify(TOKEN).await;
+    assert_eq!(again.header("idempotency-replayed"), "true", "{}", again.body);
+    assert_eq!(again.expect(StatusCode::OK), first);
+    verify("acme-token-for-reading").await.refused(403, "scope-missing");
+    service.stop().await;
 }
 
 /// Signs up on the page, through the mailed link.

@@ -1,9 +1,12 @@
 //! Invariants of the account service, each a test with its sentence as its name.
 
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
 use futures::future::join_all;
 use jiff::SignedDuration;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use crate::service::{Answer, PASSWORD, SEED, TOKEN, TestService, text};
 
@@ -313,7 +316,7 @@ async fn removing_or_demoting_someone_revokes_what_they_could_not_invite_any_mor
 }
 
 #[tokio::test]
-async fn every_change_has_an_audit_row_with_before_and_after() {
+async fn the_audit_log_tells_of_a_membership_from_its_invitation_to_its_end() {
     let service = TestService::start().await;
     service.join("ana@example.com", "biller").await;
     change_role(&service, "ana@example.com", "admin").await.expect(StatusCode::OK);
@@ -407,19 +410,51 @@ async fn wrong_passwords_and_unknown_addresses_get_the_same_answer() {
     service.stop().await;
 }
 
+/// Mails that were queued to an address.
+async fn queued(service: &TestService, email: &str) -> Vec<String> {
+    let mut conn = service.database().await;
+    let text = "select template from outbox where address = $1 order by id";
+    let rows = sqlx::query_scalar(text).bind(email).fetch_all(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    rows
+}
+
+async fn ask_to_sign_up(service: &TestService, email: &str) -> (StatusCode, String) {
+    let mut browser = service.browser();
+    let page = browser.open("/signup").await;
+    let page = browser.submit(&page, "/signup", &[("email", email)]).await;
+    (page.status, page.text())
+}
+
 #[tokio::test]
 async fn signing_up_tells_nobody_whether_an_address_is_known() {
     let service = TestService::start().await;
-    let mut answers = Vec::new();
-    for email in ["owner@example.com", "nobody@example.com", "nobody@example.com"] {
-        let mut browser = service.browser();
-        let page = browser.open("/signup").await;
-        let page = browser.submit(&page, "/signup", &[("email", email)]).await;
-        answers.push((page.status, page.text()));
+    let (known, new) = ("owner@example.com", "nobody@example.com");
+    let first = ask_to_sign_up(&service, known).await;
+    for email in [known, new] {
+        for _ in 0..2 {
+            assert_eq!(ask_to_sign_up(&service, email).await, first);
+            assert_eq!(queued(&service, email).await.len(), 1, "{email}: the same is written");
+        }
     }
-    assert_eq!(answers[0], answers[1]);
     let mails = service.mails().await;
-    let to: Vec<_> = mails.iter().map(|mail| mail.to.as_str()).collect();
-    assert_eq!(to, ["nobody@example.com"], "one mail, however often somebody asks");
+    let sent: Vec<_> = mails.iter().map(|mail| (&*mail.to, &*mail.template)).collect();
+    assert_eq!(sent, [(known, "known-address"), (new, "confirm-address")]);
+    assert_eq!(mails[0].link.as_deref(), Some(&*format!("{}/", service.base)));
+    assert!(mails[0].raw.contains("text/html") && mails[0].text.contains("your password"));
+
+    // Who signs up in between gets no second mail that others could tell it from.
+    let mut browser = service.browser();
+    let page = browser.open(&service.link_to(new).await).await;
+    let action = page.path.clone();
+    browser.submit(&page, &action, &[("name", "Neo"), ("password", PASSWORD)]).await;
+    assert_eq!(ask_to_sign_up(&service, new).await, first);
+    assert_eq!(queued(&service, new).await, ["confirm-address"]);
+    service.clock.advance(SignedDuration::from_mins(10));
+    for email in [known, new] {
+        assert_eq!(ask_to_sign_up(&service, email).await, first);
+        assert_eq!(queued(&service, email).await.len(), 2, "{email}");
+    }
+    assert_eq!(queued(&service, new).await[1], "known-address");
     service.stop().await;
 }

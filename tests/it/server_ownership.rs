@@ -183,7 +183,7 @@ async fn where_the_role_moves_there_is_exactly_one_owner_before_and_after() {
 
 /// A role of the profile that has a bound keeps it through every way that could break it.
 #[tokio::test]
-async fn role_holder_limits_hold_after_every_commit() {
+async fn what_would_break_the_limit_of_a_role_is_refused() {
     let service = start().await;
     let otto = member(&service, "portal", PORTAL, "otto@example.com").await;
     let path = format!("/v1/accounts/portal/members/{}", text(&otto["id"]));

@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
+use std::sync::Arc;
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::service::{Answer, OTHER_TOKEN, READ_TOKEN, TOKEN, TestService, VENDOR_TOKEN, text};
+use crate::service::{
+    Answer, OTHER_TOKEN, READ_TOKEN, SEED, TOKEN, TestService, VENDOR_TOKEN, text,
+};
 
 /// A catalogue account with a team whose subscription runs, and one without.
 pub const CATALOGUE: &str = r"
@@ -109,7 +113,11 @@ async fn who_is_trimmed_or_gone_may_nothing_and_a_disabled_account_leaves_what_r
     for (permission, expected) in [
         ("settings.tune", "account_disabled"),
         ("members.invite", "account_disabled"),
+        ("clients.use", "account_disabled"),
         ("invoices.read", "yes"),
+        ("dashboard.view", "yes"),
+        ("billing.manage", "yes"),
+        ("audit.read", "yes"),
         ("members.remove", "yes"),
         ("subscriptions.manage", "yes"),
     ] {
@@ -204,5 +212,100 @@ async fn in_an_inactive_team_nothing_new_is_made_and_what_is_there_can_be_read()
     service.pass(jiff::SignedDuration::from_hours(31 * 24)).await;
     expect("team_inactive").await;
     assert_eq!(answer(&service, in_team(&owner, "tea_run")).await, "team_inactive");
+    service.stop().await;
+}
+
+const TWO_READERS: &str = r"
+vendorTokens:
+  - token: vendor-token-for-tests
+accounts:
+  - name: Acme
+    slug: acme
+    profile: digitalocean
+    owner: {email: owner@example.com}
+    members:
+      - {email: viewer@example.com, role: billing-viewer}
+    tokens:
+      - {token: acme-token-of-all-scopes, scopes: [read]}
+";
+
+#[tokio::test]
+async fn what_is_left_in_a_disabled_account_says_the_kind_of_a_permission_and_not_its_name() {
+    let service = TestService::start_with(TWO_READERS).await;
+    let owner = text(&service.member("owner@example.com").await["id"]);
+    let viewer = text(&service.member("viewer@example.com").await["id"]);
+    service.sql("update accounts set disabled = 1").await;
+    for (permission, expected) in [
+        ("billing.read-limited", "yes"),
+        ("billing.read", "yes"),
+        ("billing.manage", "yes"),
+        ("resources.read", "yes"),
+        ("resources.write", "account_disabled"),
+        ("settings.manage", "account_disabled"),
+    ] {
+        assert_eq!(may(&service, &owner, permission).await, expected, "{permission}");
+    }
+    assert_eq!(may(&service, &viewer, "billing.read-limited").await, "yes");
+    assert_eq!(may(&service, &viewer, "billing.manage").await, "role");
+    service.stop().await;
+}
+
+/// The account `acme` with a product whose settings are on a page of the vendor and wait for room
+/// in a meter of another name.
+async fn with_own_profile() -> TestService {
+    let text = include_str!("../../profiles/nitropack.yaml")
+        .replacen(
+            "settings.tune:       {kind: write, menu: Settings}",
+            "settings.tune: {kind: write, menu: Settings, meter: resources, \
+             href: 'https://app.example.com/tune?a=1&b=2'}",
+            1,
+        )
+        .replacen("menu: Team}", "menu: Team, href: 'https://app.example.com/team'}", 1)
+        .replacen("whenFull: overage", "whenFull: refuse", 1)
+        .replacen("growth:   {seats: 3}", "growth:   {seats: 3, meters: {resources: 1}}", 1);
+    TestService::start_as(SEED, |settings| {
+        let profile = seatkeeper::profile::read("nitropack.yaml", &text).unwrap();
+        settings.profiles.insert("nitropack".to_owned(), Arc::new(profile));
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_permission_waits_for_room_in_the_meter_that_its_profile_names() {
+    let service = with_own_profile().await;
+    let ana = text(&service.join("ana@example.com", "developer").await["id"]);
+    assert_eq!(may(&service, &ana, "settings.tune").await, "yes");
+    let report = service.call(Method::POST, "/v1/accounts/acme/meters/resources");
+    let report = report.token(VENDOR_TOKEN).json(&json!({ "amount": 1 }));
+    report.send().await.expect(StatusCode::OK);
+    assert_eq!(may(&service, &ana, "settings.tune").await, "meter_full");
+    assert_eq!(may(&service, &ana, "integrations.manage").await, "yes");
+    service.stop().await;
+}
+
+// rule: NP-12
+#[tokio::test]
+async fn a_menu_entry_leads_to_the_page_of_the_vendor_or_is_shown_locked() {
+    let service = with_own_profile().await;
+    let tune = "<a href=\"https://app.example.com/tune?a=1&amp;b=2\">Settings</a>";
+    let team = "<a href=\"https://app.example.com/team\">Team</a>";
+    let members = "<a href=\"/accounts/acme/members\">Members</a>";
+    let locked = |entry: &str| format!("<li class=\"locked\" aria-disabled=\"true\">{entry}</li>");
+    for (role, shown, hidden) in [
+        ("admin", vec![tune, team, members], vec![]),
+        ("developer", vec![tune, "<li>Integrations</li>", &locked("Team")], vec![team, members]),
+        ("biller", vec![&*locked("Settings"), &locked("Team")], vec!["https://app.example.com"]),
+    ] {
+        let email = format!("{role}@example.com");
+        service.invite(&email, role).await.expect(StatusCode::CREATED);
+        let link = service.link_to(&email).await;
+        let home = service.browser().accept_by_sign_up(&link).await;
+        for entry in shown {
+            assert!(home.html.contains(entry), "{role}: no {entry}");
+        }
+        for entry in hidden {
+            assert!(!home.html.contains(entry), "{role}: {entry}");
+        }
+    }
     service.stop().await;
 }

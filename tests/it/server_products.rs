@@ -178,7 +178,10 @@ async fn the_list_of_an_organisation_shows_name_address_role_join_date_and_statu
     invite(&service, PORTAL, "portal", "ana", "member").await.expect(StatusCode::CREATED);
     let adam = member(&service, PORTAL_MAX, "portal", "adam").await;
     let shown = [&adam["name"], &adam["email"], &adam["role"], &adam["state"]];
-    assert_eq!(shown, [&json!("Adam"), &json!("adam@example.com"), &json!("admin"), &json!("active")]);
+    assert_eq!(
+        shown,
+        [&json!("Adam"), &json!("adam@example.com"), &json!("admin"), &json!("active")]
+    );
     assert!(adam["joined_at"].is_string());
     let pending = get(&service, PORTAL_MAX, "portal/invitations").await;
     assert_eq!(pending["items"][0]["state"], "pending");
@@ -278,5 +281,79 @@ async fn the_audit_log_says_who_did_what_to_whom_and_when() {
     assert_eq!(removed["at"], service.clock.now().to_string());
     let call = service.call(Method::GET, "/v1/accounts/portal/audit-events").token(PORTAL_MAX);
     call.send().await.refused(401, "unauthenticated");
+    service.stop().await;
+}
+
+// rule: X10
+#[tokio::test]
+async fn whoever_is_there_reads_the_table_of_members_whatever_the_role_and_changes_nothing() {
+    let service = TestService::start_with(PEOPLE).await;
+    let roles = ["biller", "billing-viewer", "member", "modifier", "resource-viewer"];
+    let mark = path_of(&service, TEAM, "team", "mark").await;
+    let dora = path_of(&service, TEAM, "team", "dora").await;
+    let pending = invite(&service, TEAM, "team", "ana", "biller").await;
+    let pending = text(&pending.expect(StatusCode::CREATED)["id"]);
+    for role in roles {
+        change(&service, TEAM, &mark, role).await.expect(StatusCode::OK);
+        let rows = get(&service, TEAM_MARK, "team/members").await;
+        assert_eq!(rows["total"], 2, "{role}");
+        let rows = get(&service, TEAM_MARK, "team/invitations").await;
+        assert_eq!(rows["items"][0]["state"], "pending", "{role}");
+        let mut browser = service.browser();
+        browser.sign_in("mark@example.com", PASSWORD).await;
+        let page = browser.open("/accounts/team/members").await;
+        assert_eq!(page.status, StatusCode::OK, "{role}: {}", page.text());
+        assert!(page.row("dora@example.com").contains("owner"), "{role}: {}", page.text());
+        assert!(page.row("ana@example.com").contains("invited"), "{role}: {}", page.text());
+
+        invite(&service, TEAM_MARK, "team", "eve", "biller").await.refused(403, "forbidden");
+        change(&service, TEAM_MARK, &dora, "member").await.refused(403, "forbidden");
+        remove(&service, TEAM_MARK, &dora).await.refused(403, "forbidden");
+        let revoke = format!("team/invitations/{pending}/revoke");
+        act(&service, TEAM_MARK, &revoke).await.refused(403, "forbidden");
+    }
+    service.stop().await;
+}
+
+// rule: DO-03
+#[tokio::test]
+async fn a_team_takes_any_number_of_people_and_of_people_in_one_role() {
+    let many: String = (0..150)
+        .map(|at| format!("      - {{email: m{at}@example.com, role: member}}\n"))
+        .collect();
+    let seed = PEOPLE.replacen("    members:\n", &format!("    members:\n{many}"), 1);
+    let service = TestService::start_with(&seed).await;
+    let emails: Vec<_> = (0..300).map(|at| format!("i{at}@example.com")).collect();
+    let call = service.call(Method::POST, "/v1/accounts/team/invitations/batch").token(TEAM);
+    let batch = call.key("batch").json(&json!({ "emails": emails, "role": "biller" })).send().await;
+    let done = batch.expect(StatusCode::OK);
+    assert_eq!((&done["created"], &done["refused"]), (&json!(300), &json!(0)));
+    assert_eq!(get(&service, TEAM, "team/members").await["total"], 152);
+    assert_eq!(get(&service, TEAM, "team/seats").await["limit"], Value::Null);
+    service.stop().await;
+}
+
+// rule: X12
+#[tokio::test]
+async fn admins_are_the_owners_to_invite_promote_demote_and_remove() {
+    let service = TestService::start_with(PEOPLE).await;
+    let adam = path_of(&service, PORTAL, "portal", "adam").await;
+    let max = path_of(&service, PORTAL, "portal", "max").await;
+    invite(&service, PORTAL, "portal", "ada", "admin").await.expect(StatusCode::CREATED);
+    service.browser().accept_by_sign_up(&service.link_to("ada@example.com").await).await;
+    let ada = path_of(&service, PORTAL, "portal", "ada").await;
+
+    let by = PORTAL_ADAM;
+    invite(&service, by, "portal", "eve", "admin").await.refused(403, "beyond-manage");
+    change(&service, by, &max, "admin").await.refused(403, "beyond-manage");
+    change(&service, by, &ada, "member").await.refused(403, "beyond-manage");
+    remove(&service, by, &ada).await.refused(403, "beyond-manage");
+    invite(&service, by, "portal", "ben", "member").await.expect(StatusCode::CREATED);
+
+    change(&service, PORTAL, &max, "admin").await.expect(StatusCode::OK);
+    change(&service, PORTAL, &max, "member").await.expect(StatusCode::OK);
+    remove(&service, by, &max).await.expect(StatusCode::NO_CONTENT);
+    remove(&service, PORTAL, &ada).await.expect(StatusCode::NO_CONTENT);
+    change(&service, PORTAL, &adam, "member").await.expect(StatusCode::OK);
     service.stop().await;
 }

@@ -5,14 +5,26 @@
 
 use futures::future::join_all;
 use reqwest::{Method, StatusCode};
+use seatkeeper::server::{Database, Settings};
 use serde_json::{Value, json};
 
 use crate::service::{Kind, Mail, PASSWORD, SEED, TOKEN, TestService, client, text};
 
-const CLIENTS: usize = 16;
+/// How many call at once.
+pub const CLIENTS: usize = 16;
 const INVITATIONS: &str = "/v1/accounts/acme/invitations";
 
-async fn service_on(kind: Kind, seed: &str) -> TestService {
+/// A service with this seed on this database.
+pub async fn service_on(kind: Kind, seed: &str) -> TestService {
+    service_with(kind, seed, |_| ()).await
+}
+
+/// As [`service_on`], with other settings.
+pub async fn service_with(
+    kind: Kind,
+    seed: &str,
+    change: impl FnOnce(&mut Settings),
+) -> TestService {
     let folder = std::env::temp_dir();
     let postgres = match kind {
         Kind::Sqlite => None,
@@ -21,14 +33,15 @@ async fn service_on(kind: Kind, seed: &str) -> TestService {
     TestService::start_as(seed, |settings| {
         settings.database = postgres.unwrap_or_else(|| {
             let data = settings.secret_key_file.parent().expect("a folder");
-            seatkeeper::server::Database::Sqlite(data.join("races.db"))
+            Database::Sqlite(data.join("races.db"))
         });
+        change(settings);
     })
     .await
 }
 
 /// The statuses of sixteen calls that were sent at once, each from a client of its own.
-async fn at_once<F>(call: impl Fn(usize) -> F) -> Vec<StatusCode>
+pub async fn at_once<F>(call: impl Fn(usize) -> F) -> Vec<StatusCode>
 where
     F: Future<Output = StatusCode> + Send + 'static,
 {
@@ -36,7 +49,8 @@ where
     join_all(tasks).await.into_iter().map(|status| status.expect("a call")).collect()
 }
 
-fn count(statuses: &[StatusCode], wanted: StatusCode) -> usize {
+/// How many of these there are.
+pub fn count(statuses: &[StatusCode], wanted: StatusCode) -> usize {
     statuses.iter().filter(|status| **status == wanted).count()
 }
 

@@ -195,6 +195,34 @@ async fn a_person_of_the_account_is_added_at_once_by_address_or_by_name() {
 
 // rule: CT-05
 #[tokio::test]
+async fn people_are_found_by_name_whatever_the_letters_of_it_on_both_databases() {
+    let org = Org::start().await;
+    for (team, email) in [("Sales", "zoe@example.com"), ("Sales", "emil@example.com")] {
+        org.invite(CARA, team, email, "member").await.expect(StatusCode::CREATED);
+        let link = org.service.link_to(email).await;
+        let name = if email.starts_with("zoe") { "Émile Zöé" } else { "Emil" };
+        org.service.browser().accept(&link, &[("name", name), ("password", PASSWORD)]).await;
+    }
+    org.remove(CARA, "Design", "ted@example.com").await.expect(StatusCode::NO_CONTENT);
+    let design = org.id("Design").await;
+    let by_name = |name: &str| json!({ "name": name, "role": "member", "team": design });
+    // Letters beyond ASCII are the same in the same case only.
+    org.post(CARA, MEMBERS, &by_name("émile zöé")).await.refused(409, "unknown-user");
+    let added = org.post(CARA, MEMBERS, &by_name("ÉMILE ZöÉ")).await;
+    added.refused(409, "unknown-user");
+    let added = org.post(CARA, MEMBERS, &by_name("ÉmILE Zöé")).await.expect(StatusCode::CREATED);
+    assert_eq!(added["email"], "zoe@example.com");
+    for (text, found) in [("Émile Zöé", 2), ("ÉMILE", 2), ("éMile", 0), ("zöé", 2), ("EMIL", 1)]
+    {
+        let query: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        let page = org.get(CARA, &format!("{MEMBERS}?q={query}")).await.expect(StatusCode::OK);
+        assert_eq!(page["total"], found, "{text}: {page}");
+    }
+    org.stop().await;
+}
+
+// rule: CT-05
+#[tokio::test]
 async fn an_invitation_of_a_person_of_the_account_is_accepted_when_it_is_answered() {
     let org = Org::start().await;
     let known = org.invite(TOM, "Design", "pia@example.com", "member").await;

@@ -154,6 +154,7 @@ pub(crate) async fn delete(
     precondition.check(change.account.version)?;
     invitation::revoke_all(change).await?;
     ownership_change::cancel_open(change).await?;
+    client_access::end_all(change).await?;
     subscription::end_all(change).await?;
     member::end_all(change).await?;
     let id = change.account.id.clone();

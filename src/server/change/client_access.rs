@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use crate::domain::identity::EmailAddress;
-use crate::server::change::{Change, Precondition, invitation};
+use crate::server::change::{Change, Precondition, invitation, member};
 use crate::server::client_views;
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
 use crate::server::permission::{At, Right};
 use crate::server::store::client_accesses::{self, AccessRow, state_word};
 use crate::server::store::login_links;
-use crate::server::store::members::MemberRow;
+use crate::server::store::members::{self, MemberRow};
 use crate::wire::{ClientAccessState, MemberState, NewClientAccess};
 
 /// Asks a client for access and queues the mail.
@@ -84,6 +84,11 @@ pub(crate) async fn withdraw(
     change.must(Right::EndClients, At::Account)?;
     let before = existing(change, id, precondition).await?;
     must_wait(&before)?;
+    set_removed(change, before).await
+}
+
+/// Withdraws a request without asking who does it.
+async fn set_removed(change: &mut Change, before: AccessRow) -> Result<AccessRow, ApiError> {
     let (state, ended_at) = (ClientAccessState::Removed, Some(change.now));
     let row = AccessRow { state, ended_at, ..before.clone() };
     save(change, "client_access.removed", &before, row).await
@@ -168,6 +173,31 @@ pub(crate) async fn member_moved(change: &mut Change, row: &MemberRow) -> Result
     client_accesses::mark_moved(change.conn(), id).await?;
     if row.state == MemberState::Deleted {
         login_links::end_sessions(change.conn(), id).await?;
+    }
+    Ok(())
+}
+
+/// Ends what an agency has with its clients, for the end of its account: requests at once, what was
+/// granted by [`end_at_client`], so that nobody waits for two accounts.
+pub(crate) async fn end_all(change: &mut Change) -> Result<(), ApiError> {
+    let account_id = change.account.id.clone();
+    for before in client_accesses::requested(change.conn(), &account_id).await? {
+        set_removed(change, before).await?;
+    }
+    client_accesses::mark_all_moved(change.conn(), &account_id).await?;
+    end_sessions(change).await
+}
+
+/// Ends the places of agencies whose accounts were deleted. The change is of their client.
+pub(crate) async fn end_at_client(change: &mut Change) -> Result<(), ApiError> {
+    let (client_id, now) = (change.account.id.clone(), change.now);
+    for row in client_accesses::of_deleted_agencies(change.conn(), &client_id).await? {
+        let place = row.member_id.as_deref().unwrap_or_default();
+        let place = members::by_id(change.conn(), &client_id, place).await?;
+        if let Some(place) = place.filter(|place| place.state != MemberState::Deleted) {
+            member::end(change, place).await?;
+        }
+        client_accesses::end(change.conn(), &row.id, now).await?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Logging in as a client: a link that works once, and the session that it begins (NC-11).
 
 use jiff::SignedDuration;
+use serde_json::json;
 
 use crate::server::Service;
 use crate::server::auth;
@@ -36,7 +37,8 @@ pub(crate) async fn link(change: &mut Change, id: &str) -> Result<LinkRow, ApiEr
     };
     let now = change.now;
     login_links::insert(change.conn(), &row, now).await?;
-    change.record("client_access.login_link_made", &access.id, None::<()>, None::<()>).await?;
+    let after = json!({ "role": access.held_role, "expires_at": row.expires_at });
+    change.record("client_access.login_link_made", &access.id, None::<()>, Some(after)).await?;
     Ok(row)
 }
 
@@ -64,8 +66,10 @@ pub(crate) async fn enter(
     let session =
         ClientSession { client_access_id: access.id.clone(), address: link.address.clone() };
     login_links::begin_session(change.conn(), hash, &session, now, now + SESSION).await?;
+    let agency = &access.agency_slug;
+    let after = json!({ "agency": agency, "role": access.held_role, "expires_at": now + SESSION });
     for _ in 0..2 {
-        change.record("client_access.logged_in", &access.id, None::<()>, None::<()>).await?;
+        change.record("client_access.logged_in", &access.id, None::<()>, Some(&after)).await?;
         change.turn();
     }
     Ok(())

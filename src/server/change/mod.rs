@@ -20,6 +20,7 @@ pub(crate) mod meter;
 pub(crate) mod notice;
 pub(crate) mod ownership_change;
 pub(crate) mod recipient;
+pub(crate) mod retention;
 pub(crate) mod room;
 pub(crate) mod seats;
 pub(crate) mod secure_sign_in;

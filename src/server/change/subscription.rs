@@ -11,7 +11,7 @@ use crate::server::error::ApiError;
 use crate::server::permission::{Actor, At, Right};
 use crate::server::store::subscriptions::{self, SubscriptionRow};
 use crate::server::views;
-use crate::wire::{NewSubscription, SubscriptionState};
+use crate::wire::{AccountState, NewSubscription, SubscriptionState};
 
 /// Length of a billing period (ours).
 const PERIOD: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -247,7 +247,8 @@ async fn set_disabled(change: &mut Change, disabled: bool) -> Result<(), ApiErro
     change.account.version += 1;
     let action = if disabled { "account.disabled" } else { "account.enabled" };
     let id = change.account.id.clone();
-    change.record(action, &id, None::<()>, None::<()>).await
+    let state = |disabled| if disabled { AccountState::Disabled } else { AccountState::Active };
+    change.record(action, &id, Some(state(!disabled)), Some(state(disabled))).await
 }
 
 fn known_plan(profile: &Profile, name: &str) -> Result<bool, ApiError> {

@@ -44,6 +44,8 @@ pub(crate) enum Template {
     WebsiteStatus,
     /// Someone wants to sign up with this address.
     ConfirmAddress,
+    /// Someone wants to sign up with this address, which has a user.
+    KnownAddress,
 }
 
 /// Where the button of a mail leads.
@@ -78,7 +80,7 @@ pub(crate) const ADDED: [&str; 1] = ["expires"];
 
 impl Template {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Invitation,
         Self::Resend,
         Self::AccessRequested,
@@ -98,6 +100,7 @@ impl Template {
         Self::Usage,
         Self::WebsiteStatus,
         Self::ConfirmAddress,
+        Self::KnownAddress,
     ];
 
     /// Its row of the table. `changes` is a list of objects, `day` and `expires` are RFC 3339
@@ -143,6 +146,7 @@ impl Template {
             }
             Self::WebsiteStatus => kind("website-status", Link::Home, &["account", "website"]),
             Self::ConfirmAddress => kind("confirm-address", Link::ConfirmAddress, &[]),
+            Self::KnownAddress => kind("known-address", Link::Home, &[]),
         }
     }
 

@@ -87,6 +87,7 @@ create table tokens (
 ){strict};
 
 create index tokens_by_account on tokens (account_id, id);
+create index tokens_by_end on tokens (expires_at);
 
 create table teams (
   id {text} primary key,
@@ -263,6 +264,8 @@ create table login_links (
   used_at {int}
 ){strict};
 
+create index login_links_by_end on login_links (expires_at);
+
 create table websites (
   id {text} primary key,
   account_id {text} not null references accounts (id),
@@ -401,5 +404,7 @@ create table outbox (
 ){strict};
 
 create index outbox_waiting on outbox (not_before, id) where state in ('queued', 'sending');
+create index outbox_done on outbox (created_at)
+  where state in ('sent', 'unknown', 'failed', 'dropped');
 create index outbox_by_account on outbox (account_id, template, created_at);
 create index outbox_by_address on outbox (address, template, created_at);

@@ -60,14 +60,15 @@ const KEPT: [ServicePermission; 3] = [
     ServicePermission::AccountManage,
 ];
 
-/// The menu of an account for a role.
+/// The menu of an account for a role. An entry leads to the vendor's page, else to one of the service.
 fn menu(profile: &Profile, role: &RoleName, slug: &str, as_client: bool) -> Vec<Entry> {
     let entries = profile.menu.iter().map(|MenuEntry { title, permission }| {
         let kept = as_client && KEPT.iter().any(|kept| kept.as_str() == permission);
         let granted = profile.permits(role, permission) && !kept;
-        let page = PAGES.iter().find(|(opener, _)| opener.as_str() == permission);
-        let page = page.filter(|_| granted);
-        let href = page.map(|(_, page)| format!("/accounts/{slug}/{page}"));
+        let of_vendor = profile.permissions.get(permission).and_then(|rule| rule.href.clone());
+        let own = PAGES.iter().find(|(opener, _)| opener.as_str() == permission);
+        let own = own.map(|(_, page)| format!("/accounts/{slug}/{page}"));
+        let href = of_vendor.or(own).filter(|_| granted);
         Entry { title: title.clone(), granted, href }
     });
     let mut entries: Vec<_> = entries.collect();

@@ -110,7 +110,8 @@ pub(crate) struct Ask {
     email: String,
 }
 
-/// `POST /signup` mails the link. The answer is the same whether or not the address has a user.
+/// `POST /signup` mails the link. Whether or not the address has a user, the answer is the same, and
+/// so is the work: who has one is mailed that.
 pub(crate) async fn ask(
     State(service): State<Arc<Service>>,
     Sent { browser, form: Ask { email } }: Sent<Ask>,
@@ -123,15 +124,17 @@ pub(crate) async fn ask(
         }
     };
     let (address, now) = (address.as_str(), service.now());
-    let template = Template::ConfirmAddress.name();
     let mut tx = service.store.begin().await?;
     let known = users::by_address(&mut tx, address).await?;
     let known = known.is_some_and(|user| user.password_hash.is_some());
-    if !known && !outbox::queued_since(&mut tx, template, address, now - QUIET).await? {
+    let template = if known { Template::KnownAddress } else { Template::ConfirmAddress };
+    // Of either kind: a second mail would tell that somebody has signed up since the first.
+    let kinds = [Template::ConfirmAddress, Template::KnownAddress].map(Template::name);
+    if !outbox::queued_since(&mut tx, kinds, address, now - QUIET).await? {
         let row = MailRow {
             id: service.ids.next_ulid(now).to_string(),
             account_id: None,
-            template: template.to_owned(),
+            template: template.name().to_owned(),
             subject: String::new(),
             address: address.to_owned(),
             words: "{}".to_owned(),

@@ -135,8 +135,11 @@ async fn open(
     access: &str,
     call: &Call,
 ) -> Result<Opened, ApiError> {
-    let (right, once) = (Right::Invite, Once::of(call, KeyRule::Required, &[])?);
+    let (right, mut once) = (Right::Invite, Once::of(call, KeyRule::Required, &[])?);
     let mut look = Look::begin(service, id, &call.actor, right, At::Account).await?;
+    if let Some(given) = once.earlier(&mut look).await? {
+        return Ok(Opened::Given(given));
+    }
     let own = look.account.id.clone();
     let row = client_accesses::by_link(look.conn(), access).await?.ok_or(ApiError::NotFound)?;
     drop(look);

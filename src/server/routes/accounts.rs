@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::server::SharedService;
 use crate::server::auth::Call;
-use crate::server::change::due::RETENTION;
+use crate::server::change::retention::ANSWERS;
 use crate::server::change::{Change, account, meter, seats};
 use crate::server::error::ApiError;
 use crate::server::permission::{Actor, At, Right};
@@ -56,7 +56,7 @@ pub(crate) fn operations() -> Vec<Operation> {
 async fn capabilities(_call: Call) -> Result<Response, ApiError> {
     let body = Capabilities {
         server: format!("seatkeeper {}", env!("CARGO_PKG_VERSION")),
-        idempotency_retention_seconds: RETENTION.as_secs().unsigned_abs(),
+        idempotency_retention_seconds: ANSWERS.as_secs().unsigned_abs(),
         unique_pending: true,
         external_ref: true,
         if_match: true,
@@ -77,7 +77,7 @@ async fn open(
     let Actor::Vendor { .. } = &call.actor else { return Err(ApiError::Forbidden) };
     let once = Once::of(&call, KeyRule::Optional, &body.bytes)?;
     let mut tx = service.store.begin().await?;
-    if let Some(given) = once.given(&mut tx, service.now() - RETENTION).await? {
+    if let Some(given) = once.given(&mut tx, service.now() - ANSWERS).await? {
         return Ok(given);
     }
     let mut change = account::open(&service, tx, call.actor.clone(), &body.value, None).await?;

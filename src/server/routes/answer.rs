@@ -11,10 +11,11 @@ use sha2::{Digest as _, Sha256};
 use crate::server::SharedService;
 use crate::server::auth::Call;
 use crate::server::change::Change;
-use crate::server::change::due::RETENTION;
+use crate::server::change::retention::ANSWERS;
 use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::permission::Right;
+use crate::server::routes::Look;
 use crate::server::store::Connection;
 use crate::server::store::answers::{self, AnswerRow};
 use crate::wire::IDEMPOTENCY_REPLAYED;
@@ -127,7 +128,7 @@ impl Once {
     pub async fn within(mut self, mut change: Change, right: Right) -> Result<Opened, ApiError> {
         change.actor.must_somewhere(right, &change.profile)?;
         self.scope.clone_from(&change.account.id);
-        let since = change.now - RETENTION;
+        let since = change.now - ANSWERS;
         Ok(match self.given(change.conn(), since).await? {
             Some(given) => Opened::Given(given),
             None => Opened::New(self, change),
@@ -148,6 +149,14 @@ impl Once {
             .finalize();
         let (scope, key) = ("vendor".to_owned(), call.key.clone());
         Ok(Self { scope, key, fingerprint: ids::hex(&digest) })
+    }
+
+    /// The answer that was given before, for a call that does something else before its change. The
+    /// caller has checked the right.
+    pub async fn earlier(&mut self, look: &mut Look) -> Result<Option<Response>, ApiError> {
+        self.scope.clone_from(&look.account.id);
+        let since = look.now - ANSWERS;
+        self.given(look.conn(), since).await
     }
 
     /// The answer that was given after `since`.

@@ -88,14 +88,18 @@ async fn verify(
     _nothing: Nothing,
 ) -> Result<Response, ApiError> {
     let right = Right::ManageDomains;
+    let mut once = Once::of(&call, KeyRule::Optional, &[])?;
     let mut look = Look::begin(&service, &id, &call.actor, right, At::Account).await?;
+    if let Some(given) = once.earlier(&mut look).await? {
+        return Ok(given);
+    }
     let account_id = look.account.id.clone();
     let row = domains::by_id(look.conn(), &account_id, &domain).await?;
     let row = row.ok_or(ApiError::NotFound)?;
     drop(look);
     let proved = domain::is_proved(&service, &row).await?;
-    let opened = Once::open(&service, &id, &call, KeyRule::Optional, right, &[]);
-    let (once, mut change) = match opened.await? {
+    let change = Change::begin(&service, &id, call.actor.clone()).await?;
+    let (once, mut change) = match once.within(change, right).await? {
         Opened::Given(answer) => return Ok(answer),
         Opened::New(once, change) => (once, change),
     };

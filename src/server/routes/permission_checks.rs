@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::profile::{Meter, Pool, Profile, ServicePermission};
+use crate::profile::{Meter, PermissionKind, Pool};
 use crate::server::SharedService;
 use crate::server::auth::Call;
 use crate::server::change::{meter, team};
@@ -46,10 +46,10 @@ async fn check(
     if call.actor.person().is_some_and(|person| !person.is(&row.id)) {
         look.must(&call.actor, Right::ReadMembers, At::of(row.team_id.as_deref()))?;
     }
-    if !is_known(&look.profile, permission) {
+    let kind = look.profile.permission_kind(permission).ok_or_else(|| {
         let detail = "is neither a permission of this account's profile nor one of the service";
-        return Err(ApiError::field("/permission", detail));
-    }
+        ApiError::field("/permission", detail)
+    })?;
     let team = match team.as_deref().or(row.team_id.as_deref()) {
         None => None,
         Some(id) => {
@@ -57,7 +57,7 @@ async fn check(
             Some(team.ok_or_else(|| ApiError::field("/team", "is not a team of this account"))?)
         }
     };
-    let reason = refusal(&mut look, &row, team.as_ref(), permission).await?;
+    let reason = refusal(&mut look, &row, team.as_ref(), (permission, kind)).await?;
     let answer = PermissionAnswer { allowed: reason.is_none(), reason };
     answer::json(StatusCode::OK, None, &answer)
 }
@@ -66,7 +66,7 @@ async fn refusal(
     look: &mut Look,
     row: &MemberRow,
     team: Option<&TeamRow>,
-    permission: &str,
+    (permission, kind): (&str, PermissionKind),
 ) -> Result<Option<Refusal>, ApiError> {
     let profile = look.profile.clone();
     let elsewhere = row.team_id.as_deref().is_some_and(|own| team.is_none_or(|at| at.id != own));
@@ -79,7 +79,7 @@ async fn refusal(
         }
         MemberState::Active => None,
     };
-    if of_member.is_some() || stays(permission) {
+    if of_member.is_some() || kind.stays() {
         return Ok(of_member);
     }
     if look.account.disabled {
@@ -92,7 +92,7 @@ async fn refusal(
             TeamState::Inactive | TeamState::Unknown => return Ok(Some(Refusal::TeamInactive)),
         }
     }
-    match meter_of(&profile, permission) {
+    match profile.meter_of(permission) {
         Some(meter) if is_full(look, team, meter).await? => Ok(Some(Refusal::MeterFull)),
         _ => Ok(None),
     }
@@ -113,23 +113,4 @@ async fn is_full(look: &mut Look, team: Option<&TeamRow>, meter: &Meter) -> Resu
         .iter()
         .find(|usage| usage.meter == meter.name && usage.subscription.as_deref() == subscription);
     Ok(counted.is_some_and(|usage| meter::is_full(usage, meter)))
-}
-
-fn is_known(profile: &Profile, permission: &str) -> bool {
-    profile.permissions.contains_key(permission) || ServicePermission::parse(permission).is_some()
-}
-
-/// True if the permission is left while the account is disabled or the team inactive: it reads,
-/// takes access away or pays.
-fn stays(permission: &str) -> bool {
-    match ServicePermission::parse(permission) {
-        Some(ServicePermission::MembersRemove | ServicePermission::SubscriptionsManage) => true,
-        _ => permission.rsplit('.').next().is_some_and(|verb| matches!(verb, "read" | "view")),
-    }
-}
-
-/// The meter that must have room for a permission.
-fn meter_of<'a>(profile: &'a Profile, permission: &str) -> Option<&'a Meter> {
-    let name = permission.strip_suffix(".create")?;
-    profile.meters.iter().find(|meter| meter.name == name)
 }

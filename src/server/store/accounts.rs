@@ -200,7 +200,7 @@ pub(crate) async fn release_domains(
 }
 
 /// Accounts that have work due: an invitation to expire, a period to end or an end before `end_near`
-/// to tell of, somebody to take in, seats to settle.
+/// to tell of, somebody to take in, an agency that is gone, seats to settle.
 pub(crate) async fn with_work_due(
     conn: &mut Connection,
     now: Timestamp,
@@ -216,6 +216,10 @@ pub(crate) async fn with_work_due(
          where state in ('unconfirmed', 'unaccepted') and expires_at <= $1 \
          union select c.account_id from client_accesses c join accounts a on a.id = c.account_id \
          where c.moved = 1 and a.deleted_at is null \
+         union select c.client_id from client_accesses c \
+         join accounts g on g.id = c.account_id and g.deleted_at is not null \
+         join accounts a on a.id = c.client_id and a.deleted_at is null \
+         where c.moved = 1 and c.state = 'granted' \
          union select r.account_id from arrivals r \
          join accounts a on a.id = r.account_id and a.deleted_at is null \
          union select id from accounts \

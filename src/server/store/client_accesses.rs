@@ -183,6 +183,27 @@ pub(crate) async fn waiting_for(
     sqlx::query_as(AssertSqlSafe(text)).bind(account_id).bind(profile).fetch_all(conn).await
 }
 
+/// What an agency has asked for and nobody has decided.
+pub(crate) async fn requested(
+    conn: &mut Connection,
+    account_id: &str,
+) -> Result<Vec<AccessRow>, sqlx::Error> {
+    let text = select("c.account_id = $1 and c.state = 'requested' order by c.id");
+    sqlx::query_as(AssertSqlSafe(text)).bind(account_id).fetch_all(conn).await
+}
+
+/// What this client has granted to agencies whose accounts were deleted since.
+pub(crate) async fn of_deleted_agencies(
+    conn: &mut Connection,
+    client_id: &str,
+) -> Result<Vec<AccessRow>, sqlx::Error> {
+    let text = select(
+        "c.client_id = $1 and c.state = 'granted' and c.moved = 1 \
+         and g.deleted_at is not null order by c.id",
+    );
+    sqlx::query_as(AssertSqlSafe(text)).bind(client_id).fetch_all(conn).await
+}
+
 /// The filter of a list: one state, or all but what the agency withdrew.
 fn shown(state: Option<ClientAccessState>) -> String {
     match state {
@@ -286,6 +307,36 @@ pub(crate) async fn mark_moved(conn: &mut Connection, id: &str) -> Result<(), sq
         .bind(id)
         .execute(conn)
         .await?;
+    Ok(())
+}
+
+/// Marks everything that an agency was granted: it is over, and each client is to note that when its
+/// row is next free.
+pub(crate) async fn mark_all_moved(
+    conn: &mut Connection,
+    account_id: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("update client_accesses set moved = 1 where account_id = $1 and state = 'granted'")
+        .bind(account_id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Ends a row whose agency is gone.
+pub(crate) async fn end(
+    conn: &mut Connection,
+    id: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update client_accesses set state = 'ended', ended_at = $2, moved = 0, \
+         version = version + 1 where id = $1",
+    )
+    .bind(id)
+    .bind(micros(now))
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

@@ -6,7 +6,9 @@ use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use crate::server::error::ApiError;
 use crate::server::store::tallies::{self, Facet, List};
-use crate::server::store::{Cells as _, Connection, Window, hits, micros, place, unknown_word};
+use crate::server::store::{
+    Cells as _, Connection, Window, containing, fold, hits, micros, place, unknown_word,
+};
 use crate::wire::{MemberState, Principal};
 
 /// One member.
@@ -190,10 +192,10 @@ pub(crate) async fn of_name(
 ) -> Result<Vec<MemberRow>, sqlx::Error> {
     sqlx::query_as(
         "select * from members where account_id = $1 and principal = 'person' \
-         and state = 'active' and lower(name) = lower($2) order by id",
+         and state = 'active' and lower(name) = $2 order by id",
     )
     .bind(account_id)
-    .bind(name)
+    .bind(fold(name))
     .fetch_all(conn)
     .await
 }
@@ -242,10 +244,7 @@ impl Shown<'_> {
 
     /// What `$4` is bound to.
     fn pattern(self) -> String {
-        let Some(text) = self.text else { return String::new() };
-        let text = text.to_ascii_lowercase();
-        let text = text.replace('!', "!!").replace('%', "!%").replace('_', "!_");
-        format!("%{text}%")
+        self.text.map(containing).unwrap_or_default()
     }
 }
 

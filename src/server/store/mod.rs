@@ -74,6 +74,18 @@ pub(crate) fn place(team_id: Option<&str>) -> &str {
     team_id.unwrap_or_default()
 }
 
+/// What `lower(column)` is compared with. Both databases fold the ASCII letters of a column and no
+/// others; what a statement is given, each would fold in its own way.
+pub(crate) fn fold(text: &str) -> String {
+    text.to_ascii_lowercase()
+}
+
+/// What `lower(column) like … escape '!'` is compared with: it contains this text.
+pub(crate) fn containing(text: &str) -> String {
+    let text = fold(text).replace('!', "!!").replace('%', "!%").replace('_', "!_");
+    format!("%{text}%")
+}
+
 /// Values of a row in the types of the program.
 trait Cells {
     /// A time.

@@ -2,7 +2,7 @@
 //! then sent.
 //!
 //! What looks for mails that wait says `state in ('queued', 'sending')` first: SQLite takes the
-//! index of those few only for these very words.
+//! index of those few only for these very words. So does what looks for mails that are done.
 
 use std::num::NonZeroU32;
 
@@ -277,18 +277,20 @@ pub(crate) async fn bounce(conn: &mut Connection, id: &str) -> Result<bool, sqlx
     Ok(done.rows_affected() == 1)
 }
 
-/// True if this person was queued such a mail after `since`.
+/// True if this person was queued a mail of one of these kinds after `since`.
 pub(crate) async fn queued_since(
     conn: &mut Connection,
-    template: &str,
+    [first, second]: [&str; 2],
     address: &str,
     since: Timestamp,
 ) -> Result<bool, sqlx::Error> {
     let found: i64 = sqlx::query_scalar(
-        "select count(*) from outbox where address = $1 and template = $2 and created_at > $3",
+        "select count(*) from outbox where address = $1 and template in ($2, $3) \
+         and created_at > $4",
     )
     .bind(address)
-    .bind(template)
+    .bind(first)
+    .bind(second)
     .bind(micros(since))
     .fetch_one(conn)
     .await?;
@@ -381,6 +383,38 @@ pub(crate) async fn mark_unsent_unknown(conn: &mut Connection) -> Result<u64, sq
     .execute(conn)
     .await?;
     Ok(marked.rows_affected())
+}
+
+/// True if there are mails from before `until` that wait for nothing.
+pub(crate) async fn any_done_until(
+    conn: &mut Connection,
+    until: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let found: Option<String> = sqlx::query_scalar(
+        "select id from outbox where created_at <= $1 \
+             and state in ('sent', 'unknown', 'failed', 'dropped') limit 1",
+    )
+    .bind(micros(until))
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.is_some())
+}
+
+/// Forgets mails from before `until` that wait for nothing.
+pub(crate) async fn forget_done(
+    conn: &mut Connection,
+    until: Timestamp,
+    most: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "delete from outbox where id in (select id from outbox where created_at <= $1 \
+         and state in ('sent', 'unknown', 'failed', 'dropped') limit $2)",
+    )
+    .bind(micros(until))
+    .bind(most)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 #[cfg(test)]

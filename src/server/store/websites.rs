@@ -5,7 +5,9 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use crate::server::error::ApiError;
-use crate::server::store::{Cells as _, Connection, Window, hits, micros, unknown_word};
+use crate::server::store::{
+    Cells as _, Connection, Window, containing, hits, micros, unknown_word,
+};
 use crate::wire::WebsiteState;
 
 /// Accounts of an agency's clients that it has access to now, from one row of its list to another.
@@ -87,19 +89,6 @@ pub(crate) async fn by_id(
         .await
 }
 
-/// What a text is looked for with; letters of either case are one.
-fn pattern(text: Option<&str>) -> String {
-    let mut pattern = String::from("%");
-    for letter in text.unwrap_or_default().chars() {
-        if matches!(letter, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(letter.to_ascii_lowercase());
-    }
-    pattern.push('%');
-    pattern
-}
-
 /// One page of an account's websites whose address contains a text.
 pub(crate) async fn page(
     conn: &mut Connection,
@@ -108,11 +97,11 @@ pub(crate) async fn page(
     window: &Window,
 ) -> Result<Vec<WebsiteRow>, sqlx::Error> {
     sqlx::query_as(
-        "select * from websites where account_id = $1 and lower(url) like $2 escape '\\' \
+        "select * from websites where account_id = $1 and lower(url) like $2 escape '!' \
          and id > $3 order by id limit $4",
     )
     .bind(account_id)
-    .bind(pattern(text))
+    .bind(containing(text.unwrap_or_default()))
     .bind(&window.after)
     .bind(window.limit())
     .fetch_all(conn)
@@ -126,10 +115,10 @@ pub(crate) async fn total(
     text: Option<&str>,
 ) -> Result<u64, sqlx::Error> {
     let count: i64 = sqlx::query_scalar(
-        "select count(*) from websites where account_id = $1 and lower(url) like $2 escape '\\'",
+        "select count(*) from websites where account_id = $1 and lower(url) like $2 escape '!'",
     )
     .bind(account_id)
-    .bind(pattern(text))
+    .bind(containing(text.unwrap_or_default()))
     .fetch_one(conn)
     .await?;
     Ok(count.unsigned_abs())

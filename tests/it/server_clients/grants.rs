@@ -5,7 +5,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::server_clients::{
-    approve, asked, client, members_of_other, results, set_agency, sign_in, start, transition,
+    SECOND, agency_of_other, approve, asked, client, granted, members_of_other, results,
+    set_agency, sign_in, start, transition,
 };
 use crate::service::{OTHER_TOKEN, PASSWORD, SEED, TOKEN, TestService, VENDOR_TOKEN, text};
 
@@ -231,5 +232,64 @@ async fn an_approval_under_the_same_key_is_given_again() {
     assert_eq!(again.header("idempotency-replayed"), "true");
     assert_eq!(again.expect(StatusCode::OK), first);
     approve("other").await.refused(409, "row-state");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn an_agency_whose_account_is_deleted_leaves_its_clients_and_their_seats() {
+    let service = start().await;
+    let asked = asked(&service, "cleo@example.com", "developer").await;
+    let link = service.link_to("cleo@example.com").await;
+    granted(&service, "developer").await;
+    let agency = agency_of_other(&service).await;
+    let seats = async || {
+        let call = service.call(Method::GET, "/v1/accounts/other/seats").token(OTHER_TOKEN);
+        call.send().await.expect(StatusCode::OK)["used"].clone()
+    };
+    assert_eq!(seats().await, 1);
+    let before = "/v1/accounts/other/changes?after=";
+    let feed = service.call(Method::GET, "/v1/accounts/other/members").token(OTHER_TOKEN);
+    let position = feed.send().await.expect(StatusCode::OK)["as_of"].clone();
+
+    let delete = service.call(Method::DELETE, "/v1/accounts/acme").token(TOKEN).if_match("*");
+    assert_eq!(delete.send().await.status, StatusCode::NO_CONTENT);
+    service.pass(SECOND).await;
+    let left: Vec<_> = members_of_other(&service).await;
+    assert!(left.iter().all(|row| row["principal"] == "person"), "{left:?}");
+    assert_eq!(seats().await, 0, "its seat is free");
+    let call = service.call(Method::GET, &format!("{before}{position}")).token(OTHER_TOKEN);
+    let told = call.send().await.expect(StatusCode::OK);
+    assert_eq!(told["items"][0]["action"], "member.removed", "{told}");
+    assert_eq!(told["items"][0]["subject"], agency["id"]);
+    let call = service.call(Method::GET, "/v1/accounts/other/audit-events").token(OTHER_TOKEN);
+    let log = call.send().await.expect(StatusCode::OK);
+    let last = log["items"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["action"], &last["actor"]), (&json!("member.removed"), &json!("service")));
+    assert_eq!(last["after"]["state"], "deleted");
+
+    let mut conn = service.database().await;
+    let states = "select state from client_accesses order by id";
+    let states: Vec<String> = sqlx::query_scalar(states).fetch_all(&mut conn).await.unwrap();
+    assert_eq!(states, ["removed", "ended"], "{asked}");
+    assert_eq!(service.browser().open(&link).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(service.running().run_due().await.unwrap(), 0, "nothing is left to do");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn an_approval_is_answered_again_under_its_key_after_the_agency_is_gone() {
+    let service = start().await;
+    let row = asked(&service, "owner@other.example", "developer").await;
+    let path = format!("/v1/accounts/other/access-requests/{}/approve", text(&row["id"]));
+    let approve = || {
+        let call = service.call(Method::POST, &path).token(OTHER_TOKEN);
+        call.key("approve").if_match("*").send()
+    };
+    let first = approve().await.expect(StatusCode::OK);
+    let delete = service.call(Method::DELETE, "/v1/accounts/acme").token(TOKEN).if_match("*");
+    assert_eq!(delete.send().await.status, StatusCode::NO_CONTENT);
+    let again = approve().await;
+    assert_eq!(again.header("idempotency-replayed"), "true", "{}", again.body);
+    assert_eq!(again.expect(StatusCode::OK), first);
     service.stop().await;
 }

@@ -81,6 +81,11 @@ async fn logging_in_as_a_client_gives_a_session_there_with_the_granted_role_and_
         let rows = log["items"].as_array().unwrap();
         let entry = rows.iter().find(|row| row["action"] == action).unwrap();
         assert_eq!(entry["actor"], format!("member:{member}"), "{action}");
+        assert_ne!(entry["after"], Value::Null, "{action}");
+        if action == "client_access.logged_in" {
+            let said = (&entry["after"]["agency"], &entry["after"]["role"]);
+            assert_eq!(said, (&json!("acme"), &json!("admin")));
+        }
     }
     // And no more: the clients of the client are not the agency's.
     let clients = agency.open("/accounts/other/clients").await;

@@ -1,0 +1,89 @@
+//! What is kept for a while only, and then forgotten.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::server::Service;
+use crate::server::change::Change;
+use crate::server::error::ApiError;
+use crate::server::permission::Actor;
+use crate::server::store::{answers, audit, login_links, outbox, tokens, users};
+
+/// How long answers are kept under their idempotency key.
+pub(crate) const ANSWERS: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long sessions and login links are kept once they are over.
+const SESSIONS: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long mails are kept that are sent, or never will be.
+const MAILS: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Rows that are forgotten in one transaction, and accounts at once.
+const BATCH: i64 = 1000;
+
+/// Forgets what is older than it is kept, a batch of each kind.
+pub(crate) async fn run(service: &Arc<Service>) -> Result<(), ApiError> {
+    let now = service.now();
+    let kept_since = service.audit_retention.map(|retention| now - retention);
+    if let Some(since) = kept_since {
+        forget_audit(service, since).await?;
+    }
+    let mut snapshot = service.store.snapshot().await?;
+    let answers = answers::any_until(&mut snapshot, now - ANSWERS).await?;
+    let sessions = users::any_session_over(&mut snapshot, now - SESSIONS).await?;
+    let links = login_links::any_over(&mut snapshot, now - SESSIONS).await?;
+    let mails = outbox::any_done_until(&mut snapshot, now - MAILS).await?;
+    // The audit log names tokens.
+    let tokens_until = match kept_since {
+        Some(since) => tokens::any_over(&mut snapshot, since).await?.then_some(since),
+        None => None,
+    };
+    drop(snapshot);
+    if !(answers || sessions || links || mails || tokens_until.is_some()) {
+        return Ok(());
+    }
+    let mut tx = service.store.begin().await?;
+    answers::forget_until(&mut tx, now - ANSWERS).await?;
+    users::forget_sessions(&mut tx, now - SESSIONS, BATCH).await?;
+    login_links::forget(&mut tx, now - SESSIONS, BATCH).await?;
+    outbox::forget_done(&mut tx, now - MAILS, BATCH).await?;
+    if let Some(since) = tokens_until {
+        tokens::forget(&mut tx, since, BATCH).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn forget_audit(service: &Arc<Service>, since: Timestamp) -> Result<(), ApiError> {
+    let mut snapshot = service.store.snapshot().await?;
+    let accounts = audit::accounts_with_any_until(&mut snapshot, since, BATCH).await?;
+    drop(snapshot);
+    for id in accounts {
+        // One account that cannot be changed must not keep the others waiting.
+        if let Err(error) = forget_audit_of(service, &id, since).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(
+                account.id = id,
+                error,
+                "could not forget what an account did long ago"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Forgets the oldest entries of an account's audit log, one batch of them.
+async fn forget_audit_of(
+    service: &Arc<Service>,
+    account_id: &str,
+    since: Timestamp,
+) -> Result<(), ApiError> {
+    let mut change = Change::begin(service, account_id, Actor::Service).await?;
+    let last = audit::last_until(change.conn(), account_id, since, BATCH).await?;
+    if let Some(position) = last {
+        audit::forget_until(change.conn(), account_id, position).await?;
+        change.account.forgotten = position;
+    }
+    change.commit().await
+}
