@@ -38,6 +38,7 @@ use serde_json::{Value, json};
 use crate::profile::Profile;
 use crate::server::Service;
 use crate::server::error::ApiError;
+use crate::server::limits::Allowance;
 use crate::server::mail::Template;
 use crate::server::permission::{Actor, At, Right};
 use crate::server::store::accounts::{self, AccountRow};
@@ -56,6 +57,8 @@ pub(crate) struct Change {
     pub actor: Actor,
     /// When.
     pub now: Timestamp,
+    /// How many more invitations may be mailed, once one was or was to be.
+    pub invite_mail: Option<Allowance>,
     service: Arc<Service>,
     tx: Tx,
     other: Option<Other>,
@@ -102,7 +105,7 @@ impl Change {
     ) -> Result<Self, ApiError> {
         let profile = service.profile(&account.profile)?;
         let (now, service) = (service.now(), Arc::clone(service));
-        Ok(Self { account, profile, actor, now, service, tx, other: None })
+        Ok(Self { account, profile, actor, now, invite_mail: None, service, tx, other: None })
     }
 
     /// Begins a change of two accounts, by their ids: of the first, and by [`Change::turn`] of the
