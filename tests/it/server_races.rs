@@ -7,7 +7,7 @@ use futures::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::service::{Kind, Mail, PASSWORD, SEED, TOKEN, TestService, client, text};
+use crate::service::{Kind, Mail, PASSWORD, SEED, TOKEN, TestService, VENDOR_TOKEN, client, text};
 
 const CLIENTS: usize = 16;
 const INVITATIONS: &str = "/v1/accounts/acme/invitations";
@@ -128,6 +128,33 @@ async fn a_version_is_changed_by_one_of_sixteen() {
         .await;
         assert_eq!(count(&statuses, StatusCode::OK), 1, "{kind:?}: {statuses:?}");
         assert_eq!(count(&statuses, StatusCode::PRECONDITION_FAILED), CLIENTS - 1, "{kind:?}");
+        service.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_sixteen_parallel_openings_under_one_key_all_have_the_answer_of_the_first() {
+    for kind in Kind::ALL {
+        let service = service_on(kind, SEED).await;
+        let url = format!("{}/v1/accounts", service.base);
+        let open = |key: &'static str| {
+            let call = client().post(url.clone()).bearer_auth(VENDOR_TOKEN);
+            let body = json!({
+                "name": "New", "slug": "new", "profile": "nitropack", "owner_email": "una@example.com",
+            });
+            call.header("idempotency-key", key).json(&body).send()
+        };
+        let tasks = (0..CLIENTS).map(|_| tokio::spawn(open("k")));
+        let mut ids = Vec::new();
+        for answer in join_all(tasks).await {
+            let answer = answer.expect("a call").expect("an answer");
+            assert_eq!(answer.status(), StatusCode::CREATED, "{kind:?}");
+            ids.push(text(&answer.json::<Value>().await.expect("JSON")["id"]));
+        }
+        ids.dedup();
+        assert_eq!(ids.len(), 1, "{kind:?}");
+        let other = open("other").await.expect("an answer");
+        assert_eq!(other.status(), StatusCode::CONFLICT, "{kind:?}: the slug is taken");
         service.stop().await;
     }
 }
