@@ -62,6 +62,7 @@ mod server_recipients;
 mod server_rules;
 mod server_running;
 mod server_story;
+mod server_subscriptions;
 mod server_team_invariants;
 mod server_teams;
 mod server_tls;
