@@ -57,6 +57,8 @@ pub(crate) struct Change {
     pub actor: Actor,
     /// When.
     pub now: Timestamp,
+    /// The team, if any, for which somebody found no seat.
+    pub full_team: Option<String>,
     /// How many more invitations may be mailed, once one was or was to be.
     pub invite_mail: Option<Allowance>,
     service: Arc<Service>,
@@ -105,7 +107,8 @@ impl Change {
     ) -> Result<Self, ApiError> {
         let profile = service.profile(&account.profile)?;
         let (now, service) = (service.now(), Arc::clone(service));
-        Ok(Self { account, profile, actor, now, invite_mail: None, service, tx, other: None })
+        let (full_team, invite_mail, other) = (None, None, None);
+        Ok(Self { account, profile, actor, now, full_team, invite_mail, service, tx, other })
     }
 
     /// Begins a change of two accounts, by their ids: of the first, and by [`Change::turn`] of the
