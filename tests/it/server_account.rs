@@ -1,8 +1,6 @@
 //! What an owner decides about an account: secure sign-in, its end, its client's record; and
 //! invitations in bulk.
 
-#![expect(clippy::expect_used, reason = "test helpers")]
-
 use jiff::SignedDuration;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
