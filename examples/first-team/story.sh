@@ -78,7 +78,7 @@ api() {
     local method=$1 path=$2
     shift 2
     curl -sS --fail-with-body -X "$method" -H "Authorization: Bearer ${AS:-$TOKEN}" \
-        -H 'Content-Type: application/json' "$@" "$SERVICE/v1/accounts/acme$path"
+        -H "Idempotency-Key: $RANDOM$RANDOM" -H 'Content-Type: application/json' "$@" "$SERVICE/v1/accounts/acme$path"
 }
 # The worker sends by itself, a moment after the change.
 all_sent() { [ "$(api GET "/invitations?page_size=1000" | jq '[.items[] | select(.delivery == "queued" or .delivery == "sending")] | length')" -eq 0 ]; }

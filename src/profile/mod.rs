@@ -156,6 +156,13 @@ impl Profile {
         self.roles.iter().find(|role| role.opens_account)
     }
 
+    /// The plans that can be subscribed to, lowest tier first: all but that of an account without a
+    /// subscription.
+    pub fn plans_to_pick(&self) -> impl Iterator<Item = &Plan> {
+        let none = self.without_subscription();
+        self.plans.iter().filter(move |plan| none.is_none_or(|none| none.name != plan.name))
+    }
+
     /// The plan of an account without a subscription: the one called `none`. There is none where
     /// every team has its own subscription.
     #[must_use]

@@ -7,7 +7,9 @@ use axum::response::{IntoResponse, Response};
 use thiserror::Error;
 
 use crate::server::dns::DnsError;
+use crate::server::limits::Allowance;
 use crate::server::mail::MailSettingsError;
+use crate::server::routes::limit::{self, INVITE_MAIL};
 use crate::wire::{Existing, FieldProblem, Problem};
 use crate::yaml;
 
@@ -316,6 +318,8 @@ pub enum ApiError {
     RateLimited {
         /// Seconds to wait.
         seconds: u64,
+        /// The limit, where it is that of invitation mails.
+        mails: Option<Allowance>,
     },
     /// The request took longer than the service waits.
     #[error("the request took too long")]
@@ -491,7 +495,7 @@ impl ApiError {
             Self::InvitationState { .. }
             | Self::MemberState { .. }
             | Self::SubscriptionState { .. } => self.to_string(),
-            Self::RateLimited { seconds } => format!("wait {seconds} s, then try again"),
+            Self::RateLimited { seconds, .. } => format!("wait {seconds} s, then try again"),
             Self::Holders => "hand the role to someone else by an ownership change".to_owned(),
             Self::ForgedForm => "go back, load the page again and send the form once more".to_owned(),
             Self::OwnershipOpen => "cancel it or wait for it".to_owned(),
@@ -583,6 +587,9 @@ pub(crate) struct Failure(pub std::sync::Arc<std::sync::Mutex<Option<ApiError>>>
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.kind().status.into_response();
+        if let Self::RateLimited { mails: Some(mails), .. } = &self {
+            limit::tell(response.headers_mut(), INVITE_MAIL, *mails);
+        }
         let failure = Failure(std::sync::Arc::new(std::sync::Mutex::new(Some(self))));
         response.extensions_mut().insert(failure);
         response

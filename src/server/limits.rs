@@ -67,7 +67,7 @@ enum Tried {
 
 /// Where a caller stands after a call that was let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Allowance {
+pub struct Allowance {
     /// Calls that may come at once.
     pub quota: u32,
     /// Seconds in which so many come back.
@@ -194,7 +194,7 @@ impl<K: Clone + Eq + Hash, C: Clock + Clone> Bucket<K, C> {
             }
             Err(refused) => {
                 let wait = refused.wait_time_from(self.clock.now());
-                Err(ApiError::RateLimited { seconds: seconds(wait).max(1) })
+                Err(ApiError::RateLimited { seconds: seconds(wait).max(1), mails: None })
             }
         }
     }
@@ -235,7 +235,7 @@ mod tests {
     fn wait(limiter: &Limiter<FakeRelativeClock>, caller: &Caller) -> u64 {
         match limiter.request(caller) {
             Ok(_) => 0,
-            Err(ApiError::RateLimited { seconds }) => seconds,
+            Err(ApiError::RateLimited { seconds, .. }) => seconds,
             Err(error) => panic!("{error}"),
         }
     }

@@ -10,7 +10,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use crate::domain::identity::EmailAddress;
-use crate::domain::keys::PlanName;
 use crate::profile::{self, Profile, TeamSubscription};
 use crate::server::change::joining::{self, Newcomer};
 use crate::server::change::{Change, account, digest, subscription, team};
@@ -231,9 +230,9 @@ impl Reader<'_> {
         self.naming(at, &name, &slug);
         let owner_address = self.address(&format!("{at}/owner/email"), &email);
         for (index, plan) in subscriptions.iter().enumerate() {
-            if rules.plan(&PlanName::from(plan.as_str())).is_none() {
-                let known = rules.plans.iter().map(|plan| plan.name.as_str());
-                let hint = format!("plans are {}", known.collect::<Vec<_>>().join(", "));
+            if !rules.plans_to_pick().any(|there| there.name.as_str() == plan.as_str()) {
+                let known: Vec<_> = rules.plans_to_pick().map(|plan| plan.name.as_str()).collect();
+                let hint = format!("plans are {}", known.join(", "));
                 self.problem(&format!("{at}/subscriptions/{index}"), "is not a plan", hint);
             }
         }

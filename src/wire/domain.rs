@@ -72,6 +72,15 @@ pub struct DomainPatch {
     pub auto_join: bool,
 }
 
+/// `POST /v1/accounts/{a}/join-requests`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewJoinRequest {
+    /// Address, in any spelling, of a person who has signed up; at a verified domain of the account.
+    #[schemars(email)]
+    pub email: String,
+}
+
 /// Somebody who would have joined by a domain and waits for a decision (X6).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JoinRequest {
@@ -87,7 +96,7 @@ pub struct JoinRequest {
     pub name: String,
     /// State.
     pub state: JoinRequestState,
-    /// When the person signed up.
+    /// When the person signed up, or was asked for.
     pub created_at: Timestamp,
 }
 

@@ -67,6 +67,7 @@ mod server_retention;
 mod server_rules;
 mod server_running;
 mod server_story;
+mod server_subscriptions;
 mod server_team_invariants;
 mod server_teams;
 mod server_tls;

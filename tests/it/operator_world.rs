@@ -353,7 +353,8 @@ accounts:
         let url = format!("{}/v1/accounts/acme{path}", self.base);
         let mut request = client().request(method.clone(), url).bearer_auth(token);
         if method != Method::GET {
-            request = request.json(body);
+            let key = uuid::Uuid::new_v4().to_string();
+            request = request.header("idempotency-key", key).json(body);
         }
         let answer = request.send().await.expect("an answer");
         let (status, text) = (answer.status(), answer.text().await.unwrap());
@@ -409,6 +410,7 @@ accounts:
         let (id, etag) = (row["id"].as_str().unwrap(), row["etag"].as_str().unwrap());
         let url = format!("{}/v1/accounts/acme/subscriptions/{id}/cancel", self.base);
         let request = client().post(url).bearer_auth(&self.token).header("if-match", etag);
+        let request = request.header("idempotency-key", uuid::Uuid::new_v4().to_string());
         assert!(request.json(&json!({})).send().await.unwrap().status().is_success());
     }
 

@@ -6,6 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::service::{Answer, PASSWORD, TOKEN, TestService, VENDOR_TOKEN, text};
+use crate::teams::{self, Org};
 
 /// An account where secure sign-in can be required: Gus signs in by Google, the others by password.
 const SEED: &str = r#"
@@ -312,6 +313,61 @@ async fn an_account_and_an_address_get_no_more_invitation_mails_than_the_limits_
     assert_eq!(refused.header("retry-after"), "1801");
     service.clock.advance(SignedDuration::from_mins(31));
     service.invite("d@example.com", "member").await.expect(StatusCode::CREATED);
+    service.stop().await;
+}
+
+// rule: DO-06
+#[tokio::test]
+async fn a_batch_that_invites_nobody_requires_secure_sign_in_of_nobody() {
+    let service = start().await;
+    let account = async || get(&service, TOKEN, "/v1/accounts/acme").await.body;
+    let batch_of = async |emails: Value| {
+        let body = json!({ "emails": emails, "role": "member", "require_secure_sign_in": true });
+        batch(&service, "acme", TOKEN, &body).await
+    };
+    let before = account().await;
+    let done = batch_of(json!(["no address", "mia@example.com"])).await.expect(StatusCode::OK);
+    assert_eq!((&done["created"], &done["refused"]), (&json!(0), &json!(2)));
+    assert_eq!(account().await["secure_sign_in_required"], before["secure_sign_in_required"]);
+    assert_eq!(told(&service, "secure-sign-in-required").await, [""; 0]);
+    let done = batch_of(json!(["no address", "new@example.com"])).await.expect(StatusCode::OK);
+    assert_eq!(done["created"], 1);
+    assert_ne!(account().await["secure_sign_in_required"], before["secure_sign_in_required"]);
+    assert_eq!(told(&service, "secure-sign-in-required").await, ["mia@example.com"]);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_line_of_a_batch_leaves_nothing_behind() {
+    let rules =
+        include_str!("../../profiles/catalogue.yaml").replace("bulk: none", "bulk: lines").replace(
+            "  team-admin:\n    scope: team\n",
+            "  team-admin:\n    scope: team\n    holders: {max: 2}\n",
+        );
+    let profile = seatkeeper::profile::read("p.yaml", &rules).expect("a profile");
+    let service = TestService::start_as(teams::SEED, |settings| {
+        settings.profiles.insert("catalogue".to_owned(), profile.into());
+    });
+    let org = Org { service: service.await };
+    let team = org.id("Design").await;
+    // Pia is in the account already, so she would be added at once; Tom and Ted are all there may be.
+    let body = json!({ "emails": ["pia@example.com"], "role": "team-admin", "team": team });
+    let done = batch(&org.service, "acme", TOKEN, &body).await.expect(StatusCode::OK);
+    assert_eq!(done["items"][0]["problem"]["code"], "role-holders");
+    assert_eq!(org.service.list(teams::INVITATIONS).await, Vec::<Value>::new());
+    org.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_with_lines_that_find_no_seat_tells_those_who_may_invite() {
+    let service = start().await;
+    let lines: Vec<_> = (0..9).map(|at| format!("p{at}@example.com")).collect();
+    let body = json!({ "emails": lines, "role": "member" });
+    let done = batch(&service, "portal", PORTAL, &body).await.expect(StatusCode::OK);
+    assert_eq!((&done["created"], &done["refused"]), (&json!(8), &json!(1)));
+    assert_eq!(told(&service, "seats-short").await, ["ada@example.com", "otto@example.com"]);
+    batch(&service, "portal", PORTAL, &body).await.expect(StatusCode::OK);
+    assert_eq!(told(&service, "seats-short").await.len(), 2, "once a day");
     service.stop().await;
 }
 

@@ -91,7 +91,7 @@ async fn a_token_does_what_its_scopes_say_and_nothing_else() {
     assert_eq!(account.expect(StatusCode::OK)["caller"]["scopes"], json!(["vendor"]));
     let plan = json!({ "plan": "custom" });
     let call = service.call(Method::POST, "/v1/accounts/acme/subscriptions").token(TOKEN);
-    let picked = call.json(&plan).send().await.expect(StatusCode::CREATED);
+    let picked = call.new_key().json(&plan).send().await.expect(StatusCode::CREATED);
     assert_eq!(picked["state"], "requested", "it waits for the vendor");
     service.stop().await;
 }

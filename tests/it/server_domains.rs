@@ -321,7 +321,7 @@ async fn who_signs_up_with_an_address_in_a_verified_domain_is_a_member_and_takes
 
     // An invitation of another account proves the address too.
     let plan = service.call(Method::POST, "/v1/accounts/other/subscriptions").token(VENDOR_TOKEN);
-    plan.json(&json!({ "plan": "team" })).send().await.expect(StatusCode::CREATED);
+    plan.new_key().json(&json!({ "plan": "team" })).send().await.expect(StatusCode::CREATED);
     let invite = service.call(Method::POST, "/v1/accounts/other/invitations").token(OTHER_TOKEN);
     let body = json!({ "email": "cleo@example.com", "role": "member" });
     invite.key("1").json(&body).send().await.expect(StatusCode::CREATED);
@@ -399,6 +399,116 @@ async fn a_profile_can_let_people_in_over_the_limit() {
     sign_up(&service, "ana@example.com").await;
     assert_eq!(service.people().await, "eve:member:active ana:member:active");
     assert_eq!(service.list(REQUESTS).await, Vec::<Value>::new());
+    service.stop().await;
+}
+
+/// Asks for a person, under a key of its own.
+async fn ask_for(service: &TestService, token: &str, account: &str, email: &str) -> Answer {
+    let path = format!("/v1/accounts/{account}/join-requests");
+    let call = service.call(Method::POST, &path).token(token).new_key();
+    call.json(&json!({ "email": email })).send().await
+}
+
+#[tokio::test]
+async fn one_person_who_waits_to_join_and_is_invited_takes_one_seat() {
+    let (service, dns) = start().await;
+    joinable(&service, &dns, "example.com").await;
+    service.cancel("team").await;
+    for email in ["ana@example.com", "bea@example.com"] {
+        sign_up(&service, email).await;
+    }
+    service.subscribe("team").await;
+    let used = async || service.seats().await["used"].as_u64().unwrap();
+    let before = used().await;
+    let body = json!({ "email": "ana@example.com", "role": "admin", "external_ref": "ref-of-ana" });
+    let call = service.call(Method::POST, "/v1/accounts/acme/invitations").token(TOKEN).new_key();
+    let invited = call.json(&body).send().await.expect(StatusCode::CREATED);
+    service.invite("bea@example.com", "member").await.expect(StatusCode::CREATED);
+    let link = service.link_to("bea@example.com").await;
+    // The plan is full but for the seats that the invitations hold.
+    for number in 0.. {
+        let answer = service.invite(&format!("p{number}@example.com"), "member").await;
+        if answer.status != StatusCode::CREATED {
+            break;
+        }
+    }
+    service.clock.advance(SignedDuration::from_hours(1));
+
+    // Approved: the invitation's seat goes over, and it waits for nobody any more.
+    let requests = service.list(REQUESTS).await;
+    let full = used().await;
+    decide(&service, &requests[0], "approve").await.expect(StatusCode::OK);
+    assert_eq!((used().await, full), (10, 10));
+    let ana = service.member("ana@example.com").await;
+    assert_eq!((&ana["role"], &ana["external_ref"]), (&json!("member"), &json!("ref-of-ana")));
+    assert_eq!(ana["added_at"], invited["created_at"]);
+    let path = format!("/v1/accounts/acme/invitations/{}", text(&invited["id"]));
+    assert_eq!(service.get(&path).await.expect(StatusCode::OK)["state"], "revoked");
+
+    // Accepted: the request waits for nobody any more.
+    service.browser().accept_by_sign_in(&link).await;
+    assert_eq!(service.list(REQUESTS).await, Vec::<Value>::new());
+    assert_eq!(service.list(&format!("{REQUESTS}?state=approved")).await.len(), 2);
+    assert_eq!((used().await, before), (10, 2));
+    service.stop().await;
+}
+
+// rule: X6
+#[tokio::test]
+async fn who_signed_up_before_the_domain_was_verified_can_be_asked_for() {
+    let (service, dns) = start().await;
+    sign_up(&service, "ana@example.com").await;
+    let ask = async |email: &str| ask_for(&service, TOKEN, "acme", email).await;
+    let said = ask("ana@example.com").await.refused(400, "invalid-request");
+    let outside = json!({
+        "pointer": "/email", "detail": "is not at a verified domain of this account",
+    });
+    assert_eq!(said["errors"][0], outside);
+    let domain = joinable(&service, &dns, "example.com").await;
+    auto_join(&service, &domain["id"], false).await;
+    // Of people elsewhere nothing is said, whether they have signed up or not.
+    for email in ["owner@other.example", "nobody@other.example", "x@sub.example.com"] {
+        assert_eq!(ask(email).await.refused(400, "invalid-request")["errors"][0], outside);
+    }
+    ask("nobody@example.com").await.refused(409, "unknown-user");
+    ask("eve@example.com").await.refused(409, "already-member");
+    ask_for(&service, "acme-token-for-reading", "acme", "ana@example.com")
+        .await
+        .refused(403, "scope-missing");
+    ask_for(&service, VENDOR_TOKEN, "acme", "ana@example.com").await.refused(403, "forbidden");
+    ask_for(&service, OTHER_TOKEN, "acme", "ana@example.com").await.refused(404, "not-found");
+    let plain = "plain-token-of-all-scopes";
+    ask_for(&service, plain, "plain", "ana@example.com").await.refused(409, "not-offered");
+
+    let row = ask("Ana@EXAMPLE.com").await.expect(StatusCode::CREATED);
+    assert_eq!((&row["state"], &row["email"]), (&json!("open"), &json!("ana@example.com")));
+    assert_eq!((&row["domain"], &row["name"]), (&json!("example.com"), &json!("New")));
+    ask("ana@example.com").await.refused(409, "row-state");
+    assert_eq!(service.people().await, "eve:member:active", "somebody decides");
+    decide(&service, &row, "reject").await.expect(StatusCode::OK);
+    let row = ask("ana@example.com").await.expect(StatusCode::CREATED);
+    decide(&service, &row, "approve").await.expect(StatusCode::OK);
+    assert_eq!(service.people().await, "eve:member:active ana:member:active");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn who_waits_for_a_seat_is_told_to_those_who_may_invite_when_asked_for_and_when_let_in() {
+    let (service, dns) = start().await;
+    let told = async || {
+        let mails = service.mails().await;
+        let mails = mails.into_iter().filter(|mail| mail.template == "seats-short");
+        mails.map(|mail| mail.to).collect::<Vec<_>>()
+    };
+    let domain = joinable(&service, &dns, "example.com").await;
+    auto_join(&service, &domain["id"], false).await;
+    sign_up(&service, "ana@example.com").await;
+    service.cancel("team").await;
+    let row = ask_for(&service, TOKEN, "acme", "ana@example.com").await.expect(StatusCode::CREATED);
+    assert_eq!(told().await, ["owner@acme.example"]);
+    service.clock.advance(SignedDuration::from_hours(24));
+    decide(&service, &row, "approve").await.refused(409, "seat-limit-reached");
+    assert_eq!(told().await, ["owner@acme.example"; 2]);
     service.stop().await;
 }
 

@@ -248,3 +248,42 @@ fn the_defaults_let_a_managing_client_work() {
         (6000, 20)
     );
 }
+
+#[tokio::test]
+async fn an_answer_to_a_call_that_mails_invitations_says_how_many_more_may_leave() {
+    let service = TestService::start_as(SEED, |settings| {
+        settings.limits.requests_per_minute = NonZeroU32::new(600);
+        settings.invite_limits.per_account_hour = NonZeroU32::new(2).unwrap();
+        settings.invite_limits.per_address_day = NonZeroU32::new(1).unwrap();
+    })
+    .await;
+    let told = |answer: &Answer, name: &str| {
+        let values = answer.headers.get_all(name).iter().map(|value| value.to_str().unwrap());
+        let all = values.collect::<Vec<_>>().join(", ");
+        all.split_once(", \"requests\";").map(|(mails, _)| mails.to_owned()).unwrap_or_default()
+    };
+    let stands = |answer: &Answer| (told(answer, "ratelimit-policy"), told(answer, "ratelimit"));
+    let mails = |policy: &str, limit: &str| {
+        (format!("\"invite-mail\";{policy}"), format!("\"invite-mail\";{limit}"))
+    };
+    let first = service.invite("a@example.com", "developer").await;
+    assert_eq!(stands(&first), mails("q=2;w=3600", "r=1;t=3600"));
+    first.expect(StatusCode::CREATED);
+
+    let revoke = service.list("/v1/accounts/acme/invitations").await[0].clone();
+    let path = format!("/v1/accounts/acme/invitations/{}/revoke", revoke["id"].as_str().unwrap());
+    let revoked = service.call(Method::POST, &path).token(TOKEN).if_match("*").send().await;
+    assert_eq!(stands(&revoked), (String::new(), String::new()), "it mails nothing");
+    let again = service.invite("a@example.com", "biller").await;
+    assert_eq!(stands(&again), mails("q=1;w=86400", "r=0;t=86401"), "the address has its own");
+    again.refused(429, "rate-limited");
+
+    let last = service.invite("b@example.com", "developer").await;
+    assert_eq!(stands(&last), mails("q=2;w=3600", "r=0;t=3600"));
+    last.expect(StatusCode::CREATED);
+    let refused = service.invite("c@example.com", "developer").await;
+    assert_eq!(stands(&refused), mails("q=2;w=3600", "r=0;t=3601"));
+    assert_eq!(refused.header("retry-after"), "3601");
+    refused.refused(429, "rate-limited");
+    service.stop().await;
+}

@@ -12,7 +12,7 @@ use crate::service::{Answer, SEED, TOKEN, TestService, VENDOR_TOKEN, text};
 
 async fn report(service: &TestService, meter: &str, body: Value) -> Answer {
     let path = format!("/v1/accounts/acme/meters/{meter}");
-    service.call(Method::POST, &path).token(VENDOR_TOKEN).json(&body).send().await
+    service.call(Method::POST, &path).token(VENDOR_TOKEN).new_key().json(&body).send().await
 }
 
 async fn used(service: &TestService, meter: &str) -> Value {
@@ -76,7 +76,7 @@ async fn usage_is_counted_against_the_subscription_and_refused_when_it_is_full()
     report(&service, "unknown", in_team(1)).await.refused(404, "not-found");
     report(&service, "users", in_team(1)).await.refused(400, "invalid-request");
     let call = service.call(Method::POST, "/v1/accounts/acme/meters/orders").token(TOKEN);
-    call.json(&in_team(1)).send().await.refused(403, "forbidden");
+    call.new_key().json(&in_team(1)).send().await.refused(403, "forbidden");
 
     service.cancel("starter").await;
     service.pass(jiff::SignedDuration::from_hours(31 * 24)).await;

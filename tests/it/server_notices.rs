@@ -6,18 +6,19 @@ use seatkeeper::server::ConfirmPlans;
 use serde_json::{Value, json};
 
 use crate::service::{Answer, PASSWORD, SEED, TOKEN, TestService, VENDOR_TOKEN, text};
+use crate::teams::{CARA, MIA, Org, TEAMS, TOM};
 
 const SUBSCRIPTIONS: &str = "/v1/accounts/acme/subscriptions";
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 async fn pick(service: &TestService, token: &str, plan: &str) -> Answer {
-    let call = service.call(Method::POST, SUBSCRIPTIONS).token(token);
+    let call = service.call(Method::POST, SUBSCRIPTIONS).token(token).new_key();
     call.json(&json!({ "plan": plan })).send().await
 }
 
 async fn act(service: &TestService, token: &str, row: &Value, verb: &str) -> Answer {
     let path = format!("{SUBSCRIPTIONS}/{}/{verb}", text(&row["id"]));
-    service.call(Method::POST, &path).token(token).if_match("*").send().await
+    service.call(Method::POST, &path).token(token).new_key().if_match("*").send().await
 }
 
 /// Addresses of the mails of a kind, oldest first.
@@ -177,4 +178,58 @@ async fn the_inviter_is_told_that_nobody_accepted_in_time() {
     let mail = mails.iter().rev().find(|mail| mail.template == "invitation-expired").unwrap();
     assert!(mail.text.contains("bea@example.com"), "{}", mail.text);
     service.stop().await;
+}
+
+#[tokio::test]
+async fn the_inviter_is_told_too_when_an_overdue_invitation_gives_way_to_a_new_one() {
+    let service = TestService::start().await;
+    service.join("ana@example.com", "admin").await;
+    let mut ana = service.browser();
+    ana.sign_in("ana@example.com", PASSWORD).await;
+    let page = ana.open("/accounts/acme/members").await;
+    let fields = [("email", "bea@example.com"), ("role", "biller")];
+    ana.submit(&page, "/accounts/acme/members", &fields).await;
+    // The worker has not looked yet.
+    service.clock.advance(DAY * 31);
+    service.invite("bea@example.com", "developer").await.expect(StatusCode::CREATED);
+    assert_eq!(told(&service, "invitation-expired").await, ["ana@example.com"]);
+    service.pass(DAY).await;
+    assert_eq!(told(&service, "invitation-expired").await, ["ana@example.com"], "once");
+    service.stop().await;
+}
+
+// rule: CT-15
+#[tokio::test]
+async fn whoever_may_invite_to_a_team_is_told_once_a_day_that_its_seats_are_short() {
+    let org = Org::start().await;
+    let told = async || {
+        let mut all = told(&org.service, "seats-short").await;
+        all.sort();
+        all
+    };
+    // Starter has 5 seats; Tom, Ted, Mia and Pia have four of them.
+    org.suggest(MIA, "Design", "late@example.com").await.expect(StatusCode::CREATED);
+    org.invite(CARA, "Print", "last@example.com", "member").await.expect(StatusCode::CREATED);
+    let path = format!("{TEAMS}/{}/suggestions", org.id("Design").await);
+    let open = org.get(TOM, &path).await.expect(StatusCode::OK)["items"][0].clone();
+    let approve = format!("/v1/accounts/acme/suggestions/{}/approve", text(&open["id"]));
+    assert_eq!(told().await, [""; 0]);
+    org.act(TOM, &approve, &open["etag"]).await.refused(409, "seat-limit-reached");
+    let design = ["cara@example.com", "ted@example.com", "tom@example.com"];
+    assert_eq!(told().await, design, "nobody of other teams");
+    org.invite(TOM, "Design", "x@example.com", "member").await.refused(409, "seat-limit-reached");
+    assert_eq!(told().await, design, "once");
+
+    org.service.clock.advance(DAY);
+    org.invite(CARA, "Print", "x@example.com", "member").await.refused(409, "seat-limit-reached");
+    let mut all = [design.as_slice(), &["cara@example.com"]].concat();
+    all.sort_unstable();
+    assert_eq!(told().await, all, "Print has no team admin");
+
+    org.service.clock.advance(DAY);
+    org.add(CARA, "Design", "cara@example.com", "member").await.refused(409, "seat-limit-reached");
+    all.extend(design);
+    all.sort_unstable();
+    assert_eq!(told().await, all, "from a person who is added at once too");
+    org.stop().await;
 }

@@ -3,12 +3,15 @@
 
 #![expect(clippy::expect_used, reason = "test helpers")]
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use reqwest::{Method, StatusCode};
 use seatkeeper::server::{Database, Settings};
 use serde_json::{Value, json};
+use sqlx::AnyConnection;
 
-use crate::service::{Kind, Mail, PASSWORD, SEED, TOKEN, TestService, client, text};
+use crate::service::{Kind, Mail, PASSWORD, SEED, TOKEN, TestService, VENDOR_TOKEN, client, text};
 
 /// How many call at once.
 pub const CLIENTS: usize = 16;
@@ -142,6 +145,54 @@ async fn a_version_is_changed_by_one_of_sixteen() {
         .await;
         assert_eq!(count(&statuses, StatusCode::OK), 1, "{kind:?}: {statuses:?}");
         assert_eq!(count(&statuses, StatusCode::PRECONDITION_FAILED), CLIENTS - 1, "{kind:?}");
+        service.stop().await;
+    }
+}
+
+async fn run(conn: &mut AnyConnection, statement: &'static str) {
+    sqlx::query(statement).execute(conn).await.expect("a statement that runs");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_sixteen_parallel_openings_under_one_key_all_have_the_answer_of_the_first() {
+    for kind in Kind::ALL {
+        let service = service_on(kind, SEED).await;
+        let url = format!("{}/v1/accounts", service.base);
+        let open = |key: &'static str| {
+            let call = client().post(url.clone()).bearer_auth(VENDOR_TOKEN);
+            let body = json!({
+                "name": "New", "slug": "new", "profile": "nitropack", "owner_email": "una@example.com",
+            });
+            call.header("idempotency-key", key).json(&body).send()
+        };
+        // On PostgreSQL the first is held just before its end, so that others stand behind it.
+        let mut held = service.database().await;
+        if kind == Kind::Postgres {
+            run(&mut held, "begin").await;
+            run(&mut held, "lock table answers in exclusive mode").await;
+        }
+        let tasks: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(open("k"))).collect();
+        if kind == Kind::Postgres {
+            let waiting = "select count(*) from pg_stat_activity \
+                           where datname = current_database() and wait_event_type = 'Lock'";
+            let waiting = async |conn: &mut AnyConnection| -> i64 {
+                sqlx::query_scalar(waiting).fetch_one(conn).await.expect("a count")
+            };
+            while waiting(&mut held).await < 2 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            run(&mut held, "commit").await;
+        }
+        let mut ids = Vec::new();
+        for answer in join_all(tasks).await {
+            let answer = answer.expect("a call").expect("an answer");
+            assert_eq!(answer.status(), StatusCode::CREATED, "{kind:?}");
+            ids.push(text(&answer.json::<Value>().await.expect("JSON")["id"]));
+        }
+        ids.dedup();
+        assert_eq!(ids.len(), 1, "{kind:?}");
+        let other = open("other").await.expect("an answer");
+        assert_eq!(other.status(), StatusCode::CONFLICT, "{kind:?}: the slug is taken");
         service.stop().await;
     }
 }

@@ -51,7 +51,7 @@ accounts:
     seed.yaml:5:13: accounts[0].owner.email: is not an e-mail address
       hint: write it as name@example.com
     seed.yaml:6:21: accounts[0].subscriptions[0]: is not a plan
-      hint: plans are none, free, business, growth, scale, custom
+      hint: plans are free, business, growth, scale, custom
     seed.yaml:8:34: accounts[0].members[0].role: is not a role that can be given
       hint: roles that can be given are admin, developer, biller
     seed.yaml:10:9: accounts[0].tokens[0]: has a token of less than 16 characters

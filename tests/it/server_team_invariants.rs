@@ -166,8 +166,11 @@ async fn expired_subscription_team_inactive_writes_refused_nothing_deleted() {
 
     let renewal = org.subscription("starter").await;
     let path = format!("{SUBSCRIPTIONS}/{}/renew", text(&renewal["id"]));
-    org.act(TOKEN, &path, &renewal["etag"]).await.refused(403, "forbidden");
-    org.renew("starter").await;
+    let waits = org.act(TOKEN, &path, &renewal["etag"]).await.expect(StatusCode::OK);
+    assert_eq!(waits["state"], "requested", "it waits for the vendor, as when it is picked");
+    assert_eq!(org.team("Design").await["state"], "inactive");
+    let path = format!("{SUBSCRIPTIONS}/{}/confirm", text(&renewal["id"]));
+    org.act(VENDOR_TOKEN, &path, &waits["etag"]).await.expect(StatusCode::OK);
     assert_eq!(org.team("Design").await["state"], "active");
     org.invite(CARA, "Design", "new@example.com", "member").await.expect(StatusCode::CREATED);
     org.stop().await;
@@ -347,8 +350,8 @@ async fn a_renewal_of_what_is_over_is_refused_where_no_team_waits_for_it() {
     let held = service.list(SUBSCRIPTIONS).await;
     let ended = held.iter().find(|row| row["state"] == "ended").unwrap();
     let path = format!("{SUBSCRIPTIONS}/{}/renew", text(&ended["id"]));
-    let call =
-        service.call(Method::POST, &path).token(VENDOR_TOKEN).if_match(&text(&ended["etag"]));
+    let call = service.call(Method::POST, &path).token(VENDOR_TOKEN).new_key();
+    let call = call.if_match(&text(&ended["etag"]));
     call.send().await.refused(409, "subscription-state");
     service.stop().await;
 }

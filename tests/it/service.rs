@@ -290,6 +290,7 @@ impl TestService {
     pub async fn subscribe(&self, plan: &str) -> Value {
         self.call(Method::POST, "/v1/accounts/acme/subscriptions")
             .token(VENDOR_TOKEN)
+            .new_key()
             .json(&serde_json::json!({ "plan": plan }))
             .send()
             .await
@@ -304,6 +305,7 @@ impl TestService {
         let path = format!("/v1/accounts/acme/subscriptions/{}/cancel", text(&row["id"]));
         self.call(Method::POST, &path)
             .token(TOKEN)
+            .new_key()
             .if_match(&text(&row["etag"]))
             .send()
             .await
@@ -413,6 +415,11 @@ impl Call {
     /// With an idempotency key.
     pub fn key(self, key: &str) -> Self {
         self.header("idempotency-key", key)
+    }
+
+    /// With an idempotency key that nobody has used.
+    pub fn new_key(self) -> Self {
+        self.key(&uuid::Uuid::new_v4().to_string())
     }
 
     /// With `If-Match`.

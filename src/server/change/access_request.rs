@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::domain::keys::RoleName;
 use crate::profile::{Counted, Profile};
 use crate::server::auth;
-use crate::server::change::{Change, client_access, invitation, member, seats};
+use crate::server::change::{Change, client_access, invitation, member, notice, seats};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
 use crate::server::permission::{Actor, At, Right, Verb};
@@ -43,6 +43,7 @@ pub(crate) async fn approve(change: &mut Change, before: AccessRow) -> Result<Ap
     change.must_be_enabled()?;
     member::must_fit_holders(change, &role).await?;
     if let Some(refusal) = lacks_seat(change).await? {
+        notice::seats_short(change, At::Account).await?;
         tell_no_seat(change, &before).await?;
         return Ok(Approval::NoSeat(refusal));
     }

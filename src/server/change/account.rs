@@ -54,7 +54,6 @@ pub(crate) async fn open(
         reinstate_at: None,
         digest_at: None,
         digest_from: 0,
-        seats_short_told_at: None,
         position: 0,
         forgotten: 0,
         version: 1,

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::domain::identity::EmailAddress;
-use crate::server::change::{Change, Precondition, invitation, member};
+use crate::server::change::{Change, Precondition, invitation, invite_limit, member};
 use crate::server::client_views;
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
@@ -221,6 +221,7 @@ pub(super) async fn existing(
 }
 
 async fn send(change: &mut Change, row: &AccessRow) -> Result<String, ApiError> {
+    invite_limit::must_fit(change, &row.address).await?;
     let words = json!({ "role": row.role });
     change.mail(Template::AccessRequested, &row.id, &row.address, words).await
 }

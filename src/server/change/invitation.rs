@@ -42,6 +42,9 @@ pub(crate) async fn invite(
     let known = joining::known(change, address.as_str()).await?;
     let entry = if known.is_some() { Entry::AtOnce } else { Entry::Invited };
     room::must_have_room(change, at, address.as_str(), entry).await?;
+    if known.is_some() {
+        member::must_fit_holders(change, &role).await?;
+    }
 
     let mut row = InvitationRow {
         id: change.id("inv"),
@@ -73,10 +76,7 @@ pub(crate) async fn invite(
         secure_sign_in::set(change, true, SecureSignInBy::Invitation).await?;
     }
     match known {
-        Some(person) => {
-            member::must_fit_holders(change, &role).await?;
-            Ok(take(change, row, person.name, "member.added").await?.0)
-        }
+        Some(person) => Ok(take(change, row, person.name, "member.added").await?.0),
         None => Ok(row),
     }
 }
@@ -247,8 +247,7 @@ pub(crate) async fn fail(change: &mut Change, mail: &str) -> Result<(), ApiError
 pub(crate) async fn expire_overdue(change: &mut Change) -> Result<(), ApiError> {
     let (account_id, now) = (change.account.id.clone(), change.now);
     for row in invitations::overdue(change.conn(), &account_id, now).await? {
-        let row = expire(change, row).await?;
-        notice::invitation_expired(change, &row).await?;
+        lapse(change, row).await?;
     }
     Ok(())
 }
@@ -353,9 +352,36 @@ pub(crate) async fn must_be_new(
             return Err(ApiError::AlreadyPending { href });
         }
         // The index that keeps one pending a person cannot see time.
-        expire(change, row).await?;
+        lapse(change, row).await?;
     }
     Ok(())
+}
+
+/// True if an invitation of this person waits.
+pub(crate) async fn waits(
+    change: &mut Change,
+    team_id: Option<&str>,
+    address: &str,
+) -> Result<bool, ApiError> {
+    let account_id = change.account.id.clone();
+    let waiting = invitations::pending_of(change.conn(), &account_id, team_id, address).await?;
+    Ok(waiting.is_some_and(|row| row.expires_at > change.now))
+}
+
+/// Withdraws the invitation that waits for a place which the person takes in another way.
+pub(crate) async fn settle_pending(
+    change: &mut Change,
+    team_id: Option<&str>,
+    address: &str,
+) -> Result<Option<InvitationRow>, ApiError> {
+    let account_id = change.account.id.clone();
+    let waiting = invitations::pending_of(change.conn(), &account_id, team_id, address).await?;
+    let Some(row) = waiting else { return Ok(None) };
+    if row.expires_at <= change.now {
+        lapse(change, row).await?;
+        return Ok(None);
+    }
+    withdraw(change, row).await.map(Some)
 }
 
 /// Refuses an external reference that is empty or too long.
@@ -377,6 +403,12 @@ pub(crate) fn must_be_invitable(
         return Err(ApiError::NotInvitable);
     }
     change.actor.must_reach(Verb::Invite, at, &change.profile, role)
+}
+
+/// Marks an overdue invitation and tells the inviter.
+async fn lapse(change: &mut Change, row: InvitationRow) -> Result<(), ApiError> {
+    let row = expire(change, row).await?;
+    notice::invitation_expired(change, &row).await
 }
 
 async fn expire(change: &mut Change, before: InvitationRow) -> Result<InvitationRow, ApiError> {

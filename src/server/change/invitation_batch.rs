@@ -1,7 +1,7 @@
 //! Many invitations at once with one role: each line succeeds or fails by itself (DO-06, PO-03).
 
 use crate::profile::{Bulk, SecureSignInBy};
-use crate::server::change::{Change, invitation, secure_sign_in};
+use crate::server::change::{Change, invitation, notice, secure_sign_in};
 use crate::server::error::ApiError;
 use crate::server::permission::{At, Right};
 use crate::server::views;
@@ -27,10 +27,11 @@ pub(crate) async fn invite(
     change.must_be_open(at).await?;
     let known = invitation::known_role(&change.profile, role, team.as_deref(), "/role")?;
     invitation::must_be_invitable(change, at, &known)?;
-    if *require_secure_sign_in {
-        secure_sign_in::set(change, true, SecureSignInBy::Invitation).await?;
+    if *require_secure_sign_in && change.account.secure_sign_in_since.is_none() {
+        // The first line that is invited sets it.
+        secure_sign_in::must_be_settable(change, SecureSignInBy::Invitation)?;
     }
-    let mut items = Vec::new();
+    let (mut items, mut seats_short) = (Vec::new(), false);
     for (index, email) in emails.iter().enumerate() {
         let request = NewInvitation {
             email: email.trim().to_owned(),
@@ -40,13 +41,19 @@ pub(crate) async fn invite(
             require_secure_sign_in: *require_secure_sign_in,
             external_ref: None,
         };
-        // A refusal comes before the first write of its line, so the other lines stand.
+        // A refusal comes before the line's invitation is written, so the other lines stand.
         let (invitation, problem) = match invitation::invite(change, &request).await {
             Ok(row) => (Some(views::invitation(&row, change.now)), None),
-            Err(error) if error.kind().status.is_client_error() => (None, Some(line(index, error))),
+            Err(error) if error.kind().status.is_client_error() => {
+                seats_short |= notice::is_want_of_seat(&error);
+                (None, Some(line(index, error)))
+            }
             Err(failure) => return Err(failure),
         };
         items.push(BatchLine { email: email.clone(), invitation, problem });
+    }
+    if seats_short {
+        notice::seats_short(change, at).await?;
     }
     let created = items.iter().filter(|item| item.invitation.is_some()).count();
     let count = |lines: usize| u32::try_from(lines).unwrap_or(u32::MAX);

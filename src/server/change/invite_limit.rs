@@ -1,30 +1,58 @@
-//! How many invitations are mailed: counted in the outbox, so that it holds across processes.
+//! How many mails go to whomever somebody names: counted in the outbox, so that it holds across
+//! processes.
+
+use std::num::NonZeroU32;
 
 use jiff::SignedDuration;
 
 use crate::server::InviteLimits;
 use crate::server::change::Change;
 use crate::server::error::ApiError;
+use crate::server::limits::Allowance;
 use crate::server::mail::Template;
 use crate::server::store::outbox;
 
-/// Mails whose number is limited.
-const MAILS: [Template; 2] = [Template::Invitation, Template::Resend];
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// Refuses one mail more than an account may send in an hour, or an address get in a day.
+/// Mails whose number is limited: those to any address. All others go to members, or to a client
+/// that was asked.
+const MAILS: [Template; 3] = [Template::Invitation, Template::Resend, Template::AccessRequested];
+
+/// Refuses one mail more than an account may send in an hour, or an address get in a day. Where the
+/// account stands is noted for the answer; what others sent to an address is not said.
 pub(crate) async fn must_fit(change: &mut Change, address: &str) -> Result<(), ApiError> {
     let InviteLimits { per_account_hour, per_address_day } = change.invite_limits();
     let (account_id, now) = (change.account.id.clone(), change.now);
     let names = MAILS.map(Template::name);
-    let (hour, day) = (SignedDuration::from_hours(1), SignedDuration::from_hours(24));
     let (conn, most) = (change.conn(), per_account_hour);
-    let sent = outbox::nth_newest_of_account(conn, &account_id, names, now - hour, most).await?;
-    let got = outbox::nth_newest_to(conn, address, names, now - day, per_address_day).await?;
-    match sent.map(|at| at + hour).max(got.map(|at| at + day)) {
-        None => Ok(()),
-        Some(free_at) => {
-            let seconds = free_at.duration_since(now).as_secs().unsigned_abs() + 1;
-            Err(ApiError::RateLimited { seconds })
-        }
-    }
+    let sent = outbox::count_of_account(conn, &account_id, names, now - HOUR).await?;
+    let wait = if sent < most.get() {
+        None
+    } else {
+        outbox::nth_newest_of_account(conn, &account_id, names, now - HOUR, most).await?
+    };
+    let account = wait.map(|at| (at + HOUR, most, HOUR));
+    let most = per_address_day;
+    let got = outbox::nth_newest_to(change.conn(), address, names, now - DAY, most).await?;
+    let full = account.into_iter().chain(got.map(|at| (at + DAY, most, DAY)));
+    let Some((free_at, quota, window)) = full.max_by_key(|(free_at, _, _)| *free_at) else {
+        let left = per_account_hour.get() - sent - 1;
+        change.invite_mail = Some(allowance(per_account_hour, HOUR, left, HOUR));
+        return Ok(());
+    };
+    let wait = free_at.duration_since(now) + SignedDuration::from_secs(1);
+    let allowance = allowance(quota, window, 0, wait);
+    change.invite_mail = Some(allowance);
+    Err(ApiError::RateLimited { seconds: allowance.full_in, mails: Some(allowance) })
+}
+
+fn allowance(
+    quota: NonZeroU32,
+    window: SignedDuration,
+    left: u32,
+    full_in: SignedDuration,
+) -> Allowance {
+    let seconds = |time: SignedDuration| time.as_secs().unsigned_abs();
+    Allowance { quota: quota.get(), window: seconds(window), left, full_in: seconds(full_in) }
 }

@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::profile::{AutoJoin, Counted, OverLimit};
+use crate::profile::{AutoJoin, OverLimit};
 use crate::server::Service;
-use crate::server::change::{Change, Precondition, account, member, notice, seats};
+use crate::server::change::room::{self, Entry};
+use crate::server::change::{Change, Precondition, account, invitation, member, notice, seats};
 use crate::server::error::ApiError;
 use crate::server::permission::{Actor, At, Right, Verb};
 use crate::server::store::join_requests::{self, JoinRequestRow};
-use crate::server::store::{Connection, arrivals, domains, invitations, members, users};
+use crate::server::store::{Connection, arrivals, domains, members, users};
 use crate::server::views;
-use crate::wire::JoinRequestState;
+use crate::wire::{JoinRequestState, NewJoinRequest};
 
 /// An account that somebody is to join.
 pub(crate) struct Arrival {
@@ -66,22 +67,31 @@ async fn admit_one(change: &mut Change, account_id: &str, address: &str) -> Resu
     let user = users::by_address(change.conn(), address).await?;
     let (Some(user), true) = (user, still.as_deref() == Some(account_id)) else { return Ok(()) };
     let there = members::by_address(change.conn(), account_id, None, address).await?.is_some();
-    let invited = invitations::pending_of(change.conn(), account_id, None, address).await?;
     // Who is invited has a seat and a role that somebody chose: the invitation decides.
-    let invited = invited.is_some_and(|row| row.expires_at > change.now);
-    if there || invited || join_requests::is_open(change.conn(), account_id, address).await? {
+    let invited = invitation::waits(change, None, address).await?;
+    let asked = join_requests::open_of(change.conn(), account_id, address).await?.is_some();
+    if there || invited || asked {
         return Ok(());
     }
     if may_join(change, &rules, address).await? {
         account::add(change, address, Some(user.name), &rules.role).await?;
         return seats::settle(change).await;
     }
+    wait(change, address, user.name).await.map(drop)
+}
+
+/// Puts a request of this person among those that somebody decides.
+async fn wait(
+    change: &mut Change,
+    address: &str,
+    name: String,
+) -> Result<JoinRequestRow, ApiError> {
     let row = JoinRequestRow {
         id: change.id("joi"),
-        account_id: account_id.to_owned(),
+        account_id: change.account.id.clone(),
         domain: domain_of(address).to_owned(),
         address: address.to_owned(),
-        name: user.name,
+        name,
         state: JoinRequestState::Open,
         created_at: change.now,
         version: 1,
@@ -89,10 +99,40 @@ async fn admit_one(change: &mut Change, account_id: &str, address: &str) -> Resu
     join_requests::insert(change.conn(), &row).await?;
     let view = views::join_request(&row);
     change.record("join_request.created", &row.id, None::<()>, Some(view)).await?;
-    if is_granted(must_have_seat(change).await)? {
-        return Ok(());
+    if !has_seat(change, address).await? {
+        notice::seats_short(change, At::Account).await?;
     }
-    notice::seats_short(change).await
+    Ok(row)
+}
+
+async fn has_seat(change: &mut Change, address: &str) -> Result<bool, ApiError> {
+    is_granted(room::must_have_room(change, At::Account, address, Entry::AtOnce).await)
+}
+
+/// Asks for somebody whom the sign-up could not bring in: the domain was verified later, or its
+/// people do not join by themselves.
+pub(crate) async fn create(
+    change: &mut Change,
+    request: &NewJoinRequest,
+) -> Result<JoinRequestRow, ApiError> {
+    let NewJoinRequest { email } = request;
+    change.must(Right::Invite, At::Account)?;
+    if change.profile.auto_join.is_none() {
+        return Err(ApiError::NotOffered("joining by domain"));
+    }
+    change.must_be_enabled()?;
+    let address = invitation::address(email)?;
+    let (account_id, domain) = (change.account.id.clone(), domain_of(address.as_str()));
+    // Nothing is said of people elsewhere; whoever proved a domain reads the mails of all in it.
+    if !domains::is_verified_by(change.conn(), &account_id, domain).await? {
+        return Err(ApiError::field("/email", "is not at a verified domain of this account"));
+    }
+    invitation::must_be_new(change, None, address.as_str()).await?;
+    if join_requests::open_of(change.conn(), &account_id, address.as_str()).await?.is_some() {
+        return Err(ApiError::RowState { what: "join request", state: "open" });
+    }
+    let user = users::by_address(change.conn(), address.as_str()).await?;
+    wait(change, address.as_str(), user.ok_or(ApiError::UnknownUser)?.name).await
 }
 
 /// True if nobody has to decide. Somebody who was removed does not come back by a domain alone.
@@ -105,7 +145,7 @@ async fn may_join(change: &mut Change, rules: &AutoJoin, address: &str) -> Resul
     if rules.over_limit == OverLimit::Allow {
         return is_granted(fits);
     }
-    Ok(is_granted(fits)? && is_granted(must_have_seat(change).await)?)
+    Ok(is_granted(fits)? && has_seat(change, address).await?)
 }
 
 /// A refusal is an answer; a failure is not.
@@ -135,13 +175,25 @@ pub(crate) async fn approve(
     }
     member::must_fit_holders(change, &role).await?;
     if over_limit == OverLimit::Request {
-        must_have_seat(change).await?;
+        // An invitation that waits holds the seat already.
+        let invited = invitation::waits(change, None, &before.address).await?;
+        let entry = if invited { Entry::Accepting } else { Entry::AtOnce };
+        room::must_have_room(change, At::Account, &before.address, entry).await?;
     }
     let row = JoinRequestRow { state: JoinRequestState::Approved, ..before.clone() };
     let row = save(change, "join_request.approved", &before, row).await?;
     account::add(change, &row.address, Some(row.name.clone()), &role).await?;
     seats::settle(change).await?;
     Ok(row)
+}
+
+/// Notes that somebody who waits has come in otherwise.
+pub(crate) async fn settle_open(change: &mut Change, address: &str) -> Result<(), ApiError> {
+    let account_id = change.account.id.clone();
+    let open = join_requests::open_of(change.conn(), &account_id, address).await?;
+    let Some(before) = open else { return Ok(()) };
+    let row = JoinRequestRow { state: JoinRequestState::Approved, ..before.clone() };
+    save(change, "join_request.approved", &before, row).await.map(drop)
 }
 
 /// Turns somebody down who waits.
@@ -153,16 +205,6 @@ pub(crate) async fn reject(
     let before = open(change, id, precondition).await?;
     let row = JoinRequestRow { state: JoinRequestState::Rejected, ..before.clone() };
     save(change, "join_request.rejected", &before, row).await
-}
-
-/// Refuses when no seat is free, or when the next one belongs to who was trimmed.
-async fn must_have_seat(change: &mut Change) -> Result<(), ApiError> {
-    let seats = seats::counted(change, At::Account).await?;
-    if seats.breakdown.trimmed > 0 {
-        return Err(ApiError::MembersWait);
-    }
-    let taken = u32::from(change.profile.counts(Counted::Active));
-    if seats.has_room_for(taken) { Ok(()) } else { Err(seats.refusal()) }
 }
 
 async fn open(

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::domain::keys::RoleName;
 use crate::profile::KnownUser;
 use crate::server::change::room::{self, Entry};
-use crate::server::change::{Change, invitation, member};
+use crate::server::change::{Change, invitation, join_request, member};
 use crate::server::error::ApiError;
 use crate::server::permission::{At, Right};
 use crate::server::store::members::{self, MemberRow};
@@ -29,7 +29,8 @@ pub(crate) struct Newcomer {
     pub external_ref: Option<String>,
 }
 
-/// Makes a person a member without asking who does it. `action` is `member.joined` of who took an
+/// Makes a person a member without asking who does it; whatever else of the person waits for the
+/// same place is settled by that. `action` is `member.joined` of who took an
 /// invitation, and `member.added` of everybody else.
 pub(crate) async fn enter(
     change: &mut Change,
@@ -37,6 +38,13 @@ pub(crate) async fn enter(
     action: &str,
 ) -> Result<MemberRow, ApiError> {
     let Newcomer { team_id, address, name, role, added_at, external_ref } = newcomer;
+    let waiting = invitation::settle_pending(change, team_id.as_deref(), &address).await?;
+    if team_id.is_none() {
+        join_request::settle_open(change, &address).await?;
+    }
+    // The invitation's seat goes over, with the place in the order of a shrink (X16).
+    let added_at = waiting.as_ref().map_or(added_at, |row| row.created_at.min(added_at));
+    let external_ref = external_ref.or(waiting.and_then(|row| row.external_ref));
     let row = MemberRow {
         id: change.id("mem"),
         account_id: change.account.id.clone(),

@@ -39,6 +39,7 @@ use serde_json::{Value, json};
 use crate::profile::Profile;
 use crate::server::Service;
 use crate::server::error::ApiError;
+use crate::server::limits::Allowance;
 use crate::server::mail::Template;
 use crate::server::permission::{Actor, At, Right};
 use crate::server::store::accounts::{self, AccountRow};
@@ -57,6 +58,10 @@ pub(crate) struct Change {
     pub actor: Actor,
     /// When.
     pub now: Timestamp,
+    /// The team, if any, for which somebody found no seat.
+    pub full_team: Option<String>,
+    /// How many more invitations may be mailed, once one was or was to be.
+    pub invite_mail: Option<Allowance>,
     service: Arc<Service>,
     tx: Tx,
     other: Option<Other>,
@@ -103,7 +108,8 @@ impl Change {
     ) -> Result<Self, ApiError> {
         let profile = service.profile(&account.profile)?;
         let (now, service) = (service.now(), Arc::clone(service));
-        Ok(Self { account, profile, actor, now, service, tx, other: None })
+        let (full_team, invite_mail, other) = (None, None, None);
+        Ok(Self { account, profile, actor, now, full_team, invite_mail, service, tx, other })
     }
 
     /// Begins a change of two accounts, by their ids: of the first, and by [`Change::turn`] of the

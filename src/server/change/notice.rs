@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::domain::observed::SeatLimit;
-use crate::profile::{Meter, ServicePermission, Topic};
+use crate::profile::{Meter, Scope, ServicePermission, Topic};
 use crate::server::Service;
 use crate::server::change::{Change, seats};
 use crate::server::error::ApiError;
@@ -15,7 +15,7 @@ use crate::server::mail::Template;
 use crate::server::permission::{Actor, At};
 use crate::server::store::invitations::InvitationRow;
 use crate::server::store::subscriptions::SubscriptionRow;
-use crate::server::store::{accounts, members, recipients};
+use crate::server::store::{members, outbox, recipients};
 use crate::server::views::role_name;
 use crate::wire::MemberState;
 
@@ -116,28 +116,49 @@ pub(crate) async fn invitation_expired(
     Ok(())
 }
 
-/// Tells those who may invite, at most once a day, that somebody found no seat.
-pub(crate) async fn seats_short(change: &mut Change) -> Result<(), ApiError> {
-    if is_told(change.account.seats_short_told_at, change.now) {
-        return Ok(());
-    }
-    let SeatLimit::Seats(limit) = seats::counted(change, At::Account).await?.limit else {
-        return Ok(());
+/// Tells those who may invite there, at most once a day for each pool, that somebody found no seat;
+/// true if anybody was told.
+pub(crate) async fn seats_short(change: &mut Change, at: At<'_>) -> Result<bool, ApiError> {
+    let SeatLimit::Seats(limit) = seats::counted(change, at).await?.limit else {
+        return Ok(false);
     };
-    change.account.seats_short_told_at = Some(change.now);
+    let (account_id, since) = (change.account.id.clone(), change.now - SEATS_QUIET);
+    let pool = seats::pool_of(change, at).await?.map_or_else(|| account_id.clone(), |row| row.id);
+    let (conn, name) = (change.conn(), Template::SeatsShort.name());
+    if outbox::queued_about(conn, &account_id, name, &pool, since).await? {
+        return Ok(false);
+    }
+    let addresses = inviters(change, at).await?;
+    for address in &addresses {
+        let words = json!({ "limit": limit.to_string() });
+        change.mail(Template::SeatsShort, &pool, address, words).await?;
+    }
+    Ok(!addresses.is_empty())
+}
+
+/// Addresses of those who may invite at this scope.
+async fn inviters(change: &mut Change, at: At<'_>) -> Result<BTreeSet<String>, ApiError> {
     let (account_id, profile) = (change.account.id.clone(), change.profile.clone());
     let mut addresses = BTreeSet::new();
     for role in &profile.roles {
-        if profile.permits_service(&role.name, ServicePermission::MembersInvite) {
-            let holders = members::holders(change.conn(), &account_id, role.name.as_str()).await?;
-            addresses.extend(holders.into_iter().map(|(_, address)| address));
+        let name = role.name.as_str();
+        if !profile.permits_service(&role.name, ServicePermission::MembersInvite) {
+            continue;
+        }
+        match (role.scope, at) {
+            (Scope::Account, _) => {
+                let holders = members::holders(change.conn(), &account_id, name).await?;
+                addresses.extend(holders.into_iter().map(|(_, address)| address));
+            }
+            (Scope::Team, At::Team(team)) => {
+                let mut rows = members::of_role(change.conn(), &account_id, name).await?;
+                rows.retain(|row| row.team_id.as_deref() == Some(team));
+                addresses.extend(rows.into_iter().map(|row| row.address));
+            }
+            (Scope::Team, At::Account) => (),
         }
     }
-    for address in addresses {
-        let words = json!({ "limit": limit.to_string() });
-        change.mail(Template::SeatsShort, &account_id, &address, words).await?;
-    }
-    Ok(())
+    Ok(addresses)
 }
 
 /// Ends a change that was refused, and tells of it as [`refused`] does; gives the refusal back.
@@ -146,36 +167,35 @@ pub(crate) async fn given_up(
     change: Change,
     refusal: ApiError,
 ) -> ApiError {
-    let account_id = change.account.id.clone();
+    let (account_id, team) = (change.account.id.clone(), change.full_team.clone());
     drop(change);
-    refused(service, &account_id, &refusal).await;
+    refused(service, &account_id, team.as_deref(), &refusal).await;
     refusal
+}
+
+/// True if a change was refused for want of a seat.
+pub(crate) fn is_want_of_seat(refusal: &ApiError) -> bool {
+    matches!(refusal, ApiError::SeatLimit { .. } | ApiError::MembersWait)
 }
 
 /// As [`seats_short`], if `refused` is a refusal for want of a seat. The change that was refused is
 /// gone by then: the notice is one of its own. A notice that fails spoils nothing.
-pub(crate) async fn refused(service: &Arc<Service>, account: &str, refused: &ApiError) {
-    if !matches!(refused, ApiError::SeatLimit { .. } | ApiError::MembersWait) {
+pub(crate) async fn refused(
+    service: &Arc<Service>,
+    account: &str,
+    team: Option<&str>,
+    refused: &ApiError,
+) {
+    if !is_want_of_seat(refused) {
         return;
     }
     let told = async {
-        let mut snapshot = service.store.snapshot().await?;
-        let row = accounts::by_id_or_slug(&mut snapshot, account).await?;
-        drop(snapshot);
-        if row.is_none_or(|row| is_told(row.seats_short_told_at, service.now())) {
-            return Ok(());
-        }
         let mut change = Change::begin(service, account, Actor::Service).await?;
-        seats_short(&mut change).await?;
-        change.commit().await
+        if seats_short(&mut change, At::of(team)).await? { change.commit().await } else { Ok(()) }
     };
     let told: Result<(), ApiError> = told.await;
     if let Err(error) = told {
         let error = &error as &dyn std::error::Error;
         tracing::error!(error, "could not tell that seats are short");
     }
-}
-
-fn is_told(told_at: Option<Timestamp>, now: Timestamp) -> bool {
-    told_at.is_some_and(|told_at| now.duration_since(told_at) < SEATS_QUIET)
 }

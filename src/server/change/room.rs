@@ -27,6 +27,19 @@ pub(crate) async fn must_have_room(
     address: &str,
     entry: Entry,
 ) -> Result<(), ApiError> {
+    let found = find_room(change, at, address, entry).await;
+    if let (Err(_), At::Team(team)) = (&found, at) {
+        change.full_team = Some(team.to_owned());
+    }
+    found
+}
+
+async fn find_room(
+    change: &mut Change,
+    at: At<'_>,
+    address: &str,
+    entry: Entry,
+) -> Result<(), ApiError> {
     if is_open_to_all(change, at).await? {
         return Ok(());
     }

@@ -22,10 +22,7 @@ pub(crate) async fn set(
     if required == change.account.secure_sign_in_since.is_some() {
         return Ok(());
     }
-    change.must(Right::ManageAccount, At::Account)?;
-    if !change.profile.secure_sign_in.contains(&by) {
-        return Err(ApiError::NotOffered("secure sign-in required by this"));
-    }
+    must_be_settable(change, by)?;
     change.account.secure_sign_in_since = required.then_some(change.now);
     change.account.version += 1;
     let id = change.account.id.clone();
@@ -37,6 +34,15 @@ pub(crate) async fn set(
         }
     }
     Ok(())
+}
+
+/// Refuses to whoever may not say whether secure sign-in is required, or not by this.
+pub(crate) fn must_be_settable(change: &Change, by: SecureSignInBy) -> Result<(), ApiError> {
+    change.must(Right::ManageAccount, At::Account)?;
+    if change.profile.secure_sign_in.contains(&by) {
+        return Ok(());
+    }
+    Err(ApiError::NotOffered("secure sign-in required by this"))
 }
 
 /// Refuses who proved less than the account asks for, since when it asks: a session or a personal

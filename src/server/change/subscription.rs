@@ -27,7 +27,7 @@ pub(crate) async fn pick(
 ) -> Result<SubscriptionRow, ApiError> {
     let NewSubscription { plan } = request;
     change.must(Right::ManageSubscriptions, At::Account)?;
-    let paid = known_plan(&change.profile, plan)?;
+    let paid = must_be_pickable(&change.profile, plan)?;
     let waits = waits_for_vendor(change, paid);
     let account_id = change.account.id.clone();
     let requested = subscriptions::requested(change.conn(), &account_id).await?;
@@ -74,16 +74,22 @@ pub(crate) async fn confirm(
 
 /// Begins what was requested.
 async fn begin(change: &mut Change, before: SubscriptionRow) -> Result<SubscriptionRow, ApiError> {
-    let (state, period_end) = (SubscriptionState::Active, change.now + PERIOD);
-    let row = SubscriptionRow { state, period_end, ..before.clone() };
+    let row = running_until(&before, change.now + PERIOD);
     let row = save(change, "subscription.confirmed", &before, row).await?;
     take_effect(change, &row).await?;
     Ok(row)
 }
 
-/// A subscription lifts what a missing one had disabled (NP-15).
+fn running_until(before: &SubscriptionRow, period_end: Timestamp) -> SubscriptionRow {
+    let state = SubscriptionState::Active;
+    SubscriptionRow { state, period_end, ends_at: None, end_told_at: None, ..before.clone() }
+}
+
+/// A paid subscription, or the vendor's word, lifts what a missing one had disabled (NP-15).
 async fn take_effect(change: &mut Change, row: &SubscriptionRow) -> Result<(), ApiError> {
-    set_disabled(change, false).await?;
+    if is_paid(&change.profile, row) || is_by_vendor(change) {
+        set_disabled(change, false).await?;
+    }
     seats::settle(change).await?;
     notice::billing(change, BillingEvent::Changed, row, row.period_end).await
 }
@@ -128,12 +134,16 @@ fn ended(before: &SubscriptionRow, now: Timestamp) -> SubscriptionRow {
 
 /// True if a paid plan that this actor picks waits for the vendor.
 fn waits_for_vendor(change: &Change, paid: bool) -> bool {
-    let by_vendor = matches!(change.actor, Actor::Vendor { .. } | Actor::Service);
-    paid && !by_vendor && change.confirm_plans() == ConfirmPlans::Vendor
+    paid && !is_by_vendor(change) && change.confirm_plans() == ConfirmPlans::Vendor
 }
 
-/// Renews: one more period, and a cancellation that waits is lifted. One that is over begins again
-/// where teams wait for that (CT-13).
+fn is_by_vendor(change: &Change) -> bool {
+    matches!(change.actor, Actor::Vendor { .. } | Actor::Service)
+}
+
+/// Renews: a cancellation that waits is lifted; of the vendor, what runs gets one more period. One
+/// that is over begins again where teams wait for that (CT-13); a paid one waits for the vendor, as
+/// when it is picked.
 pub(crate) async fn renew(
     change: &mut Change,
     id: &str,
@@ -146,21 +156,19 @@ pub(crate) async fn renew(
             if change.profile.cancellation != Cancellation::AtPeriodEndThenTeamsInactive {
                 return Err(ApiError::SubscriptionState { state: "ended" });
             }
-            let paid = known_plan(&change.profile, &before.plan)?;
-            if waits_for_vendor(change, paid) {
-                return Err(ApiError::Forbidden);
+            if waits_for_vendor(change, must_be_pickable(&change.profile, &before.plan)?) {
+                let row = SubscriptionRow { state: SubscriptionState::Requested, ..before.clone() };
+                return save(change, "subscription.requested", &before, row).await;
             }
             change.now + PERIOD
         }
         SubscriptionState::Ending => before.period_end,
-        SubscriptionState::Active => before.period_end + PERIOD,
+        SubscriptionState::Active if is_by_vendor(change) => before.period_end + PERIOD,
         state => {
             return Err(ApiError::SubscriptionState { state: subscriptions::state_word(state) });
         }
     };
-    let state = SubscriptionState::Active;
-    let row =
-        SubscriptionRow { state, period_end, ends_at: None, end_told_at: None, ..before.clone() };
+    let row = running_until(&before, period_end);
     let row = save(change, "subscription.renewed", &before, row).await?;
     notice::billing(change, BillingEvent::Renewed, &row, period_end).await?;
     Ok(row)
@@ -229,10 +237,7 @@ async fn is_last_paid(change: &mut Change, row: &SubscriptionRow) -> Result<bool
     }
     let account_id = change.account.id.clone();
     let running = subscriptions::running(change.conn(), &account_id).await?;
-    let paid = |row: &SubscriptionRow| {
-        let plan = change.profile.plan(&PlanName::from(row.plan.as_str()));
-        plan.is_some_and(|plan| plan.paid)
-    };
+    let paid = |row: &SubscriptionRow| is_paid(&change.profile, row);
     let other = running
         .iter()
         .any(|other| other.id != row.id && other.state == SubscriptionState::Active && paid(other));
@@ -251,12 +256,19 @@ async fn set_disabled(change: &mut Change, disabled: bool) -> Result<(), ApiErro
     change.record(action, &id, Some(state(!disabled)), Some(state(disabled))).await
 }
 
-fn known_plan(profile: &Profile, name: &str) -> Result<bool, ApiError> {
-    if let Some(plan) = profile.plan(&PlanName::from(name)) {
+fn is_paid(profile: &Profile, row: &SubscriptionRow) -> bool {
+    profile.plan(&PlanName::from(row.plan.as_str())).is_some_and(|plan| plan.paid)
+}
+
+/// Refuses what is no plan to pick: what an account has without a subscription is none. Says
+/// whether it is paid.
+fn must_be_pickable(profile: &Profile, name: &str) -> Result<bool, ApiError> {
+    if let Some(plan) = profile.plans_to_pick().find(|plan| plan.name.as_str() == name) {
         return Ok(plan.paid);
     }
-    let known: Vec<_> = profile.plans.iter().map(|plan| plan.name.as_str()).collect();
-    let detail = format!("is not a plan of this account; there are {}", known.join(", "));
+    let known: Vec<_> = profile.plans_to_pick().map(|plan| plan.name.as_str()).collect();
+    let there = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let detail = format!("is not a plan to pick in this account; there are {there}");
     Err(ApiError::field("/plan", detail))
 }
 

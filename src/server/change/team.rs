@@ -33,9 +33,12 @@ pub(crate) async fn state(
 
 fn state_under(subscription: Option<&SubscriptionRow>, profile: &Profile) -> TeamState {
     let Some(rules) = &profile.team else { return TeamState::Active };
+    let ran = subscription.is_some_and(|row| row.ends_at.is_some());
     let state = match subscription.map(|row| row.state) {
         Some(SubscriptionState::Active | SubscriptionState::Ending) => profile::TeamState::Active,
         Some(SubscriptionState::Ended) => rules.expired,
+        // Only one that ran has an end: its renewal waits.
+        Some(SubscriptionState::Requested) if ran => rules.expired,
         Some(SubscriptionState::Requested | SubscriptionState::Unknown) | None => {
             rules.without_subscription
         }

@@ -20,7 +20,6 @@ create table accounts (
   -- When the digest of changes for administrators is due, and from which position it tells.
   digest_at {int},
   digest_from {int} not null default 0,
-  seats_short_told_at {int},
   position {int} not null default 0,
   -- Entries up to here are gone from feed and audit log.
   forgotten {int} not null default 0,

@@ -130,7 +130,7 @@ fn samples() -> Vec<ApiError> {
         E::ReferenceTaken,
         E::WebsiteTaken,
         E::FeedTooOld,
-        E::RateLimited { seconds: 0 },
+        E::RateLimited { seconds: 0, mails: None },
         E::Deadline,
         E::Database(sqlx::Error::PoolClosed),
         E::Corrupt(""),

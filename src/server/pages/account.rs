@@ -139,7 +139,7 @@ async fn page(
         .map(|row| row.plan)
         .collect();
     let may_pick = actor.must(Right::ManageSubscriptions, At::Account, &look.profile).is_ok();
-    let plans: Vec<_> = look.profile.plans.iter().map(|plan| plan.name.to_string()).collect();
+    let plans: Vec<_> = look.profile.plans_to_pick().map(|plan| plan.name.to_string()).collect();
     let words = context! {
         seats,
         held,

@@ -136,7 +136,8 @@ pub(crate) async fn accept(
         Ok(response) => Ok(response),
         Err(refused @ ApiError::RateLimited { .. }) => Err(refused),
         Err(problem) if problem.kind().status.is_client_error() => {
-            notice::refused(&service, &invited.account.id, &problem).await;
+            let team = invited.invitation.team_id.as_deref();
+            notice::refused(&service, &invited.account.id, team, &problem).await;
             // The state may have moved on under this request: show it as it is now.
             let invited = Invited::find(&service, &token).await?;
             invited.page(&service, &browser, &token, Some(&problem))

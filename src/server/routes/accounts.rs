@@ -80,7 +80,17 @@ async fn open(
     if let Some(given) = once.given(&mut tx, service.now() - ANSWERS).await? {
         return Ok(given);
     }
-    let mut change = account::open(&service, tx, call.actor.clone(), &body.value, None).await?;
+    let mut change = match account::open(&service, tx, call.actor.clone(), &body.value, None).await
+    {
+        Ok(change) => change,
+        Err(ApiError::SlugTaken) => {
+            // A call under the same key at the same moment may have taken it.
+            let mut snapshot = service.store.snapshot().await?;
+            let given = once.given(&mut snapshot, service.now() - RETENTION).await?;
+            return given.ok_or(ApiError::SlugTaken);
+        }
+        Err(error) => return Err(error),
+    };
     let view = view(&mut change).await?;
     once.finish(change, Answer::row(StatusCode::CREATED, &view.etag, &view)).await
 }

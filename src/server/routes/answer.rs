@@ -16,6 +16,7 @@ use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::permission::Right;
 use crate::server::routes::Look;
+use crate::server::routes::limit::{self, INVITE_MAIL};
 use crate::server::store::Connection;
 use crate::server::store::answers::{self, AnswerRow};
 use crate::wire::IDEMPOTENCY_REPLAYED;
@@ -197,7 +198,12 @@ impl Once {
             let now = change.now;
             answers::keep(change.conn(), &self.scope, key, &row, now).await?;
         }
+        let invite_mail = change.invite_mail;
         change.commit().await?;
-        Ok(text(status, etag, body))
+        let mut response = text(status, etag, body);
+        if let Some(allowance) = invite_mail {
+            limit::tell(response.headers_mut(), INVITE_MAIL, allowance);
+        }
+        Ok(response)
     }
 }

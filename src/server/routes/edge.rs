@@ -98,7 +98,7 @@ fn protect(headers: &mut HeaderMap) {
 /// Problem details for programs, a page for people; with the time to wait, if waiting helps.
 fn render(service: &Service, error: ApiError, id: &str, method: &Method, path: &str) -> Response {
     let wait = match error {
-        ApiError::RateLimited { seconds } => Some(seconds),
+        ApiError::RateLimited { seconds, .. } => Some(seconds),
         _ => error.kind().retryable.then_some(1),
     };
     let mut response =

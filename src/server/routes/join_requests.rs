@@ -6,27 +6,34 @@ use axum::response::Response;
 
 use crate::server::SharedService;
 use crate::server::auth::Call;
-use crate::server::change::join_request;
+use crate::server::change::{join_request, notice};
 use crate::server::error::ApiError;
 use crate::server::permission::{At, Right};
 use crate::server::routes::Look;
 use crate::server::routes::answer::{self, Answer, KeyRule, Once, Opened};
-use crate::server::routes::body::Nothing;
+use crate::server::routes::body::{Body, Nothing};
 use crate::server::routes::operation::{OfAccount, OfRow, Operation};
 use crate::server::routes::paging::{self, Filter, ListQuery};
 use crate::server::store::join_requests;
 use crate::server::views;
-use crate::wire::{JoinRequest, JoinRequestState};
+use crate::wire::{JoinRequest, JoinRequestState, NewJoinRequest};
 
 const FILTERS: &[Filter] = &[Filter::State];
 
 /// Operations on join requests.
 pub(crate) fn operations() -> Vec<Operation> {
+    let all = "/accounts/{account}/join-requests";
     vec![
-        Operation::get("/accounts/{account}/join-requests", list)
+        Operation::get(all, list)
             .named("listJoinRequests", "People who wait to join by their domain")
             .needs(Right::Invite)
             .lists::<JoinRequest>(FILTERS),
+        Operation::post(all, create)
+            .named("requestToJoin", "Asks for a person of a verified domain who has signed up")
+            .needs(Right::Invite)
+            .mails()
+            .takes::<NewJoinRequest>()
+            .gives::<JoinRequest>(StatusCode::CREATED),
         Operation::post("/accounts/{account}/join-requests/{join_request}/approve", approve)
             .named("approveJoinRequest", "Lets somebody join who waits")
             .needs(Right::Invite)
@@ -57,6 +64,22 @@ async fn list(
     answer::json(StatusCode::OK, None, &page)
 }
 
+async fn create(
+    State(service): State<SharedService>,
+    Path(id): OfAccount,
+    call: Call,
+    body: Body<NewJoinRequest>,
+) -> Result<Response, ApiError> {
+    let opened = Once::open(&service, &id, &call, KeyRule::Required, Right::Invite, &body.bytes);
+    let (once, mut change) = match opened.await? {
+        Opened::Given(answer) => return Ok(answer),
+        Opened::New(once, change) => (once, change),
+    };
+    let row = join_request::create(&mut change, &body.value).await?;
+    let view = views::join_request(&row);
+    once.finish(change, Answer::row(StatusCode::CREATED, &view.etag, &view)).await
+}
+
 async fn approve(
     State(service): State<SharedService>,
     Path((id, request)): OfRow,
@@ -68,7 +91,10 @@ async fn approve(
         Opened::Given(answer) => return Ok(answer),
         Opened::New(once, change) => (once, change),
     };
-    let row = join_request::approve(&mut change, &request, call.precondition()?).await?;
+    let row = match join_request::approve(&mut change, &request, call.precondition()?).await {
+        Ok(row) => row,
+        Err(refusal) => return Err(notice::given_up(&service, change, refusal).await),
+    };
     let view = views::join_request(&row);
     once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
 }

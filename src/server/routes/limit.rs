@@ -17,6 +17,9 @@ use crate::server::{ids, peer};
 /// Name of the limit on requests in the headers.
 const REQUESTS: &str = "requests";
 
+/// Name of the limit on invitation mails in the headers.
+pub(crate) const INVITE_MAIL: &str = "invite-mail";
+
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
@@ -37,7 +40,9 @@ pub(crate) async fn requests(
     let (allowance, mut response) = match limiter.request(&caller) {
         Ok(allowance) => (allowance, next.run(request).await),
         Err(refused) => {
-            let ApiError::RateLimited { seconds } = refused else { return refused.into_response() };
+            let ApiError::RateLimited { seconds, .. } = refused else {
+                return refused.into_response();
+            };
             (limiter.nothing_left(seconds), refused.into_response())
         }
     };
@@ -52,7 +57,7 @@ pub(crate) async fn requests(
         }
     }
     if let Some(allowance) = allowance.filter(|_| is_api) {
-        tell(response.headers_mut(), allowance);
+        tell(response.headers_mut(), REQUESTS, allowance);
     }
     response
 }
@@ -83,14 +88,14 @@ pub(crate) fn carry(from: &HeaderMap, to: &mut HeaderMap) {
 
 /// Says where the caller stands, beside what other limits say.
 /// Source: draft-ietf-httpapi-ratelimit-headers-11.
-fn tell(headers: &mut HeaderMap, allowance: Allowance) {
+pub(crate) fn tell(headers: &mut HeaderMap, name: &str, allowance: Allowance) {
     let Allowance { quota, window, left, full_in } = allowance;
-    for (name, text) in [
-        (POLICY, format!("\"{REQUESTS}\";q={quota};w={window}")),
-        (LIMIT, format!("\"{REQUESTS}\";r={left};t={full_in}")),
+    for (header, text) in [
+        (POLICY, format!("\"{name}\";q={quota};w={window}")),
+        (LIMIT, format!("\"{name}\";r={left};t={full_in}")),
     ] {
         if let Ok(value) = HeaderValue::from_str(&text) {
-            headers.append(name, value);
+            headers.append(header, value);
         }
     }
 }

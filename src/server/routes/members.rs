@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use crate::profile::Profile;
 use crate::server::SharedService;
 use crate::server::auth::Call;
-use crate::server::change::{Change, joining, member};
+use crate::server::change::{Change, joining, member, notice};
 use crate::server::error::ApiError;
 use crate::server::permission::{Actor, At, Right};
 use crate::server::routes::Look;
@@ -103,7 +103,10 @@ async fn add(
         Opened::Given(answer) => return Ok(answer),
         Opened::New(once, change) => (once, change),
     };
-    let row = joining::add(&mut change, &body.value).await?;
+    let row = match joining::add(&mut change, &body.value).await {
+        Ok(row) => row,
+        Err(refusal) => return Err(notice::given_up(&service, change, refusal).await),
+    };
     let view = views::member(&row);
     once.finish(change, Answer::row(StatusCode::CREATED, &view.etag, &view)).await
 }

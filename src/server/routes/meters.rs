@@ -26,6 +26,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::post(row, report)
             .named("reportUsage", "Counts usage against the plan; the vendor's")
             .needs(Right::Report)
+            .mails()
             .takes::<UsageReport>()
             .gives::<Usage>(StatusCode::OK),
     ]
@@ -53,7 +54,7 @@ async fn report(
     body: Body<UsageReport>,
 ) -> Result<Response, ApiError> {
     let opened =
-        Once::open(&service, &id, &call, KeyRule::Optional, Right::Report, &body.bytes).await?;
+        Once::open(&service, &id, &call, KeyRule::Required, Right::Report, &body.bytes).await?;
     let (once, mut change) = match opened {
         Opened::Given(answer) => return Ok(answer),
         Opened::New(once, change) => (once, change),

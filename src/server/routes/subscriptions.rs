@@ -29,21 +29,28 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::post(all, pick)
             .named("pickPlan", "Picks or upgrades the plan")
             .needs(Right::ManageSubscriptions)
+            .mails()
             .takes::<NewSubscription>()
             .gives::<Subscription>(StatusCode::CREATED),
         Operation::post("/accounts/{account}/subscriptions/{subscription}/confirm", confirm)
             .named("confirmSubscription", "Confirms what somebody picked; the vendor's")
             .needs(Right::Report)
+            .mails()
             .conditional()
             .gives::<Subscription>(StatusCode::OK),
         Operation::post("/accounts/{account}/subscriptions/{subscription}/cancel", cancel)
             .named("cancelSubscription", "Cancels a subscription")
             .needs(Right::ManageSubscriptions)
+            .mails()
             .conditional()
             .gives::<Subscription>(StatusCode::OK),
         Operation::post("/accounts/{account}/subscriptions/{subscription}/renew", renew)
-            .named("renewSubscription", "Renews a subscription")
+            .named(
+                "renewSubscription",
+                "Takes a cancellation back, or renews; periods are added by the vendor",
+            )
             .needs(Right::ManageSubscriptions)
+            .mails()
             .conditional()
             .gives::<Subscription>(StatusCode::OK),
     ]
@@ -73,7 +80,7 @@ async fn pick(
     body: Body<NewSubscription>,
 ) -> Result<Response, ApiError> {
     let right = Right::ManageSubscriptions;
-    let opened = Once::open(&service, &id, &call, KeyRule::Optional, right, &body.bytes);
+    let opened = Once::open(&service, &id, &call, KeyRule::Required, right, &body.bytes);
     let (once, mut change) = match opened.await? {
         Opened::Given(answer) => return Ok(answer),
         Opened::New(once, change) => (once, change),
@@ -89,7 +96,7 @@ async fn confirm(
     call: Call,
     _nothing: Nothing,
 ) -> Result<Response, ApiError> {
-    let opened = Once::open(&service, &id, &call, KeyRule::Optional, Right::Report, &[]);
+    let opened = Once::open(&service, &id, &call, KeyRule::Required, Right::Report, &[]);
     let (once, mut change) = match opened.await? {
         Opened::Given(answer) => return Ok(answer),
         Opened::New(once, change) => (once, change),
@@ -106,7 +113,7 @@ async fn cancel(
     _nothing: Nothing,
 ) -> Result<Response, ApiError> {
     let right = Right::ManageSubscriptions;
-    let opened = Once::open(&service, &id, &call, KeyRule::Optional, right, &[]);
+    let opened = Once::open(&service, &id, &call, KeyRule::Required, right, &[]);
     let (once, mut change) = match opened.await? {
         Opened::Given(answer) => return Ok(answer),
         Opened::New(once, change) => (once, change),
@@ -123,7 +130,7 @@ async fn renew(
     _nothing: Nothing,
 ) -> Result<Response, ApiError> {
     let right = Right::ManageSubscriptions;
-    let opened = Once::open(&service, &id, &call, KeyRule::Optional, right, &[]);
+    let opened = Once::open(&service, &id, &call, KeyRule::Required, right, &[]);
     let (once, mut change) = match opened.await? {
         Opened::Given(answer) => return Ok(answer),
         Opened::New(once, change) => (once, change),

@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use crate::server::SharedService;
 use crate::server::auth::Call;
-use crate::server::change::suggestion;
+use crate::server::change::{notice, suggestion};
 use crate::server::error::ApiError;
 use crate::server::permission::{At, Right};
 use crate::server::routes::Look;
@@ -110,7 +110,10 @@ async fn approve(
         Opened::Given(answer) => return Ok(answer),
         Opened::New(once, change) => (once, change),
     };
-    let row = suggestion::approve(&mut change, &suggestion, call.precondition()?).await?;
+    let row = match suggestion::approve(&mut change, &suggestion, call.precondition()?).await {
+        Ok(row) => row,
+        Err(refusal) => return Err(notice::given_up(&service, change, refusal).await),
+    };
     let view = views::suggestion(&row);
     once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
 }

@@ -30,8 +30,6 @@ pub(crate) struct AccountRow {
     /// When administrators are told of what changed, and after which feed position that begins.
     pub digest_at: Option<Timestamp>,
     pub digest_from: i64,
-    /// When those who may invite were last told that seats are short.
-    pub seats_short_told_at: Option<Timestamp>,
     /// Feed position of the last change.
     pub position: i64,
     /// Feed position of the last entry that retention took away.
@@ -61,7 +59,6 @@ impl<'r> FromRow<'r, AnyRow> for AccountRow {
             reinstate_at: row.maybe_time("reinstate_at")?,
             digest_at: row.maybe_time("digest_at")?,
             digest_from: row.try_get("digest_from")?,
-            seats_short_told_at: row.maybe_time("seats_short_told_at")?,
             position: row.try_get("position")?,
             forgotten: row.try_get("forgotten")?,
             version: row.try_get("version")?,
@@ -160,7 +157,7 @@ pub(crate) async fn update(conn: &mut Connection, row: &AccountRow) -> Result<()
         "update accounts set name = $2, disabled = $3, agency = $4, secure_sign_in_since = $5, \
          deleted_at = $6, claim_installation = $7, claim_fingerprint = $8, over_limit_since = $9, \
          enforce_at = $10, reinstate_at = $11, digest_at = $12, digest_from = $13, \
-         seats_short_told_at = $14, position = $15, forgotten = $16, version = $17 where id = $1",
+         position = $14, forgotten = $15, version = $16 where id = $1",
     )
     .bind(&row.id)
     .bind(&row.name)
@@ -175,7 +172,6 @@ pub(crate) async fn update(conn: &mut Connection, row: &AccountRow) -> Result<()
     .bind(row.reinstate_at.map(micros))
     .bind(row.digest_at.map(micros))
     .bind(row.digest_from)
-    .bind(row.seats_short_told_at.map(micros))
     .bind(row.position)
     .bind(row.forgotten)
     .bind(row.version)

@@ -117,6 +117,22 @@ pub(crate) async fn joined_by(
     .await
 }
 
+/// True if this account has proved that the domain is its own.
+pub(crate) async fn is_verified_by(
+    conn: &mut Connection,
+    account_id: &str,
+    name: &str,
+) -> Result<bool, sqlx::Error> {
+    let id: Option<String> = sqlx::query_scalar(
+        "select id from domains where name = $1 and state = 'verified' and account_id = $2",
+    )
+    .bind(name)
+    .bind(account_id)
+    .fetch_optional(conn)
+    .await?;
+    Ok(id.is_some())
+}
+
 /// Verified domains whose record is to be looked up again, longest overdue first.
 pub(crate) async fn due(
     conn: &mut Connection,

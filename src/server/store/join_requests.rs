@@ -69,21 +69,19 @@ pub(crate) async fn by_id(
         .await
 }
 
-/// True if a request of this person waits.
-pub(crate) async fn is_open(
+/// The request of this person that waits.
+pub(crate) async fn open_of(
     conn: &mut Connection,
     account_id: &str,
     address: &str,
-) -> Result<bool, sqlx::Error> {
-    let open: i64 = sqlx::query_scalar(
-        "select count(*) from join_requests \
-         where account_id = $1 and address = $2 and state = 'open'",
+) -> Result<Option<JoinRequestRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from join_requests where account_id = $1 and address = $2 and state = 'open'",
     )
     .bind(account_id)
     .bind(address)
-    .fetch_one(conn)
-    .await?;
-    Ok(open > 0)
+    .fetch_optional(conn)
+    .await
 }
 
 /// One page of the requests in one state.

@@ -318,17 +318,38 @@ pub(crate) async fn queued_about(
     Ok(found > 0)
 }
 
+/// How many mails of these kinds were queued for an account after `since`.
+pub(crate) async fn count_of_account(
+    conn: &mut Connection,
+    account_id: &str,
+    [first, second, third]: [&str; 3],
+    since: Timestamp,
+) -> Result<u32, sqlx::Error> {
+    let count: i64 = sqlx::query_scalar(
+        "select count(*) from outbox where account_id = $1 and template in ($2, $3, $4) \
+         and created_at > $5",
+    )
+    .bind(account_id)
+    .bind(first)
+    .bind(second)
+    .bind(third)
+    .bind(micros(since))
+    .fetch_one(conn)
+    .await?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
 /// When the nth newest mail of these kinds was queued for an account; none if there are fewer
 /// after `since`.
 pub(crate) async fn nth_newest_of_account(
     conn: &mut Connection,
     account_id: &str,
-    templates: [&str; 2],
+    templates: [&str; 3],
     since: Timestamp,
     nth: NonZeroU32,
 ) -> Result<Option<Timestamp>, sqlx::Error> {
-    let text = "select created_at from outbox where account_id = $1 and template in ($2, $3) \
-                and created_at > $4 order by created_at desc limit 1 offset $5";
+    let text = "select created_at from outbox where account_id = $1 and template in ($2, $3, $4) \
+                and created_at > $5 order by created_at desc limit 1 offset $6";
     nth_newest(conn, text, account_id, templates, since, nth).await
 }
 
@@ -337,12 +358,12 @@ pub(crate) async fn nth_newest_of_account(
 pub(crate) async fn nth_newest_to(
     conn: &mut Connection,
     address: &str,
-    templates: [&str; 2],
+    templates: [&str; 3],
     since: Timestamp,
     nth: NonZeroU32,
 ) -> Result<Option<Timestamp>, sqlx::Error> {
-    let text = "select created_at from outbox where address = $1 and template in ($2, $3) \
-                and created_at > $4 order by created_at desc limit 1 offset $5";
+    let text = "select created_at from outbox where address = $1 and template in ($2, $3, $4) \
+                and created_at > $5 order by created_at desc limit 1 offset $6";
     nth_newest(conn, text, address, templates, since, nth).await
 }
 
@@ -350,7 +371,7 @@ async fn nth_newest(
     conn: &mut Connection,
     text: &'static str,
     of: &str,
-    [first, second]: [&str; 2],
+    [first, second, third]: [&str; 3],
     since: Timestamp,
     nth: NonZeroU32,
 ) -> Result<Option<Timestamp>, sqlx::Error> {
@@ -358,6 +379,7 @@ async fn nth_newest(
         .bind(of)
         .bind(first)
         .bind(second)
+        .bind(third)
         .bind(micros(since))
         .bind(i64::from(nth.get()) - 1)
         .fetch_optional(conn)

@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::server_clients::{
-    SECOND, agency_of_other, approve, asked, client, granted, members_of_other, results,
+    DAY, SECOND, agency_of_other, approve, asked, client, granted, members_of_other, results,
     set_agency, sign_in, start, transition,
 };
 use crate::service::{OTHER_TOKEN, PASSWORD, SEED, TOKEN, TestService, VENDOR_TOKEN, text};
@@ -112,6 +112,27 @@ async fn a_client_can_say_no_and_be_asked_again() {
     assert_eq!(cleo.open(&link).await.status, StatusCode::GONE);
     let next = asked(&service, "cleo@example.com", "biller").await;
     assert_eq!(client(&service, "cleo@example.com").await["id"], next["id"]);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn who_may_invite_at_a_client_is_told_once_a_day_that_an_agency_found_no_seat() {
+    let service = start().await;
+    let invite = service.call(Method::POST, "/v1/accounts/other/invitations").token(OTHER_TOKEN);
+    let body = json!({ "email": "ina@example.com", "role": "biller" });
+    invite.key("i").json(&body).send().await.expect(StatusCode::CREATED);
+    let row = asked(&service, "owner@other.example", "admin").await;
+    let path = format!("/v1/accounts/other/access-requests/{}/approve", text(&row["id"]));
+    let told = async || {
+        let mails = service.mails().await;
+        let mails = mails.into_iter().filter(|mail| mail.template == "seats-short");
+        mails.map(|mail| mail.to).collect::<Vec<_>>()
+    };
+    for days in 1..=2 {
+        transition(&service, OTHER_TOKEN, &path, "*").await.refused(409, "seat-limit-reached");
+        assert_eq!(told().await, vec!["owner@other.example"; days]);
+        service.clock.advance(DAY);
+    }
     service.stop().await;
 }
 

@@ -67,7 +67,7 @@ async fn logging_in_as_a_client_gives_a_session_there_with_the_granted_role_and_
 
     // With the role: an admin invites, and what was invited can be accepted.
     let call = service.call(Method::POST, "/v1/accounts/other/subscriptions").token(VENDOR_TOKEN);
-    call.json(&json!({ "plan": "growth" })).send().await.expect(StatusCode::CREATED);
+    call.new_key().json(&json!({ "plan": "growth" })).send().await.expect(StatusCode::CREATED);
     let list = "/accounts/other/members";
     let page = agency.open(list).await;
     let fields = [("email", "ina@example.com"), ("role", "biller")];

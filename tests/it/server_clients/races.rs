@@ -43,7 +43,7 @@ async fn approving_by_two_sessions_at_once_gives_one_grant() {
         let database = kind.database(folder.path()).await;
         let service = start_as(|settings| settings.database = database).await;
         let call = service.call(Method::POST, "/v1/accounts/other/subscriptions");
-        let call = call.token(VENDOR_TOKEN).json(&json!({ "plan": "scale" }));
+        let call = call.token(VENDOR_TOKEN).new_key().json(&json!({ "plan": "scale" }));
         call.send().await.expect(StatusCode::CREATED);
         let row = asked(&service, "owner@other.example", "developer").await;
         let link = service.link_to("owner@other.example").await;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::server_clients::{
     CLIENTS, DAY, SECOND, agency_of_other, ask, asked, client, grant, granted, log_in, report,
-    set_agency, sign_in, start, transition,
+    set_agency, sign_in, start, start_as, transition,
 };
 use crate::service::{OTHER_TOKEN, READ_TOKEN, SEED, TOKEN, TestService, text};
 
@@ -209,5 +209,35 @@ async fn a_request_is_withdrawn_only_while_it_waits_and_its_link_is_dead_then() 
     let mut agency = sign_in(&service, "owner@example.com").await;
     let page = agency.open("/accounts/acme/clients").await;
     assert!(!page.row("owner@other.example").contains("Remove"), "{}", page.text());
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn requests_to_clients_are_held_to_the_limits_of_invitation_mails() {
+    let service = start_as(|settings| {
+        settings.invite_limits.per_account_hour = 4.try_into().unwrap();
+        settings.invite_limits.per_address_day = 2.try_into().unwrap();
+    })
+    .await;
+    let (path, email) = (|row: &Value| format!("{CLIENTS}/{}", text(&row["id"])), "a@example.com");
+    let row = asked(&service, email, "admin").await;
+    let resend = format!("{}/resend", path(&row));
+    let row = transition(&service, TOKEN, &resend, &text(&row["etag"])).await;
+    let row = row.expect(StatusCode::OK);
+    let again = transition(&service, TOKEN, &resend, &text(&row["etag"])).await;
+    again.refused(429, "rate-limited");
+    // Withdrawn and asked anew, it is the same address still.
+    let withdraw = service.call(Method::DELETE, &path(&row)).token(TOKEN);
+    let withdrawn = withdraw.if_match("*").send().await;
+    assert_eq!(withdrawn.status, StatusCode::NO_CONTENT);
+    ask(&service, email, "biller").await.refused(429, "rate-limited");
+    service.invite(email, "developer").await.refused(429, "rate-limited");
+
+    service.invite("b@example.com", "developer").await.expect(StatusCode::CREATED);
+    asked(&service, "c@example.com", "admin").await;
+    let refused = ask(&service, "d@example.com", "admin").await;
+    assert_eq!(refused.header("retry-after"), "3601");
+    refused.refused(429, "rate-limited");
+    service.invite("d@example.com", "developer").await.refused(429, "rate-limited");
     service.stop().await;
 }
