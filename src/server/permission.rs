@@ -186,6 +186,8 @@ pub(crate) struct Person {
     pub places: Vec<Place>,
     /// Set for somebody of an agency who is logged in as a client.
     pub as_client: bool,
+    /// Hash of the session by which the person acts on the pages.
+    pub session: Option<String>,
 }
 
 /// One membership of a person.
@@ -258,6 +260,8 @@ pub(crate) enum Actor {
     },
     /// A token of one person: its scopes, as far as the person's present roles go.
     Personal {
+        /// Id of the token.
+        id: String,
         /// The person.
         person: Person,
         /// What the token may do.

@@ -59,6 +59,7 @@ mod server_ownership;
 mod server_permissions;
 mod server_races;
 mod server_recipients;
+mod server_rights;
 mod server_rules;
 mod server_running;
 mod server_story;

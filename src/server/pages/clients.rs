@@ -208,18 +208,17 @@ pub(crate) async fn enter(
     let mut snapshot = service.store.snapshot().await?;
     let (link, access) = follow(&service, &mut snapshot, &browser, &token).await?;
     let client = access.client.as_ref().ok_or(ApiError::DeadLink)?;
-    let member_id = access.member_id.as_deref().unwrap_or_default();
-    let place = members::by_id(&mut snapshot, &client.id, member_id).await?;
-    let there = place.and_then(|place| auth::agency(&place, &link.address));
     let own = auth::person(&mut snapshot, &access.account_id, &link.address).await?;
     drop(snapshot);
-    let (there, own) = there.zip(own).ok_or(ApiError::DeadLink)?;
-    let agency = (access.account_id.as_str(), Actor::Person(own));
-    let mut change =
-        Change::begin_two(&service, (&client.id, Actor::Person(there)), agency).await?;
+    let agency = (access.account_id.as_str(), browser.acting(own.ok_or(ApiError::DeadLink)?));
+    let mut change = Change::begin_two(&service, (&client.id, Actor::Invitee), agency).await?;
     // The client may have ended or changed it meanwhile.
     let access = client_accesses::by_link(change.conn(), &access.id).await?;
     let access = access.ok_or(ApiError::DeadLink)?;
+    let member_id = access.member_id.as_deref().unwrap_or_default();
+    let place = members::by_id(change.conn(), &client.id, member_id).await?;
+    let there = place.and_then(|place| auth::agency(&place, &link.address));
+    change.actor = Actor::Person(there.ok_or(ApiError::DeadLink)?);
     let secret = ids::secret();
     client_login::enter(&mut change, &access, &link, &ids::hash(&secret)).await?;
     leave_client(change.conn(), &browser).await?;
