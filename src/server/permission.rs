@@ -319,6 +319,19 @@ impl Actor {
         }
     }
 
+    /// True for who is here as an agency.
+    pub fn is_agency(&self) -> bool {
+        self.person().is_some_and(|person| person.as_client)
+    }
+
+    /// Who is behind what this actor makes: a token hands on its own maker.
+    pub fn maker(&self) -> String {
+        match self {
+            Self::Token { made_by, .. } => made_by.clone(),
+            _ => self.label(At::Account),
+        }
+    }
+
     /// True unless this is a person without a role at this scope (CT-03).
     pub fn sees(&self, at: At<'_>) -> bool {
         self.person().is_none_or(|person| person.places_at(at).next().is_some())

@@ -17,7 +17,7 @@ use crate::server::store::recipients;
 use crate::server::store::tallies::{self, List};
 use crate::server::store::tokens;
 use crate::server::views::{self, role_name};
-use crate::wire::{MemberPatch, MemberState};
+use crate::wire::{MemberPatch, MemberState, Principal};
 
 /// Changes a member's role; seat and join date stay (NP-07).
 pub(crate) async fn change_role(
@@ -278,6 +278,7 @@ async fn clear_notice(change: &mut Change) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// The member that a change is about. The client alone changes what an agency may there (NC-06).
 async fn existing(
     change: &mut Change,
     id: &str,
@@ -288,6 +289,9 @@ async fn existing(
     let row = members::by_id(change.conn(), &account_id, id).await?;
     let row = row.filter(|row| row.state != MemberState::Deleted).ok_or(ApiError::NotFound)?;
     change.must(right, At::of(row.team_id.as_deref()))?;
+    if row.principal == Principal::Account && change.actor.is_agency() {
+        return Err(ApiError::Forbidden);
+    }
     precondition.check(row.version)?;
     Ok(row)
 }

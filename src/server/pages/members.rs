@@ -93,7 +93,11 @@ fn reachable(look: &Look, actor: &Actor, verb: Verb) -> Vec<String> {
 fn member_words(look: &Look, actor: &Actor, row: &members::MemberRow) -> Value {
     let role = role_name(&row.role);
     let at = At::of(row.team_id.as_deref());
-    let reaches = |verb| actor.must_reach(verb, at, &look.profile, &role).is_ok();
+    let agency = row.principal == Principal::Account;
+    let reaches = |verb| {
+        let reached = actor.must_reach(verb, at, &look.profile, &role).is_ok();
+        reached && !(agency && actor.is_agency())
+    };
     let rule = look.profile.role(&role);
     let fixed = rule.is_none_or(|role| role.immutable || role.min_holders > 0);
     let removable = rule.is_none_or(|role| role.removable && role.min_holders == 0);
@@ -101,7 +105,7 @@ fn member_words(look: &Look, actor: &Actor, row: &members::MemberRow) -> Value {
         if !fixed && reaches(Verb::Change) { reachable(look, actor, Verb::Change) } else { vec![] };
     context! {
         kind => "members",
-        agency => row.principal == Principal::Account,
+        agency,
         id => row.id,
         name => row.name,
         email => row.address,
