@@ -17,9 +17,10 @@ use crate::server::permission::{Actor, Person, Place, Scope};
 use crate::server::store::accounts::{self, AccountRow};
 use crate::server::store::members::MemberRow;
 use crate::server::store::tokens::{self, TokenRow};
-use crate::server::store::{Connection, login_links, members, users};
+use crate::server::store::users::{self, UserRow};
+use crate::server::store::{Connection, login_links, members};
 use crate::server::views::role_name;
-use crate::wire::{IDEMPOTENCY_KEY, MemberState, SignInMethod, TokenKind};
+use crate::wire::{IDEMPOTENCY_KEY, MemberState, TokenKind};
 
 /// Longest idempotency key, in bytes.
 pub(crate) const MAX_KEY: usize = 255;
@@ -99,7 +100,7 @@ async fn of_token(conn: &mut Connection, row: Option<TokenRow>) -> Result<Actor,
         (TokenKind::Personal, Some(account_id), Some(address)) => {
             let person = person(conn, &account_id, &address).await?;
             let person = person.ok_or(ApiError::Unauthenticated)?;
-            must_be_secure(conn, &account_id, &address, row.created_at).await?;
+            must_be_proved(conn, &account_id, &address, row.created_at).await?;
             Ok(Actor::Personal { id: row.id, person, scopes })
         }
         _ => Err(ApiError::Corrupt("tokens.kind")),
@@ -198,9 +199,10 @@ pub(crate) fn agency(row: &MemberRow, address: &str) -> Option<Person> {
     })
 }
 
-/// Refuses a personal token that was made since the account asks for secure sign-in, by who has
-/// none. One from before works until it ends, as a session does (X13).
-async fn must_be_secure(
+/// Refuses the personal token of who has not verified the address, and one that was made since the
+/// account asks for secure sign-in, by who has none. One from before works until it ends, as a
+/// session does (X13).
+async fn must_be_proved(
     conn: &mut Connection,
     account_id: &str,
     address: &str,
@@ -209,8 +211,8 @@ async fn must_be_secure(
     let account = accounts::by_id_or_slug(conn, account_id).await?;
     let account = account.ok_or(ApiError::Unauthenticated)?;
     let user = users::by_address(conn, address).await?;
-    let method = user.map_or(SignInMethod::Email, |user| user.sign_in);
-    secure_sign_in::must_suffice(&account, method, made_at)
+    let user = user.filter(UserRow::is_verified).ok_or(ApiError::Unauthenticated)?;
+    secure_sign_in::must_suffice(&account, user.sign_in, made_at)
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
