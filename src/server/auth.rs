@@ -95,7 +95,8 @@ async fn of_token(conn: &mut Connection, row: Option<TokenRow>) -> Result<Actor,
     match (row.kind, row.account_id, row.address) {
         (TokenKind::Vendor, None, _) => Ok(Actor::Vendor { id: row.id }),
         (TokenKind::Account, Some(account_id), _) => {
-            Ok(Actor::Token { id: row.id, account_id, scopes })
+            let (id, made_by, expires_at) = (row.id, row.made_by, row.expires_at);
+            Ok(Actor::Token { id, account_id, scopes, made_by, expires_at })
         }
         (TokenKind::Personal, Some(account_id), Some(address)) => {
             let person = person(conn, &account_id, &address).await?;

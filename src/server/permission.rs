@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::domain::keys::RoleName;
 use crate::profile::{Manage, Profile, Reach, ServicePermission, reaches};
 use crate::server::error::ApiError;
@@ -257,6 +259,10 @@ pub(crate) enum Actor {
         account_id: String,
         /// What it may do.
         scopes: BTreeSet<Scope>,
+        /// Who made it.
+        made_by: String,
+        /// When it ends.
+        expires_at: Timestamp,
     },
     /// A token of one person: its scopes, as far as the person's present roles go.
     Personal {
