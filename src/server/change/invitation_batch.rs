@@ -1,10 +1,10 @@
 //! Many invitations at once with one role: each line succeeds or fails by itself (DO-06, PO-03).
 
 use crate::profile::{Bulk, SecureSignInBy};
+use crate::server::change::invitation_actions::Standing;
 use crate::server::change::{Change, invitation, secure_sign_in};
 use crate::server::error::ApiError;
 use crate::server::permission::{At, Right};
-use crate::server::views;
 use crate::wire::{
     BatchLine, BatchProblem, InvitationBatch, InvitationBatchResult, MAX_BATCH, NewInvitation,
 };
@@ -30,6 +30,7 @@ pub(crate) async fn invite(
     if *require_secure_sign_in {
         secure_sign_in::set(change, true, SecureSignInBy::Invitation).await?;
     }
+    let standing = Standing::of_change(change, team.as_deref()).await?;
     let mut items = Vec::new();
     for (index, email) in emails.iter().enumerate() {
         let request = NewInvitation {
@@ -42,7 +43,7 @@ pub(crate) async fn invite(
         };
         // A refusal comes before the first write of its line, so the other lines stand.
         let (invitation, problem) = match invitation::invite(change, &request).await {
-            Ok(row) => (Some(views::invitation(&row, change.now)), None),
+            Ok(row) => (Some(standing.view(&row)), None),
             Err(error) if error.kind().status.is_client_error() => (None, Some(line(index, error))),
             Err(failure) => return Err(failure),
         };

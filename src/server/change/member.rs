@@ -40,7 +40,7 @@ pub(crate) async fn change_role(
     let at = At::of(before.team_id.as_deref());
     change.actor.must_reach(Verb::Change, at, &change.profile, &old)?;
     change.actor.must_reach(Verb::Change, at, &change.profile, &role)?;
-    must_demote(change, &old, &role)?;
+    must_demote(&change.actor, &change.profile, &old, &role)?;
 
     let row = give_role(change, before, &role).await?;
     let words = json!({ "from": old.as_str(), "to": row.role });
@@ -249,9 +249,14 @@ async fn tell(
 }
 
 /// Refuses a demotion to a token that may not remove.
-pub(crate) fn must_demote(change: &Change, old: &RoleName, new: &RoleName) -> Result<(), ApiError> {
-    let demotion = change.profile.rank(new) > change.profile.rank(old);
-    match change.actor.scopes() {
+pub(crate) fn must_demote(
+    actor: &Actor,
+    profile: &Profile,
+    old: &RoleName,
+    new: &RoleName,
+) -> Result<(), ApiError> {
+    let demotion = profile.rank(new) > profile.rank(old);
+    match actor.scopes() {
         Some(scopes) if demotion && !scopes.contains(&Scope::Remove) => {
             Err(ApiError::ScopeMissing(Scope::Remove.word()))
         }

@@ -11,6 +11,7 @@ pub(crate) mod digest;
 pub(crate) mod domain;
 pub(crate) mod due;
 pub(crate) mod invitation;
+pub(crate) mod invitation_actions;
 pub(crate) mod invitation_batch;
 pub(crate) mod invite_limit;
 pub(crate) mod join_request;

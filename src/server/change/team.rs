@@ -1,5 +1,7 @@
 //! Teams: made, renamed, linked to a subscription, edited as a whole.
 
+use std::collections::BTreeSet;
+
 use crate::profile::{self, Profile, TeamSubscription, Teams};
 use crate::server::change::{Change, Precondition, account, invitation, member, seats};
 use crate::server::error::ApiError;
@@ -31,9 +33,28 @@ pub(crate) async fn state(
     Ok(state_under(subscription.as_ref(), profile))
 }
 
+/// Those of these teams in which nothing new happens: their subscription is over, or none yet.
+pub(crate) async fn closed(
+    conn: &mut Connection,
+    profile: &Profile,
+    account_id: &str,
+    teams: &BTreeSet<&str>,
+) -> Result<BTreeSet<String>, ApiError> {
+    if profile.team.is_none() || teams.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let held = teams::subscriptions_of(conn, account_id, teams).await?;
+    let closed = held.into_iter().filter(|(_, state)| under(*state, profile) != TeamState::Active);
+    Ok(closed.map(|(team, _)| team).collect())
+}
+
 fn state_under(subscription: Option<&SubscriptionRow>, profile: &Profile) -> TeamState {
+    under(subscription.map(|row| row.state), profile)
+}
+
+fn under(subscription: Option<SubscriptionState>, profile: &Profile) -> TeamState {
     let Some(rules) = &profile.team else { return TeamState::Active };
-    let state = match subscription.map(|row| row.state) {
+    let state = match subscription {
         Some(SubscriptionState::Active | SubscriptionState::Ending) => profile::TeamState::Active,
         Some(SubscriptionState::Ended) => rules.expired,
         Some(SubscriptionState::Requested | SubscriptionState::Unknown) | None => {

@@ -1,11 +1,14 @@
 //! Teams of an account.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use crate::server::error::ApiError;
-use crate::server::store::{Cells as _, Connection, Window, hits, micros};
+use crate::server::store::{Cells as _, Connection, Window, hits, micros, subscriptions};
+use crate::wire::SubscriptionState;
 
 /// One team.
 #[derive(Clone, Debug)]
@@ -45,6 +48,27 @@ pub(crate) async fn by_id(
         .bind(id)
         .fetch_optional(conn)
         .await
+}
+
+/// The states of the subscriptions that these teams are linked to.
+pub(crate) async fn subscriptions_of(
+    conn: &mut Connection,
+    account_id: &str,
+    teams: &BTreeSet<&str>,
+) -> Result<Vec<(String, Option<SubscriptionState>)>, sqlx::Error> {
+    let places: Vec<_> = (2..).take(teams.len()).map(|at| format!("${at}")).collect();
+    let text = format!(
+        "select t.id, s.state from teams t left join subscriptions s on s.id = t.subscription_id \
+         where t.account_id = $1 and t.id in ({})",
+        places.join(", ")
+    );
+    let query = sqlx::query_as(AssertSqlSafe(text)).bind(account_id);
+    let query = teams.iter().fold(query, |query, team| query.bind(*team));
+    let rows: Vec<(String, Option<String>)> = query.fetch_all(conn).await?;
+    let read = |(team, word): (String, Option<String>)| {
+        Ok((team, word.as_deref().map(subscriptions::state).transpose()?))
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// Which teams a list shows.
