@@ -69,6 +69,10 @@ pub(crate) enum Right {
     EditTeams,
     /// Pick and cancel subscriptions.
     ManageSubscriptions,
+    /// Follow what changes anywhere in the account.
+    FollowChanges,
+    /// See the domains, and the records that prove them.
+    ReadDomains,
     /// Say which domains' people join by themselves.
     ManageDomains,
     /// Make and take away account tokens.
@@ -121,6 +125,8 @@ impl Right {
         let (scope, person, vendor) = match self {
             Self::ReadAccount => (Some(Scope::Read), AnyRole, true),
             Self::ReadMembers => (Some(Scope::Read), Permission(P::MembersRead), false),
+            Self::FollowChanges => (Some(Scope::Read), Permission(P::MembersRead), true),
+            Self::ReadDomains => (Some(Scope::Read), Permission(P::DomainsManage), true),
             Self::ReadSignInMethods => (Some(Scope::Read), Permission(P::SignInMethodsRead), false),
             Self::Invite => (Some(Scope::Invite), Permission(P::MembersInvite), false),
             Self::Suggest => (Some(Scope::Invite), Permission(P::MembersSuggest), false),

@@ -91,7 +91,8 @@ impl<'a> Shown<'a> {
         }
     }
 
-    const fn address(self) -> &'a str {
+    /// The address that its statement is bound to.
+    pub(super) const fn address(self) -> &'a str {
         match self {
             Self::All => "",
             Self::Of(address) => address,
