@@ -348,7 +348,7 @@ pub struct CreateTokenArgs {
     /// Account that it is bound to, by slug or id.
     #[arg(long, value_name = "ACCOUNT", required_unless_present = "vendor")]
     pub account: Option<String>,
-    /// Member of the account whose personal token it is.
+    /// Member of the account whose personal token it is; one who has signed up.
     #[arg(long, value_name = "EMAIL", requires = "account")]
     pub email: Option<String>,
     /// The vendor's: for the whole service.

@@ -14,7 +14,7 @@ use crate::server::mail::Template;
 use crate::server::pages::sentence;
 use crate::server::permission::{Actor, Scope};
 use crate::server::store::members::{self, MemberRow};
-use crate::server::store::tokens;
+use crate::server::store::{tokens, users};
 use crate::server::{Service, Settings, run};
 use crate::wire::{MemberState, NewAccount, NewToken, TokenKind};
 
@@ -153,6 +153,12 @@ impl Admin {
         let (scopes, expires_in) =
             (token::known_scopes(&request.scopes)?, token::lifetime(request)?);
         let row = any_place(&mut change, &address(email)?).await?;
+        let user = users::by_address(change.conn(), &row.address).await?;
+        if !user.is_some_and(|user| user.is_verified()) {
+            let detail = "has not signed up: a personal token works only once its person has \
+                          verified the address; sign up at /signup first";
+            return Err(ApiError::field("/email", detail));
+        }
         let address = Some(row.address);
         let made = token::put(&mut change, &request.name, address, &scopes, expires_in).await?;
         let id = change.account.id.clone();

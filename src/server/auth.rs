@@ -10,14 +10,17 @@ use axum::http::{HeaderMap, Method};
 use jiff::Timestamp;
 
 use crate::server::Service;
-use crate::server::change::{Precondition, secure_sign_in};
+use crate::server::change::{Precondition, client_login, secure_sign_in};
 use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::permission::{Actor, Person, Place, Scope};
+use crate::server::store::accounts::{self, AccountRow};
 use crate::server::store::members::MemberRow;
-use crate::server::store::{Connection, accounts, members, tokens, users};
+use crate::server::store::tokens::{self, TokenRow};
+use crate::server::store::users::{self, UserRow};
+use crate::server::store::{Connection, login_links, members};
 use crate::server::views::role_name;
-use crate::wire::{IDEMPOTENCY_KEY, MemberState, SignInMethod, TokenKind};
+use crate::wire::{IDEMPOTENCY_KEY, MemberState, TokenKind};
 
 /// Longest idempotency key, in bytes.
 pub(crate) const MAX_KEY: usize = 255;
@@ -82,21 +85,84 @@ async fn actor(service: &Arc<Service>, headers: &HeaderMap) -> Result<Actor, Api
     }
     let mut snapshot = service.store.snapshot().await?;
     let row = tokens::valid(&mut snapshot, &ids::hash(token.trim()), service.now()).await?;
+    of_token(&mut snapshot, row).await
+}
+
+/// Who asks with this token.
+async fn of_token(conn: &mut Connection, row: Option<TokenRow>) -> Result<Actor, ApiError> {
     let row = row.ok_or(ApiError::Unauthenticated)?;
     let scopes: BTreeSet<_> = row.scopes.split(' ').filter_map(Scope::parse).collect();
     match (row.kind, row.account_id, row.address) {
         (TokenKind::Vendor, None, _) => Ok(Actor::Vendor { id: row.id }),
         (TokenKind::Account, Some(account_id), _) => {
-            Ok(Actor::Token { id: row.id, account_id, scopes })
+            let (id, made_by, expires_at) = (row.id, row.made_by, row.expires_at);
+            Ok(Actor::Token { id, account_id, scopes, made_by, expires_at })
         }
         (TokenKind::Personal, Some(account_id), Some(address)) => {
-            let person = person(&mut snapshot, &account_id, &address).await?;
+            let person = person(conn, &account_id, &address).await?;
             let person = person.ok_or(ApiError::Unauthenticated)?;
-            must_be_secure(&mut snapshot, &account_id, &address, row.created_at).await?;
-            Ok(Actor::Personal { person, scopes })
+            must_be_proved(conn, &account_id, &address, row.created_at).await?;
+            Ok(Actor::Personal { id: row.id, person, scopes })
         }
         _ => Err(ApiError::Corrupt("tokens.kind")),
     }
+}
+
+/// The actor of a change, as it stands in its transaction: while the change waited for the account
+/// the credential may have ended, and the person may have got other places.
+pub(crate) async fn again(
+    service: &Service,
+    conn: &mut Connection,
+    account: &AccountRow,
+    actor: Actor,
+    now: Timestamp,
+) -> Result<Actor, ApiError> {
+    match actor {
+        Actor::Token { id, .. } | Actor::Vendor { id } | Actor::Personal { id, .. } => {
+            let row = tokens::still_valid(conn, &id, now).await?;
+            of_token(conn, row).await
+        }
+        Actor::Person(person) => {
+            let session = person.session.ok_or(ApiError::Unauthenticated)?;
+            let person = if person.as_client {
+                in_client(service, conn, account, &session).await?.ok_or(ApiError::NotFound)?
+            } else {
+                in_session(conn, account, &session, now).await?
+            };
+            Ok(Actor::Person(person))
+        }
+        Actor::Invitee | Actor::Service => Ok(actor),
+    }
+}
+
+/// The person of the session of this hash, as a member of an account.
+pub(crate) async fn in_session(
+    conn: &mut Connection,
+    account: &AccountRow,
+    session: &str,
+    now: Timestamp,
+) -> Result<Person, ApiError> {
+    let user = users::of_session(conn, session, now).await?;
+    let began = users::session_began(conn, session).await?;
+    let (user, began) = user.zip(began).ok_or(ApiError::Unauthenticated)?;
+    let person = person(conn, &account.id, &user.address).await?.ok_or(ApiError::NotFound)?;
+    secure_sign_in::must_suffice(account, user.sign_in, began)?;
+    Ok(Person { session: Some(session.to_owned()), ..person })
+}
+
+/// The person of an agency who is logged in to this account of its client by the session of this
+/// hash.
+pub(crate) async fn in_client(
+    service: &Service,
+    conn: &mut Connection,
+    account: &AccountRow,
+    session: &str,
+) -> Result<Option<Person>, ApiError> {
+    let Some(held) = login_links::session(conn, session, service.now()).await? else {
+        return Ok(None);
+    };
+    let person = client_login::person(service, conn, &held, account).await?;
+    Ok(person.map(|person| Person { session: Some(session.to_owned()), ..person }))
 }
 
 /// The person of this address in an account; none for who has no access there.
@@ -114,7 +180,7 @@ pub(crate) async fn person(
     places.sort_by_key(|place| place.team_id.is_some());
     let (account_id, address) = (account_id.to_owned(), address.to_owned());
     let found = !places.is_empty();
-    Ok(found.then_some(Person { account_id, address, places, as_client: false }))
+    Ok(found.then_some(Person { account_id, address, places, as_client: false, session: None }))
 }
 
 /// Somebody of an agency who acts in an account that granted the agency this place; none while the
@@ -130,12 +196,14 @@ pub(crate) fn agency(row: &MemberRow, address: &str) -> Option<Person> {
         address: address.to_owned(),
         places: vec![place],
         as_client: true,
+        session: None,
     })
 }
 
-/// Refuses a personal token that was made since the account asks for secure sign-in, by who has
-/// none. One from before works until it ends, as a session does (X13).
-async fn must_be_secure(
+/// Refuses the personal token of who has not verified the address, and one that was made since the
+/// account asks for secure sign-in, by who has none. One from before works until it ends, as a
+/// session does (X13).
+async fn must_be_proved(
     conn: &mut Connection,
     account_id: &str,
     address: &str,
@@ -144,8 +212,8 @@ async fn must_be_secure(
     let account = accounts::by_id_or_slug(conn, account_id).await?;
     let account = account.ok_or(ApiError::Unauthenticated)?;
     let user = users::by_address(conn, address).await?;
-    let method = user.map_or(SignInMethod::Email, |user| user.sign_in);
-    secure_sign_in::must_suffice(&account, method, made_at)
+    let user = user.filter(UserRow::is_verified).ok_or(ApiError::Unauthenticated)?;
+    secure_sign_in::must_suffice(&account, user.sign_in, made_at)
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::profile::Profile;
 use crate::server::error::ApiError;
 use crate::server::ids;
+use crate::server::permission::{Actor, At, Right};
 use crate::server::store::Connection;
+use crate::server::store::accounts::AccountRow;
 use crate::server::store::client_accesses::AccessRow;
 use crate::server::store::websites::{self, WebsiteRow};
 use crate::wire;
@@ -48,10 +51,41 @@ impl Sites {
     }
 }
 
+/// What a caller can do with clients of the account now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Can {
+    ask: bool,
+    end: bool,
+    log_in: bool,
+}
+
+impl Can {
+    /// What this actor can.
+    pub fn of(actor: &Actor, account: &AccountRow, profile: &Profile) -> Self {
+        let may = |right| actor.must(right, At::Account, profile).is_ok();
+        let ask = account.agency && !account.disabled && may(Right::UseClients);
+        Self { ask, end: may(Right::EndClients), log_in: ask && actor.person().is_some() }
+    }
+
+    fn actions(self, state: ClientAccessState) -> Vec<String> {
+        let all = match state {
+            ClientAccessState::Requested => vec![("resend", self.ask), ("remove", self.end)],
+            ClientAccessState::Granted => vec![("log-in", self.log_in)],
+            ClientAccessState::Trimmed
+            | ClientAccessState::Rejected
+            | ClientAccessState::Removed
+            | ClientAccessState::Ended
+            | ClientAccessState::Unknown => vec![],
+        };
+        all.into_iter().filter(|(_, can)| *can).map(|(action, _)| action.to_owned()).collect()
+    }
+}
+
 /// Clients in the order of their ids, with their websites.
 pub(crate) async fn clients(
     conn: &mut Connection,
     rows: &[AccessRow],
+    can: Can,
 ) -> Result<Vec<wire::ClientAccess>, ApiError> {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(vec![]) };
     let mut sites: BTreeMap<String, Sites> = BTreeMap::new();
@@ -65,33 +99,26 @@ pub(crate) async fn clients(
     for row in websites::first_of_clients(conn, agency, range).await? {
         sites.entry(row.account_id.clone()).or_default().first.push(website(&row));
     }
-    rows.iter().map(|row| client(row, &sites)).collect()
+    rows.iter().map(|row| client(row, &sites, can)).collect()
 }
 
 /// One client.
 pub(crate) async fn one_client(
     conn: &mut Connection,
     row: &AccessRow,
+    can: Can,
 ) -> Result<wire::ClientAccess, ApiError> {
-    clients(conn, std::slice::from_ref(row)).await?.pop().ok_or(ApiError::NotFound)
+    clients(conn, std::slice::from_ref(row), can).await?.pop().ok_or(ApiError::NotFound)
 }
 
 fn client(
     row: &AccessRow,
     sites: &BTreeMap<String, Sites>,
+    can: Can,
 ) -> Result<wire::ClientAccess, ApiError> {
     let granted = row.state == ClientAccessState::Granted;
     let client_id = row.client.as_ref().filter(|_| granted).map(|client| &client.id);
     let sites = client_id.and_then(|id| sites.get(id)).cloned().unwrap_or_default();
-    let actions: &[&str] = match row.state {
-        ClientAccessState::Requested => &["resend", "remove"],
-        ClientAccessState::Granted => &["log-in"],
-        ClientAccessState::Trimmed
-        | ClientAccessState::Rejected
-        | ClientAccessState::Removed
-        | ClientAccessState::Ended
-        | ClientAccessState::Unknown => &[],
-    };
     let mut view = wire::ClientAccess {
         id: row.id.clone(),
         etag: String::new(),
@@ -109,7 +136,7 @@ fn client(
         delivery: row.delivery.clone(),
         granted_at: row.granted_at,
         ended_at: row.ended_at,
-        actions: words(actions),
+        actions: can.actions(row.state),
         external_ref: row.external_ref.clone(),
     };
     // The view holds more than the row: a digest of all of it makes the etag strong.
@@ -138,7 +165,7 @@ pub(crate) fn access_request(row: &AccessRow) -> wire::AccessRequest {
         created_at: row.created_at,
         last_sent_at: row.last_sent_at,
         member_id: row.member_id.clone(),
-        actions: words(actions),
+        actions: actions.iter().map(|&action| action.to_owned()).collect(),
     }
 }
 
@@ -153,8 +180,4 @@ pub(crate) fn entry(row: &AccessRow) -> Value {
         "send_count": row.send_count,
         "external_ref": row.external_ref,
     })
-}
-
-fn words(actions: &[&str]) -> Vec<String> {
-    actions.iter().map(|&action| action.to_owned()).collect()
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::server::Service;
 use crate::server::auth::Call;
-use crate::server::change::{Change, invitation};
+use crate::server::change::{Change, invitation, invitation_actions};
 use crate::server::error::{ApiError, ServerError};
 use crate::server::ids;
 use crate::server::mail::Template;
@@ -90,7 +90,7 @@ impl Floor {
             Once::open(service, account, &call, KeyRule::Required, Right::Invite, &body).await?;
         let Opened::New(once, mut change) = opened else { return Err(ApiError::KeyReused) };
         let row = invitation::invite(&mut change, request).await?;
-        let view = views::invitation(&row, change.now);
+        let view = invitation_actions::view(&mut change, &row).await?;
         once.finish(change, Answer::row(StatusCode::CREATED, &view.etag, &view)).await?;
         Ok(())
     }
@@ -121,7 +121,7 @@ impl Floor {
             invitations.push(row);
         }
         let views: Vec<_> =
-            invitations.iter().map(|row| views::invitation(row, change.now)).collect();
+            invitations.iter().map(|row| views::invitation(row, change.now, vec![])).collect();
         let body = serde_json::to_string(&views)?;
         let conn = change.conn();
         floor::insert_invitations(conn, &invitations).await?;
@@ -181,7 +181,7 @@ fn event(change: &mut Change, row: &InvitationRow) -> Result<AuditRow, ApiError>
         action: "invitation.created".to_owned(),
         subject: row.id.clone(),
         before: None,
-        after: Some(serde_json::to_string(&views::invitation(row, change.now))?),
+        after: Some(serde_json::to_string(&views::invitation(row, change.now, vec![]))?),
     })
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::domain::keys::RoleName;
 use crate::profile::{Manage, Profile, Reach, ServicePermission, reaches};
 use crate::server::error::ApiError;
@@ -67,6 +69,10 @@ pub(crate) enum Right {
     EditTeams,
     /// Pick and cancel subscriptions.
     ManageSubscriptions,
+    /// Follow what changes anywhere in the account.
+    FollowChanges,
+    /// See the domains, and the records that prove them.
+    ReadDomains,
     /// Say which domains' people join by themselves.
     ManageDomains,
     /// Make and take away account tokens.
@@ -119,6 +125,8 @@ impl Right {
         let (scope, person, vendor) = match self {
             Self::ReadAccount => (Some(Scope::Read), AnyRole, true),
             Self::ReadMembers => (Some(Scope::Read), Permission(P::MembersRead), false),
+            Self::FollowChanges => (Some(Scope::Read), Permission(P::MembersRead), true),
+            Self::ReadDomains => (Some(Scope::Read), Permission(P::DomainsManage), true),
             Self::ReadSignInMethods => (Some(Scope::Read), Permission(P::SignInMethodsRead), false),
             Self::Invite => (Some(Scope::Invite), Permission(P::MembersInvite), false),
             Self::Suggest => (Some(Scope::Invite), Permission(P::MembersSuggest), false),
@@ -186,6 +194,8 @@ pub(crate) struct Person {
     pub places: Vec<Place>,
     /// Set for somebody of an agency who is logged in as a client.
     pub as_client: bool,
+    /// Hash of the session by which the person acts on the pages.
+    pub session: Option<String>,
 }
 
 /// One membership of a person.
@@ -255,9 +265,15 @@ pub(crate) enum Actor {
         account_id: String,
         /// What it may do.
         scopes: BTreeSet<Scope>,
+        /// Who made it.
+        made_by: String,
+        /// When it ends.
+        expires_at: Timestamp,
     },
     /// A token of one person: its scopes, as far as the person's present roles go.
     Personal {
+        /// Id of the token.
+        id: String,
         /// The person.
         person: Person,
         /// What the token may do.
@@ -312,6 +328,19 @@ impl Actor {
         match self {
             Self::Personal { person, .. } | Self::Person(person) => Some(person),
             Self::Token { .. } | Self::Vendor { .. } | Self::Invitee | Self::Service => None,
+        }
+    }
+
+    /// True for who is here as an agency.
+    pub fn is_agency(&self) -> bool {
+        self.person().is_some_and(|person| person.as_client)
+    }
+
+    /// Who is behind what this actor makes: a token hands on its own maker.
+    pub fn maker(&self) -> String {
+        match self {
+            Self::Token { made_by, .. } => made_by.clone(),
+            _ => self.label(At::Account),
         }
     }
 

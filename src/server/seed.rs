@@ -451,7 +451,7 @@ async fn store_account(
     let there = accounts::by_id_or_slug(&mut tx, &request.slug).await?;
     let is_new = there.is_none();
     let mut change = match there {
-        Some(row) => Change::on(service, tx, row, Actor::Service)?,
+        Some(row) => Change::on(service, tx, row, Actor::Service).await?,
         None => account::open(service, tx, Actor::Service, request, owner_name.clone()).await?,
     };
     if is_new {

@@ -28,7 +28,6 @@ use crate::server::store::teams::TeamRow;
 use crate::server::store::tokens::TokenRow;
 use crate::server::store::users;
 use crate::wire;
-use crate::wire::InvitationState;
 
 /// A member.
 pub(crate) fn member(row: &MemberRow) -> wire::Member {
@@ -66,24 +65,20 @@ pub(crate) fn member_with(
     view
 }
 
-/// An invitation as it stands at `now`.
+/// An invitation as it stands at `now`, with what can be done by who sees it.
 ///
-/// Its etag also carries state and delivery, which change without a new version: `If-Match` only
-/// weighs the version, so that a mail going out spoils nobody's change.
-pub(crate) fn invitation(row: &InvitationRow, now: Timestamp) -> wire::Invitation {
+/// Its etag also carries state, delivery and actions, which change without a new version: `If-Match`
+/// only weighs the version, so that a mail going out spoils nobody's change.
+pub(crate) fn invitation(
+    row: &InvitationRow,
+    now: Timestamp,
+    actions: Vec<String>,
+) -> wire::Invitation {
     let state = row.state_at(now);
-    let actions: &[&str] = match state {
-        InvitationState::Pending => &["resend", "revoke", "change-role"],
-        InvitationState::Expired | InvitationState::Failed => &["resend", "revoke"],
-        InvitationState::Accepted
-        | InvitationState::Declined
-        | InvitationState::Revoked
-        | InvitationState::Unknown => &[],
-    };
     let word = invitations::state_word(state);
     wire::Invitation {
         id: row.id.clone(),
-        etag: format!("\"{}-{word}-{}\"", row.version, row.delivery),
+        etag: format!("\"{}-{word}-{}-{}\"", row.version, row.delivery, actions.join(".")),
         team: row.team_id.clone(),
         email: row.address.clone(),
         name: row.name.clone(),
@@ -94,7 +89,7 @@ pub(crate) fn invitation(row: &InvitationRow, now: Timestamp) -> wire::Invitatio
         last_sent_at: row.last_sent_at,
         send_count: row.send_count,
         delivery: row.delivery.clone(),
-        actions: actions.iter().map(|&action| action.to_owned()).collect(),
+        actions,
         external_ref: row.external_ref.clone(),
     }
 }

@@ -61,7 +61,7 @@ pub struct ClientAccess {
     /// When the request or the access ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// What can be done now: `resend`, `remove`, `log-in`.
+    /// What the caller can do now: `resend`, `remove`, `log-in`.
     pub actions: Vec<String>,
     /// Reference of whoever asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -131,7 +131,7 @@ pub struct Invitation {
     pub send_count: u32,
     /// What became of the last mail: `queued`, `sent`, `unknown`, `failed`; `none`: there was none.
     pub delivery: String,
-    /// What can be done now: `resend`, `revoke`, `change-role`.
+    /// What the caller can do now: `resend`, `revoke`, `change-role`.
     pub actions: Vec<String>,
     /// Reference of the client that invited.
     #[serde(default, skip_serializing_if = "Option::is_none")]

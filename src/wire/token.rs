@@ -19,7 +19,7 @@ pub struct NewToken {
     #[schemars(length(min = 1, max = 6), extend("uniqueItems" = true))]
     #[schemars(inner(regex(pattern = "^(read|invite|change|remove|billing|manage)$")))]
     pub scopes: Vec<String>,
-    /// Days until it ends, 1 to 366.
+    /// Days until it ends, 1 to 366; a token of the account makes none that lasts longer than itself.
     #[serde(default = "default_days")]
     #[schemars(range(min = 1, max = 366))]
     pub expires_in_days: u16,
@@ -57,7 +57,7 @@ pub struct Token {
     pub name: String,
     /// Scopes: `read`, `invite`, `change`, `remove`, `billing`, `manage`.
     pub scopes: Vec<String>,
-    /// Who made it.
+    /// Who made it; of what a token made: who made that one.
     pub made_by: String,
     /// Address of the person, of a personal one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

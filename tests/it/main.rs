@@ -64,6 +64,7 @@ mod server_products;
 mod server_races;
 mod server_recipients;
 mod server_retention;
+mod server_rights;
 mod server_rules;
 mod server_running;
 mod server_story;

@@ -43,7 +43,7 @@ accounts:
     profile: nitropack
     owner: {email: nina@example.com, name: Nina, password: correct horse battery}
     members:
-      - {email: abe@example.com, name: Abe, role: admin}
+      - {email: abe@example.com, name: Abe, role: admin, password: correct horse battery}
     tokens:
       - {token: token-of-abe-with-all-scopes, email: abe@example.com, scopes: [read, invite, change, remove, billing, manage]}
       - {token: pack-token-of-all-scopes, scopes: [read, invite, change, remove, billing, manage]}

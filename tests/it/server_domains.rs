@@ -12,8 +12,11 @@ use hickory_resolver::proto::rr::rdata::TXT;
 use hickory_resolver::proto::rr::{RData, Record};
 use jiff::SignedDuration;
 use reqwest::{Method, StatusCode};
-use seatkeeper::server::{Dns, DnsError, Resolver, Settings};
+use seatkeeper::server::{Admin, Dns, DnsError, Resolver, Settings, TokenOf};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use sqlx::Connection as _;
 use tokio::net::UdpSocket;
 
 use crate::service::{Answer, OTHER_TOKEN, PASSWORD, TOKEN, TestService, VENDOR_TOKEN, text};
@@ -542,6 +545,14 @@ async fn a_user_has_no_rights_accepts_nothing_and_joins_nothing_by_domain_until_
     let page = thief.sign_in("ana@example.com", PASSWORD).await;
     assert_eq!(page.status, StatusCode::FORBIDDEN);
     assert_eq!(thief.open("/accounts/acme").await.path, "/signin?next=%2Faccounts%2Facme");
+    // Nor by a token: Eve is a member and has never signed up.
+    put_token(&service, "eve@example.com", "early-token-of-eve").await;
+    let read = || service.call(Method::GET, "/v1/accounts/acme").token("early-token-of-eve").send();
+    read().await.refused(401, "unauthenticated");
+    let unproved = "insert into users (id, address, name, created_at) \
+                    values ('usr_eve', 'eve@example.com', 'Eve', 0)";
+    service.sql(unproved).await;
+    read().await.refused(401, "unauthenticated");
     // A link for one address proves no other.
     let link = service.link_to("ana@example.com").await;
     let token = link.rsplit('/').next().unwrap();
@@ -559,6 +570,76 @@ async fn a_user_has_no_rights_accepts_nothing_and_joins_nothing_by_domain_until_
     let action = page.path.clone();
     ana.submit(&page, &action, &[("name", "Ana"), ("password", PASSWORD)]).await;
     assert_eq!(service.people().await, "eve:member:active ana:member:active");
+    service.stop().await;
+}
+
+/// Puts in a personal token of this address for every account where it is a member.
+async fn put_token(service: &TestService, address: &str, token: &str) {
+    let mut conn = service.database().await;
+    let hash: String = Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sql = "insert into tokens (hash, id, kind, account_id, name, scopes, made_by, address, \
+               created_at, expires_at) select $1, $2, 'personal', account_id, 'early', \
+               'read manage', 'service', address, 0, 9000000000000000 \
+               from members where address = $3";
+    let query = sqlx::query(sql).bind(hash).bind(format!("tok_{token}")).bind(address);
+    query.execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn verifying_discards_earlier_credentials_and_sessions() {
+    let (service, _) = start().await;
+    let body = json!({
+        "name": "New", "slug": "new", "profile": "portal", "owner_email": "zoe@example.org",
+    });
+    let open = service.call(Method::POST, "/v1/accounts").token(VENDOR_TOKEN).json(&body);
+    open.send().await.expect(StatusCode::CREATED);
+    let admin = Admin::open(service.settings()).await.unwrap();
+    let zoe = TokenOf::Member { account: "new".to_owned(), email: "zoe@example.org".to_owned() };
+    let scopes = ["read".to_owned()];
+    let make = || admin.create_token(&zoe, "by hand", &scopes, 1);
+    let refused = make().await.unwrap_err().to_string();
+    assert!(refused.contains("verified the address"), "{refused}");
+    let read = async |token: &str, slug: &str| {
+        let path = format!("/v1/accounts/{slug}");
+        service.call(Method::GET, &path).token(token).send().await
+    };
+    put_token(&service, "zoe@example.org", "early-token-of-zoe").await;
+
+    // One that is there without proof, with a session, whatever made them.
+    for sql in [
+        "insert into users (id, address, name, created_at) \
+         values ('usr_zoe', 'zoe@example.org', 'Not Zoe', 0)",
+        "insert into sessions (hash, user_id, created_at, expires_at) \
+         values ('early', 'usr_zoe', 0, 9000000000000000)",
+    ] {
+        service.sql(sql).await;
+    }
+    let mut browser = service.browser();
+    let page = browser.open("/signup").await;
+    browser.submit(&page, "/signup", &[("email", "zoe@example.org")]).await;
+    let page = browser.open(&service.link_to("zoe@example.org").await).await;
+    let action = page.path.clone();
+    browser.submit(&page, &action, &[("name", "Zoe"), ("password", PASSWORD)]).await;
+    assert_eq!(browser.open("/accounts/new").await.status, StatusCode::OK);
+    read("early-token-of-zoe", "new").await.refused(401, "unauthenticated");
+    let mut conn = service.database().await;
+    let early = sqlx::query("select hash from sessions where hash = 'early'");
+    assert!(early.fetch_optional(&mut conn).await.unwrap().is_none(), "the session is over");
+    conn.close().await.unwrap();
+    let made = make().await.unwrap();
+    read(made.secret.expose_secret(), "new").await.expect(StatusCode::OK);
+
+    // The same by an invitation's link.
+    put_token(&service, "eve@example.com", "early-token-of-eve").await;
+    let call = service.call(Method::POST, "/v1/accounts/other/invitations").token(OTHER_TOKEN);
+    let body = json!({ "email": "eve@example.com", "role": "member" });
+    let subscribed = service.call(Method::POST, "/v1/accounts/other/subscriptions");
+    let subscribed = subscribed.token(VENDOR_TOKEN).json(&json!({ "plan": "team" }));
+    subscribed.send().await.expect(StatusCode::CREATED);
+    call.key("eve").json(&body).send().await.expect(StatusCode::CREATED);
+    service.browser().accept_by_sign_up(&service.link_to("eve@example.com").await).await;
+    read("early-token-of-eve", "acme").await.refused(401, "unauthenticated");
     service.stop().await;
 }
 

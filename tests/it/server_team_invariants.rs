@@ -70,10 +70,10 @@ fn seats(starter: &str, growth: &str) -> (String, String) {
 // rule: CT-15
 #[tokio::test]
 async fn over_the_limit_those_who_are_there_stay_and_nobody_new_comes() {
-    let more = "          - {email: pia@example.com, name: Pia, role: member}\n          \
+    let more = "          - {email: pia@example.com, name: Pia, role: member, password: correct horse battery}\n          \
                 - {email: pat@example.com, name: Pat, role: member}\n          \
                 - {email: pam@example.com, name: Pam, role: member}\n";
-    let one = "          - {email: pia@example.com, name: Pia, role: member}\n";
+    let one = "          - {email: pia@example.com, name: Pia, role: member, password: correct horse battery}\n";
     let org = Org { service: TestService::start_with(&SEED.replace(one, more)).await };
     assert_eq!(org.pool("starter").await, "6 of 5");
     org.service.pass(SignedDuration::from_hours(48)).await;

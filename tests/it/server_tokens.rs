@@ -127,6 +127,29 @@ async fn no_token_makes_one_that_may_more_than_itself() {
 }
 
 #[tokio::test]
+async fn no_token_of_an_account_makes_one_that_lasts_longer_than_itself() {
+    let service = TestService::start_with(SEED).await;
+    let body = |days: u32| {
+        let scopes = ["read", "manage"];
+        json!({ "kind": "account", "name": "Job", "scopes": scopes, "expires_in_days": days })
+    };
+    let made = make_of(&service, OLGA, &body(2)).await.expect(StatusCode::CREATED);
+    let secret = text(&made["secret"]);
+    for days in [3, 366] {
+        let refused = make_of(&service, &secret, &body(days)).await.refused(400, "invalid-request");
+        assert_eq!(refused["errors"][0]["pointer"], "/expires_in_days");
+    }
+    let next = make_of(&service, &secret, &body(2)).await.expect(StatusCode::CREATED);
+    assert_eq!(next["expires_at"], made["expires_at"]);
+    service.clock.advance(SignedDuration::from_secs(1));
+    make_of(&service, &secret, &body(2)).await.refused(400, "invalid-request");
+    make_of(&service, &secret, &body(1)).await.expect(StatusCode::CREATED);
+    // An owner, in person, does.
+    make_of(&service, OLGA, &body(366)).await.expect(StatusCode::CREATED);
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn a_personal_token_may_what_the_present_role_may_and_no_more_than_its_scopes() {
     let service = TestService::start_with(SEED).await;
     let made = make(&service, ADA, "personal", &["read", "invite"]).await;
@@ -207,13 +230,23 @@ async fn an_account_token_outlives_its_maker_and_the_page_that_removes_the_perso
         let page = browser.open(&link).await;
         browser.submit(&page, &format!("{}/accept", page.path), &[]).await;
     }
-    let made = make(&service, ADA, "account", &["read"]).await.expect(StatusCode::CREATED);
+    let made = make(&service, ADA, "account", &["read", "manage"]).await;
+    let made = made.expect(StatusCode::CREATED);
     let secret = text(&made["secret"]);
+    let next = json!({ "kind": "account", "name": "Its successor", "scopes": ["read", "manage"] });
+    let next = make_of(&service, &secret, &next).await.expect(StatusCode::CREATED);
+    assert_eq!(next["made_by"], made["made_by"]);
+    let third = json!({ "kind": "account", "name": "The next", "scopes": ["read"] });
+    make_of(&service, &text(&next["secret"]), &third).await.expect(StatusCode::CREATED);
     let mut olga = service.browser();
     olga.sign_in("olga@example.com", PASSWORD).await;
     let path = format!("/accounts/acme/members/{}/remove", text(&ada["id"]));
     let page = olga.open(&path).await;
-    assert!(page.text().contains("keep working: Backup job."), "{}", page.text());
+    assert!(
+        page.text().contains("keep working: Backup job, Its successor, The next."),
+        "{}",
+        page.text()
+    );
     olga.submit(&page, &path, &[]).await;
     read_as(&service, &secret, "/v1/accounts/acme").await.expect(StatusCode::OK);
     read_as(&service, ADA, "/v1/accounts/acme").await.refused(401, "unauthenticated");

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
@@ -60,6 +61,9 @@ accounts:
     tokens:
       - {token: other-token-of-all-scopes, scopes: [read, invite, change, remove, billing, manage]}
 "#;
+
+/// How long a call has to get to where it waits for its account.
+const BEHIND: Duration = Duration::from_millis(300);
 
 /// A clock that moves only when told.
 #[derive(Clone)]
@@ -205,6 +209,37 @@ impl TestService {
             sqlx::query("pragma busy_timeout = 10000").execute(&mut connection).await.unwrap();
         }
         connection
+    }
+
+    /// Holds the row of an account, as a change of it does, until the connection says `commit`.
+    pub async fn hold(&self, slug: &str) -> AnyConnection {
+        let mut conn = self.database().await;
+        let (begin, lock) = match &self.settings.database {
+            Database::Sqlite(_) => ("begin immediate", ""),
+            Database::Postgres(_) => ("begin", " for update"),
+        };
+        sqlx::query(begin).execute(&mut conn).await.unwrap();
+        let text = format!("select id from accounts where slug = $1{lock}");
+        sqlx::query(AssertSqlSafe(text)).bind(slug).execute(&mut conn).await.unwrap();
+        conn
+    }
+
+    /// Lets `call` begin and wait for the account while this statement, which is part of an earlier
+    /// change of it, is under way.
+    pub async fn behind<T>(
+        &self,
+        slug: &str,
+        change: &'static str,
+        call: impl Future<Output = T>,
+    ) -> T {
+        let mut conn = self.hold(slug).await;
+        let changed = async {
+            tokio::time::sleep(BEHIND).await;
+            sqlx::query(change).execute(&mut conn).await.unwrap();
+            sqlx::query("commit").execute(&mut conn).await.unwrap();
+            conn.close().await.unwrap();
+        };
+        tokio::join!(call, changed).0
     }
 
     /// Runs a statement on the database, past the service.

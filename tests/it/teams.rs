@@ -41,7 +41,7 @@ accounts:
       - name: Print
         subscription: starter
         members:
-          - {email: pia@example.com, name: Pia, role: member}
+          - {email: pia@example.com, name: Pia, role: member, password: correct horse battery}
       - {name: Sales, subscription: growth}
     tokens:
       - {token: acme-token-of-all-scopes, scopes: [read, invite, change, remove, billing, manage]}

@@ -29,8 +29,8 @@ pub(crate) enum Approval {
 
 /// True if this actor may bring an agency in with this role. Nobody does who is here as an agency.
 pub(crate) fn may_grant(actor: &Actor, profile: &Profile, role: &RoleName) -> bool {
-    let own = actor.person().is_none_or(|person| !person.as_client);
-    own && actor.must(Right::Invite, At::Account, profile).is_ok()
+    !actor.is_agency()
+        && actor.must(Right::Invite, At::Account, profile).is_ok()
         && actor.must_reach(Verb::Invite, At::Account, profile, role).is_ok()
 }
 

@@ -59,7 +59,7 @@ pub(crate) async fn open(
         version: 1,
     };
     accounts::insert(&mut tx, &account).await?;
-    let mut change = Change::on(service, tx, account, actor)?;
+    let mut change = Change::on(service, tx, account, actor).await?;
     let id = change.account.id.clone();
     change.record("account.opened", &id, None::<()>, Some(request)).await?;
     let role = rules.opening_role().or(rules.roles.first()).map(|role| role.name.clone());

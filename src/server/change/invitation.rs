@@ -8,6 +8,7 @@ use crate::domain::keys::RoleName;
 use crate::profile::{Profile, ResendLink, Scope, SecureSignInBy};
 use crate::server::auth;
 use crate::server::change::account::must_be_name;
+use crate::server::change::invitation_actions::{must_give, must_invite};
 use crate::server::change::joining::{self, Newcomer};
 use crate::server::change::room::{self, Entry};
 use crate::server::change::{
@@ -70,7 +71,7 @@ pub(crate) async fn invite(
         row.last_mail = Some(send(change, &row).await?);
     }
     invitations::insert(change.conn(), &row).await?;
-    let view = views::invitation(&row, change.now);
+    let view = views::invitation(&row, change.now, vec![]);
     change.record("invitation.created", &row.id, None::<()>, Some(view)).await?;
     if row.secure_sign_in {
         secure_sign_in::set(change, true, SecureSignInBy::Invitation).await?;
@@ -151,11 +152,8 @@ pub(crate) async fn change_role(
     change.must_be_open(at).await?;
     must_wait(&before, change.now)?;
     let role = known_role(&change.profile, role, before.team_id.as_deref(), "/role")?;
-    must_be_invitable(change, at, &role)?;
     let old = role_name(&before.role);
-    change.actor.must_reach(Verb::Change, at, &change.profile, &old)?;
-    change.actor.must_reach(Verb::Change, at, &change.profile, &role)?;
-    member::must_demote(change, &old, &role)?;
+    must_give(&change.actor, &change.profile, at, &old, &role)?;
     if role == old {
         return Ok(before);
     }
@@ -399,10 +397,7 @@ pub(crate) fn must_be_invitable(
     at: At<'_>,
     role: &RoleName,
 ) -> Result<(), ApiError> {
-    if !change.profile.role(role).is_some_and(|role| role.invitable) {
-        return Err(ApiError::NotInvitable);
-    }
-    change.actor.must_reach(Verb::Invite, at, &change.profile, role)
+    must_invite(&change.actor, &change.profile, at, role)
 }
 
 /// Marks an overdue invitation and tells the inviter.
@@ -439,7 +434,9 @@ async fn save(
     row.version += 1;
     invitations::update(change.conn(), before, &row).await?;
     let now = change.now;
-    let (old, new) = (views::invitation(before, now), views::invitation(&row, now));
+    // What can be done with it is a matter of who asks, and not of the log.
+    let view = |row: &InvitationRow| views::invitation(row, now, vec![]);
+    let (old, new) = (view(before), view(&row));
     change.record(action, &row.id, Some(old), Some(new)).await?;
     Ok(row)
 }

@@ -1,10 +1,10 @@
 //! Many invitations at once with one role: each line succeeds or fails by itself (DO-06, PO-03).
 
 use crate::profile::{Bulk, SecureSignInBy};
+use crate::server::change::invitation_actions::Standing;
 use crate::server::change::{Change, invitation, notice, secure_sign_in};
 use crate::server::error::ApiError;
 use crate::server::permission::{At, Right};
-use crate::server::views;
 use crate::wire::{
     BatchLine, BatchProblem, InvitationBatch, InvitationBatchResult, MAX_BATCH, NewInvitation,
 };
@@ -31,6 +31,7 @@ pub(crate) async fn invite(
         // The first line that is invited sets it.
         secure_sign_in::must_be_settable(change, SecureSignInBy::Invitation)?;
     }
+    let standing = Standing::of_change(change, team.as_deref()).await?;
     let (mut items, mut seats_short) = (Vec::new(), false);
     for (index, email) in emails.iter().enumerate() {
         let request = NewInvitation {
@@ -43,7 +44,7 @@ pub(crate) async fn invite(
         };
         // A refusal comes before the line's invitation is written, so the other lines stand.
         let (invitation, problem) = match invitation::invite(change, &request).await {
-            Ok(row) => (Some(views::invitation(&row, change.now)), None),
+            Ok(row) => (Some(standing.view(&row)), None),
             Err(error) if error.kind().status.is_client_error() => {
                 seats_short |= notice::is_want_of_seat(&error);
                 (None, Some(line(index, error)))

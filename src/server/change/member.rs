@@ -17,7 +17,7 @@ use crate::server::store::recipients;
 use crate::server::store::tallies::{self, List};
 use crate::server::store::tokens;
 use crate::server::views::{self, role_name};
-use crate::wire::{MemberPatch, MemberState};
+use crate::wire::{MemberPatch, MemberState, Principal};
 
 /// Changes a member's role; seat and join date stay (NP-07).
 pub(crate) async fn change_role(
@@ -40,7 +40,7 @@ pub(crate) async fn change_role(
     let at = At::of(before.team_id.as_deref());
     change.actor.must_reach(Verb::Change, at, &change.profile, &old)?;
     change.actor.must_reach(Verb::Change, at, &change.profile, &role)?;
-    must_demote(change, &old, &role)?;
+    must_demote(&change.actor, &change.profile, &old, &role)?;
 
     let row = give_role(change, before, &role).await?;
     let words = json!({ "from": old.as_str(), "to": row.role });
@@ -249,9 +249,14 @@ async fn tell(
 }
 
 /// Refuses a demotion to a token that may not remove.
-pub(crate) fn must_demote(change: &Change, old: &RoleName, new: &RoleName) -> Result<(), ApiError> {
-    let demotion = change.profile.rank(new) > change.profile.rank(old);
-    match change.actor.scopes() {
+pub(crate) fn must_demote(
+    actor: &Actor,
+    profile: &Profile,
+    old: &RoleName,
+    new: &RoleName,
+) -> Result<(), ApiError> {
+    let demotion = profile.rank(new) > profile.rank(old);
+    match actor.scopes() {
         Some(scopes) if demotion && !scopes.contains(&Scope::Remove) => {
             Err(ApiError::ScopeMissing(Scope::Remove.word()))
         }
@@ -278,6 +283,7 @@ async fn clear_notice(change: &mut Change) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// The member that a change is about. The client alone changes what an agency may there (NC-06).
 async fn existing(
     change: &mut Change,
     id: &str,
@@ -288,6 +294,9 @@ async fn existing(
     let row = members::by_id(change.conn(), &account_id, id).await?;
     let row = row.filter(|row| row.state != MemberState::Deleted).ok_or(ApiError::NotFound)?;
     change.must(right, At::of(row.team_id.as_deref()))?;
+    if row.principal == Principal::Account && change.actor.is_agency() {
+        return Err(ApiError::Forbidden);
+    }
     precondition.check(row.version)?;
     Ok(row)
 }

@@ -11,6 +11,7 @@ pub(crate) mod digest;
 pub(crate) mod domain;
 pub(crate) mod due;
 pub(crate) mod invitation;
+pub(crate) mod invitation_actions;
 pub(crate) mod invitation_batch;
 pub(crate) mod invite_limit;
 pub(crate) mod join_request;
@@ -38,6 +39,7 @@ use serde_json::{Value, json};
 
 use crate::profile::Profile;
 use crate::server::Service;
+use crate::server::auth;
 use crate::server::error::ApiError;
 use crate::server::limits::Allowance;
 use crate::server::mail::Template;
@@ -85,7 +87,7 @@ impl Change {
         let mut tx = service.store.begin().await?;
         let account = accounts::lock(&service.store, &mut tx, id_or_slug).await?;
         let account = visible(account, &actor)?;
-        Self::on(service, tx, account, actor)
+        Self::on(service, tx, account, actor).await
     }
 
     /// Begins the service's own change of the account of this id; nothing if somebody else is
@@ -96,18 +98,23 @@ impl Change {
     ) -> Result<Option<Self>, ApiError> {
         let mut tx = service.store.begin().await?;
         let account = accounts::lock_unless_held(&service.store, &mut tx, id).await?;
-        account.map(|account| Self::on(service, tx, account, Actor::Service)).transpose()
+        match account {
+            Some(account) => Ok(Some(Self::on(service, tx, account, Actor::Service).await?)),
+            None => Ok(None),
+        }
     }
 
-    /// Continues a transaction that has made or read `account`.
-    pub fn on(
+    /// Continues a transaction that has made or locked `account`. Who may do it is read anew: rights
+    /// end at once, also for who waited here meanwhile (NP-09).
+    pub async fn on(
         service: &Arc<Service>,
-        tx: Tx,
+        mut tx: Tx,
         account: AccountRow,
         actor: Actor,
     ) -> Result<Self, ApiError> {
         let profile = service.profile(&account.profile)?;
         let (now, service) = (service.now(), Arc::clone(service));
+        let actor = auth::again(&service, &mut tx, &account, actor, now).await?;
         let (full_team, invite_mail, other) = (None, None, None);
         Ok(Self { account, profile, actor, now, full_team, invite_mail, service, tx, other })
     }
@@ -138,7 +145,15 @@ impl Change {
             return Err(ApiError::NotFound);
         }
         let profile = self.service.profile(&account.profile)?;
+        let actor = auth::again(&self.service, &mut self.tx, &account, actor, self.now).await?;
         self.other = Some(Other { account, profile, actor });
+        Ok(())
+    }
+
+    /// Goes on as somebody else, who is read as at the beginning.
+    pub async fn act_as(&mut self, actor: Actor) -> Result<(), ApiError> {
+        let (service, tx) = (&self.service, &mut self.tx);
+        self.actor = auth::again(service, tx, &self.account, actor, self.now).await?;
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! Teams: made, renamed, linked to a subscription, edited as a whole.
 
+use std::collections::BTreeSet;
+
 use crate::profile::{self, Profile, TeamSubscription, Teams};
 use crate::server::change::{Change, Precondition, account, invitation, member, seats};
 use crate::server::error::ApiError;
@@ -31,15 +33,35 @@ pub(crate) async fn state(
     Ok(state_under(subscription.as_ref(), profile))
 }
 
+/// Those of these teams in which nothing new happens: their subscription is over, or none yet.
+pub(crate) async fn closed(
+    conn: &mut Connection,
+    profile: &Profile,
+    account_id: &str,
+    teams: &BTreeSet<&str>,
+) -> Result<BTreeSet<String>, ApiError> {
+    if profile.team.is_none() || teams.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let held = teams::subscriptions_of(conn, account_id, teams).await?;
+    let closed = held.into_iter().filter(|(_, state)| under(*state, profile) != TeamState::Active);
+    Ok(closed.map(|(team, _)| team).collect())
+}
+
 fn state_under(subscription: Option<&SubscriptionRow>, profile: &Profile) -> TeamState {
+    under(subscription.map(|row| (row.state, row.ends_at.is_some())), profile)
+}
+
+/// `subscription`: its state, and whether it has an end.
+fn under(subscription: Option<(SubscriptionState, bool)>, profile: &Profile) -> TeamState {
     let Some(rules) = &profile.team else { return TeamState::Active };
-    let ran = subscription.is_some_and(|row| row.ends_at.is_some());
-    let state = match subscription.map(|row| row.state) {
-        Some(SubscriptionState::Active | SubscriptionState::Ending) => profile::TeamState::Active,
-        Some(SubscriptionState::Ended) => rules.expired,
-        // Only one that ran has an end: its renewal waits.
-        Some(SubscriptionState::Requested) if ran => rules.expired,
-        Some(SubscriptionState::Requested | SubscriptionState::Unknown) | None => {
+    let state = match subscription {
+        Some((SubscriptionState::Active | SubscriptionState::Ending, _)) => {
+            profile::TeamState::Active
+        }
+        // Of those that are requested, one that ran has an end: its renewal waits.
+        Some((SubscriptionState::Ended, _) | (SubscriptionState::Requested, true)) => rules.expired,
+        Some((SubscriptionState::Requested, false) | (SubscriptionState::Unknown, _)) | None => {
             rules.without_subscription
         }
     };

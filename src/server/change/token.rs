@@ -44,6 +44,7 @@ pub(crate) async fn make(change: &mut Change, request: &NewToken) -> Result<Made
     let scopes = known_scopes(scopes)?;
     must_not_grow(&change.actor, &scopes)?;
     let expires_in = lifetime(request)?;
+    must_not_outlive(&change.actor, change.now + expires_in)?;
     put(change, name, address, &scopes, expires_in).await
 }
 
@@ -64,7 +65,7 @@ pub(crate) async fn put(
         account_id: Some(change.account.id.clone()),
         name: name.to_owned(),
         scopes: words.join(" "),
-        made_by: change.actor.label(At::Account),
+        made_by: change.actor.maker(),
         address,
         created_at: change.now,
         expires_at: change.now + expires_in,
@@ -135,7 +136,8 @@ fn shown_to(change: &Change) -> Result<Option<String>, ApiError> {
     own_address(change).map(Some)
 }
 
-/// A token of the account reaches as far as the highest role, so only who has it makes one.
+/// A token of the account reaches as far as the highest role, so only who has it makes one, or a
+/// token that such a person made.
 fn must_be_owners(change: &Change) -> Result<(), ApiError> {
     change.must(Right::ManageTokens, At::Account)?;
     match change.actor.person() {
@@ -167,6 +169,17 @@ pub(crate) fn known_scopes(words: &[String]) -> Result<BTreeSet<Scope>, ApiError
         return Err(ApiError::field("/scopes", "names at least one scope"));
     }
     Ok(scopes)
+}
+
+/// A token makes none that lasts longer than itself: only an owner prolongs.
+fn must_not_outlive(actor: &Actor, until: Timestamp) -> Result<(), ApiError> {
+    match actor {
+        Actor::Token { expires_at, .. } if until > *expires_at => {
+            let detail = "is longer than the token that asks lasts itself; an owner can make it";
+            Err(ApiError::field("/expires_in_days", detail))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn must_not_grow(actor: &Actor, scopes: &BTreeSet<Scope>) -> Result<(), ApiError> {

@@ -87,6 +87,7 @@ create table tokens (
 
 create index tokens_by_account on tokens (account_id, id);
 create index tokens_by_end on tokens (expires_at);
+create index tokens_by_person on tokens (address) where address is not null;
 
 create table teams (
   id {text} primary key,

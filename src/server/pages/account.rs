@@ -18,7 +18,8 @@ use crate::server::pages::browser::{Browser, Sent};
 use crate::server::pages::{day, go_to, sentence};
 use crate::server::permission::{Actor, At, Place, Right};
 use crate::server::routes::Look;
-use crate::server::store::{members, subscriptions};
+use crate::server::store::members;
+use crate::server::store::subscriptions::{self, SubscriptionRow};
 use crate::wire::{NewSubscription, SubscriptionState};
 
 /// `GET /`
@@ -125,9 +126,12 @@ async fn page(
     let mut look = Look::begin(service, account, &actor, Right::ReadAccount, At::Account).await?;
     let seats = seat_words(&mut look).await?;
     let account_id = look.account.id.clone();
+    let seen = look.seen(&actor).await?;
+    let shown = |row: &SubscriptionRow| seen.as_ref().is_none_or(|seen| seen.contains(&row.id));
     let held: Vec<_> = subscriptions::running(look.conn(), &account_id)
         .await?
         .into_iter()
+        .filter(shown)
         .map(|row| {
             let ends = row.state == SubscriptionState::Ending;
             context! { plan => row.plan, ends, until => day(row.period_end) }
@@ -136,6 +140,7 @@ async fn page(
     let waiting: Vec<_> = subscriptions::requested(look.conn(), &account_id)
         .await?
         .into_iter()
+        .filter(shown)
         .map(|row| row.plan)
         .collect();
     let may_pick = actor.must(Right::ManageSubscriptions, At::Account, &look.profile).is_ok();

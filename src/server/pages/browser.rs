@@ -13,13 +13,13 @@ use serde::de::DeserializeOwned;
 
 use crate::server::Service;
 use crate::server::auth;
-use crate::server::change::{client_login, secure_sign_in};
+use crate::server::change::client_login;
 use crate::server::error::ApiError;
 use crate::server::ids;
 use crate::server::permission::{Actor, Person, Right};
-use crate::server::store::accounts::{self, AccountRow};
+use crate::server::store::Connection;
+use crate::server::store::accounts;
 use crate::server::store::users::{self, UserRow};
-use crate::server::store::{Connection, login_links};
 
 /// How long a session lasts.
 const SESSION: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -98,19 +98,13 @@ impl Browser {
         self.user.as_ref().ok_or(ApiError::Unauthenticated)
     }
 
-    /// The person of an agency that is logged in to this account of its client.
-    async fn in_client(
-        &self,
-        service: &Service,
-        conn: &mut Connection,
-        account: &AccountRow,
-    ) -> Result<Option<Person>, ApiError> {
-        let Some(client) = &self.client else { return Ok(None) };
-        let hash = ids::hash(client);
-        match login_links::session(conn, &hash, service.now()).await? {
-            Some(session) => client_login::person(service, conn, &session, account).await,
-            None => Ok(None),
-        }
+    /// This person, acting by the session of this browser.
+    pub fn acting(&self, person: Person) -> Actor {
+        Actor::Person(Person { session: self.session_hash(), ..person })
+    }
+
+    fn session_hash(&self) -> Option<String> {
+        self.session.as_deref().map(ids::hash)
     }
 
     /// The person as a member of this account, or as one of the agency that is logged in there, with
@@ -123,21 +117,20 @@ impl Browser {
     ) -> Result<Actor, ApiError> {
         let mut snapshot = service.store.snapshot().await?;
         let account = accounts::by_id_or_slug(&mut snapshot, account).await?;
-        let person = match &account {
-            Some(account) => self.in_client(service, &mut snapshot, account).await?,
-            None => None,
+        let person = match (&account, &self.client) {
+            (Some(account), Some(client)) => {
+                auth::in_client(service, &mut snapshot, account, &ids::hash(client)).await?
+            }
+            _ => None,
         };
         let (account, person) = match (account, person) {
             (Some(account), Some(person)) => (account, person),
             (account, _) => {
-                let user = self.person()?;
+                let session = self.session_hash().ok_or(ApiError::Unauthenticated)?;
+                self.person()?;
                 let account = account.ok_or(ApiError::NotFound)?;
-                let person = auth::person(&mut snapshot, &account.id, &user.address).await?;
-                let person = person.ok_or(ApiError::NotFound)?;
-                let session = ids::hash(self.session.as_deref().unwrap_or_default());
-                let began = users::session_began(&mut snapshot, &session).await?;
-                let began = began.ok_or(ApiError::Unauthenticated)?;
-                secure_sign_in::must_suffice(&account, user.sign_in, began)?;
+                let now = service.now();
+                let person = auth::in_session(&mut snapshot, &account, &session, now).await?;
                 (account, person)
             }
         };

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::server::auth;
 use crate::server::change::{Change, Precondition, client_access, client_login};
-use crate::server::client_views;
+use crate::server::client_views::{self, Can};
 use crate::server::error::ApiError;
 use crate::server::link::{self, Purpose, RowLink};
 use crate::server::pages::account::frame;
@@ -59,7 +59,8 @@ async fn page(
     let more = rows.len() > ROWS as usize;
     rows.truncate(ROWS as usize);
     let next = if more { rows.last().map(|row| row.id.clone()) } else { None };
-    let clients = client_views::clients(look.conn(), &rows).await?;
+    let can = Can::of(&actor, &look.account, &look.profile);
+    let clients = client_views::clients(look.conn(), &rows, can).await?;
     let rules = look.profile.client_access.as_ref().filter(|_| look.account.agency);
     let roles = rules.iter().flat_map(|rules| &rules.roles).map(ToString::to_string);
     let words = context! {
@@ -80,6 +81,7 @@ fn client_words(client: &ClientAccess) -> Value {
         ClientAccessState::Trimmed => Some("paused"),
         other => Some(state_word(other)),
     };
+    let can = |action| client.actions.iter().any(|known| known == action);
     let health = match client.health {
         ClientHealth::NoData | ClientHealth::Unknown => "No data",
         ClientHealth::MajorIssue => "Major issue",
@@ -95,8 +97,9 @@ fn client_words(client: &ClientAccess) -> Value {
         health,
         count => client.website_count,
         urls => client.websites.iter().map(|website| &website.url).collect::<Vec<_>>(),
-        requested => client.state == ClientAccessState::Requested,
-        granted => client.state == ClientAccessState::Granted,
+        may_resend => can("resend"),
+        may_remove => can("remove"),
+        may_log_in => can("log-in"),
     }
 }
 
@@ -208,18 +211,17 @@ pub(crate) async fn enter(
     let mut snapshot = service.store.snapshot().await?;
     let (link, access) = follow(&service, &mut snapshot, &browser, &token).await?;
     let client = access.client.as_ref().ok_or(ApiError::DeadLink)?;
-    let member_id = access.member_id.as_deref().unwrap_or_default();
-    let place = members::by_id(&mut snapshot, &client.id, member_id).await?;
-    let there = place.and_then(|place| auth::agency(&place, &link.address));
     let own = auth::person(&mut snapshot, &access.account_id, &link.address).await?;
     drop(snapshot);
-    let (there, own) = there.zip(own).ok_or(ApiError::DeadLink)?;
-    let agency = (access.account_id.as_str(), Actor::Person(own));
-    let mut change =
-        Change::begin_two(&service, (&client.id, Actor::Person(there)), agency).await?;
+    let agency = (access.account_id.as_str(), browser.acting(own.ok_or(ApiError::DeadLink)?));
+    let mut change = Change::begin_two(&service, (&client.id, Actor::Invitee), agency).await?;
     // The client may have ended or changed it meanwhile.
     let access = client_accesses::by_link(change.conn(), &access.id).await?;
     let access = access.ok_or(ApiError::DeadLink)?;
+    let member_id = access.member_id.as_deref().unwrap_or_default();
+    let place = members::by_id(change.conn(), &client.id, member_id).await?;
+    let there = place.and_then(|place| auth::agency(&place, &link.address));
+    change.actor = Actor::Person(there.ok_or(ApiError::DeadLink)?);
     let secret = ids::secret();
     client_login::enter(&mut change, &access, &link, &ids::hash(&secret)).await?;
     leave_client(change.conn(), &browser).await?;

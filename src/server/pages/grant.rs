@@ -72,13 +72,18 @@ impl Asked {
         if user.address == self.access.address { Ok(user) } else { Err(ApiError::Forbidden) }
     }
 
-    /// Accounts to which the person may let the agency in.
-    async fn accounts(&self, service: &Service) -> Result<Vec<(AccountRow, Actor)>, ApiError> {
+    /// Accounts to which the person, who sits at this browser, may let the agency in.
+    async fn accounts(
+        &self,
+        service: &Service,
+        browser: &Browser,
+    ) -> Result<Vec<(AccountRow, Actor)>, ApiError> {
         let (address, role) = (&self.access.address, role_name(&self.access.role));
         let mut snapshot = service.store.snapshot().await?;
         let mut open = Vec::new();
         for row in accounts::of_member(&mut snapshot, address, &self.product).await? {
-            let person = auth::person(&mut snapshot, &row.id, address).await?.map(Actor::Person);
+            let person = auth::person(&mut snapshot, &row.id, address).await?;
+            let person = person.map(|person| browser.acting(person));
             let may = |actor: &Actor| access_request::may_grant(actor, &self.profile, &role);
             if row.id != self.access.account_id
                 && let Some(actor) = person.filter(may)
@@ -97,7 +102,10 @@ impl Asked {
         problem: Option<&ApiError>,
     ) -> Result<Response, ApiError> {
         let (way, state) = (self.way(browser), self.access.state);
-        let accounts = if way == "straight" { self.accounts(service).await? } else { vec![] };
+        let accounts = match way {
+            "straight" => self.accounts(service, browser).await?,
+            _ => vec![],
+        };
         let accounts = accounts.iter().map(|(row, _)| context! { id => row.id, name => row.name });
         let role = role_name(&self.access.role);
         let menu = self.profile.menu.iter();
@@ -193,11 +201,11 @@ async fn grant(
     asked: &Asked,
     form: &Approve,
 ) -> Result<String, ApiError> {
-    let user = asked.person(browser)?;
+    asked.person(browser)?;
     let Approve { account, name } = form;
-    let mut accounts = asked.accounts(service).await?;
+    let mut accounts = asked.accounts(service, browser).await?;
     let mut change = if accounts.is_empty() {
-        open(service, asked, user, name).await?
+        open(service, browser, asked, name).await?
     } else {
         let place = accounts.iter().position(|(row, _)| row.id == *account);
         let place = place
@@ -224,10 +232,11 @@ async fn grant(
 /// Opens an account of the same product for the person, without a plan.
 async fn open(
     service: &Arc<Service>,
+    browser: &Browser,
     asked: &Asked,
-    user: &UserRow,
     name: &str,
 ) -> Result<Change, ApiError> {
+    let user = asked.person(browser)?;
     let request = NewAccount {
         name: name.trim().to_owned(),
         slug: slug(service, name),
@@ -241,7 +250,7 @@ async fn open(
     change.join(&asked.access.account_id, Actor::Invitee).await?;
     let account_id = change.account.id.clone();
     let person = auth::person(change.conn(), &account_id, &user.address).await?;
-    change.actor = Actor::Person(person.ok_or(ApiError::Forbidden)?);
+    change.act_as(browser.acting(person.ok_or(ApiError::Forbidden)?)).await?;
     Ok(change)
 }
 

@@ -182,7 +182,7 @@ async fn join(
         if there.is_some_and(|user| user.password_hash.is_some()) {
             return Err(ApiError::field("", "you have an account meanwhile: sign in instead"));
         }
-        users::put(change.conn(), &user).await?;
+        users::verify(change.conn(), &user).await?;
         arrival = join_request::arrive(change.conn(), &user.address, service.now()).await?;
     }
     invitation::accept(&mut change, id, &user.name).await?;

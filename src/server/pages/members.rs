@@ -9,6 +9,7 @@ use minijinja::{Value, context};
 use serde::Deserialize;
 
 use crate::server::Service;
+use crate::server::change::invitation_actions::Standing;
 use crate::server::change::{Change, Precondition, invitation, member, notice};
 use crate::server::error::ApiError;
 use crate::server::pages::account::{frame, seat_words};
@@ -67,7 +68,11 @@ async fn page(
         let (now, window) = (look.now, Window { after: String::new(), size: ROWS });
         let open =
             invitations::page(look.conn(), &account_id, Shown::default(), now, &window).await?;
-        rows.extend(open.iter().map(|row| invitation_words(&look, &actor, row)));
+        let standing = Standing::new(&look.account, &look.profile, &actor, now);
+        let teams = open.iter().filter_map(|row| row.team_id.as_deref());
+        let standing = standing.among(look.conn(), teams).await?;
+        let words = |row| invitation_words(&look, &actor, row, &standing.actions(row));
+        rows.extend(open.iter().map(words));
     }
     let words = context! {
         seats,
@@ -93,7 +98,11 @@ fn reachable(look: &Look, actor: &Actor, verb: Verb) -> Vec<String> {
 fn member_words(look: &Look, actor: &Actor, row: &members::MemberRow) -> Value {
     let role = role_name(&row.role);
     let at = At::of(row.team_id.as_deref());
-    let reaches = |verb| actor.must_reach(verb, at, &look.profile, &role).is_ok();
+    let agency = row.principal == Principal::Account;
+    let reaches = |verb| {
+        let reached = actor.must_reach(verb, at, &look.profile, &role).is_ok();
+        reached && !(agency && actor.is_agency())
+    };
     let rule = look.profile.role(&role);
     let fixed = rule.is_none_or(|role| role.immutable || role.min_holders > 0);
     let removable = rule.is_none_or(|role| role.removable && role.min_holders == 0);
@@ -101,7 +110,7 @@ fn member_words(look: &Look, actor: &Actor, row: &members::MemberRow) -> Value {
         if !fixed && reaches(Verb::Change) { reachable(look, actor, Verb::Change) } else { vec![] };
     context! {
         kind => "members",
-        agency => row.principal == Principal::Account,
+        agency,
         id => row.id,
         name => row.name,
         email => row.address,
@@ -114,18 +123,16 @@ fn member_words(look: &Look, actor: &Actor, row: &members::MemberRow) -> Value {
     }
 }
 
-fn invitation_words(look: &Look, actor: &Actor, row: &invitations::InvitationRow) -> Value {
+fn invitation_words(
+    look: &Look,
+    actor: &Actor,
+    row: &invitations::InvitationRow,
+    actions: &[&str],
+) -> Value {
     let state = row.state_at(look.now);
-    let role = role_name(&row.role);
-    let at = At::of(row.team_id.as_deref());
-    let reaches = |verb| actor.must_reach(verb, at, &look.profile, &role).is_ok();
     let pending = state == InvitationState::Pending;
-    let open = !matches!(state, InvitationState::Declined);
-    let roles = if pending && reaches(Verb::Change) {
-        reachable(look, actor, Verb::Change)
-    } else {
-        vec![]
-    };
+    let can = |action| actions.contains(&action);
+    let roles = if can("change-role") { reachable(look, actor, Verb::Change) } else { vec![] };
     context! {
         kind => "invitations",
         agency => false,
@@ -136,8 +143,8 @@ fn invitation_words(look: &Look, actor: &Actor, row: &invitations::InvitationRow
         tag => Some(if pending { "invited" } else { invitations::state_word(state) }),
         since => day(row.created_at),
         roles,
-        may_end => open && reaches(Verb::Remove),
-        may_resend => open && reaches(Verb::Invite),
+        may_end => can("revoke"),
+        may_resend => can("resend"),
     }
 }
 

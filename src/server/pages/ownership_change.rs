@@ -105,12 +105,14 @@ impl Asked {
             OwnershipState::Unconfirmed => Right::ManageAccount,
             _ => Right::ReadAccount,
         };
-        let actor = browser.member_of(service, &self.account.id, right).await;
-        let actor = actor.map_err(|error| match error {
+        let begun = async {
+            let actor = browser.member_of(service, &self.account.id, right).await?;
+            Change::begin(service, &self.account.id, actor).await
+        };
+        begun.await.map_err(|error| match error {
             ApiError::NotFound => ApiError::OwnershipMoot,
             other => other,
-        })?;
-        Change::begin(service, &self.account.id, actor).await
+        })
     }
 }
 

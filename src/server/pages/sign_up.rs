@@ -73,7 +73,7 @@ pub(crate) async fn register(
     if there.is_some_and(|user| user.password_hash.is_some()) {
         return Err(ApiError::DeadLink);
     }
-    users::put(&mut tx, &user).await?;
+    users::verify(&mut tx, &user).await?;
     let user = users::by_address(&mut tx, &user.address).await?.unwrap_or(user);
     let arrival = join_request::arrive(&mut tx, &user.address, service.now()).await?;
     tx.commit().await?;

@@ -86,7 +86,7 @@ async fn open(
         Err(ApiError::SlugTaken) => {
             // A call under the same key at the same moment may have taken it.
             let mut snapshot = service.store.snapshot().await?;
-            let given = once.given(&mut snapshot, service.now() - RETENTION).await?;
+            let given = once.given(&mut snapshot, service.now() - ANSWERS).await?;
             return given.ok_or(ApiError::SlugTaken);
         }
         Err(error) => return Err(error),
@@ -102,9 +102,13 @@ async fn read(
 ) -> Result<Response, ApiError> {
     let mut look = Look::begin(&service, &id, &call.actor, Right::ReadAccount, At::Account).await?;
     let (seats, account_id) = (look.seats().await?, look.account.id.clone());
-    let held = subscriptions::running(look.conn(), &account_id).await?;
+    let mut held = subscriptions::running(look.conn(), &account_id).await?;
     let (account, profile, now) = (look.account.clone(), look.profile.clone(), look.now);
-    let usage = meter::usage(look.conn(), &account, &profile, now).await?;
+    let mut usage = meter::usage(look.conn(), &account, &profile, now).await?;
+    if let Some(seen) = look.seen(&call.actor).await? {
+        held.retain(|row| seen.contains(&row.id));
+        usage.retain(|usage| usage.subscription.as_ref().is_none_or(|id| seen.contains(id)));
+    }
     let view = views::account(&account, &profile, &seats, &held, usage, &call.actor)?;
     answer::row(&call, &view.etag, &view)
 }
@@ -139,7 +143,10 @@ async fn seats(
     call: Call,
 ) -> Result<Response, ApiError> {
     let mut look = Look::begin(&service, &id, &call.actor, Right::ReadAccount, At::Account).await?;
-    let (seats, pools) = (look.seats().await?, look.pools().await?);
+    let (seats, mut pools) = (look.seats().await?, look.pools().await?);
+    if let Some(seen) = look.seen(&call.actor).await? {
+        pools.retain(|(row, _)| seen.contains(&row.id));
+    }
     let pools = pools.iter().map(|(row, count)| views::seat_pool(row, count)).collect();
     let view = Seats { pools, ..views::seats(&look.account, &seats) };
     answer::json(StatusCode::OK, None, &view)

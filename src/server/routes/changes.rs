@@ -23,7 +23,7 @@ pub(crate) fn operations() -> Vec<Operation> {
     vec![
         Operation::get("/accounts/{account}/changes", follow)
             .named("followChanges", "What changed after a position, oldest first")
-            .needs(Right::ReadAccount)
+            .needs(Right::FollowChanges)
             .asks::<FeedQuery>()
             .gives::<Feed>(StatusCode::OK),
     ]
@@ -60,7 +60,7 @@ async fn look(
     query: &FeedQuery,
     window: &Window,
 ) -> Result<(String, Feed), ApiError> {
-    let mut look = Look::begin(service, id, &call.actor, Right::ReadAccount, At::Account).await?;
+    let mut look = Look::begin(service, id, &call.actor, Right::FollowChanges, At::Account).await?;
     let account_id = look.account.id.clone();
     let as_of = look.position();
     let forgotten = u64::try_from(look.account.forgotten).unwrap_or_default();

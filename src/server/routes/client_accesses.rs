@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use crate::server::SharedService;
 use crate::server::auth::Call;
 use crate::server::change::{Change, client_access, client_login};
-use crate::server::client_views;
+use crate::server::client_views::{self, Can};
 use crate::server::error::ApiError;
 use crate::server::link::{self, Purpose};
 use crate::server::permission::{At, Right};
@@ -73,7 +73,8 @@ async fn list(
     let (account_id, as_of) = (look.account.id.clone(), look.position());
     let rows = client_accesses::page(look.conn(), &account_id, state, &window).await?;
     let total = client_accesses::total(look.conn(), &account_id, state).await?;
-    let views = client_views::clients(look.conn(), &rows).await?;
+    let can = Can::of(&call.actor, &look.account, &look.profile);
+    let views = client_views::clients(look.conn(), &rows, can).await?;
     let view = |view: &ClientAccess| Ok(view.clone());
     let page: Page<ClientAccess> =
         paging::page(views, &window, total, as_of, |view| view.id.clone(), view)?;
@@ -93,7 +94,8 @@ async fn create(
         Opened::New(once, change) => (once, change),
     };
     let row = client_access::request(&mut change, &body.value).await?;
-    let view = client_views::one_client(change.conn(), &row).await?;
+    let can = Can::of(&change.actor, &change.account, &change.profile);
+    let view = client_views::one_client(change.conn(), &row, can).await?;
     once.finish(change, Answer::row(StatusCode::CREATED, &view.etag, &view)).await
 }
 
@@ -106,7 +108,8 @@ async fn read(
     let mut look = Look::begin(&service, &id, actor, right, At::Account).await?;
     let account_id = look.account.id.clone();
     let row = client_accesses::by_id(look.conn(), &account_id, &access).await?;
-    let view = client_views::one_client(look.conn(), &row.ok_or(ApiError::NotFound)?).await?;
+    let (row, can) = (row.ok_or(ApiError::NotFound)?, Can::of(actor, &look.account, &look.profile));
+    let view = client_views::one_client(look.conn(), &row, can).await?;
     answer::row(&call, &view.etag, &view)
 }
 
@@ -122,7 +125,8 @@ async fn resend(
         Opened::New(once, change) => (once, change),
     };
     let row = client_access::resend(&mut change, &access, call.precondition()?).await?;
-    let view = client_views::one_client(change.conn(), &row).await?;
+    let can = Can::of(&change.actor, &change.account, &change.profile);
+    let view = client_views::one_client(change.conn(), &row, can).await?;
     once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn operations() -> Vec<Operation> {
     vec![
         Operation::get(all, list)
             .named("listDomains", "Domains, with the records that prove them")
-            .needs(Right::ReadAccount)
+            .needs(Right::ReadDomains)
             .lists::<Domain>(&[]),
         Operation::post(all, add)
             .named("addDomain", "Puts in a domain that is still to be proved")
@@ -55,7 +55,7 @@ async fn list(
     call: Call,
 ) -> Result<Response, ApiError> {
     let window = query.window(&[])?;
-    let mut look = Look::begin(&service, &id, &call.actor, Right::ReadAccount, At::Account).await?;
+    let mut look = Look::begin(&service, &id, &call.actor, Right::ReadDomains, At::Account).await?;
     let (account_id, as_of) = (look.account.id.clone(), look.position());
     let rows = domains::page(look.conn(), &account_id, &window).await?;
     let total = domains::total(look.conn(), &account_id).await?;

@@ -6,6 +6,7 @@ use axum::response::Response;
 
 use crate::server::SharedService;
 use crate::server::auth::Call;
+use crate::server::change::invitation_actions::{self, Standing};
 use crate::server::change::{Change, invitation, invitation_batch, notice};
 use crate::server::error::ApiError;
 use crate::server::permission::{At, Right};
@@ -15,7 +16,6 @@ use crate::server::routes::body::{Body, Nothing};
 use crate::server::routes::operation::{OfAccount, OfRow, Operation};
 use crate::server::routes::paging::{self, Filter, ListQuery};
 use crate::server::store::invitations::{self, Shown};
-use crate::server::views;
 use crate::wire::{
     Invitation, InvitationBatch, InvitationBatchResult, InvitationPatch, InvitationState,
     NewInvitation,
@@ -81,7 +81,10 @@ async fn list(
     let (account_id, now, as_of) = (look.account.id.clone(), look.now, look.position());
     let rows = invitations::page(look.conn(), &account_id, shown, now, &window).await?;
     let total = invitations::total(look.conn(), &account_id, shown, now).await?;
-    let view = |row: &_| Ok(views::invitation(row, now));
+    let standing = Standing::new(&look.account, &look.profile, &call.actor, now);
+    let teams = rows.iter().filter_map(|row| row.team_id.as_deref());
+    let standing = standing.among(look.conn(), teams).await?;
+    let view = |row: &_| Ok(standing.view(row));
     let page = paging::page(rows, &window, total, as_of, |row| row.id.clone(), view)?;
     answer::json(StatusCode::OK, None, &page)
 }
@@ -101,7 +104,7 @@ async fn create(
         Ok(row) => row,
         Err(refusal) => return Err(notice::given_up(&service, change, refusal).await),
     };
-    let view = views::invitation(&row, change.now);
+    let view = invitation_actions::view(&mut change, &row).await?;
     once.finish(change, Answer::row(StatusCode::CREATED, &view.etag, &view)).await
 }
 
@@ -127,11 +130,13 @@ async fn read(
     call: Call,
 ) -> Result<Response, ApiError> {
     let mut look = Look::of_row(&service, &id, &call.actor).await?;
-    let (account_id, now) = (look.account.id.clone(), look.now);
+    let account_id = look.account.id.clone();
     let row = invitations::by_id(look.conn(), &account_id, &invitation).await?;
     let row = row.ok_or(ApiError::NotFound)?;
     look.must(&call.actor, Right::ReadMembers, At::of(row.team_id.as_deref()))?;
-    let view = views::invitation(&row, now);
+    let standing = Standing::new(&look.account, &look.profile, &call.actor, look.now);
+    let standing = standing.among(look.conn(), row.team_id.as_deref().into_iter()).await?;
+    let view = standing.view(&row);
     answer::row(&call, &view.etag, &view)
 }
 
@@ -144,7 +149,7 @@ async fn patch(
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     let precondition = call.precondition()?;
     let row = invitation::change_role(&mut change, &invitation, precondition, &body.value).await?;
-    let view = views::invitation(&row, change.now);
+    let view = invitation_actions::view(&mut change, &row).await?;
     change.commit().await?;
     answer::json(StatusCode::OK, Some(&view.etag), &view)
 }
@@ -164,7 +169,7 @@ async fn resend(
         Ok(row) => row,
         Err(refusal) => return Err(notice::given_up(&service, change, refusal).await),
     };
-    let view = views::invitation(&row, change.now);
+    let view = invitation_actions::view(&mut change, &row).await?;
     once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
 }
 
@@ -180,7 +185,7 @@ async fn revoke(
         Opened::New(once, change) => (once, change),
     };
     let row = invitation::revoke(&mut change, &invitation, call.precondition()?).await?;
-    let view = views::invitation(&row, change.now);
+    let view = invitation_actions::view(&mut change, &row).await?;
     once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
 }
 

@@ -1,5 +1,6 @@
 //! A read of one account on one snapshot.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use crate::server::change::visible;
 use crate::server::error::ApiError;
 use crate::server::permission::{Actor, At, Right};
 use crate::server::store::accounts::{self, AccountRow};
-use crate::server::store::subscriptions::SubscriptionRow;
+use crate::server::store::subscriptions::{self, SubscriptionRow};
 use crate::server::store::{Connection, Tx};
 
 /// Everything read through it is of one moment.
@@ -66,6 +67,16 @@ impl Look {
     /// Seats of the account.
     pub async fn seats(&mut self) -> Result<SeatCount, ApiError> {
         seats::count(&mut self.tx, &self.account, &self.profile, self.now).await
+    }
+
+    /// Ids of the subscriptions that this actor sees, who has no role in the account itself; none:
+    /// all of them (CT-03).
+    pub async fn seen(&mut self, actor: &Actor) -> Result<Option<BTreeSet<String>>, ApiError> {
+        let person = actor.person().filter(|_| !actor.sees(At::Account));
+        let Some(person) = person else { return Ok(None) };
+        let (conn, id) = (&mut self.tx, &self.account.id);
+        let ids = subscriptions::ids_of_person(conn, id, &person.address).await?;
+        Ok(Some(ids.into_iter().collect()))
     }
 
     /// Pools of the account whose seats belong to subscriptions.

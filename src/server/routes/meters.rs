@@ -44,6 +44,9 @@ async fn read(
     let (account, profile, now) = (look.account.clone(), look.profile.clone(), look.now);
     let mut items = meter::usage(look.conn(), &account, &profile, now).await?;
     items.retain(|usage| usage.meter == name);
+    if let Some(seen) = look.seen(&call.actor).await? {
+        items.retain(|usage| usage.subscription.as_ref().is_none_or(|id| seen.contains(id)));
+    }
     answer::json(StatusCode::OK, None, &Usages { items })
 }
 

@@ -14,6 +14,7 @@ use crate::server::routes::answer::{self, Answer, KeyRule, Once, Opened};
 use crate::server::routes::body::{Body, Nothing};
 use crate::server::routes::operation::{OfAccount, OfRow, Operation};
 use crate::server::routes::paging::{self, ListQuery};
+use crate::server::routes::teams::seen_by;
 use crate::server::store::subscriptions;
 use crate::server::views;
 use crate::wire::{NewSubscription, Subscription};
@@ -23,7 +24,10 @@ pub(crate) fn operations() -> Vec<Operation> {
     let all = "/accounts/{account}/subscriptions";
     vec![
         Operation::get(all, list)
-            .named("listSubscriptions", "Subscriptions, those that are over too")
+            .named(
+                "listSubscriptions",
+                "Subscriptions, those that are over too; a person sees those of his teams",
+            )
             .needs(Right::ReadAccount)
             .lists::<Subscription>(&[]),
         Operation::post(all, pick)
@@ -66,8 +70,9 @@ async fn list(
     let (actor, right) = (&call.actor, Right::ReadAccount);
     let mut look = Look::begin(&service, &id, actor, right, At::Account).await?;
     let (account_id, as_of) = (look.account.id.clone(), look.position());
-    let rows = subscriptions::page(look.conn(), &account_id, &window).await?;
-    let total = subscriptions::total(look.conn(), &account_id).await?;
+    let shown = seen_by(&call.actor);
+    let rows = subscriptions::page(look.conn(), &account_id, shown, &window).await?;
+    let total = subscriptions::total(look.conn(), &account_id, shown).await?;
     let view = |row: &_| Ok(views::subscription(row));
     let page = paging::page(rows, &window, total, as_of, |row| row.id.clone(), view)?;
     answer::json(StatusCode::OK, None, &page)

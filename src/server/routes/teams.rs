@@ -44,8 +44,9 @@ pub(crate) fn operations() -> Vec<Operation> {
     ]
 }
 
-/// What this actor sees of the teams: a role in the account itself opens all (CT-03).
-fn seen_by(actor: &Actor) -> Shown<'_> {
+/// What this actor sees of the teams, and of their subscriptions: a role in the account itself opens
+/// all (CT-03).
+pub(super) fn seen_by(actor: &Actor) -> Shown<'_> {
     match actor.person() {
         Some(person) if !actor.sees(At::Account) => Shown::Of(&person.address),
         _ => Shown::All,

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
+use crate::server::store::teams::Shown;
 use crate::server::store::{Cells as _, Connection, Window, micros, unknown_word};
 use crate::wire::SubscriptionState;
 
@@ -38,7 +39,7 @@ impl<'r> FromRow<'r, AnyRow> for SubscriptionRow {
     }
 }
 
-fn state(word: &str) -> Result<SubscriptionState, sqlx::Error> {
+pub(super) fn state(word: &str) -> Result<SubscriptionState, sqlx::Error> {
     match word {
         "requested" => Ok(SubscriptionState::Requested),
         "active" => Ok(SubscriptionState::Active),
@@ -130,29 +131,64 @@ pub(crate) async fn with_people(
     .await
 }
 
-/// One page of all subscriptions, those that are over too.
+/// Which subscriptions a list shows: all, or those of a person's teams.
+const fn filter(shown: Shown<'_>) -> &'static str {
+    match shown {
+        Shown::All => "$2 = ''",
+        Shown::Of(_) => {
+            "id in (select t.subscription_id from members m join teams t on t.id = m.team_id \
+             where m.account_id = $1 and m.address = $2 and m.principal = 'person' \
+             and m.state = 'active')"
+        }
+    }
+}
+
+/// One page of subscriptions, those that are over too.
 pub(crate) async fn page(
     conn: &mut Connection,
     account_id: &str,
+    shown: Shown<'_>,
     window: &Window,
 ) -> Result<Vec<SubscriptionRow>, sqlx::Error> {
-    sqlx::query_as(
-        "select * from subscriptions where account_id = $1 and id > $2 order by id limit $3",
-    )
-    .bind(account_id)
-    .bind(&window.after)
-    .bind(window.limit())
-    .fetch_all(conn)
-    .await
+    let filter = filter(shown);
+    let text = format!(
+        "select * from subscriptions where account_id = $1 and {filter} and id > $3 \
+         order by id limit $4"
+    );
+    sqlx::query_as(AssertSqlSafe(text))
+        .bind(account_id)
+        .bind(shown.address())
+        .bind(&window.after)
+        .bind(window.limit())
+        .fetch_all(conn)
+        .await
 }
 
-/// How many subscriptions there are, those that are over too.
-pub(crate) async fn total(conn: &mut Connection, account_id: &str) -> Result<u64, sqlx::Error> {
-    let count: i64 = sqlx::query_scalar("select count(*) from subscriptions where account_id = $1")
+/// How many subscriptions all pages of a list have.
+pub(crate) async fn total(
+    conn: &mut Connection,
+    account_id: &str,
+    shown: Shown<'_>,
+) -> Result<u64, sqlx::Error> {
+    let filter = filter(shown);
+    let text = format!("select count(*) from subscriptions where account_id = $1 and {filter}");
+    let count: i64 = sqlx::query_scalar(AssertSqlSafe(text))
         .bind(account_id)
+        .bind(shown.address())
         .fetch_one(conn)
         .await?;
     Ok(count.unsigned_abs())
+}
+
+/// Ids of the subscriptions of a person's teams.
+pub(crate) async fn ids_of_person(
+    conn: &mut Connection,
+    account_id: &str,
+    address: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    let filter = filter(Shown::Of(address));
+    let text = format!("select id from subscriptions where account_id = $1 and {filter}");
+    sqlx::query_scalar(AssertSqlSafe(text)).bind(account_id).bind(address).fetch_all(conn).await
 }
 
 /// Puts in a new subscription.

@@ -1,11 +1,14 @@
 //! Teams of an account.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use crate::server::error::ApiError;
-use crate::server::store::{Cells as _, Connection, Window, hits, micros};
+use crate::server::store::{Cells as _, Connection, Window, hits, micros, subscriptions};
+use crate::wire::SubscriptionState;
 
 /// One team.
 #[derive(Clone, Debug)]
@@ -47,6 +50,28 @@ pub(crate) async fn by_id(
         .await
 }
 
+/// The subscriptions that these teams are linked to: state, and whether it has an end.
+pub(crate) async fn subscriptions_of(
+    conn: &mut Connection,
+    account_id: &str,
+    teams: &BTreeSet<&str>,
+) -> Result<Vec<(String, Option<(SubscriptionState, bool)>)>, sqlx::Error> {
+    let places: Vec<_> = (2..).take(teams.len()).map(|at| format!("${at}")).collect();
+    let text = format!(
+        "select t.id, s.state, s.ends_at from teams t left join subscriptions s on s.id = t.subscription_id \
+         where t.account_id = $1 and t.id in ({})",
+        places.join(", ")
+    );
+    let query = sqlx::query_as(AssertSqlSafe(text)).bind(account_id);
+    let query = teams.iter().fold(query, |query, team| query.bind(*team));
+    let rows: Vec<(String, Option<String>, Option<i64>)> = query.fetch_all(conn).await?;
+    let read = |(team, word, ends_at): (String, Option<String>, Option<i64>)| {
+        let state = word.as_deref().map(subscriptions::state).transpose()?;
+        Ok((team, state.map(|state| (state, ends_at.is_some()))))
+    };
+    rows.into_iter().map(read).collect()
+}
+
 /// Which teams a list shows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Shown<'a> {
@@ -67,7 +92,8 @@ impl<'a> Shown<'a> {
         }
     }
 
-    const fn address(self) -> &'a str {
+    /// The address that its statement is bound to.
+    pub(super) const fn address(self) -> &'a str {
         match self {
             Self::All => "",
             Self::Of(address) => address,

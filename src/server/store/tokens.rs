@@ -75,6 +75,19 @@ pub(crate) async fn valid(
         .await
 }
 
+/// The token of this id, unless it is over.
+pub(crate) async fn still_valid(
+    conn: &mut Connection,
+    id: &str,
+    now: Timestamp,
+) -> Result<Option<TokenRow>, sqlx::Error> {
+    sqlx::query_as("select * from tokens where id = $1 and expires_at > $2")
+        .bind(id)
+        .bind(micros(now))
+        .fetch_optional(conn)
+        .await
+}
+
 /// Puts in a token; one of the same hash gets the new scopes and end.
 pub(crate) async fn put(conn: &mut Connection, row: &TokenRow) -> Result<(), sqlx::Error> {
     sqlx::query(

@@ -24,6 +24,13 @@ pub(crate) struct UserRow {
     pub created_at: Timestamp,
 }
 
+impl UserRow {
+    /// True for who has proved the address and signed up.
+    pub fn is_verified(&self) -> bool {
+        self.password_hash.is_some()
+    }
+}
+
 impl<'r> FromRow<'r, AnyRow> for UserRow {
     fn from_row(row: &'r AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
@@ -84,6 +91,21 @@ pub(crate) async fn put(conn: &mut Connection, row: &UserRow) -> Result<(), sqlx
     .bind(micros(row.created_at))
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Puts in a person who has just proved the address. Sessions and personal tokens from before are of
+/// whoever was there without proof: they end.
+pub(crate) async fn verify(conn: &mut Connection, row: &UserRow) -> Result<(), sqlx::Error> {
+    put(conn, row).await?;
+    sqlx::query("delete from sessions where user_id in (select id from users where address = $1)")
+        .bind(&row.address)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("delete from tokens where address = $1 and kind = 'personal'")
+        .bind(&row.address)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

@@ -97,6 +97,36 @@ async fn logging_in_as_a_client_gives_a_session_there_with_the_granted_role_and_
     service.stop().await;
 }
 
+// rule: NC-06
+#[tokio::test]
+async fn who_is_logged_in_as_a_client_changes_the_place_of_no_agency() {
+    let service = start().await;
+    let row = granted(&service, "admin").await;
+    let mut agency = sign_in(&service, "owner@example.com").await;
+    log_in(&mut agency, &row).await;
+    let before = agency_of_other(&service).await;
+    let list = "/accounts/other/members";
+    let page = agency.open(list).await;
+    let own = page.row("owner@example.com");
+    assert!(own.contains("agency") && !own.contains("Remove"), "{own}");
+    let mark = page.mark(list).unwrap();
+    let path = format!("{list}/{}", text(&before["id"]));
+    for (verb, role) in [("role", "biller"), ("remove", "")] {
+        let form = [("mark", mark.as_str()), ("role", role)];
+        let refused = agency.post(&format!("{path}/{verb}"), &form).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{verb}: {}", refused.text());
+    }
+    assert_eq!(agency_of_other(&service).await, before);
+
+    // The client does, on the same page.
+    let mut otto = sign_in(&service, "owner@other.example").await;
+    let page = otto.open(list).await;
+    assert!(page.row("owner@example.com").contains("Remove"), "{}", page.text());
+    otto.submit(&page, &format!("{path}/role"), &[("role", "biller")]).await;
+    assert_eq!(agency_of_other(&service).await["role"], "biller");
+    service.stop().await;
+}
+
 // rule: NC-11
 #[tokio::test]
 async fn a_login_link_works_once_within_a_minute_for_its_person_alone() {

@@ -5,7 +5,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::server_clients::{
-    asked, granted, login_page, members_of_other, press, results, sign_in, start_as, transition,
+    asked, granted, log_in, login_page, members_of_other, press, results, sign_in, start_as,
+    transition,
 };
 use crate::service::{Kind, OTHER_TOKEN, TOKEN, VENDOR_TOKEN, text};
 
@@ -112,6 +113,42 @@ async fn two_agencies_that_grant_each_other_access_at_once_do_not_wait_for_each_
         );
         one.expect(StatusCode::OK);
         two.expect(StatusCode::OK);
+        service.stop().await;
+    }
+}
+
+// rule: NC-11
+#[tokio::test]
+async fn who_is_logged_in_as_a_client_changes_nothing_there_once_the_access_is_lost() {
+    for kind in Kind::ALL {
+        let folder = tempfile::tempdir().unwrap();
+        let database = kind.database(folder.path()).await;
+        let service = start_as(|settings| settings.database = database).await;
+        let row = granted(&service, "admin").await;
+        let mut agency = sign_in(&service, "owner@example.com").await;
+        log_in(&mut agency, &row).await;
+        let (list, fields) =
+            ("/accounts/other/members", [("email", "ina@example.com"), ("role", "biller")]);
+        for (lost, back) in [
+            ("update accounts set agency = 0", "update accounts set agency = 1"),
+            (
+                "update members set state = 'trimmed' where principal = 'account'",
+                "update members set state = 'active' where principal = 'account'",
+            ),
+            (
+                "update members set role = 'biller' where principal = 'person'",
+                "update members set role = 'owner' where principal = 'person'",
+            ),
+        ] {
+            let page = agency.open(list).await;
+            assert_eq!(page.status, StatusCode::OK, "{}", page.text());
+            let page = service.behind("other", lost, agency.submit(&page, list, &fields)).await;
+            assert_eq!(page.status, StatusCode::NOT_FOUND, "{kind:?}: {lost}");
+            service.sql(back).await;
+        }
+        let invited = service.call(Method::GET, "/v1/accounts/other/invitations");
+        let invited = invited.token(OTHER_TOKEN).send().await.expect(StatusCode::OK);
+        assert_eq!(invited["total"], 0, "{kind:?}");
         service.stop().await;
     }
 }

@@ -84,6 +84,9 @@ async fn the_agency_sees_every_client_it_asked_with_level_websites_and_status() 
     for word in ["Other", "developer", "https://shop.example/", "All good", "Log in as"] {
         assert!(row.contains(word), "{row}");
     }
+    let reader = service.call(Method::GET, CLIENTS).token(READ_TOKEN).send().await;
+    let reader = reader.expect(StatusCode::OK);
+    assert!(reader["items"].as_array().unwrap().iter().all(|row| row["actions"] == json!([])));
 
     let foreign = service.call(Method::GET, CLIENTS).token(OTHER_TOKEN).send().await;
     foreign.refused(404, "not-found");
