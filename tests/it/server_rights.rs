@@ -1,5 +1,7 @@
 //! Rights as they are when a change is made, whatever they were when it was asked for.
 
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
