@@ -124,6 +124,9 @@ async fn who_is_logged_in_as_a_client_changes_nothing_there_once_the_access_is_l
         let folder = tempfile::tempdir().unwrap();
         let database = kind.database(folder.path()).await;
         let service = start_as(|settings| settings.database = database).await;
+        let call = service.call(Method::POST, "/v1/accounts/other/subscriptions");
+        let call = call.token(VENDOR_TOKEN).json(&json!({ "plan": "scale" }));
+        call.send().await.expect(StatusCode::CREATED);
         let row = granted(&service, "admin").await;
         let mut agency = sign_in(&service, "owner@example.com").await;
         log_in(&mut agency, &row).await;
@@ -146,9 +149,16 @@ async fn who_is_logged_in_as_a_client_changes_nothing_there_once_the_access_is_l
             assert_eq!(page.status, StatusCode::NOT_FOUND, "{kind:?}: {lost}");
             service.sql(back).await;
         }
-        let invited = service.call(Method::GET, "/v1/accounts/other/invitations");
-        let invited = invited.token(OTHER_TOKEN).send().await.expect(StatusCode::OK);
-        assert_eq!(invited["total"], 0, "{kind:?}");
+        let invited = async || {
+            let call = service.call(Method::GET, "/v1/accounts/other/invitations");
+            let page = call.token(OTHER_TOKEN).send().await.expect(StatusCode::OK);
+            page["total"].clone()
+        };
+        assert_eq!(invited().await, 0, "{kind:?}");
+        // With the access it would have been one.
+        let page = agency.open(list).await;
+        agency.submit(&page, list, &fields).await;
+        assert_eq!(invited().await, 1, "{kind:?}");
         service.stop().await;
     }
 }
