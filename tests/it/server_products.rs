@@ -135,6 +135,28 @@ async fn a_resend_mails_the_same_link_again_and_a_cancelled_link_stops_working()
     service.stop().await;
 }
 
+// rule: X15
+#[tokio::test]
+async fn the_page_changes_the_role_of_a_pending_person_only_where_the_product_does() {
+    let service = TestService::start_with(PEOPLE).await;
+    let row = invite(&service, TEAM, "team", "ben", "biller").await.expect(StatusCode::CREATED);
+    let invitation = format!("team/invitations/{}", text(&row["id"]));
+    let action = format!("/accounts/{invitation}/role");
+    let mut dora = service.browser();
+    dora.sign_in("dora@example.com", PASSWORD).await;
+    let page = dora.open("/accounts/team/members").await;
+    assert_eq!(page.mark(&action), None);
+    let mark = page.mark(&format!("/accounts/{invitation}/resend")).unwrap_or_default();
+    let page = dora.post(&action, &[("mark", &mark), ("role", "member")]).await;
+    assert_eq!(page.status, StatusCode::CONFLICT);
+    let path = format!("/v1/accounts/{invitation}");
+    assert_eq!(get(&service, TEAM, &invitation).await["role"], "biller");
+    let call = service.call(Method::PATCH, &path).token(TEAM).if_match("*");
+    call.json(&json!({ "role": "member" })).send().await.expect(StatusCode::OK);
+    assert_eq!(get(&service, TEAM, &invitation).await["role"], "member");
+    service.stop().await;
+}
+
 // rule: DO-08
 #[tokio::test]
 async fn removal_ends_the_pages_and_the_api_for_a_person() {

@@ -132,7 +132,8 @@ fn invitation_words(
     let state = row.state_at(look.now);
     let pending = state == InvitationState::Pending;
     let can = |action| actions.contains(&action);
-    let roles = if can("change-role") { reachable(look, actor, Verb::Change) } else { vec![] };
+    let changes = can("change-role") && on_page(&look.profile);
+    let roles = if changes { reachable(look, actor, Verb::Change) } else { vec![] };
     context! {
         kind => "invitations",
         agency => false,
@@ -202,9 +203,18 @@ pub(crate) async fn change_pending_role(
 ) -> Result<Response, ApiError> {
     let actor = browser.member_of(&service, &account, Right::ChangeRoles).await?;
     let mut change = Change::begin(&service, &account, actor).await?;
-    let request = InvitationPatch { role };
-    let done = invitation::change_role(&mut change, &id, &Precondition::Unchecked, &request).await;
-    finish(&service, &browser, &account, change, done.map(drop)).await
+    let (unchecked, request) = (Precondition::Unchecked, InvitationPatch { role });
+    let done = if on_page(&change.profile) {
+        invitation::change_role(&mut change, &id, &unchecked, &request).await.map(drop)
+    } else {
+        Err(ApiError::NotOffered("a change of a pending person's role on the page"))
+    };
+    finish(&service, &browser, &account, change, done).await
+}
+
+/// True if people change the role of who is pending; programs do in every product (X15).
+fn on_page(profile: &Profile) -> bool {
+    profile.invitations.role_while_pending == RoleWhilePending::OnPage
 }
 
 /// `GET /accounts/{account}/members/{member}/remove` asks first (NP-09).
