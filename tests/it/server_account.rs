@@ -109,6 +109,11 @@ async fn who_has_no_secure_sign_in_keeps_access_until_the_next_sign_in_and_is_to
 
     let off = json!({ "secure_sign_in_required": false });
     patch(&service, "acme", TOKEN, &off).await.expect(StatusCode::OK);
+    let log = service.list("/v1/accounts/acme/audit-events").await;
+    let log = log.iter().filter(|event| event["action"] == "account.secure_sign_in");
+    let said: Vec<_> = log.map(|event| (&event["before"], &event["after"])).collect();
+    let (on, off) = (json!(true), json!(false));
+    assert_eq!(said, [(&off, &on), (&on, &off)]);
     assert_eq!(next.open("/accounts/acme").await.status, StatusCode::OK);
     service.stop().await;
 }
@@ -180,6 +185,8 @@ async fn several_addresses_are_invited_at_once_and_secure_sign_in_may_be_require
     let done = batch(&service, "acme", TOKEN, &body).await.expect(StatusCode::OK);
     assert_eq!((&done["created"], &done["refused"]), (&json!(2), &json!(0)));
     assert_eq!(told(&service, "invitation").await, ["one@example.com", "two@example.com"]);
+    let invited = service.list("/v1/accounts/acme/invitations").await;
+    assert!(invited.iter().all(|row| row["role"] == "biller"), "one role: {invited:?}");
     let account = get(&service, TOKEN, "/v1/accounts/acme").await.expect(StatusCode::OK);
     assert_eq!(account["secure_sign_in_required"], true);
     assert_eq!(told(&service, "secure-sign-in-required").await, ["mia@example.com"]);
@@ -188,6 +195,20 @@ async fn several_addresses_are_invited_at_once_and_secure_sign_in_may_be_require
         json!({ "emails": ["six@example.com"], "role": "biller", "require_secure_sign_in": true });
     batch(&service, "acme", grower, &again).await.expect(StatusCode::OK);
     assert_eq!(told(&service, "secure-sign-in-required").await.len(), 1);
+    service.stop().await;
+}
+
+// rule: X13
+#[tokio::test]
+async fn one_invitation_may_require_secure_sign_in_of_the_whole_team_too() {
+    let service = start().await;
+    let body =
+        json!({ "email": "one@example.com", "role": "biller", "require_secure_sign_in": true });
+    let call = service.call(Method::POST, "/v1/accounts/acme/invitations").token(TOKEN).key("k");
+    call.json(&body).send().await.expect(StatusCode::CREATED);
+    let account = get(&service, TOKEN, "/v1/accounts/acme").await.expect(StatusCode::OK);
+    assert_eq!(account["secure_sign_in_required"], true);
+    assert_eq!(told(&service, "secure-sign-in-required").await, ["mia@example.com"]);
     service.stop().await;
 }
 
@@ -202,10 +223,11 @@ async fn bad_and_repeated_lines_are_reported_one_by_one_and_the_good_ones_go_out
         "ada@example.com",
         "b@example.com",
         "",
+        "b@example.com",
     ];
     let body = json!({ "emails": lines, "role": "member" });
     let done = batch(&service, "portal", PORTAL, &body).await.expect(StatusCode::OK);
-    assert_eq!((&done["created"], &done["refused"]), (&json!(2), &json!(4)));
+    assert_eq!((&done["created"], &done["refused"]), (&json!(2), &json!(5)));
     let items = done["items"].as_array().unwrap();
     let said: Vec<_> = items
         .iter()
@@ -223,6 +245,7 @@ async fn bad_and_repeated_lines_are_reported_one_by_one_and_the_good_ones_go_out
             "/emails/3 already-member",
             "b@example.com",
             "/emails/5 invalid-request",
+            "/emails/6 invitation-already-pending",
         ]
     );
     let first = text(&items[0]["invitation"]["id"]);
@@ -403,6 +426,7 @@ async fn only_the_owner_deletes_the_account_and_nothing_of_it_is_found_afterward
     assert_eq!(browser.open("/accounts/portal").await.status, StatusCode::NOT_FOUND);
     assert!(!browser.open("/").await.text().contains("Portal"));
     assert_eq!(service.browser().open(&link).await.status, StatusCode::NOT_FOUND);
+    assert!(service.stored().await.contains("account.deleted"), "what happened in it is kept");
     // Nothing of it falls due, and its short name is free.
     service.pass(SignedDuration::from_hours(24 * 60)).await;
     assert_eq!(service.running().run_due().await.unwrap(), 0);

@@ -342,6 +342,51 @@ async fn who_signs_up_with_an_address_in_a_verified_domain_is_a_member_and_takes
 }
 
 #[tokio::test]
+async fn every_change_of_a_domain_and_of_who_asks_to_join_has_an_audit_row() {
+    let (service, dns) = start().await;
+    let from = service.list("/v1/accounts/acme/audit-events").await.len();
+    let row = joinable(&service, &dns, "example.com").await;
+    service.cancel("team").await;
+    for name in ["ana", "bea"] {
+        sign_up(&service, &format!("{name}@example.com")).await;
+    }
+    service.subscribe("team").await;
+    let requests = service.list(REQUESTS).await;
+    for (request, verb) in requests.iter().zip(["approve", "reject"]) {
+        decide(&service, request, verb).await.expect(StatusCode::OK);
+    }
+    dns.withdraw("_seatkeeper-challenge.example.com");
+    for _ in 0..3 {
+        service.pass(SignedDuration::from_hours(24)).await;
+    }
+    let path = format!("{DOMAINS}/{}", text(&row["id"]));
+    let remove = service.call(Method::DELETE, &path).token(TOKEN).if_match("*").send().await;
+    remove.expect(StatusCode::NO_CONTENT);
+    let events = service.list("/v1/accounts/acme/audit-events").await;
+    let told = events[from..].iter().map(|event| {
+        let side = |side: &Value| if side.is_null() { '-' } else { '+' };
+        format!("{} {}{}", text(&event["action"]), side(&event["before"]), side(&event["after"]))
+    });
+    let told: Vec<_> = told.filter(|told| !told.starts_with("subscription.")).collect();
+    assert_eq!(
+        told,
+        [
+            "domain.created -+",
+            "domain.verified ++",
+            "domain.changed ++",
+            "join_request.created -+",
+            "join_request.created -+",
+            "join_request.approved ++",
+            "member.added -+",
+            "join_request.rejected ++",
+            "domain.lapsed ++",
+            "domain.removed +-",
+        ]
+    );
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn who_is_invited_already_joins_by_the_invitation() {
     let (service, dns) = start().await;
     joinable(&service, &dns, "example.com").await;
@@ -364,6 +409,10 @@ async fn at_a_full_account_a_join_request_waits_for_those_who_may_invite() {
         sign_up(&service, &format!("{name}@example.com")).await;
     }
     assert_eq!(service.people().await, "eve:member:active");
+    let mails = service.mails().await;
+    let told = mails.iter().filter(|mail| mail.template == "seats-short");
+    let told: Vec<_> = told.map(|mail| mail.to.as_str()).collect();
+    assert_eq!(told, ["owner@acme.example"], "those who may invite hear of it");
     let requests = service.list(REQUESTS).await;
     let emails: Vec<_> = requests.iter().map(|row| text(&row["email"])).collect();
     assert_eq!(emails, ["ana@example.com", "bea@example.com"]);
@@ -564,12 +613,17 @@ async fn a_user_has_no_rights_accepts_nothing_and_joins_nothing_by_domain_until_
     assert_eq!(service.people().await, "eve:member:active");
     assert_eq!(service.list(REQUESTS).await, Vec::<Value>::new());
 
-    let mut ana = service.browser();
-    let page = ana.open(&link).await;
+    let (mut ana, mut late) = (service.browser(), service.browser());
+    let (page, late_page) = (ana.open(&link).await, late.open(&link).await);
     assert_eq!(service.people().await, "eve:member:active", "the link alone is no sign-up");
     let action = page.path.clone();
     ana.submit(&page, &action, &[("name", "Ana"), ("password", PASSWORD)]).await;
     assert_eq!(service.people().await, "eve:member:active ana:member:active");
+    let fields = [("name", "Eve"), ("password", "another long password")];
+    let second = late.submit(&late_page, &action, &fields).await;
+    assert_eq!(second.status, StatusCode::NOT_FOUND, "a link is used up: {}", second.text());
+    let page = late.sign_in("ana@example.com", "another long password").await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
     service.stop().await;
 }
 

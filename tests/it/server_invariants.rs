@@ -2,13 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
+use std::sync::Arc;
+
 use futures::future::join_all;
 use jiff::SignedDuration;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::service::{Answer, PASSWORD, SEED, TOKEN, TestService, text};
+use crate::service::{Answer, PASSWORD, SEED, TOKEN, TestService, VENDOR_TOKEN, text};
 
 const INVITATIONS: &str = "/v1/accounts/acme/invitations";
 
@@ -105,6 +107,86 @@ async fn nobody_grants_or_removes_beyond_what_the_profile_lets_them_manage() {
     service.stop().await;
 }
 
+#[tokio::test]
+async fn nobody_acts_on_pending_or_trimmed_people_beyond_what_the_profile_lets_them_manage() {
+    // Admins may invite admins here, but act on members alone.
+    let rules = include_str!("../../profiles/portal.yaml")
+        .replace("  invite: {owner: lower, admin: lower}", "  invite: {owner: lower, admin: own}")
+        .replace("onShrink: keep", "onShrink: trimLatestAdded");
+    let profile = Arc::new(seatkeeper::profile::read("portal.yaml", &rules).unwrap());
+    let seed = SEED
+        .replace("profile: nitropack", "profile: portal")
+        .replacen(
+            "    subscriptions: [growth]\n",
+            "    subscriptions: [team]\n    members:\n      \
+             - {email: ada@example.com, role: admin, password: correct horse battery}\n      - {email: abe@example.com, role: admin}\n",
+            1,
+        )
+        .replacen(
+            "    tokens:\n",
+            "    tokens:\n      - {token: personal-token-of-ada, email: ada@example.com, \
+             scopes: [read, invite, change, remove]}\n",
+            1,
+        );
+    let service = TestService::start_as(&seed, |settings| {
+        settings.profiles.insert("portal".to_owned(), profile);
+    })
+    .await;
+    let admin = service.invite("amy@example.com", "admin").await.expect(StatusCode::CREATED);
+    let member = service.invite("mia@example.com", "member").await.expect(StatusCode::CREATED);
+    let path = |row: &Value| format!("{INVITATIONS}/{}", text(&row["id"]));
+    let by_ada = |method, path: &str| {
+        service.call(method, path).token("personal-token-of-ada").key(path).if_match("*")
+    };
+    for (row, role) in [(&admin, "member"), (&member, "admin")] {
+        let call = by_ada(Method::PATCH, &path(row)).json(&json!({ "role": role }));
+        call.send().await.refused(403, "beyond-manage");
+    }
+    let revoke = by_ada(Method::POST, &format!("{}/revoke", path(&admin))).send().await;
+    revoke.refused(403, "beyond-manage");
+    let abe = text(&service.member("abe@example.com").await["id"]);
+    let act = |verb| format!("/v1/accounts/acme/members/{abe}/{verb}");
+    by_ada(Method::POST, &act("trim")).send().await.refused(403, "beyond-manage");
+    let call = service.call(Method::POST, &act("trim")).token(TOKEN).key("trim").if_match("*");
+    call.send().await.expect(StatusCode::OK);
+    by_ada(Method::POST, &act("reinstate")).send().await.refused(403, "beyond-manage");
+    by_ada(Method::POST, &format!("{}/revoke", path(&member))).send().await.expect(StatusCode::OK);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_shrink_keeps_owners_even_one_who_was_added_last() {
+    let rules = include_str!("../../profiles/nitropack.yaml")
+        .replace("holders: {min: 1, max: 1}", "holders: {min: 1}")
+        .replace("counts: [active,", "counts: [owner, active,");
+    let profile = Arc::new(seatkeeper::profile::read("nitropack.yaml", &rules).unwrap());
+    let seed = SEED.replacen(
+        "    subscriptions: [growth]\n",
+        "    subscriptions: [growth]\n    members:\n      \
+         - {email: ana@example.com, role: developer}\n      - {email: una@example.com, role: admin}\n",
+        1,
+    );
+    let service = TestService::start_as(&seed, |settings| {
+        settings.profiles.insert("nitropack".to_owned(), profile);
+    })
+    .await;
+    // As a change of owner leaves it.
+    for statement in [
+        "update members set role = 'owner' where address = 'una@example.com'",
+        "update tallies set entries = 0 where list = 'members' and role = 'admin'",
+        "update tallies set entries = 2 where list = 'members' and role = 'owner' \
+         and account_id in (select id from accounts where slug = 'acme')",
+    ] {
+        service.sql(statement).await;
+    }
+    service.subscribe("business").await;
+    assert_eq!(service.seats().await["used"], 3);
+    service.cancel("growth").await;
+    assert_eq!(service.people().await, "ana:developer:trimmed");
+    assert_eq!(service.member("una@example.com").await["state"], "active");
+    service.stop().await;
+}
+
 // rule: OP-03
 #[tokio::test]
 async fn of_parallel_invitations_for_the_last_seat_one_wins() {
@@ -159,6 +241,7 @@ async fn accepting_after_expiry_fails_loudly_and_changes_nothing() {
     assert_eq!(service.list(INVITATIONS).await[0]["state"], "expired");
 
     // A resend takes the seat again and works.
+    service.pass(SignedDuration::ZERO).await;
     let row = service.list(INVITATIONS).await[0].clone();
     let path = format!("{INVITATIONS}/{}/resend", text(&row["id"]));
     let call = service.call(Method::POST, &path).token(TOKEN).key("again");
@@ -201,6 +284,73 @@ async fn accepting_checks_the_seats_again() {
     assert_eq!(page.status, StatusCode::CONFLICT);
     assert!(page.text().contains("All 1 seats") || page.text().contains("seats of the plan"));
     assert_eq!(service.people().await, "");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn accepting_checks_the_inviter_again() {
+    let service = TestService::start().await;
+    let ana = service.join("ana@example.com", "admin").await;
+    let mut browser = service.browser();
+    browser.sign_in("ana@example.com", PASSWORD).await;
+    let page = browser.open("/accounts/acme/members").await;
+    let fields = [("email", "ben@example.com"), ("role", "biller")];
+    browser.submit(&page, "/accounts/acme/members", &fields).await;
+    let link = service.link_to("ben@example.com").await;
+    let trim = format!("/v1/accounts/acme/members/{}/trim", text(&ana["id"]));
+    let call = service.call(Method::POST, &trim).token(TOKEN).key("trim").if_match("*");
+    call.send().await.expect(StatusCode::OK);
+    let page = service.browser().accept(&link, &[("password", PASSWORD)]).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.text());
+    assert_eq!(service.people().await, "ana:admin:trimmed");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn accepting_checks_the_holders_of_the_role_again() {
+    let rules = include_str!("../../profiles/nitropack.yaml").replace(
+        "    permissions: [dashboard.view,",
+        "    holders: {max: 1}\n    permissions: [dashboard.view,",
+    );
+    let profile = Arc::new(seatkeeper::profile::read("nitropack.yaml", &rules).unwrap());
+    let service = TestService::start_as(SEED, |settings| {
+        settings.profiles.insert("nitropack".to_owned(), profile);
+    })
+    .await;
+    service.invite("ben@example.com", "developer").await.expect(StatusCode::CREATED);
+    service.join("ana@example.com", "developer").await;
+    service.join("cyd@example.com", "biller").await;
+    change_role(&service, "cyd@example.com", "developer").await.refused(409, "role-holders");
+    let link = service.link_to("ben@example.com").await;
+    let page = service.browser().accept(&link, &[("password", PASSWORD)]).await;
+    assert_eq!(page.status, StatusCode::CONFLICT, "{}", page.text());
+    assert_eq!(service.people().await, "ana:developer:active cyd:biller:active");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn an_invitation_that_was_declined_is_accepted_by_nobody() {
+    let service = TestService::start().await;
+    service.invite("ben@example.com", "biller").await.expect(StatusCode::CREATED);
+    let mut ben = service.browser();
+    let page = ben.open(&service.link_to("ben@example.com").await).await;
+    ben.submit(&page, &format!("{}/decline", page.path), &[]).await;
+    let accept = format!("{}/accept", page.path);
+    let late = ben.submit(&page, &accept, &[("password", PASSWORD)]).await;
+    assert_eq!(late.status, StatusCode::CONFLICT, "{}", late.text());
+    assert_eq!(service.people().await, "");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn an_overdue_invitation_keeps_nobody_from_inviting_again() {
+    let service = TestService::start().await;
+    let first = service.invite("ben@example.com", "biller").await.expect(StatusCode::CREATED);
+    service.clock.advance(SignedDuration::from_hours(30 * 24));
+    let again = service.invite("ben@example.com", "developer").await.expect(StatusCode::CREATED);
+    assert_ne!(again["id"], first["id"]);
+    let expired = service.list(&format!("{INVITATIONS}?state=expired")).await;
+    assert_eq!(expired[0]["id"], first["id"]);
     service.stop().await;
 }
 
@@ -346,6 +496,159 @@ async fn the_audit_log_tells_of_a_membership_from_its_invitation_to_its_end() {
     );
     assert!(text(&changed["actor"]).starts_with("token:tok_"));
     assert_eq!(events[4]["actor"], "invitee");
+    service.stop().await;
+}
+
+/// What the log of `acme` says from here on: the action, and whether it says what was before and
+/// what came of it.
+async fn told(service: &TestService, from: usize) -> Vec<String> {
+    let events = service.list("/v1/accounts/acme/audit-events?page_size=1000").await;
+    let side = |side: &Value| if side.is_null() { '-' } else { '+' };
+    let told = |event: &Value| {
+        format!("{} {}{}", text(&event["action"]), side(&event["before"]), side(&event["after"]))
+    };
+    events[from..].iter().map(told).collect()
+}
+
+async fn act(service: &TestService, token: &str, path: &str) {
+    let path = format!("/v1/accounts/acme/{path}");
+    let key = format!("{path}-{}", service.requests().len());
+    let call = service.call(Method::POST, &path).token(token).key(&key).if_match("*");
+    call.send().await.expect(StatusCode::OK);
+}
+
+async fn patch(service: &TestService, token: &str, path: &str, body: &Value) {
+    let path = format!("/v1/accounts/acme{path}");
+    let call = service.call(Method::PATCH, &path).token(token).if_match("*");
+    call.json(body).send().await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn every_change_of_an_account_and_its_plans_has_an_audit_row_too() {
+    let service = TestService::start().await;
+    let from = told(&service, 0).await.len();
+    patch(&service, TOKEN, "", &json!({ "name": "Acme Ltd" })).await;
+    patch(&service, VENDOR_TOKEN, "", &json!({ "agency": true })).await;
+    let claim = json!({ "claim": { "installation_id": "i", "fingerprint": "f" } });
+    patch(&service, TOKEN, "", &claim).await;
+    for verb in ["cancel", "confirm"] {
+        let call = service.call(Method::POST, "/v1/accounts/acme/subscriptions").token(TOKEN);
+        let call = call.key(verb).json(&json!({ "plan": "scale" })).send().await;
+        let row = call.expect(StatusCode::CREATED);
+        let path = format!("subscriptions/{}/{verb}", text(&row["id"]));
+        act(&service, VENDOR_TOKEN, &path).await;
+    }
+    service.cancel("growth").await;
+    service.cancel("scale").await;
+    service.pass(SignedDuration::from_hours(31 * 24)).await;
+    service.subscribe("growth").await;
+    service.pass(SignedDuration::from_hours(31 * 24)).await;
+    assert_eq!(
+        told(&service, from).await,
+        [
+            "account.renamed ++",
+            "account.agency_changed ++",
+            "account.claimed -+",
+            "subscription.requested -+",
+            "subscription.withdrawn ++",
+            "subscription.requested -+",
+            "subscription.confirmed ++",
+            "subscription.cancelled ++",
+            "subscription.cancelled ++",
+            "subscription.ended ++",
+            "account.disabled ++",
+            "subscription.created -+",
+            "account.enabled ++",
+            "subscription.renewed ++",
+        ]
+    );
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn every_change_of_an_invitation_and_of_seats_has_an_audit_row_too() {
+    let service = TestService::start().await;
+    let member = text(&service.join("mia@example.com", "biller").await["id"]);
+    let from = told(&service, 0).await.len();
+    act(&service, TOKEN, &format!("members/{member}/trim")).await;
+    act(&service, TOKEN, &format!("members/{member}/reinstate")).await;
+    let row = service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
+    let path = format!("invitations/{}", text(&row["id"]));
+    patch(&service, TOKEN, &format!("/{path}"), &json!({ "role": "admin" })).await;
+    for verb in ["resend", "revoke"] {
+        act(&service, TOKEN, &format!("{path}/{verb}")).await;
+    }
+    service.invite("bea@example.com", "biller").await.expect(StatusCode::CREATED);
+    let mut bea = service.browser();
+    let page = bea.open(&service.link_to("bea@example.com").await).await;
+    bea.submit(&page, &format!("{}/decline", page.path), &[]).await;
+    service.invite("cyd@example.com", "biller").await.expect(StatusCode::CREATED);
+    service.pass(SignedDuration::from_hours(30 * 24)).await;
+    let mut told = told(&service, from).await;
+    told.retain(|told| !told.starts_with("subscription."));
+    assert_eq!(
+        told,
+        [
+            "member.trimmed ++",
+            "member.reinstated ++",
+            "invitation.created -+",
+            "invitation.role_changed ++",
+            "invitation.resent ++",
+            "invitation.revoked ++",
+            "invitation.created -+",
+            "invitation.declined ++",
+            "invitation.created -+",
+            "invitation.expired ++",
+        ]
+    );
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_reported_made_and_announced_has_an_audit_row_too() {
+    let service = TestService::start().await;
+    let path = |rest: &str| format!("/v1/accounts/acme/{rest}");
+    let post = async |token: &str, rest: &str, body: Value| {
+        let call = service.call(Method::POST, &path(rest)).token(token).key(rest);
+        call.json(&body).send().await.body
+    };
+    for email in ["ana@example.com", "bea@example.com"] {
+        service.join(email, "developer").await;
+    }
+    service.subscribe("business").await;
+    let from = service.list(&path("audit-events")).await.len();
+    let site = json!({ "url": "https://a.example", "state": "connected" });
+    let site =
+        path(&format!("websites/{}", text(&post(VENDOR_TOKEN, "websites", site).await["id"])));
+    let lost = service.call(Method::PATCH, &site).token(VENDOR_TOKEN).if_match("*");
+    lost.json(&json!({ "state": "not_connected" })).send().await.expect(StatusCode::OK);
+    let gone = service.call(Method::DELETE, &site).token(VENDOR_TOKEN).if_match("*");
+    gone.send().await.expect(StatusCode::NO_CONTENT);
+    post(VENDOR_TOKEN, "meters/resources", json!({ "amount": 1 })).await;
+    let token = json!({ "kind": "account", "name": "Job", "scopes": ["read"] });
+    let token = path(&format!("tokens/{}", text(&post(TOKEN, "tokens", token).await["id"])));
+    let taken = service.call(Method::DELETE, &token).token(TOKEN).if_match("*");
+    taken.send().await.expect(StatusCode::NO_CONTENT);
+    let claim = json!({ "claim": { "installation_id": "i", "fingerprint": "f" } });
+    let call = service.call(Method::PATCH, "/v1/accounts/acme").token(TOKEN).if_match("*");
+    call.json(&claim).send().await.expect(StatusCode::OK);
+    service.cancel("growth").await;
+    let events = service.list(&path("audit-events")).await;
+    let told: Vec<_> = events[from..].iter().map(|event| text(&event["action"])).collect();
+    assert_eq!(
+        told,
+        [
+            "website.added",
+            "website.changed",
+            "website.removed",
+            "meter.counted",
+            "token.made",
+            "token.removed",
+            "account.claimed",
+            "subscription.cancelled",
+            "seats.over_limit",
+        ]
+    );
     service.stop().await;
 }
 

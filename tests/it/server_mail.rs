@@ -145,6 +145,7 @@ async fn several_mails_go_over_one_connection() {
     service.stop().await;
 }
 
+// rule: X9
 #[tokio::test]
 async fn an_address_that_the_mail_server_refuses_for_good_fails_and_frees_its_seat_once() {
     let (service, peer) = world().await;

@@ -85,6 +85,7 @@ async fn usage_is_counted_against_the_subscription_and_refused_when_it_is_full()
     service.stop().await;
 }
 
+// rule: NP-10
 #[tokio::test]
 async fn a_meter_that_goes_on_is_counted_over_its_limit_and_warns_once_per_crossing() {
     let service = metered().await;

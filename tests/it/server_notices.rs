@@ -98,6 +98,7 @@ async fn a_requested_plan_does_not_bring_back_a_disabled_account() {
     service.stop().await;
 }
 
+// rule: NP-10
 #[tokio::test]
 async fn who_receives_billing_is_told_of_each_step_and_of_an_end_that_is_near_once() {
     let service = TestService::start().await;

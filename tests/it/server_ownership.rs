@@ -167,6 +167,53 @@ async fn the_owner_confirms_by_a_mailed_link_and_only_on_acceptance_the_role_cha
     service.stop().await;
 }
 
+// rule: DO-09
+#[tokio::test]
+async fn a_change_of_owner_that_is_answered_too_late_changes_nothing() {
+    let service = start().await;
+    let row = ask_for(&service, "acme", ACME, "mia@example.com").await.expect(StatusCode::CREATED);
+    let mut olga = service.browser();
+    olga.sign_in("olga@example.com", PASSWORD).await;
+    let page = olga.open(&service.link_to("olga@example.com").await).await;
+    service.clock.advance(SignedDuration::from_hours(7 * 24));
+    let late = olga.submit(&page, &format!("{}/accept", page.path), &[]).await;
+    assert_eq!(late.status, StatusCode::CONFLICT, "{}", late.text());
+    assert_eq!(state(&service, "acme", &row).await, "expired");
+    assert_eq!(roles(&service, "acme", ACME).await, "ben:biller mia:member olga:owner");
+    assert_eq!(service.mails().await.len(), 1, "the candidate is not asked");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn every_end_of_a_change_of_owner_has_an_audit_row() {
+    let service = start().await;
+    let ask = async || {
+        let row = ask_for(&service, "acme", ACME, "mia@example.com").await;
+        row.expect(StatusCode::CREATED)
+    };
+    cancel(&service, &ask().await).await.expect(StatusCode::OK);
+    ask().await;
+    let link = service.link_to("olga@example.com").await;
+    answer(&service, "olga@example.com", &link, "decline").await;
+    ask().await;
+    service.pass(SignedDuration::from_hours(7 * 24)).await;
+    let log = service.list("/v1/accounts/acme/audit-events").await;
+    let told = log.iter().map(|event| text(&event["action"]));
+    let told: Vec<_> = told.filter(|told| told.starts_with("ownership.")).collect();
+    assert_eq!(
+        told,
+        [
+            "ownership.requested",
+            "ownership.cancelled",
+            "ownership.requested",
+            "ownership.declined",
+            "ownership.requested",
+            "ownership.expired",
+        ]
+    );
+    service.stop().await;
+}
+
 // rule: PO-04
 #[tokio::test]
 async fn where_the_role_moves_there_is_exactly_one_owner_before_and_after() {
@@ -215,6 +262,34 @@ async fn immutable_roles_change_only_by_ownership_change() {
     demote.json(&json!({ "role": "member" })).send().await.refused(400, "invalid-request");
     let remove = service.call(Method::DELETE, &path).token(PORTAL).if_match(&etag).send().await;
     remove.refused(409, "role-holders");
+    service.stop().await;
+}
+
+// rule: X2
+#[tokio::test]
+async fn an_immutable_role_is_neither_given_nor_taken_by_who_reaches_it() {
+    let rules = include_str!("../../profiles/digitalocean.yaml").replacen(
+        "    invitable: false ",
+        "    immutable: true\n    invitable: false ",
+        1,
+    );
+    let profile = Arc::new(seatkeeper::profile::read("digitalocean.yaml", &rules).unwrap());
+    let service = TestService::start_as(SEED, |settings| {
+        settings.profiles.insert("digitalocean".to_owned(), profile);
+    })
+    .await;
+    ask_for(&service, "acme", ACME, "mia@example.com").await.expect(StatusCode::CREATED);
+    for email in ["olga@example.com", "mia@example.com"] {
+        let link = service.link_to(email).await;
+        answer(&service, email, &link, "accept").await;
+    }
+    for (email, role) in [("mia@example.com", "member"), ("ben@example.com", "owner")] {
+        let id = text(&member(&service, "acme", ACME, email).await["id"]);
+        let path = format!("/v1/accounts/acme/members/{id}");
+        let call = service.call(Method::PATCH, &path).token(ACME).if_match("*");
+        call.json(&json!({ "role": role })).send().await.refused(409, "role-fixed");
+    }
+    assert_eq!(roles(&service, "acme", ACME).await, "ben:biller mia:owner olga:owner");
     service.stop().await;
 }
 

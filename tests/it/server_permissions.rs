@@ -95,6 +95,94 @@ async fn what_is_not_granted_is_refused_by_the_api() {
     service.stop().await;
 }
 
+/// Scopes of tokens, and for each right one call that needs it: scope, method, path below the
+/// account, body. Without a scope the right is the vendor's alone.
+const SCOPES: [&str; 6] = ["read", "invite", "change", "remove", "billing", "manage"];
+const CALLS: [(&str, &str, &str, &str); 21] = [
+    ("read", "GET", "/members", ""),
+    ("read", "GET", "/client-access", ""),
+    ("read", "GET", "/audit-events", ""),
+    ("invite", "POST", "/invitations", r#"{"email": "x@example.com", "role": "biller"}"#),
+    ("invite", "POST", "/members", r#"{"email": "x@example.com", "role": "biller"}"#),
+    (
+        "invite",
+        "POST",
+        "/teams/team_x/suggestions",
+        r#"{"email": "x@example.com", "role": "biller"}"#,
+    ),
+    ("invite", "POST", "/client-access", r#"{"email": "x@example.com", "role": "biller"}"#),
+    ("change", "PATCH", "/members/{owner}", r#"{"role": "biller"}"#),
+    ("change", "POST", "/teams", r#"{"name": "Web"}"#),
+    ("change", "PUT", "/notification-categories/usage/recipients/{owner}", ""),
+    ("remove", "DELETE", "/members/{owner}", ""),
+    ("remove", "DELETE", "/client-access/cla_x", ""),
+    ("billing", "POST", "/subscriptions", r#"{"plan": "free"}"#),
+    ("manage", "POST", "/domains", r#"{"name": "example.com"}"#),
+    ("manage", "POST", "/tokens", r#"{"kind": "account", "name": "Job", "scopes": ["read"]}"#),
+    ("manage", "PATCH", "", r#"{"name": "Mine"}"#),
+    ("manage", "POST", "/ownership-changes", r#"{"member": "mem_x"}"#),
+    ("", "PATCH", "", r#"{"claim": {"installation_id": "i", "fingerprint": "f"}}"#),
+    ("", "PATCH", "", r#"{"agency": true}"#),
+    ("", "POST", "/websites", r#"{"url": "https://x.example", "state": "connected"}"#),
+    ("", "POST", "/meters/resources", r#"{"amount": 1}"#),
+];
+
+async fn send(service: &TestService, token: &str, call: (&str, &str, &str, &str)) -> Answer {
+    let (_, method, path, body) = call;
+    let owner = text(&service.member("owner@example.com").await["id"]);
+    let path = format!("/v1/accounts/acme{}", path.replace("{owner}", &owner));
+    let key = format!("{token}-{path}");
+    let method = Method::from_bytes(method.as_bytes()).unwrap();
+    let call = service.call(method, &path).token(token).key(&key).if_match("*");
+    match body {
+        "" => call.send().await,
+        body => call.json(&serde_json::from_str::<Value>(body).unwrap()).send().await,
+    }
+}
+
+#[tokio::test]
+async fn a_token_does_nothing_without_the_scope_of_it() {
+    let tokens = SCOPES.map(|lacking| {
+        let others = SCOPES.into_iter().filter(|scope| *scope != lacking).collect::<Vec<_>>();
+        format!(
+            "      - {{token: acme-token-without-{lacking}, scopes: [{}]}}\n",
+            others.join(", ")
+        )
+    });
+    let tokens = format!("    tokens:\n{}", tokens.concat());
+    let seed = SEED
+        .replace(
+            "      - {token: acme-token-without-removals, scopes: [read, invite, change]}\n",
+            "",
+        )
+        .replacen("    tokens:\n", &tokens, 1);
+    let service = TestService::start_with(&seed).await;
+    for call in CALLS.into_iter().filter(|call| !call.0.is_empty()) {
+        let refused = send(&service, &format!("acme-token-without-{}", call.0), call).await;
+        assert_eq!(refused.body["code"], "scope-missing", "{call:?}: {}", refused.body);
+    }
+    let call = service.call(Method::GET, "/v1/accounts/acme").token("acme-token-without-read");
+    call.send().await.refused(403, "scope-missing");
+    service.stop().await;
+}
+
+// rule: NP-12
+#[tokio::test]
+async fn a_person_does_nothing_that_the_role_does_not_give_whatever_the_scopes_of_the_token() {
+    let dev = "    members:\n      - {email: dev@example.com, role: developer, \
+        password: correct horse battery}\n    tokens:\n      \
+        - {token: personal-token-of-dev, email: dev@example.com, \
+        scopes: [read, invite, change, remove, billing, manage]}\n";
+    let service = TestService::start_with(&SEED.replacen("    tokens:\n", dev, 1)).await;
+    for call in CALLS {
+        let refused = send(&service, "personal-token-of-dev", call).await;
+        assert_eq!(refused.body["code"], "forbidden", "{call:?}: {}", refused.body);
+    }
+    service.stop().await;
+}
+
+// rule: NP-15
+// rule: X18
 #[tokio::test]
 async fn who_is_trimmed_or_gone_may_nothing_and_a_disabled_account_leaves_what_reads_and_pays() {
     let service = TestService::start().await;

@@ -1,5 +1,6 @@
 //! What the people of a team product and of a licensing portal see, told through the API.
 
+use jiff::SignedDuration;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -129,8 +130,13 @@ async fn a_resend_mails_the_same_link_again_and_a_cancelled_link_stops_working()
     act(&service, TEAM, &format!("{invitation}/resend")).await.expect(StatusCode::OK);
     assert_eq!(mails_to(&service, "ben").await.len(), 2);
     assert_eq!(service.link_to("ben@example.com").await, first);
-    assert_eq!(service.browser().open(&first).await.status, StatusCode::OK);
+    let mut ben = service.browser();
+    let page = ben.open(&first).await;
+    assert_eq!(page.status, StatusCode::OK);
     act(&service, TEAM, &format!("{invitation}/revoke")).await.expect(StatusCode::OK);
+    let late = ben.submit(&page, &format!("{}/accept", page.path), &[("password", PASSWORD)]).await;
+    assert_eq!(late.status, StatusCode::CONFLICT, "the form from before is worth nothing");
+    assert_eq!(member(&service, TEAM, "team", "ben").await, Value::Null);
     assert_eq!(service.browser().open(&first).await.status, StatusCode::GONE);
     service.stop().await;
 }
@@ -204,9 +210,18 @@ async fn the_list_of_an_organisation_shows_name_address_role_join_date_and_statu
         shown,
         [&json!("Adam"), &json!("adam@example.com"), &json!("admin"), &json!("active")]
     );
-    assert!(adam["joined_at"].is_string());
+    assert_eq!(adam["joined_at"], service.clock.now().to_string());
     let pending = get(&service, PORTAL_MAX, "portal/invitations").await;
     assert_eq!(pending["items"][0]["state"], "pending");
+
+    // The join date is that of the acceptance.
+    let invited = service.clock.now().to_string();
+    service.clock.advance(SignedDuration::from_hours(1));
+    let link = service.link_to("ana@example.com").await;
+    service.browser().accept_by_sign_up(&link).await;
+    let ana = member(&service, PORTAL_MAX, "portal", "ana").await;
+    assert_eq!(ana["joined_at"], service.clock.now().to_string());
+    assert_eq!(ana["added_at"], invited);
     service.stop().await;
 }
 
@@ -271,6 +286,12 @@ async fn at_the_limit_nobody_new_is_invited_nobody_is_touched_and_the_ways_out_a
     }
     let seats = get(&service, PORTAL, "portal/seats").await;
     assert_eq!((&seats["used"], &seats["limit"]), (&json!(10), &json!(10)), "the owner counts");
+    let mut lena = service.browser();
+    lena.sign_in("lena@example.com", PASSWORD).await;
+    for (page, usage) in [("", "Members 10 of 10"), ("/members", "10 of 10 seats")] {
+        let page = lena.open(&format!("/accounts/portal{page}")).await;
+        assert!(page.text().contains(usage), "{}", page.text());
+    }
     let refused = invite(&service, PORTAL, "portal", "late", "member").await;
     let detail = text(&refused.refused(409, "seat-limit-reached")["detail"]);
     for way_out in ["remove a member", "revoke a pending invitation", "upgrade the plan"] {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::service::{Answer, READ_TOKEN, SEED, TOKEN, TestService, text};
+use crate::service::{Answer, READ_TOKEN, SEED, TOKEN, TestService, VENDOR_TOKEN, text};
 
 const CATEGORIES: &str = "/v1/accounts/acme/notification-categories";
 
@@ -128,10 +128,13 @@ async fn implied_subscriptions_follow_the_role_both_ways() {
     service.stop().await;
 }
 
+// rule: NP-10
 #[tokio::test]
 async fn a_category_is_for_the_roles_that_it_is_open_to() {
     let text = include_str!("../../profiles/nitropack.yaml");
     let text = text.replacen("about: usage}", "about: usage, openTo: [owner, admin]}", 1);
+    let text =
+        text.replacen("growth:   {seats: 3}", "growth:   {seats: 3, meters: {resources: 10}}", 1);
     let service = TestService::start_as(SEED, |settings| {
         let profile = seatkeeper::profile::read("nitropack.yaml", &text).unwrap();
         settings.profiles.insert("nitropack".to_owned(), Arc::new(profile));
@@ -144,5 +147,9 @@ async fn a_category_is_for_the_roles_that_it_is_open_to() {
     assert_eq!(recipients(&service, "usage").await.len(), 1);
     change_role(&service, &ana, "developer").await;
     assert_eq!(recipients(&service, "usage").await, [], "it counts while the role is open");
+    let call = service.call(Method::POST, "/v1/accounts/acme/meters/resources");
+    let call = call.token(VENDOR_TOKEN).key("report").json(&json!({ "amount": 10 }));
+    call.send().await.expect(StatusCode::OK);
+    assert!(service.mails().await.iter().all(|mail| mail.template != "usage"));
     service.stop().await;
 }

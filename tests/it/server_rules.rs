@@ -70,10 +70,17 @@ async fn without_a_subscription_one_member_of_any_role_fits_and_an_admin_can_pic
         settings.confirm_plans = ConfirmPlans::Auto;
     };
     let service = TestService::start_as(SEED, automatic).await;
-    let invite = |email: &'static str| {
+    let invite_as = |email: &'static str, role: &'static str| {
         let call = service.call(Method::POST, "/v1/accounts/other/invitations");
-        call.token(OTHER_TOKEN).key(email).json(&json!({ "email": email, "role": "admin" })).send()
+        call.token(OTHER_TOKEN).key(email).json(&json!({ "email": email, "role": role })).send()
     };
+    let invite = |email: &'static str| invite_as(email, "admin");
+    for (email, role) in [("bil@example.com", "biller"), ("dev@example.com", "developer")] {
+        let row = invite_as(email, role).await.expect(StatusCode::CREATED);
+        let revoke = format!("/v1/accounts/other/invitations/{}/revoke", text(&row["id"]));
+        let call = service.call(Method::POST, &revoke).token(OTHER_TOKEN).if_match("*");
+        call.send().await.expect(StatusCode::OK);
+    }
     invite("ada@example.com").await.expect(StatusCode::CREATED);
     invite("two@example.com").await.refused(409, "seat-limit-reached");
 
@@ -191,6 +198,8 @@ async fn the_highest_tier_sets_the_limit_and_cancelling_a_lower_one_changes_noth
 
     service.cancel("business").await;
     assert_eq!((service.seats().await, service.people().await), (seats, people));
+    let account = service.get("/v1/accounts/acme").await.expect(StatusCode::OK);
+    assert_eq!(account["state"], "active");
     let told: Vec<_> =
         service.mails().await.split_off(mails).into_iter().map(|mail| mail.template).collect();
     assert_eq!(told, ["billing"], "who receives billing hears of it, and nobody else of anything");
@@ -384,9 +393,14 @@ async fn trimmed_people_keep_their_place_and_come_back_in_order_without_an_invit
     service.subscribe("growth").await;
     assert_eq!(service.people().await, "ben2:developer:active cyd:admin:active");
     assert_eq!(cyd.open("/accounts/acme").await.status, StatusCode::OK, "access is on");
-    let invitations =
-        service.mails().await.iter().filter(|mail| mail.template == "invitation").count();
-    assert_eq!(invitations, 3, "nobody was invited again");
+    let mails = service.mails().await;
+    let told = |template: &str| {
+        let mails = mails.iter().filter(|mail| mail.template == template);
+        mails.map(|mail| mail.to.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(told("invitation").len(), 3, "nobody was invited again");
+    assert_eq!(told("trimmed"), ["cyd@example.com", "ben2@example.com"]);
+    assert_eq!(told("reinstated"), ["ben2@example.com", "cyd@example.com"]);
     service.stop().await;
 }
 

@@ -90,7 +90,11 @@ async fn the_list_shows_every_member_with_role_and_the_invited_tag_until_accepte
 async fn a_changed_role_keeps_the_seat_and_the_join_date() {
     let service = TestService::start().await;
     let before = service.join("ana@example.com", "developer").await;
+    for email in ["two@example.com", "three@example.com"] {
+        service.invite(email, "developer").await.expect(StatusCode::CREATED);
+    }
     let seats = service.seats().await;
+    assert_eq!(seats["used"], seats["limit"], "the change needs no further seat");
     service.clock.advance(SignedDuration::from_hours(5));
     let path = format!("/v1/accounts/acme/members/{}", before["id"].as_str().unwrap());
     let etag = before["etag"].as_str().unwrap();

@@ -312,6 +312,9 @@ async fn every_change_of_teams_has_an_audit_row_with_before_and_after() {
     let una = org.suggest(MIA, "Shop", "una@example.com").await.expect(StatusCode::CREATED);
     let path = format!("/v1/accounts/acme/suggestions/{}/reject", text(&una["id"]));
     org.act(CARA, &path, &una["etag"]).await.expect(StatusCode::OK);
+    let ivo = org.suggest(MIA, "Shop", "ivo@example.com").await.expect(StatusCode::CREATED);
+    let path = format!("/v1/accounts/acme/suggestions/{}/approve", text(&ivo["id"]));
+    org.act(CARA, &path, &ivo["etag"]).await.expect(StatusCode::OK);
     let mia = org.place("Shop", "mia@example.com").await;
     let path = format!("{MEMBERS}/{}/leave", text(&mia["id"]));
     org.act(MIA, &path, &mia["etag"]).await.expect(StatusCode::OK);
@@ -336,6 +339,9 @@ async fn every_change_of_teams_has_an_audit_row_with_before_and_after() {
             "member.added -+",
             "suggestion.created -+",
             "suggestion.rejected ++",
+            "suggestion.created -+",
+            "invitation.created -+",
+            "suggestion.approved ++",
             "member.removed ++",
         ]
     );

@@ -429,13 +429,24 @@ async fn a_member_suggests_and_who_may_invite_approves_or_rejects() {
     let href = text(&problem["existing"]["href"]);
     assert_eq!(org.get(TOM, &href).await.expect(StatusCode::OK), una);
     org.suggest(PIA, "Design", "x@example.com").await.refused(404, "not-found");
+    // Who may add need not suggest.
+    org.suggest(TOM, "Design", "x@example.com").await.refused(403, "forbidden");
     org.suggest(MIA, "Design", "tom@example.com").await.refused(409, "already-member");
 
     let list = format!("{TEAMS}/{}/suggestions", org.id("Design").await);
     org.get(MIA, &list).await.refused(403, "forbidden");
     let page = org.get(TOM, &list).await.expect(StatusCode::OK);
     assert_eq!((&page["items"], &page["total"]), (&json!([una]), &json!(1)));
-    org.act(MIA, &format!("{href}/approve"), &una["etag"]).await.refused(403, "forbidden");
+    for verb in ["approve", "reject"] {
+        let path = format!("{href}/{verb}");
+        org.act(MIA, &path, &una["etag"]).await.refused(403, "forbidden");
+    }
+    // Nor does the admin of another team decide.
+    let ina = org.suggest(PIA, "Print", "ina@example.com").await.expect(StatusCode::CREATED);
+    for verb in ["approve", "reject"] {
+        let path = format!("/v1/accounts/acme/suggestions/{}/{verb}", text(&ina["id"]));
+        org.act(TOM, &path, &ina["etag"]).await.refused(403, "forbidden");
+    }
     let approved = org.act(TOM, &format!("{href}/approve"), &una["etag"]).await;
     let approved = approved.expect(StatusCode::OK);
     assert_eq!(approved["state"], "approved");
@@ -469,6 +480,8 @@ async fn company_admins_are_told_of_all_changes_in_one_mail_and_the_person_at_on
     org.remove(CARA, "Design", "ted@example.com").await.expect(StatusCode::NO_CONTENT);
     org.edit(TOM, "Design", &json!({ "name": "Studio" })).await.expect(StatusCode::OK);
     org.add(TOM, "Studio", "pia@example.com", "member").await.expect(StatusCode::CREATED);
+    org.invite(CARA, "Sales", "una@example.com", "member").await.expect(StatusCode::CREATED);
+    org.service.browser().accept_by_sign_in(&org.service.link_to("una@example.com").await).await;
     assert_eq!(org.mails("role-changed", "mia@example.com").await.len(), 1);
     assert_eq!(org.mails("removed", "ted@example.com").await.len(), 1);
     org.service.pass(SignedDuration::from_mins(9)).await;
@@ -477,8 +490,8 @@ async fn company_admins_are_told_of_all_changes_in_one_mail_and_the_person_at_on
     org.service.pass(SignedDuration::from_mins(1)).await;
     let told = org.mails("members-changed", "cara@example.com").await;
     assert_eq!(told.len(), 1, "one mail for all");
-    let words = ["mia@example.com", "ted@example.com", "pia@example.com", "Studio", "team-admin"];
-    for word in words {
+    let people = ["mia@example.com", "ted@example.com", "pia@example.com", "una@example.com"];
+    for word in people.into_iter().chain(["Studio", "team-admin"]) {
         assert!(told[0].text.contains(word), "{word} in {}", told[0].text);
     }
     let all = org.service.mails().await;

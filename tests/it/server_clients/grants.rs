@@ -5,8 +5,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::server_clients::{
-    DAY, SECOND, agency_of_other, approve, asked, client, granted, members_of_other, results,
-    set_agency, sign_in, start, transition,
+    DAY, SECOND, agency_of_other, approve, asked, client, grant, granted, log_in, members_of_other,
+    results, set_agency, sign_in, start, transition,
 };
 use crate::service::{OTHER_TOKEN, PASSWORD, SEED, TOKEN, TestService, VENDOR_TOKEN, text};
 
@@ -90,6 +90,60 @@ async fn a_client_with_an_account_signs_in_and_must_approve_before_the_tag_goes(
         let last = log["items"].as_array().unwrap().last().unwrap().clone();
         assert_eq!(last["action"], action, "the log of {account}");
     }
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn every_change_of_a_client_has_an_audit_row_on_its_side() {
+    let service = start().await;
+    let log = async |token: &str, account: &str| {
+        let path = format!("/v1/accounts/{account}/audit-events?page_size=1000");
+        let call = service.call(Method::GET, &path).token(token).send().await;
+        let page = call.expect(StatusCode::OK);
+        let rows = page["items"].as_array().unwrap();
+        rows.iter().map(|row| text(&row["action"])).collect::<Vec<_>>()
+    };
+    let (ours, theirs) = (log(TOKEN, "acme").await.len(), log(OTHER_TOKEN, "other").await.len());
+    let mut rows = Vec::new();
+    for _ in 0..3 {
+        rows.push(asked(&service, "owner@other.example", "biller").await);
+        let path = format!("/v1/accounts/acme/client-access/{}", text(&rows[rows.len() - 1]["id"]));
+        match rows.len() {
+            1 => {
+                let again = transition(&service, TOKEN, &format!("{path}/resend"), "*").await;
+                again.expect(StatusCode::OK);
+                let call = service.call(Method::DELETE, &path).token(TOKEN).if_match("*");
+                call.send().await.expect(StatusCode::NO_CONTENT);
+            }
+            2 => {
+                let id = text(&rows[1]["id"]);
+                let reject = format!("/v1/accounts/other/access-requests/{id}/reject");
+                transition(&service, OTHER_TOKEN, &reject, "*").await.expect(StatusCode::OK);
+            }
+            _ => drop(grant(&service).await),
+        }
+        service.clock.advance(SECOND);
+    }
+    let mut agency = sign_in(&service, "owner@example.com").await;
+    log_in(&mut agency, &rows[2]).await;
+    assert_eq!(
+        log(TOKEN, "acme").await[ours..],
+        [
+            "client_access.requested",
+            "client_access.resent",
+            "client_access.removed",
+            "client_access.requested",
+            "client_access.rejected",
+            "client_access.requested",
+            "client_access.granted",
+            "client_access.login_link_made",
+            "client_access.logged_in",
+        ]
+    );
+    assert_eq!(
+        log(OTHER_TOKEN, "other").await[theirs..],
+        ["access_request.rejected", "member.added", "client_access.logged_in"]
+    );
     service.stop().await;
 }
 

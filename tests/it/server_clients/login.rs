@@ -91,6 +91,12 @@ async fn logging_in_as_a_client_gives_a_session_there_with_the_granted_role_and_
     let clients = agency.open("/accounts/other/clients").await;
     assert_eq!(clients.status, StatusCode::FORBIDDEN);
     let page = agency.open("/accounts/other").await;
+    let mark = page.mark("/leave-client").unwrap();
+    let form = [("mark", mark.as_str()), ("email", "ida@example.com"), ("role", "biller")];
+    let asked = agency.post("/accounts/other/clients", &form).await;
+    assert_eq!(asked.status, StatusCode::FORBIDDEN, "{}", asked.text());
+    let removed = agency.post("/accounts/other/clients/cla_x/remove", &form[..1]).await;
+    assert_eq!(removed.status, StatusCode::FORBIDDEN, "{}", removed.text());
     let page = agency.submit(&page, "/leave-client", &[]).await;
     assert!(page.text().contains("Your accounts"), "{}", page.text());
     assert_eq!(agency.open("/accounts/other").await.status, StatusCode::NOT_FOUND);
@@ -185,7 +191,11 @@ async fn a_session_at_a_client_ends_with_the_row_the_person_and_the_flag_and_doe
     let call = service.call(Method::DELETE, &path).token(TOKEN).if_match("*");
     call.send().await.expect(StatusCode::NO_CONTENT);
     assert_eq!(ada.open("/accounts/other").await.status, StatusCode::NOT_FOUND);
-    service.invite("ada@example.com", "developer").await.expect(StatusCode::CREATED);
+    let call = service.call(Method::POST, "/v1/accounts/acme/invitations").token(TOKEN);
+    let body = json!({ "email": "ada@example.com", "role": "admin" });
+    call.key("again").json(&body).send().await.expect(StatusCode::CREATED);
+    service.browser().accept_by_sign_in(&service.link_to("ada@example.com").await).await;
+    assert_eq!(ada.open("/accounts/other").await.status, StatusCode::NOT_FOUND, "a new one");
     let again = service.member("owner@example.com").await;
     assert_eq!(again["role"], "owner");
     assert_eq!(owner.open("/accounts/other").await.status, StatusCode::OK, "others stay");

@@ -6,7 +6,9 @@ use reqwest::{Method, StatusCode};
 use seatkeeper::profile::built_in;
 use serde_json::json;
 
-use crate::server_clients::{CLIENTS, asked, client, grant, granted, report, start, start_as};
+use crate::server_clients::{
+    CLIENTS, agency_of_other, asked, client, grant, granted, report, start, start_as,
+};
 use crate::service::{OTHER_TOKEN, TOKEN, VENDOR_TOKEN, text};
 
 // rule: NC-07
@@ -37,6 +39,13 @@ async fn websites_of_a_client_are_listed_and_searched_once_it_has_granted() {
     assert_eq!(service.list("/v1/accounts/acme/websites?q=own").await.len(), 1);
     let foreign = service.call(Method::GET, &path).token(OTHER_TOKEN).send().await;
     foreign.refused(404, "not-found");
+
+    // Whose access has ended sees nothing any more.
+    let agency = text(&agency_of_other(&service).await["id"]);
+    let end = format!("/v1/accounts/other/members/{agency}");
+    let call = service.call(Method::DELETE, &end).token(OTHER_TOKEN).if_match("*");
+    call.send().await.expect(StatusCode::NO_CONTENT);
+    assert!(service.list(&path).await.is_empty(), "ended");
     service.stop().await;
 }
 
@@ -74,6 +83,7 @@ async fn the_status_of_a_client_is_the_worst_that_holds() {
     service.stop().await;
 }
 
+// rule: NP-10
 #[tokio::test]
 async fn only_the_vendor_reports_websites_and_recipients_are_told_when_one_is_lost() {
     // A profile whose developers always receive what is about websites.
