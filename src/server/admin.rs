@@ -212,7 +212,7 @@ async fn lost_owner(
     named: Option<&str>,
 ) -> Result<Option<MemberRow>, ApiError> {
     let account_id = change.account.id.clone();
-    let holders = members::active_holders(change.conn(), &account_id, role.as_str()).await?;
+    let holders = members::people_with_role(change.conn(), &account_id, role.as_str()).await?;
     let Some(named) = named else {
         if holders.is_empty() {
             return Ok(None);

@@ -161,8 +161,8 @@ async fn contact(change: &mut Change) -> Result<String, ApiError> {
     let role = change.profile.opening_role().or(change.profile.roles.first());
     let role = role.ok_or(ApiError::Corrupt("profile.roles"))?.name.to_string();
     let account_id = change.account.id.clone();
-    let owners = members::active_with_role(change.conn(), &account_id, &role).await?;
-    owners.into_iter().next().ok_or(ApiError::Corrupt("members.role"))
+    let owners = members::people_with_role(change.conn(), &account_id, &role).await?;
+    owners.into_iter().next().map(|row| row.address).ok_or(ApiError::Corrupt("members.role"))
 }
 
 /// Tells the agency that its client has no seat, once a day.

@@ -85,7 +85,7 @@ async fn addressees(change: &mut Change) -> Result<BTreeMap<String, Scopes>, Api
     let mut found: BTreeMap<String, Scopes> = BTreeMap::new();
     for notice in [Notice::Added, Notice::RoleChanged, Notice::Removed, Notice::Renamed] {
         for role in roles(&profile, notice) {
-            for row in members::of_role(change.conn(), &account_id, role).await? {
+            for row in members::people_with_role(change.conn(), &account_id, role).await? {
                 found.entry(row.address).or_default().insert((notice, row.team_id));
             }
         }

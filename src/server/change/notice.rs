@@ -57,7 +57,7 @@ pub(crate) async fn recipients_of(
     for category in profile.categories.iter().filter(|category| category.about == topic) {
         for role in profile.roles.iter().filter(|role| role.receives.contains(&category.name)) {
             let holders = members::holders(change.conn(), &account_id, role.name.as_str()).await?;
-            addresses.extend(holders.into_iter().map(|(_, address)| address));
+            addresses.extend(holders.into_iter().map(|row| row.address));
         }
         let chosen = recipients::chosen_for(change.conn(), &account_id, &category.name).await?;
         let open = |role: &str| category.open_to.contains(&role_name(role));
@@ -148,10 +148,10 @@ async fn inviters(change: &mut Change, at: At<'_>) -> Result<BTreeSet<String>, A
         match (role.scope, at) {
             (Scope::Account, _) => {
                 let holders = members::holders(change.conn(), &account_id, name).await?;
-                addresses.extend(holders.into_iter().map(|(_, address)| address));
+                addresses.extend(holders.into_iter().map(|row| row.address));
             }
             (Scope::Team, At::Team(team)) => {
-                let mut rows = members::of_role(change.conn(), &account_id, name).await?;
+                let mut rows = members::people_with_role(change.conn(), &account_id, name).await?;
                 rows.retain(|row| row.team_id.as_deref() == Some(team));
                 addresses.extend(rows.into_iter().map(|row| row.address));
             }

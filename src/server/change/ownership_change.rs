@@ -178,7 +178,7 @@ async fn confirming(
     named: Option<&str>,
 ) -> Result<MemberRow, ApiError> {
     let account_id = change.account.id.clone();
-    let holders = members::active_holders(change.conn(), &account_id, role.as_str()).await?;
+    let holders = members::people_with_role(change.conn(), &account_id, role.as_str()).await?;
     let asker = match &change.actor {
         Actor::Personal { person, .. } | Actor::Person(person) => Some(person),
         Actor::Token { .. } | Actor::Vendor { .. } | Actor::Invitee | Actor::Service => None,

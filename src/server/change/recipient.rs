@@ -52,8 +52,8 @@ pub(crate) async fn categories(
     for category in &profile.categories {
         let mut receivers = Vec::new();
         for role in profile.roles.iter().filter(|role| role.receives.contains(&category.name)) {
-            for (member, _) in members::holders(conn, account_id, role.name.as_str()).await? {
-                receivers.push(Recipient { member, implied: true, chosen: false });
+            for row in members::holders(conn, account_id, role.name.as_str()).await? {
+                receivers.push(Recipient { member: row.id, implied: true, chosen: false });
             }
         }
         for (_, id, role) in chosen.iter().filter(|(name, ..)| *name == category.name) {

@@ -168,22 +168,6 @@ pub(crate) async fn was_removed(
     Ok(ended > 0)
 }
 
-/// Members with this role whose access is on: id and address.
-pub(crate) async fn holders(
-    conn: &mut Connection,
-    account_id: &str,
-    role: &str,
-) -> Result<Vec<(String, String)>, sqlx::Error> {
-    sqlx::query_as(
-        "select id, address from members where account_id = $1 and state = 'active' and role = $2 \
-         order by id",
-    )
-    .bind(account_id)
-    .bind(role)
-    .fetch_all(conn)
-    .await
-}
-
 /// Places of people of this name who have access, whatever the case of its ASCII letters.
 pub(crate) async fn of_name(
     conn: &mut Connection,
@@ -196,22 +180,6 @@ pub(crate) async fn of_name(
     )
     .bind(account_id)
     .bind(fold(name))
-    .fetch_all(conn)
-    .await
-}
-
-/// People who have access and hold this role, wherever.
-pub(crate) async fn of_role(
-    conn: &mut Connection,
-    account_id: &str,
-    role: &str,
-) -> Result<Vec<MemberRow>, sqlx::Error> {
-    sqlx::query_as(
-        "select * from members where account_id = $1 and role = $2 and principal = 'person' \
-         and state = 'active' order by id",
-    )
-    .bind(account_id)
-    .bind(role)
     .fetch_all(conn)
     .await
 }
@@ -322,23 +290,6 @@ pub(crate) async fn active_latest_added_first(
     .await
 }
 
-/// Addresses of members with access who hold a role for the whole account, in the order of their
-/// ids.
-pub(crate) async fn active_with_role(
-    conn: &mut Connection,
-    account_id: &str,
-    role: &str,
-) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar(
-        "select address from members where account_id = $1 and state = 'active' and role = $2 \
-         order by id",
-    )
-    .bind(account_id)
-    .bind(role)
-    .fetch_all(conn)
-    .await
-}
-
 /// Trimmed members, earliest added first: the order in which they come back (X18).
 pub(crate) async fn trimmed_earliest_added_first(
     conn: &mut Connection,
@@ -353,20 +304,31 @@ pub(crate) async fn trimmed_earliest_added_first(
     .await
 }
 
-/// People who hold this role, earliest first.
-pub(crate) async fn active_holders(
+/// Members with access who hold this role, wherever, agencies too; earliest first.
+pub(crate) async fn holders(
     conn: &mut Connection,
     account_id: &str,
     role: &str,
 ) -> Result<Vec<MemberRow>, sqlx::Error> {
     sqlx::query_as(
         "select * from members where account_id = $1 and state = 'active' and role = $2 \
-         and principal = 'person' order by joined_at, id",
+         order by joined_at, id",
     )
     .bind(account_id)
     .bind(role)
     .fetch_all(conn)
     .await
+}
+
+/// As [`holders`], people only.
+pub(crate) async fn people_with_role(
+    conn: &mut Connection,
+    account_id: &str,
+    role: &str,
+) -> Result<Vec<MemberRow>, sqlx::Error> {
+    let mut rows = holders(conn, account_id, role).await?;
+    rows.retain(|row| row.principal == Principal::Person);
+    Ok(rows)
 }
 
 /// Everybody who is there, agencies too.
