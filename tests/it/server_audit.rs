@@ -22,10 +22,10 @@ accounts:
   - name: Pack
     slug: pack
     profile: nitropack
-    owner: {email: olga@example.com, name: Olga}
+    owner: {email: olga@example.com, name: Olga, password: correct horse battery}
     subscriptions: [scale]
     members:
-      - {email: mel@example.com, name: Mel, role: developer}
+      - {email: mel@example.com, name: Mel, role: developer, password: correct horse battery}
       - {email: tim@example.com, name: Tim, role: developer}
     tokens:
       - {token: pack-token-of-all-scopes, scopes: [read, invite, change, remove, billing, manage]}

@@ -689,7 +689,7 @@ async fn verifying_discards_earlier_credentials_and_sessions() {
     let call = service.call(Method::POST, "/v1/accounts/other/invitations").token(OTHER_TOKEN);
     let body = json!({ "email": "eve@example.com", "role": "member" });
     let subscribed = service.call(Method::POST, "/v1/accounts/other/subscriptions");
-    let subscribed = subscribed.token(VENDOR_TOKEN).json(&json!({ "plan": "team" }));
+    let subscribed = subscribed.token(VENDOR_TOKEN).new_key().json(&json!({ "plan": "team" }));
     subscribed.send().await.expect(StatusCode::CREATED);
     call.key("eve").json(&body).send().await.expect(StatusCode::CREATED);
     service.browser().accept_by_sign_up(&service.link_to("eve@example.com").await).await;

@@ -125,7 +125,7 @@ async fn who_is_logged_in_as_a_client_changes_nothing_there_once_the_access_is_l
         let database = kind.database(folder.path()).await;
         let service = start_as(|settings| settings.database = database).await;
         let call = service.call(Method::POST, "/v1/accounts/other/subscriptions");
-        let call = call.token(VENDOR_TOKEN).json(&json!({ "plan": "scale" }));
+        let call = call.token(VENDOR_TOKEN).new_key().json(&json!({ "plan": "scale" }));
         call.send().await.expect(StatusCode::CREATED);
         let row = granted(&service, "admin").await;
         let mut agency = sign_in(&service, "owner@example.com").await;
