@@ -49,7 +49,7 @@ async fn invite(service: &TestService, token: &str, role: &str) -> Answer {
 
 async fn pick(service: &TestService) -> Answer {
     let call = service.call(Method::POST, "/v1/accounts/acme/subscriptions").token(VENDOR_TOKEN);
-    call.json(&json!({ "plan": "team" })).send().await
+    call.new_key().json(&json!({ "plan": "team" })).send().await
 }
 
 /// What the pages do under a session.

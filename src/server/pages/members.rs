@@ -8,6 +8,7 @@ use axum::response::Response;
 use minijinja::{Value, context};
 use serde::Deserialize;
 
+use crate::profile::{Profile, RoleWhilePending};
 use crate::server::Service;
 use crate::server::change::invitation_actions::Standing;
 use crate::server::change::{Change, Precondition, invitation, member, notice};
