@@ -18,6 +18,9 @@ use crate::teams::{CARA, MIA, SEED as TEAMS};
 const SEED: &str = r#"
 vendorTokens:
   - token: vendor-token-for-tests
+users:
+  - {email: jo@example.org, name: Jo, password: correct horse battery}
+  - {email: ja@example.org, name: Ja, password: correct horse battery}
 accounts:
   - name: Pack
     slug: pack
@@ -212,19 +215,13 @@ async fn an_organisation(walk: &Walk, dns: &FakeDns) {
     let path = format!("portal/domains/{}", id(&domain));
     act("verifyDomain", &format!("POST {path}/verify"), Value::Null).await;
     act("changeDomain", &format!("PATCH {path}"), json!({ "auto_join": true })).await;
-    act("removeDomain", &format!("DELETE {path}"), Value::Null).await;
-    for statement in [
-        "insert into join_requests (id, account_id, domain, address, name, state, created_at) \
-         select 'joi_a', id, 'example.org', 'jo@example.org', 'Jo', 'open', 1 from accounts \
-         where slug = 'portal'",
-        "insert into join_requests (id, account_id, domain, address, name, state, created_at) \
-         select 'joi_b', id, 'example.org', 'ja@example.org', 'Ja', 'open', 1 from accounts \
-         where slug = 'portal'",
-    ] {
-        walk.service.sql(statement).await;
+    for (who, operation) in [("jo", "approveJoinRequest"), ("ja", "rejectJoinRequest")] {
+        let body = json!({ "email": format!("{who}@example.org") });
+        let row = id(&act("requestToJoin", "POST portal/join-requests", body).await);
+        let decide = operation.trim_end_matches("JoinRequest");
+        act(operation, &format!("POST portal/join-requests/{row}/{decide}"), Value::Null).await;
     }
-    act("approveJoinRequest", "POST portal/join-requests/joi_a/approve", Value::Null).await;
-    act("rejectJoinRequest", "POST portal/join-requests/joi_b/reject", Value::Null).await;
+    act("removeDomain", &format!("DELETE {path}"), Value::Null).await;
     let call = walk.service.call(Method::GET, "/v1/accounts/portal/members").token(PORTAL);
     let rows = call.send().await.expect(StatusCode::OK)["items"].clone();
     let mut rows = rows.as_array().into_iter().flatten();

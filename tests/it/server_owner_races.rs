@@ -14,8 +14,11 @@ const MEMBERS: &str = "/v1/accounts/acme/members";
 /// An account of this profile with sixteen people, each with a token of their own.
 fn seed(profile: &str, plans: &str, role: &str) -> String {
     let scopes = "scopes: [read, invite, change, remove, billing, manage]";
-    let people =
-        (0..CLIENTS).map(|at| format!("      - {{email: p{at}@example.com, role: {role}}}\n"));
+    let people = (0..CLIENTS).map(|at| {
+        format!(
+            "      - {{email: p{at}@example.com, role: {role}, password: correct horse battery}}\n"
+        )
+    });
     let tokens = (0..CLIENTS).map(|at| {
         format!("      - {{token: {}, email: p{at}@example.com, {scopes}}}\n", token_of(at))
     });

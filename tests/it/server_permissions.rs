@@ -364,7 +364,7 @@ async fn a_permission_waits_for_room_in_the_meter_that_its_profile_names() {
     let ana = text(&service.join("ana@example.com", "developer").await["id"]);
     assert_eq!(may(&service, &ana, "settings.tune").await, "yes");
     let report = service.call(Method::POST, "/v1/accounts/acme/meters/resources");
-    let report = report.token(VENDOR_TOKEN).json(&json!({ "amount": 1 }));
+    let report = report.token(VENDOR_TOKEN).new_key().json(&json!({ "amount": 1 }));
     report.send().await.expect(StatusCode::OK);
     assert_eq!(may(&service, &ana, "settings.tune").await, "meter_full");
     assert_eq!(may(&service, &ana, "integrations.manage").await, "yes");

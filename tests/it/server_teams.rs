@@ -388,7 +388,7 @@ async fn edits_of_name_and_roles_apply_together_or_not_at_all() {
         problem["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
     assert_eq!(
         pointers,
-        ["/members/1/etag", "/members/2/role", "/members/3/id", "/members/4/team"]
+        ["/members/1/etag", "/members/2/role", "/members/3/id", "/members/4/role"]
     );
     assert_eq!(org.people("Design").await, "tom:team-admin ted:team-admin mia:member");
     assert!(org.service.mails().await.is_empty(), "nobody was told of what did not happen");

@@ -32,7 +32,7 @@ pub(crate) async fn invite(
     change.must(Right::Invite, at)?;
     change.must_be_open(at).await?;
     let address = address(email)?;
-    let role = known_role(&change.profile, role, team.as_deref(), "/role")?;
+    let role = known_role(&change.profile, role, team.as_deref(), "/team")?;
     if let Some(name) = name {
         must_be_name("/name", name)?;
     }
@@ -446,25 +446,26 @@ pub(crate) fn address(text: &str) -> Result<EmailAddress, ApiError> {
     EmailAddress::parse(text).map_err(|error| ApiError::field("/email", error.to_string()))
 }
 
-/// The role of a request, if the profile has it for this scope.
+/// The role of a request, if the profile has it for this scope. `place` is the field that says the
+/// scope, or the role where none does.
 pub(crate) fn known_role(
     profile: &Profile,
     name: &str,
     team_id: Option<&str>,
-    pointer: &str,
+    place: &str,
 ) -> Result<RoleName, ApiError> {
     let name = role_name(name);
     let scope = if team_id.is_some() { Scope::Team } else { Scope::Account };
     match profile.role(&name) {
         Some(role) if role.scope == scope => Ok(name),
         Some(_) if scope == Scope::Team => {
-            Err(ApiError::field(pointer, "holds for the whole account, not in a team"))
+            Err(ApiError::field(place, "does not fit: the role holds for the whole account"))
         }
-        Some(_) => Err(ApiError::field(pointer, "holds in a team: say in which one")),
+        Some(_) => Err(ApiError::field(place, "does not fit: the role holds in one team")),
         None => {
             let known: Vec<_> = profile.roles.iter().map(|role| role.name.as_str()).collect();
             let detail = format!("is not a role of this account; there are {}", known.join(", "));
-            Err(ApiError::field(pointer, detail))
+            Err(ApiError::field("/role", detail))
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) async fn invite(
     let at = At::of(team.as_deref());
     change.must(Right::Invite, at)?;
     change.must_be_open(at).await?;
-    let known = invitation::known_role(&change.profile, role, team.as_deref(), "/role")?;
+    let known = invitation::known_role(&change.profile, role, team.as_deref(), "/team")?;
     invitation::must_be_invitable(change, at, &known)?;
     if *require_secure_sign_in && change.account.secure_sign_in_since.is_none() {
         // The first line that is invited sets it.

@@ -77,7 +77,7 @@ pub(crate) async fn add(change: &mut Change, request: &NewMember) -> Result<Memb
         return Err(ApiError::NotOffered("way in without an invitation"));
     }
     change.must_be_open(at).await?;
-    let role = invitation::known_role(&change.profile, role, team.as_deref(), "/role")?;
+    let role = invitation::known_role(&change.profile, role, team.as_deref(), "/team")?;
     invitation::must_be_reference(external_ref.as_deref())?;
     invitation::must_be_invitable(change, at, &role)?;
     let person = named(change, email.as_deref(), name.as_deref()).await?;
