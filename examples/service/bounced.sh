@@ -10,9 +10,9 @@ set -eu
 
 address=${1:-${ORIGINAL_RECIPIENT:-$RECIPIENT}}
 # Only the machine-readable part speaks: what the lost mail itself says comes after it.
-action=$(tr -d '\r' | sed -n '/^[Cc]ontent-[Tt]ype:[[:space:]]*message\/delivery-status/,/^[Aa]ction:/s/^[Aa]ction:[[:space:]]*\([a-z]*\).*/\1/p' | head -n 1)
+action=$(tr -d '\r' | tr '[:upper:]' '[:lower:]' | sed -n '/^content-type:[[:space:]]*message\/delivery-status/,/^action:/s/^action:[[:space:]]*\([a-z]*\).*/\1/p' | head -n 1)
 case $action in failed | delayed | delivered | relayed | expanded) ;; *) exit 0 ;; esac
-case $address in *[!A-Za-z0-9+@.-]*) exit 0 ;; esac
+address=$(printf '%s' "$address" | sed 's/[\\"]/\\&/g')
 
 status=$(printf 'header = "Authorization: Bearer %s"\n' "$(cat "$SEATKEEPER_TOKEN_FILE")" |
   curl --config - --silent --output /dev/null --write-out '%{http_code}' --max-time 30 \

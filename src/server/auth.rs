@@ -51,9 +51,11 @@ impl Call {
         self.if_none_match.iter().any(|held| held == "*")
     }
 
-    /// True if the caller has what bears this etag.
+    /// True if the caller has what bears this etag, by weak comparison (RFC 9110, 13.1.2): a proxy
+    /// that compresses makes it a weak one.
     pub fn has(&self, etag: &str) -> bool {
-        self.if_none_match.iter().any(|held| held == etag || held == "*")
+        let strong = |held: &str| held.strip_prefix("W/").unwrap_or(held) == etag;
+        self.if_none_match.iter().any(|held| held == "*" || strong(held))
     }
 }
 

@@ -126,6 +126,8 @@ async fn secure_sign_in_is_required_only_where_the_product_has_it_and_by_who_man
     patch(&service, "acme", MIA, &on).await.refused(403, "forbidden");
     patch(&service, "acme", "acme-token-that-only-grows", &on).await.refused(403, "scope-missing");
     patch(&service, "acme", VENDOR_TOKEN, &on).await.refused(403, "forbidden");
+    service.sql("update accounts set disabled = 1 where slug = 'acme'").await;
+    patch(&service, "acme", TOKEN, &on).await.refused(409, "service-disabled");
     let account = get(&service, TOKEN, "/v1/accounts/acme").await.expect(StatusCode::OK);
     assert_eq!(account["secure_sign_in_required"], false);
     service.stop().await;

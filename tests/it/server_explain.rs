@@ -15,7 +15,7 @@ use http::{Request, StatusCode};
 use seatkeeper::server::{Database, openapi};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use sqlx::{AnyConnection, Connection as _, Executor as _};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _, Row as _};
 use tower::ServiceExt as _;
 use tracing::field::{Field, Visit};
 use tracing::instrument::WithSubscriber as _;
@@ -201,14 +201,42 @@ async fn all_statements(service: &TestService) -> BTreeMap<String, String> {
     all
 }
 
+/// What the service looks for every second.
+async fn statements_of_due(service: &TestService) -> Vec<String> {
+    let statements = Statements::default();
+    let subscriber = tracing_subscriber::registry().with(statements.clone());
+    service.running().run_due().with_subscriber(subscriber).await.unwrap();
+    let mut statements = statements.0.lock().unwrap().clone();
+    statements.retain(|text| text.starts_with("select"));
+    assert!(statements.iter().any(|text| text.contains("digest_at")), "{statements:?}");
+    statements
+}
+
+/// Tables that these statements read whole.
+async fn whole_tables(connection: &mut AnyConnection, statements: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    for text in statements {
+        let plan = sqlx::query(AssertSqlSafe(format!("explain query plan {text}")));
+        for row in plan.fetch_all(&mut *connection).await.unwrap() {
+            let step: String = row.try_get("detail").unwrap();
+            // Arrivals are a queue: what is in there is due.
+            if step.starts_with("SCAN ") && !step.contains(" USING ") && step != "SCAN r" {
+                found.push(format!("{step} of\n  {text}"));
+            }
+        }
+    }
+    found
+}
+
 #[tokio::test]
-async fn no_list_reads_rows_of_other_accounts() {
+async fn no_list_reads_rows_of_other_accounts_and_what_is_due_is_found_by_an_index() {
     let database = postgres::database().await;
     let service = TestService::start_as(SEED, |settings| {
         settings.database = Database::Postgres(database.url.clone().into());
     })
     .await;
     let mut connection = service.database().await;
+    let due = statements_of_due(&service).await;
     many_accounts::put(&mut connection).await;
     put_personal_token(&mut connection).await;
     put_own(&mut connection).await;
@@ -240,6 +268,7 @@ async fn no_list_reads_rows_of_other_accounts() {
             problems.extend(found.iter().map(|problem| format!("{path}: {problem}\n  {text}")));
         }
     }
+    problems.extend(whole_tables(&mut file_connection, &due).await);
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     file_connection.close().await.unwrap();
     connection.close().await.unwrap();

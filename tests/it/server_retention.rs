@@ -47,6 +47,22 @@ async fn an_account_whose_past_cannot_be_forgotten_keeps_no_other_waiting() {
 }
 
 #[tokio::test]
+async fn the_log_of_a_deleted_account_is_forgotten_in_its_time_too() {
+    let service = TestService::start_as(SEED, |settings| {
+        settings.audit_retention = Some(DAY * 10);
+    })
+    .await;
+    let call = service.call(Method::DELETE, "/v1/accounts/other").token(OTHER_TOKEN);
+    call.if_match("*").send().await.expect(StatusCode::NO_CONTENT);
+    let log = "audit_events e join accounts a on a.id = e.account_id where a.slug = 'other'";
+    service.pass(DAY * 10 - HOUR).await;
+    assert!(count(&service, log).await > 0);
+    service.pass(HOUR * 2).await;
+    assert_eq!(count(&service, log).await, 0);
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn mails_are_forgotten_thirty_days_after_and_what_waits_is_kept() {
     let service = TestService::start().await;
     service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);

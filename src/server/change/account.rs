@@ -117,6 +117,7 @@ pub(crate) async fn patch(
         set_claim(change, claim).await?;
     }
     if let Some(required) = secure_sign_in_required {
+        change.must_be_enabled()?;
         secure_sign_in::set(change, *required, SecureSignInBy::Settings).await?;
     }
     Ok(())

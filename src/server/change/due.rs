@@ -27,7 +27,8 @@ async fn settle(service: &Arc<Service>, account_id: &str) -> Result<(), ApiError
     change.commit().await
 }
 
-/// Does everything that is due now; gives the number of accounts that had something.
+/// Does everything that is due now, or as much as is done before a stop; gives the number of
+/// accounts that had something.
 pub(crate) async fn run(service: &Arc<Service>) -> Result<usize, ApiError> {
     let now = service.now();
     let mut snapshot = service.store.snapshot().await?;
@@ -35,6 +36,9 @@ pub(crate) async fn run(service: &Arc<Service>) -> Result<usize, ApiError> {
     let due = accounts::with_work_due(&mut snapshot, now, end_near).await?;
     drop(snapshot);
     for id in &due {
+        if service.stopping.is_cancelled() {
+            return Ok(due.len());
+        }
         // One account that cannot be settled must not keep the others waiting.
         if let Err(error) = settle(service, id).await {
             let error = &error as &dyn std::error::Error;

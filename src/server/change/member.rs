@@ -121,7 +121,7 @@ pub(crate) async fn end(change: &mut Change, before: MemberRow) -> Result<Member
     let row = ended(change, &before);
     let row = save(change, "member.removed", &before, row).await?;
     end_credentials(change, &row).await?;
-    recipients::forget(change.conn(), &row.id).await?;
+    recipients::forget(change.conn(), &row.account_id, &row.id).await?;
     if row.ended_by.as_deref() != Some("self") {
         tell(change, Notice::Removed, &row, json!({})).await?;
     }

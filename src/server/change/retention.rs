@@ -8,7 +8,7 @@ use crate::server::Service;
 use crate::server::change::Change;
 use crate::server::error::ApiError;
 use crate::server::permission::Actor;
-use crate::server::store::{answers, audit, login_links, outbox, tokens, users};
+use crate::server::store::{Connection, answers, audit, login_links, outbox, tokens, users};
 
 /// How long answers are kept under their idempotency key.
 pub(crate) const ANSWERS: SignedDuration = SignedDuration::from_hours(24);
@@ -79,11 +79,29 @@ async fn forget_audit_of(
     account_id: &str,
     since: Timestamp,
 ) -> Result<(), ApiError> {
-    let mut change = Change::begin(service, account_id, Actor::Service).await?;
-    let last = audit::last_until(change.conn(), account_id, since, BATCH).await?;
-    if let Some(position) = last {
-        audit::forget_until(change.conn(), account_id, position).await?;
+    let mut change = match Change::begin(service, account_id, Actor::Service).await {
+        // The account was deleted: nobody reads its feed, and nothing holds it.
+        Err(ApiError::NotFound) => {
+            let mut tx = service.store.begin().await?;
+            forget_oldest(&mut tx, account_id, since).await?;
+            return Ok(tx.commit().await?);
+        }
+        change => change?,
+    };
+    if let Some(position) = forget_oldest(change.conn(), account_id, since).await? {
         change.account.forgotten = position;
     }
     change.commit().await
+}
+
+async fn forget_oldest(
+    conn: &mut Connection,
+    account_id: &str,
+    since: Timestamp,
+) -> Result<Option<i64>, ApiError> {
+    let last = audit::last_until(conn, account_id, since, BATCH).await?;
+    if let Some(position) = last {
+        audit::forget_until(conn, account_id, position).await?;
+    }
+    Ok(last)
 }

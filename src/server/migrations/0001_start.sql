@@ -27,6 +27,9 @@ create table accounts (
 ){strict};
 
 create unique index accounts_one_slug on accounts (slug) where deleted_at is null;
+create index accounts_to_enforce on accounts (enforce_at) where enforce_at is not null;
+create index accounts_to_reinstate on accounts (reinstate_at) where reinstate_at is not null;
+create index accounts_to_digest on accounts (digest_at) where digest_at is not null;
 
 create table client_states (
   account_id {text} primary key references accounts (id),
@@ -177,6 +180,8 @@ create table subscriptions (
 create index subscriptions_by_account on subscriptions (account_id, id);
 create index subscriptions_running on subscriptions (account_id, state, id);
 create index subscriptions_by_period on subscriptions (period_end) where state in ('active', 'ending');
+create index subscriptions_to_tell on subscriptions (ends_at)
+  where state = 'ending' and end_told_at is null;
 
 create table suggestions (
   id {text} primary key,

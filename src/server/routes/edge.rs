@@ -19,7 +19,7 @@ use crate::server::Service;
 use crate::server::error::{ApiError, Failure};
 use crate::server::pages;
 use crate::server::request_log::Line;
-use crate::server::routes::limit;
+use crate::server::routes::{limit, path};
 use crate::wire::PROBLEM_JSON;
 
 /// How long a request may take.
@@ -137,9 +137,11 @@ fn note(service: &Service, method: &Method, route: &str, path: &str, status: Sta
         _ => "5xx",
     };
     service.metrics.requests.get_or_create(&vec![("status", class)]).inc();
-    // A link is a credential, and what matched nothing may hold one too.
+    // A link is a credential, what matched nothing may hold one too, and what is no id may be an
+    // address.
     let secret = route.is_empty() || route.contains("{token}");
-    let path = if secret { route } else { path };
+    let plain = path.split('/').skip(1).all(path::is_key);
+    let path = if secret || !plain { route } else { path };
     tracing::debug!(request.id = id, %method, route, status = status.as_u16(), "answered");
     if let Some(log) = &service.request_log {
         let (at, method, status) = (service.now(), method.as_str(), status.as_u16());

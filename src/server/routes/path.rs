@@ -26,7 +26,8 @@ pub(crate) async fn must_be_keys(
     if is_found { Ok(next.run(request).await) } else { Err(ApiError::NotFound) }
 }
 
-fn is_key(part: &str) -> bool {
+/// True if a part of a path is an id or a name.
+pub(crate) fn is_key(part: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     (1..=MAX_PART).contains(&part.len()) && !part.starts_with('.') && part.chars().all(fits)
 }

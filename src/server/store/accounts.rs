@@ -210,16 +210,16 @@ pub(crate) async fn with_work_due(
          where state = 'ending' and end_told_at is null and ends_at <= $2 \
          union select account_id from ownership_changes \
          where state in ('unconfirmed', 'unaccepted') and expires_at <= $1 \
-         union select c.account_id from client_accesses c join accounts a on a.id = c.account_id \
-         where c.moved = 1 and a.deleted_at is null \
-         union select c.client_id from client_accesses c \
-         join accounts g on g.id = c.account_id and g.deleted_at is not null \
-         join accounts a on a.id = c.client_id and a.deleted_at is null \
-         where c.moved = 1 and c.state = 'granted' \
+         union select c.account_id from client_accesses c where c.moved = 1 \
+         and (select deleted_at from accounts a where a.id = c.account_id) is null \
+         union select c.client_id from client_accesses c where c.moved = 1 and c.state = 'granted' \
+         and (select deleted_at from accounts a where a.id = c.account_id) is not null \
+         and (select deleted_at from accounts a where a.id = c.client_id) is null \
          union select r.account_id from arrivals r \
-         join accounts a on a.id = r.account_id and a.deleted_at is null \
-         union select id from accounts \
-         where enforce_at <= $1 or reinstate_at <= $1 or digest_at <= $1",
+         where (select deleted_at from accounts a where a.id = r.account_id) is null \
+         union select id from accounts where enforce_at <= $1 \
+         union select id from accounts where reinstate_at <= $1 \
+         union select id from accounts where digest_at <= $1",
     )
     .bind(micros(now))
     .bind(micros(end_near))

@@ -92,20 +92,17 @@ pub(crate) async fn after(
     actions.iter().fold(query, |query, action| query.bind(*action)).fetch_all(conn).await
 }
 
-/// Accounts, deleted ones left out, that have entries from before `until`.
+/// Accounts, deleted ones too, that have entries from before `until`.
 pub(crate) async fn accounts_with_any_until(
     conn: &mut Connection,
     until: Timestamp,
     most: i64,
 ) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar(
-        "select distinct e.account_id from audit_events e join accounts a on a.id = e.account_id \
-         where e.at <= $1 and a.deleted_at is null limit $2",
-    )
-    .bind(micros(until))
-    .bind(most)
-    .fetch_all(conn)
-    .await
+    sqlx::query_scalar("select distinct account_id from audit_events where at <= $1 limit $2")
+        .bind(micros(until))
+        .bind(most)
+        .fetch_all(conn)
+        .await
 }
 
 /// Position of the last of the `most` oldest entries from before `until`.

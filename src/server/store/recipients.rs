@@ -70,8 +70,13 @@ pub(crate) async fn delete(
 }
 
 /// Takes a member away as recipient of everything.
-pub(crate) async fn forget(conn: &mut Connection, member_id: &str) -> Result<(), sqlx::Error> {
-    sqlx::query("delete from recipients where member_id = $1")
+pub(crate) async fn forget(
+    conn: &mut Connection,
+    account_id: &str,
+    member_id: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from recipients where account_id = $1 and member_id = $2")
+        .bind(account_id)
         .bind(member_id)
         .execute(conn)
         .await?;
