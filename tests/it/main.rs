@@ -52,6 +52,7 @@ mod server_faults;
 mod server_feed;
 mod server_flood;
 mod server_invariants;
+mod server_inviters;
 mod server_limits;
 mod server_log;
 mod server_mail;

@@ -475,6 +475,7 @@ async fn one_person_who_waits_to_join_and_is_invited_takes_one_seat() {
     let body = json!({ "email": "ana@example.com", "role": "admin", "external_ref": "ref-of-ana" });
     let call = service.call(Method::POST, "/v1/accounts/acme/invitations").token(TOKEN).new_key();
     let invited = call.json(&body).send().await.expect(StatusCode::CREATED);
+    let link_of_ana = service.link_to("ana@example.com").await;
     service.invite("bea@example.com", "member").await.expect(StatusCode::CREATED);
     let link = service.link_to("bea@example.com").await;
     // The plan is full but for the seats that the invitations hold.
@@ -486,22 +487,52 @@ async fn one_person_who_waits_to_join_and_is_invited_takes_one_seat() {
     }
     service.clock.advance(SignedDuration::from_hours(1));
 
-    // Approved: the invitation's seat goes over, and it waits for nobody any more.
+    // The invitation has a role that somebody chose: the request gives way to it.
     let requests = service.list(REQUESTS).await;
     let full = used().await;
-    decide(&service, &requests[0], "approve").await.expect(StatusCode::OK);
+    let refused = decide(&service, &requests[0], "approve").await;
+    let refused = refused.refused(409, "invitation-already-pending");
+    let path = format!("/invitations/{}", text(&invited["id"]));
+    assert!(text(&refused["existing"]["href"]).ends_with(&path), "{refused}");
     assert_eq!((used().await, full), (10, 10));
-    let ana = service.member("ana@example.com").await;
-    assert_eq!((&ana["role"], &ana["external_ref"]), (&json!("member"), &json!("ref-of-ana")));
-    assert_eq!(ana["added_at"], invited["created_at"]);
-    let path = format!("/v1/accounts/acme/invitations/{}", text(&invited["id"]));
-    assert_eq!(service.get(&path).await.expect(StatusCode::OK)["state"], "revoked");
 
     // Accepted: the request waits for nobody any more.
+    service.browser().accept_by_sign_in(&link_of_ana).await;
+    let ana = service.member("ana@example.com").await;
+    assert_eq!((&ana["role"], &ana["external_ref"]), (&json!("admin"), &json!("ref-of-ana")));
+    assert_eq!(ana["added_at"], invited["created_at"]);
     service.browser().accept_by_sign_in(&link).await;
     assert_eq!(service.list(REQUESTS).await, Vec::<Value>::new());
     assert_eq!(service.list(&format!("{REQUESTS}?state=approved")).await.len(), 2);
     assert_eq!((used().await, before), (10, 2));
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn approving_a_join_request_does_not_undo_an_invitation_beyond_the_reach_of_who_approves() {
+    let eve = "{email: eve@example.com, name: Eve, role: ";
+    let token = "    tokens:\n      - {token: personal-token-of-eve, email: eve@example.com, \
+                 scopes: [read, invite]}\n";
+    let seed = SEED
+        .replacen(&format!("{eve}member}}"), &format!("{eve}admin, password: {PASSWORD}}}"), 1)
+        .replacen("    tokens:\n", token, 1);
+    let dns = FakeDns::default();
+    let used = Arc::new(dns.clone());
+    let service = TestService::start_as(&seed, |settings| settings.dns = used).await;
+    joinable(&service, &dns, "example.com").await;
+    service.cancel("team").await;
+    sign_up(&service, "zed@example.com").await;
+    service.subscribe("team").await;
+    let request = service.list(REQUESTS).await[0].clone();
+    // Where only the owner acts on admins.
+    let invited = service.invite("zed@example.com", "admin").await.expect(StatusCode::CREATED);
+    let path = format!("{REQUESTS}/{}/approve", text(&request["id"]));
+    let call = service.call(Method::POST, &path).token("personal-token-of-eve").if_match("*");
+    call.send().await.refused(409, "invitation-already-pending");
+    let path = format!("/v1/accounts/acme/invitations/{}", text(&invited["id"]));
+    assert_eq!(service.get(&path).await.expect(StatusCode::OK)["state"], "pending");
+    service.browser().accept_by_sign_in(&service.link_to("zed@example.com").await).await;
+    assert_eq!(service.people().await, "eve:admin:active zed:admin:active");
     service.stop().await;
 }
 

@@ -329,6 +329,36 @@ async fn accepting_checks_the_holders_of_the_role_again() {
 }
 
 #[tokio::test]
+async fn role_holder_limits_hold_after_a_trimmed_holder_is_back() {
+    let rules = include_str!("../../profiles/nitropack.yaml").replace(
+        "    permissions: [dashboard.view,",
+        "    holders: {max: 1}\n    permissions: [dashboard.view,",
+    );
+    let profile = Arc::new(seatkeeper::profile::read("nitropack.yaml", &rules).unwrap());
+    let service = TestService::start_as(SEED, |settings| {
+        settings.profiles.insert("nitropack".to_owned(), profile);
+    })
+    .await;
+    let dev = service.join("dev@example.com", "developer").await;
+    service.join("cyd@example.com", "biller").await;
+    let invited = service.invite("dan@example.com", "developer").await.expect(StatusCode::CREATED);
+    let path = format!("/v1/accounts/acme/members/{}/trim", text(&dev["id"]));
+    let call = service.call(Method::POST, &path).token(TOKEN).key("trim").if_match("*");
+    call.send().await.expect(StatusCode::OK);
+
+    change_role(&service, "cyd@example.com", "developer").await.refused(409, "role-holders");
+    let link = service.link_to("dan@example.com").await;
+    let page = service.browser().accept(&link, &[("name", "Dan"), ("password", PASSWORD)]).await;
+    assert_eq!(page.status, StatusCode::CONFLICT, "{}", page.text());
+    // What frees the seat brings the holder back.
+    let path = format!("{INVITATIONS}/{}/revoke", text(&invited["id"]));
+    let call = service.call(Method::POST, &path).token(TOKEN).if_match("*");
+    call.send().await.expect(StatusCode::OK);
+    assert_eq!(service.people().await, "dev:developer:active cyd:biller:active");
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn an_invitation_that_was_declined_is_accepted_by_nobody() {
     let service = TestService::start().await;
     service.invite("ben@example.com", "biller").await.expect(StatusCode::CREATED);

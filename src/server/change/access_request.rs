@@ -10,7 +10,7 @@ use crate::server::change::{Change, client_access, invitation, member, notice, s
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
 use crate::server::permission::{Actor, At, Right, Verb};
-use crate::server::store::client_accesses::AccessRow;
+use crate::server::store::client_accesses::{self, AccessRow};
 use crate::server::store::members::{self, MemberRow};
 use crate::server::store::outbox;
 use crate::server::views::{self, role_name};
@@ -41,6 +41,7 @@ pub(crate) async fn approve(change: &mut Change, before: AccessRow) -> Result<Ap
     let role = invitation::known_role(&change.profile, &before.role, None, "/role")?;
     must_be_granted(change, &before, &role).await?;
     change.must_be_enabled()?;
+    must_have_no_place(change, &before).await?;
     member::must_fit_holders(change, &role).await?;
     if let Some(refusal) = lacks_seat(change).await? {
         notice::seats_short(change, At::Account).await?;
@@ -106,6 +107,17 @@ pub(crate) async fn must_be_asked(change: &mut Change, row: &AccessRow) -> Resul
         return Ok(());
     }
     Err(ApiError::NotFound)
+}
+
+/// Refuses an agency that has a place here by another request.
+async fn must_have_no_place(change: &mut Change, row: &AccessRow) -> Result<(), ApiError> {
+    let client_id = change.account.id.clone();
+    match client_accesses::place_at(change.conn(), &row.account_id, &client_id).await? {
+        Some(id) => {
+            Err(ApiError::AlreadyMember { href: format!("/v1/accounts/{client_id}/members/{id}") })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Why no further agency fits, where one takes a seat.

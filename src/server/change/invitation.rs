@@ -103,7 +103,8 @@ async fn take(
     Ok((row, member))
 }
 
-/// Sends the invitation again. An expired one takes its seat again.
+/// Sends the invitation again; who does that stands for it from now on. An expired one takes its
+/// seat again.
 pub(crate) async fn resend(
     change: &mut Change,
     id: &str,
@@ -131,6 +132,7 @@ pub(crate) async fn resend(
     if change.profile.invitations.resend == ResendLink::NewLink {
         row.generation += 1;
     }
+    row.inviter = change.actor.label(at);
     row.expires_at = expiry(change)?;
     row.last_sent_at = change.now;
     row.send_count += 1;
@@ -139,7 +141,8 @@ pub(crate) async fn resend(
     save(change, "invitation.resent", &before, row).await
 }
 
-/// Gives another role to an invitation that waits; sends no mail (X15).
+/// Gives another role to an invitation that waits, for which the actor stands from now on; sends no
+/// mail (X15).
 pub(crate) async fn change_role(
     change: &mut Change,
     id: &str,
@@ -157,7 +160,8 @@ pub(crate) async fn change_role(
     if role == old {
         return Ok(before);
     }
-    let row = InvitationRow { role: role.to_string(), ..before.clone() };
+    let inviter = change.actor.label(at);
+    let row = InvitationRow { role: role.to_string(), inviter, ..before.clone() };
     save(change, "invitation.role_changed", &before, row).await
 }
 

@@ -168,17 +168,11 @@ pub(crate) async fn approve(
     let rules = change.profile.auto_join.clone();
     let AutoJoin { role, over_limit } = rules.ok_or(ApiError::NotOffered("joining by domain"))?;
     change.actor.must_reach(Verb::Invite, At::Account, &change.profile, &role)?;
-    let account_id = change.account.id.clone();
-    let there = members::by_address(change.conn(), &account_id, None, &before.address).await?;
-    if let Some(there) = there {
-        return Err(member::already(&there));
-    }
+    // Who is invited has a role that somebody chose: that is accepted, changed or revoked instead.
+    invitation::must_be_new(change, None, &before.address).await?;
     member::must_fit_holders(change, &role).await?;
     if over_limit == OverLimit::Request {
-        // An invitation that waits holds the seat already.
-        let invited = invitation::waits(change, None, &before.address).await?;
-        let entry = if invited { Entry::Accepting } else { Entry::AtOnce };
-        room::must_have_room(change, At::Account, &before.address, entry).await?;
+        room::must_have_room(change, At::Account, &before.address, Entry::AtOnce).await?;
     }
     let row = JoinRequestRow { state: JoinRequestState::Approved, ..before.clone() };
     let row = save(change, "join_request.approved", &before, row).await?;

@@ -318,11 +318,12 @@ fn must_be_changeable(profile: &Profile, old: &RoleName, new: &RoleName) -> Resu
     Ok(())
 }
 
-/// Refuses one more holder of a role that has as many as it may.
+/// Refuses one more holder of a role that has as many as it may; trimmed people keep their place.
 pub(crate) async fn must_fit_holders(change: &mut Change, role: &RoleName) -> Result<(), ApiError> {
     let most = change.profile.role(role).and_then(|role| role.max_holders);
     let Some(most) = most else { return Ok(()) };
-    if holders(change, role).await? < i64::from(most) { Ok(()) } else { Err(ApiError::Holders) }
+    let held = holders(change, role, &[MemberState::Active, MemberState::Trimmed]).await?;
+    if held < i64::from(most) { Ok(()) } else { Err(ApiError::Holders) }
 }
 
 /// Refuses to lose a holder of a role that needs every one it has.
@@ -331,14 +332,19 @@ async fn must_keep_holders(change: &mut Change, role: &RoleName) -> Result<(), A
     if least == 0 {
         return Ok(());
     }
-    if holders(change, role).await? > i64::from(least) { Ok(()) } else { Err(ApiError::Holders) }
+    let held = holders(change, role, &[MemberState::Active]).await?;
+    if held > i64::from(least) { Ok(()) } else { Err(ApiError::Holders) }
 }
 
-async fn holders(change: &mut Change, role: &RoleName) -> Result<i64, ApiError> {
+async fn holders(
+    change: &mut Change,
+    role: &RoleName,
+    states: &[MemberState],
+) -> Result<i64, ApiError> {
     let account_id = change.account.id.clone();
     let counted = tallies::of(change.conn(), &account_id, List::Members).await?;
-    let held =
-        counted.iter().filter(|tally| tally.role == role.as_str() && tally.state == "active");
+    let is_held = |state: &str| states.iter().any(|held| members::state_word(*held) == state);
+    let held = counted.iter().filter(|tally| tally.role == role.as_str() && is_held(&tally.state));
     Ok(held.map(|tally| i64::from(tally.entries)).sum())
 }
 

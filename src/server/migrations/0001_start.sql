@@ -127,8 +127,11 @@ create table members (
   version {int} not null default 1
 ){strict};
 
-create unique index members_one_place on members (account_id, team_id, principal, address)
-  where state <> 'deleted';
+create unique index members_one_place on members (account_id, team_id, address)
+  where principal = 'person' and state <> 'deleted';
+-- Agencies have the addresses of their owners, who may own several.
+create unique index members_one_agency on members (account_id, client_access_id)
+  where principal = 'account' and state <> 'deleted';
 create index members_by_account on members (account_id, id);
 create index members_by_state on members (account_id, state, id);
 create index members_by_team on members (account_id, team_id, id);

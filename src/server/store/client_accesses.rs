@@ -168,6 +168,23 @@ pub(crate) async fn open_of(
         .await
 }
 
+/// The place that an agency has at this client, by whatever request.
+pub(crate) async fn place_at(
+    conn: &mut Connection,
+    account_id: &str,
+    client_id: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select m.id from client_accesses c join members m on m.id = c.member_id \
+         where c.client_id = $2 and c.account_id = $1 and c.state = 'granted' \
+         and m.state <> 'deleted'",
+    )
+    .bind(account_id)
+    .bind(client_id)
+    .fetch_optional(conn)
+    .await
+}
+
 /// Requests that wait for people of this account, of agencies of the same product.
 pub(crate) async fn waiting_for(
     conn: &mut Connection,

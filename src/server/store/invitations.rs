@@ -24,7 +24,7 @@ pub(crate) struct InvitationRow {
     pub state: InvitationState,
     /// Whether acceptance makes secure sign-in required (X13).
     pub secure_sign_in: bool,
-    /// Who invited: `token:…` or `member:…`.
+    /// Who stands for it: `token:…` or `member:…` of who sent it last or gave it its role.
     pub inviter: String,
     /// Number of the link that works.
     pub generation: i64,
@@ -345,8 +345,8 @@ pub(crate) async fn update(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update invitations set role = $2, state = $3, generation = $4, expires_at = $5, \
-         last_sent_at = $6, send_count = $7, delivery = $8, last_mail = $9, version = $10 \
-         where id = $1",
+         last_sent_at = $6, send_count = $7, delivery = $8, last_mail = $9, version = $10, \
+         inviter = $11 where id = $1",
     )
     .bind(&row.id)
     .bind(&row.role)
@@ -358,6 +358,7 @@ pub(crate) async fn update(
     .bind(&row.delivery)
     .bind(&row.last_mail)
     .bind(row.version)
+    .bind(&row.inviter)
     .execute(&mut *conn)
     .await?;
     tallies::shift(conn, &row.account_id, List::Invitations, before.facet(), row.facet()).await

@@ -394,8 +394,9 @@ pub(crate) async fn insert(conn: &mut Connection, row: &MemberRow) -> Result<(),
     .execute(&mut *conn)
     .await
     .map_err(|error| {
-        let columns = "members.account_id, members.team_id, members.principal, members.address";
-        if hits(&error, "members_one_place", columns) {
+        let place = "members.account_id, members.team_id, members.address";
+        let agency = "members.account_id, members.client_access_id";
+        if hits(&error, "members_one_place", place) || hits(&error, "members_one_agency", agency) {
             let href = format!("/v1/accounts/{}/members", row.account_id);
             ApiError::AlreadyMember { href }
         } else {

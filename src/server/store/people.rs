@@ -77,7 +77,8 @@ pub(crate) async fn counted(
         ),
     };
     let places = format!(
-        "select {pool} as pool, x.principal, x.address, x.team_id, \
+        "select {pool} as pool, x.principal, coalesce(x.client_access_id, x.address) as address, \
+         x.team_id, \
          case when x.state = 'trimmed' then 1 when x.principal = 'account' then 3 else 4 end \
          as standing from members x {teams} \
          where x.account_id = $1 and x.state in ('active', 'trimmed') and {bound} \

@@ -351,6 +351,85 @@ async fn an_agency_whose_account_is_deleted_leaves_its_clients_and_their_seats()
     service.stop().await;
 }
 
+/// A third account, of the owner of `acme`.
+const STUDIO: &str = r"  - name: Studio
+    slug: studio
+    profile: nitropack
+    owner: {email: owner@example.com, name: Olga}
+    tokens:
+      - {token: studio-token-of-all-scopes, scopes: [read, invite, change, remove, billing, manage]}
+";
+
+// rule: NC-03
+#[tokio::test]
+async fn two_agencies_of_one_owner_both_serve_a_client_and_end_each_by_itself() {
+    let service = TestService::start_with(&format!("{SEED}{STUDIO}")).await;
+    let (acme, studio) = (TOKEN, "studio-token-of-all-scopes");
+    let call = service.call(Method::POST, "/v1/accounts/other/subscriptions").token(VENDOR_TOKEN);
+    let call = call.new_key().json(&json!({ "plan": "scale" }));
+    call.send().await.expect(StatusCode::CREATED);
+    for (slug, token) in [("acme", acme), ("studio", studio)] {
+        let call = service.call(Method::PATCH, &format!("/v1/accounts/{slug}")).token(VENDOR_TOKEN);
+        let call = call.if_match("*").json(&json!({ "agency": true }));
+        call.send().await.expect(StatusCode::OK);
+        let path = format!("/v1/accounts/{slug}/client-access");
+        let body = json!({ "email": "owner@other.example", "role": "developer" });
+        let call = service.call(Method::POST, &path).token(token).new_key().json(&body);
+        let row = call.send().await.expect(StatusCode::CREATED);
+        let path = format!("/v1/accounts/other/access-requests/{}/approve", text(&row["id"]));
+        let granted = transition(&service, OTHER_TOKEN, &path, "*").await.expect(StatusCode::OK);
+        assert_eq!(granted["state"], "granted", "{slug}");
+    }
+    let agencies = async || {
+        let rows = members_of_other(&service).await;
+        rows.into_iter().filter(|row| row["principal"] == "account").collect::<Vec<_>>()
+    };
+    let both = agencies().await;
+    let named: Vec<_> = both.iter().map(|row| (text(&row["name"]), text(&row["email"]))).collect();
+    let of = |name: &str| (name.to_owned(), "owner@example.com".to_owned());
+    assert_eq!(named, [of("Acme"), of("Studio")]);
+
+    let path = format!("/v1/accounts/other/members/{}", text(&both[0]["id"]));
+    let call = service.call(Method::DELETE, &path).token(OTHER_TOKEN).if_match("*");
+    call.send().await.expect(StatusCode::NO_CONTENT);
+    let left = agencies().await;
+    assert_eq!((left.len(), &left[0]["name"]), (1, &json!("Studio")));
+    let state = async |slug: &str, token: &str| {
+        let path = format!("/v1/accounts/{slug}/client-access");
+        let page = service.call(Method::GET, &path).token(token).send().await;
+        page.expect(StatusCode::OK)["items"][0]["state"].clone()
+    };
+    assert_eq!(
+        (state("acme", acme).await, state("studio", studio).await),
+        (json!("ended"), json!("granted"))
+    );
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn an_agency_has_one_place_at_a_client_whoever_there_was_asked() {
+    let seed = SEED.replace(
+        "    profile: nitropack\n    owner: {email: owner@other.example",
+        "    profile: nitropack\n    subscriptions: [scale]\n    \
+         members: [{email: ina@example.com, role: admin}]\n    \
+         owner: {email: owner@other.example",
+    );
+    let service = TestService::start_with(&seed).await;
+    set_agency(&service, true).await.expect(StatusCode::OK);
+    let rows = [
+        asked(&service, "owner@other.example", "developer").await,
+        asked(&service, "ina@example.com", "biller").await,
+    ];
+    let path =
+        |row: &Value| format!("/v1/accounts/other/access-requests/{}/approve", text(&row["id"]));
+    transition(&service, OTHER_TOKEN, &path(&rows[0]), "*").await.expect(StatusCode::OK);
+    let place = agency_of_other(&service).await;
+    let refused = transition(&service, OTHER_TOKEN, &path(&rows[1]), "*").await;
+    let refused = refused.refused(409, "already-member");
+    assert!(text(&refused["existing"]["href"]).ends_with(&text(&place["id"])), "{refused}");
+    service.stop().await;
+}
+
 #[tokio::test]
 async fn an_approval_is_answered_again_under_its_key_after_the_agency_is_gone() {
     let service = start().await;
