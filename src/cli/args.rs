@@ -314,14 +314,14 @@ pub enum ServerCommand {
         to: PathBuf,
     },
     /// Put a backup in place of the SQLite database; the service must not run. Mails that were not
-    /// sent when the backup was made are not sent at all.
+    /// sent when the backup was made are not sent at all, nor are those that fell due since.
     Restore {
         /// The backup.
         #[arg(long, value_name = "FILE")]
         from: PathBuf,
     },
-    /// After pg_restore: mark mails that were not sent when the backup was made, so that none is
-    /// sent twice.
+    /// After pg_restore: do what fell due since the backup was made and mark all mails that were not
+    /// sent, so that none is sent twice.
     AfterRestore,
 }
 

@@ -24,14 +24,14 @@ pub(super) async fn run(
             writeln!(io.err, "the database is copied to {}", to.display())?;
         }
         ServerCommand::Restore { from } => {
-            let done = restore(&settings.database, from).await?;
+            let done = restore(settings, from).await?;
             if let Some(before) = &done.before {
                 writeln!(io.err, "the database from before is {}", before.display())?;
             }
             said_unknown(done.unknown_mails, io)?;
         }
         ServerCommand::AfterRestore => {
-            said_unknown(after_restore(&settings.database).await?, io)?;
+            said_unknown(after_restore(settings).await?, io)?;
         }
     }
     Ok(Exit::Done)

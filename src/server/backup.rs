@@ -5,15 +5,18 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::server::change::due;
 use crate::server::error::ServerError;
-use crate::server::store::{Database, Store, outbox, sqlite};
+use crate::server::store::{Database, sqlite};
+use crate::server::{Settings, run};
 
 /// What a restore did.
 #[derive(Debug)]
 pub struct Restored {
     /// Where the database is that was there before.
     pub before: Option<PathBuf>,
-    /// Mails that were not sent in the backup, and now are called `unknown`: nobody repeats them.
+    /// Mails that were not sent in the backup or that fell due since, and now are called `unknown`:
+    /// nobody repeats them.
     pub unknown_mails: u64,
 }
 
@@ -41,25 +44,29 @@ pub async fn backup(database: &Database, to: &Path) -> Result<(), ServerError> {
 ///
 /// # Errors
 ///
-/// [`ServerError`] when the backup cannot be read or the database is in use.
-pub async fn restore(database: &Database, from: &Path) -> Result<Restored, ServerError> {
-    let path = sqlite_file(database)?;
+/// [`ServerError`] when the backup cannot be read, the database is in use, or the one that an
+/// earlier restore kept is still there.
+pub async fn restore(settings: Settings, from: &Path) -> Result<Restored, ServerError> {
+    let path = &sqlite_file(&settings.database)?.to_owned();
     let failed = |source| ServerError::Output { path: path.to_owned(), source };
-    let fresh = beside(path, "restoring");
+    let (fresh, kept) = (beside(path, "restoring"), beside(path, "before-restore"));
+    if kept.exists() {
+        return Err(ServerError::KeptBefore { path: kept });
+    }
     match fs::remove_file(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => new_file(&fresh).map_err(failed)?,
     }
     let copied = fs::copy(from, &fresh);
     copied.map_err(|source| ServerError::Output { path: from.to_owned(), source })?;
-    let unknown_mails = after_restore(&Database::Sqlite(fresh.clone())).await?;
+    let database = Database::Sqlite(fresh.clone());
+    let unknown_mails = after_restore(Settings { database, ..settings }).await?;
     sync(&fresh).map_err(failed)?;
     let mut before = None;
     if path.exists() {
         if !sqlite::is_free(path).await {
             return Err(ServerError::InUse { path: path.to_owned() });
         }
-        let kept = beside(path, "before-restore");
         fs::rename(path, &kept).map_err(failed)?;
         before = Some(kept);
     }
@@ -69,19 +76,17 @@ pub async fn restore(database: &Database, from: &Path) -> Result<Restored, Serve
 }
 
 /// Makes a database from a backup safe to run on: nobody knows which of its mails went out after it
-/// was made, so none is sent. Gives their number.
+/// was made, so none is sent, and what fell due since is done without a mail. Gives the number of
+/// mails that are not sent.
 ///
 /// # Errors
 ///
-/// [`ServerError::Database`] when the database cannot be opened or written.
-pub async fn after_restore(database: &Database) -> Result<u64, ServerError> {
-    let failed = |source| ServerError::Database { database: database.to_string(), source };
-    let store = Store::open(database).await?;
-    let mut tx = store.begin().await.map_err(failed)?;
-    let marked = outbox::mark_unsent_unknown(&mut tx).await.map_err(failed)?;
-    tx.commit().await.map_err(failed)?;
-    store.close().await;
-    Ok(marked)
+/// [`ServerError`] when the database cannot be opened or written.
+pub async fn after_restore(settings: Settings) -> Result<u64, ServerError> {
+    let service = run::assemble(settings, "http://localhost").await?;
+    let marked = due::run_untold(&service).await.map_err(ServerError::Work);
+    service.store.close().await;
+    marked
 }
 
 fn sqlite_file(database: &Database) -> Result<&Path, ServerError> {

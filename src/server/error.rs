@@ -109,6 +109,12 @@ pub enum ServerError {
         /// The file.
         path: PathBuf,
     },
+    /// What an earlier restore kept would be written over.
+    #[error("{path} is the database from before an earlier restore: move it away first")]
+    KeptBefore {
+        /// The file.
+        path: PathBuf,
+    },
     /// A template of the pages or mails does not compile.
     #[error("a template of the service is broken")]
     Template(#[from] minijinja::Error),

@@ -6,9 +6,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use jiff::SignedDuration;
 use reqwest::{Method, StatusCode};
 use seatkeeper::server::{
-    Admin, Database, Recovery, ServerError, TokenOf, after_restore, backup, restore,
+    Admin, Database, MailSettings, Recovery, ServerError, TokenOf, after_restore, backup, restore,
 };
 use seatkeeper::wire::NewAccount;
 use secrecy::ExposeSecret as _;
@@ -17,6 +18,8 @@ use tokio::process::Command;
 
 use crate::cli_run::PROGRAM;
 use crate::service::{SEED, TOKEN, TestService, spool_of, text};
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 fn new_account(slug: &str) -> NewAccount {
     NewAccount {
@@ -122,11 +125,14 @@ async fn mails_that_were_not_sent_in_a_backup_are_not_sent_after_its_restore() {
     let spool = spool_of(&service.settings()).to_owned();
     block(&spool);
     service.invite("ana@example.com", "admin").await.expect(StatusCode::CREATED);
-    assert_eq!(after_restore(&service.settings().database).await.unwrap(), 1);
+    // Nothing is delivered by who prepares a database: its spool is not this one.
+    let mut settings = service.settings();
+    settings.mail = MailSettings::Spool(service.folder.path().join("unused"));
+    assert_eq!(after_restore(settings.clone()).await.unwrap(), 1);
     unblock(&spool);
     assert_eq!(service.mails().await.len(), 0);
     assert_eq!(delivery(&service, "ana@example.com").await, "unknown");
-    assert_eq!(after_restore(&service.settings().database).await.unwrap(), 0);
+    assert_eq!(after_restore(settings).await.unwrap(), 0);
     service.stop().await;
 }
 
@@ -156,14 +162,14 @@ async fn a_backup_of_a_database_in_use_is_of_one_moment_and_its_restore_sends_no
     assert!(matches!(there, ServerError::Output { .. }), "{there}");
     unblock(spool_of(&settings));
     assert_eq!(service.mails().await.len(), 41);
-    let busy = restore(&settings.database, &copy).await.unwrap_err();
+    let busy = restore(settings.clone(), &copy).await.unwrap_err();
     assert!(matches!(busy, ServerError::InUse { .. }), "{busy}");
     assert_eq!(service.list("/v1/accounts/acme/invitations").await.len(), 41);
 
     let folder = service.stop().await;
     // A mail that is sent twice has the name of the first one.
     fs::remove_dir_all(spool_of(&settings)).unwrap();
-    let done = restore(&settings.database, &copy).await.unwrap();
+    let done = restore(settings.clone(), &copy).await.unwrap();
     assert!(done.unknown_mails >= 1);
     assert!(done.before.unwrap().exists());
     let service = TestService::start_on(settings, folder).await;
@@ -177,6 +183,101 @@ async fn a_backup_of_a_database_in_use_is_of_one_moment_and_its_restore_sends_no
     service.stop().await;
 }
 
+const SHOP: &str = r"
+  - name: Shop
+    slug: shop
+    profile: catalogue
+    owner: {email: cara@example.com, name: Cara}
+    subscriptions: [starter]
+    teams:
+      - {name: Design, subscription: starter}
+      - name: Print
+        subscription: starter
+        members:
+          - {email: pia@example.com, name: Pia, role: member, password: correct horse battery}
+    tokens:
+      - {token: shop-token-of-all-scopes, scopes: [read, invite, change, remove, billing, manage]}
+";
+
+const OLGA: &str =
+    "      - {token: personal-token-of-olga, scopes: [invite], email: owner@example.com}\n";
+
+/// A person's invitation that will expire, a plan that ends, one that goes on, and news for
+/// administrators.
+async fn with_much_to_tell(service: &TestService) {
+    service.join("ana@example.com", "biller").await;
+    let call = service.call(Method::POST, "/v1/accounts/acme/invitations");
+    let eve = json!({ "email": "eve@example.com", "role": "biller" });
+    let eve = call.token("personal-token-of-olga").new_key().json(&eve).send().await;
+    eve.expect(StatusCode::CREATED);
+    service.cancel("growth").await;
+    service.subscribe("free").await;
+    service.pass(DAY * 22).await;
+    let shop = |method, path| {
+        let call = service.call(method, &format!("/v1/accounts/shop/{path}"));
+        call.token("shop-token-of-all-scopes").new_key()
+    };
+    let teams = shop(Method::GET, "teams").send().await.expect(StatusCode::OK);
+    let team = text(&teams["items"][0]["id"]);
+    let pia = json!({ "email": "pia@example.com", "role": "member", "team": team });
+    shop(Method::POST, "members").json(&pia).send().await.expect(StatusCode::CREATED);
+    service.mails().await;
+}
+
+#[tokio::test]
+async fn what_fell_due_after_a_backup_was_made_is_not_told_again_after_its_restore() {
+    let line = "      - {token: acme-token-without";
+    let seed = SEED.replace(line, &format!("{OLGA}{line}")) + SHOP;
+    let service = TestService::start_as(&seed, |settings| {
+        settings.database = Database::Sqlite(spool_of(settings).with_file_name("seatkeeper.db"));
+    })
+    .await;
+    let (settings, clock) = (service.settings(), service.clock.clone());
+    with_much_to_tell(&service).await;
+    let told = service.mails().await.len();
+    let copy = spool_of(&settings).with_file_name("backup.db");
+    backup(&settings.database, &copy).await.unwrap();
+    for days in [1, 1, 7] {
+        service.pass(DAY * days).await;
+    }
+    let mails = service.mails().await;
+    let mut kinds: Vec<_> = mails[told..].iter().map(|mail| mail.template.clone()).collect();
+    kinds.sort();
+    assert_eq!(kinds, ["billing", "billing", "invitation-expired", "members-changed"]);
+
+    let folder = service.stop().await;
+    fs::remove_dir_all(spool_of(&settings)).unwrap();
+    assert_eq!(restore(settings.clone(), &copy).await.unwrap().unknown_mails, 3);
+    let service = TestService::start_on(settings.clone(), folder).await;
+    clock.advance(SignedDuration::from_mins(11));
+    service.pass(SignedDuration::ZERO).await;
+    assert_eq!(service.mails().await.len(), 0);
+    let rows = service.list("/v1/accounts/acme/invitations").await;
+    assert!(rows.iter().any(|row| row["state"] == "expired"), "{rows:?}");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_restore_does_not_write_over_the_database_that_the_first_one_kept() {
+    let service = TestService::start_as(SEED, |settings| {
+        settings.database = Database::Sqlite(spool_of(settings).with_file_name("seatkeeper.db"));
+    })
+    .await;
+    let settings = service.settings();
+    let copy = spool_of(&settings).with_file_name("backup.db");
+    backup(&settings.database, &copy).await.unwrap();
+    service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
+    let _folder = service.stop().await;
+    let kept = restore(settings.clone(), &copy).await.unwrap().before.unwrap();
+    let first = fs::read(&kept).unwrap();
+    let refused = restore(settings.clone(), &copy).await.unwrap_err().to_string();
+    assert!(refused.contains(kept.to_str().unwrap()), "{refused}");
+    assert!(refused.ends_with("move it away first"), "{refused}");
+    assert_eq!(fs::read(&kept).unwrap(), first);
+    fs::rename(&kept, kept.with_file_name("kept.db")).unwrap();
+    restore(settings.clone(), &copy).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_file_that_is_no_backup_replaces_nothing() {
     let service = TestService::start_as(SEED, |settings| {
@@ -187,8 +288,8 @@ async fn a_file_that_is_no_backup_replaces_nothing() {
     let folder = service.stop().await;
     let bad = spool_of(&settings).with_file_name("bad.db");
     fs::write(&bad, "this is not a database, whatever its name says".repeat(100)).unwrap();
-    restore(&settings.database, &bad).await.unwrap_err();
-    restore(&settings.database, &bad.with_file_name("none.db")).await.unwrap_err();
+    restore(settings.clone(), &bad).await.unwrap_err();
+    restore(settings.clone(), &bad.with_file_name("none.db")).await.unwrap_err();
     let service = TestService::start_on(settings, folder).await;
     assert_eq!(status(&service, TOKEN, "/v1/accounts/acme").await, 200);
     service.stop().await;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sqlx::Connection as _;
 
 use crate::server_domains::FakeDns;
-use crate::service::{TestService, VENDOR_TOKEN, text};
+use crate::service::{PASSWORD, TestService, VENDOR_TOKEN, text};
 use crate::teams::{CARA, MIA, SEED as TEAMS};
 
 const SEED: &str = r#"
@@ -286,6 +286,20 @@ async fn every_change_has_an_audit_row_with_before_and_after() {
 async fn what_time_and_people_change_is_in_the_log_with_what_changed() {
     let walk = Walk::start(SEED, FakeDns::default()).await;
     let service = &walk.service;
+    let agency = json!({ "agency": true });
+    walk.act("changeAccount", VENDOR_TOKEN, "PATCH pack", agency).await;
+    let asked = json!({ "email": "cleo@example.com", "role": "developer" });
+    let asked = walk.act("requestClientAccess", PACK, "POST pack/client-access", asked).await;
+    let asked = id(&asked);
+    let line = format!("POST client/access-requests/{asked}/approve");
+    walk.act("approveAccessRequest", CLIENT, &line, Value::Null).await;
+    let line = format!("POST pack/client-access/{asked}/login-link");
+    let link = text(&walk.act("makeLoginLink", OLGA, &line, Value::Null).await["link"]);
+    let mut olga = service.browser();
+    olga.sign_in("olga@example.com", PASSWORD).await;
+    let page = olga.open(&link).await;
+    let page = olga.submit(&page, &page.path, &[]).await;
+    assert_eq!((page.status, page.path.as_str()), (StatusCode::OK, "/accounts/client"));
     let held = service.call(Method::GET, "/v1/accounts/client/subscriptions").token(CLIENT);
     let held = id(&held.send().await.expect(StatusCode::OK)["items"][0]);
     let line = format!("POST client/subscriptions/{held}/cancel");
@@ -301,5 +315,9 @@ async fn what_time_and_people_change_is_in_the_log_with_what_changed() {
     let (active, disabled) = ("\"active\"".to_owned(), "\"disabled\"".to_owned());
     assert_eq!(of("account.disabled"), (active.clone(), disabled.clone()));
     assert_eq!(of("account.enabled"), (disabled, active));
+    let (_, before, after) =
+        log.iter().find(|(action, _, _)| action == "client_access.logged_in").unwrap();
+    assert_eq!(before.as_deref(), None);
+    assert!(after.as_deref().unwrap().contains("pack"), "which agency: {after:?}");
     walk.service.stop().await;
 }

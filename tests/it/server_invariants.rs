@@ -791,3 +791,25 @@ async fn signing_up_tells_nobody_whether_an_address_is_known() {
     assert_eq!(queued(&service, new).await[1], "known-address");
     service.stop().await;
 }
+
+#[tokio::test]
+async fn who_is_asked_to_sign_up_all_day_gets_a_few_mails_known_or_not() {
+    let service = TestService::start().await;
+    let (known, new) = ("owner@example.com", "nobody@example.com");
+    let first = ask_to_sign_up(&service, known).await;
+    for _ in 0..12 {
+        for email in [known, new] {
+            assert_eq!(ask_to_sign_up(&service, email).await, first, "{email}");
+        }
+        service.clock.advance(SignedDuration::from_mins(10));
+    }
+    for email in [known, new] {
+        assert_eq!(queued(&service, email).await.len(), 5, "{email}");
+    }
+    service.clock.advance(SignedDuration::from_hours(22));
+    for email in [known, new] {
+        assert_eq!(ask_to_sign_up(&service, email).await, first, "{email}");
+        assert_eq!(queued(&service, email).await.len(), 6, "{email}: a day later one more");
+    }
+    service.stop().await;
+}

@@ -122,6 +122,25 @@ async fn a_meter_that_goes_on_is_counted_over_its_limit_and_warns_once_per_cross
     service.stop().await;
 }
 
+// rule: NP-10
+#[tokio::test]
+async fn usage_that_goes_up_and_down_around_a_threshold_warns_once() {
+    let service = metered().await;
+    let owner = text(&service.member("owner@example.com").await["id"]);
+    let path = format!("/v1/accounts/acme/notification-categories/usage/recipients/{owner}");
+    let chosen = service.call(Method::PUT, &path).token(TOKEN).send().await;
+    assert_eq!(chosen.status, StatusCode::NO_CONTENT);
+    let mut told = Vec::new();
+    for amount in [8, -1, 1, -1, 1, -1, 1, 2, -1, 1, -2, 2, -4, 2, 2] {
+        report(&service, "resources", json!({ "amount": amount })).await.expect(StatusCode::OK);
+        let mails = service.mails().await;
+        told.push(mails.iter().filter(|mail| mail.template == "usage").count());
+    }
+    // 8 7 8 7 8 7 8, 10 9 10, 8 has fallen from 10, 10; 6 from both: 8, 10.
+    assert_eq!(told, [1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5]);
+    service.stop().await;
+}
+
 #[tokio::test]
 async fn a_report_that_is_repeated_under_its_key_counts_once() {
     let service = metered().await;

@@ -63,6 +63,33 @@ async fn only_a_paid_plan_or_the_vendor_brings_a_disabled_account_back() {
     service.stop().await;
 }
 
+// rule: NP-15
+#[tokio::test]
+async fn an_account_is_disabled_once_the_last_of_its_paid_plans_has_run_out() {
+    let service = TestService::start().await;
+    service.cancel("growth").await;
+    service.pass(DAY * 10).await;
+    service.subscribe("business").await;
+    let row = service.cancel("business").await;
+    assert_eq!(row["state"], "ending", "nothing else renews");
+    service.pass(DAY * 21).await;
+    assert_eq!(state(&service).await, "active", "business is paid for another nine days");
+    service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
+    service.pass(DAY * 10).await;
+    assert_eq!(state(&service).await, "disabled");
+
+    // Where nobody looked for a while, both end at once.
+    for plan in ["growth", "business"] {
+        service.subscribe(plan).await;
+        assert_eq!(state(&service).await, "active");
+        service.cancel(plan).await;
+        service.pass(DAY * 5).await;
+    }
+    service.pass(DAY * 60).await;
+    assert_eq!(state(&service).await, "disabled");
+    service.stop().await;
+}
+
 #[tokio::test]
 async fn the_page_offers_the_plans_that_can_be_picked_and_no_form_where_there_are_none() {
     let service = TestService::start().await;

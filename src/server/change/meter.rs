@@ -14,6 +14,9 @@ use crate::server::store::meter_usages::{self, UsageRow};
 use crate::server::store::{Connection, subscriptions, teams};
 use crate::wire::{SubscriptionState, Usage, UsageReport};
 
+/// How far usage falls below a threshold, in percent of the limit, before it is told of again.
+const FALLEN: u32 = 10;
+
 /// What usage is counted for: one subscription, or the whole account.
 #[derive(Clone, Debug)]
 pub(crate) struct Counted {
@@ -136,7 +139,9 @@ pub(crate) async fn report(
         return Err(ApiError::MeterFull { meter: meter.name.clone() });
     }
     let reached = limit.map_or(0, |limit| threshold(meter, used, limit));
-    let row = UsageRow { used, told: reached, version: before.version + 1, ..before.clone() };
+    let held = limit.map_or(0, |limit| held(meter, before.told, used, limit));
+    let told = reached.max(held);
+    let row = UsageRow { used, told, version: before.version + 1, ..before.clone() };
     meter_usages::put(change.conn(), &row).await?;
     let (old, new) = (json!({ "used": before.used }), json!({ "used": used }));
     change.record("meter.counted", &meter.name, Some(old), Some(new)).await?;
@@ -150,10 +155,21 @@ pub(crate) async fn report(
 
 /// Highest threshold that is reached, in percent; 0 for none.
 fn threshold(meter: &Meter, used: i64, limit: i64) -> u32 {
-    let reached =
-        |percent: &&u32| i128::from(used) * 100 >= i128::from(limit) * i128::from(**percent);
-    let reached = meter.warn_at_percent.iter().filter(reached).max();
-    reached.copied().filter(|_| used > 0).unwrap_or_default()
+    highest(meter, |percent| is_at(used, limit, percent))
+}
+
+/// Highest threshold that was told of and from which usage has not clearly fallen: what goes up and
+/// down around a threshold is told once.
+fn held(meter: &Meter, told: u32, used: i64, limit: i64) -> u32 {
+    highest(meter, |percent| percent <= told && is_at(used, limit, percent.saturating_sub(FALLEN)))
+}
+
+fn highest(meter: &Meter, is: impl Fn(u32) -> bool) -> u32 {
+    meter.warn_at_percent.iter().copied().filter(|percent| is(*percent)).max().unwrap_or_default()
+}
+
+fn is_at(used: i64, limit: i64, percent: u32) -> bool {
+    used > 0 && i128::from(used) * 100 >= i128::from(limit) * i128::from(percent)
 }
 
 async fn row(change: &mut Change, counted: &Counted, meter: &Meter) -> Result<UsageRow, ApiError> {

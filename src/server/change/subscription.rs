@@ -109,7 +109,8 @@ pub(crate) async fn cancel(
     }
     must_run(&before)?;
     let to_the_end = change.profile.cancellation == Cancellation::AtPeriodEndThenTeamsInactive;
-    let row = if to_the_end || is_last_paid(change, &before).await? {
+    let last = is_last_paid(change, &before, &[SubscriptionState::Active]).await?;
+    let row = if to_the_end || last {
         // The mail of now names the day: with few days left nobody is told twice.
         let soon = before.period_end <= change.now + END_NEAR;
         SubscriptionRow {
@@ -195,7 +196,8 @@ pub(crate) async fn end_periods(change: &mut Change) -> Result<(), ApiError> {
             continue;
         }
         if before.state == SubscriptionState::Ending {
-            let last = is_last_paid(change, &before).await?;
+            let runs = [SubscriptionState::Active, SubscriptionState::Ending];
+            let last = is_last_paid(change, &before, &runs).await?;
             let row = SubscriptionRow { state: SubscriptionState::Ended, ..before.clone() };
             save(change, "subscription.ended", &before, row).await?;
             if last {
@@ -229,8 +231,13 @@ fn next_period_end(mut end: Timestamp, now: Timestamp) -> Timestamp {
     end
 }
 
-/// True if the profile disables the account without it: it is paid, and no other paid one renews.
-async fn is_last_paid(change: &mut Change, row: &SubscriptionRow) -> Result<bool, ApiError> {
+/// True if the profile disables the account without it: it is paid, and no other paid one is in one
+/// of these states.
+async fn is_last_paid(
+    change: &mut Change,
+    row: &SubscriptionRow,
+    states: &[SubscriptionState],
+) -> Result<bool, ApiError> {
     match change.profile.cancellation {
         Cancellation::AtOnce | Cancellation::AtPeriodEndThenTeamsInactive => return Ok(false),
         Cancellation::LastPaidAtPeriodEndThenDisable => (),
@@ -240,7 +247,7 @@ async fn is_last_paid(change: &mut Change, row: &SubscriptionRow) -> Result<bool
     let paid = |row: &SubscriptionRow| is_paid(&change.profile, row);
     let other = running
         .iter()
-        .any(|other| other.id != row.id && other.state == SubscriptionState::Active && paid(other));
+        .any(|other| other.id != row.id && states.contains(&other.state) && paid(other));
     Ok(paid(row) && !other)
 }
 

@@ -25,6 +25,10 @@ use crate::wire::SignInMethod;
 /// How long the same address gets no second mail.
 const QUIET: SignedDuration = SignedDuration::from_mins(10);
 
+/// Most mails to one address within the life of the link in them: whoever is sent no more holds one
+/// that works.
+const MOST: i64 = 5;
+
 /// Longest name, in characters.
 const MAX_NAME: usize = 100;
 
@@ -130,7 +134,9 @@ pub(crate) async fn ask(
     let template = if known { Template::KnownAddress } else { Template::ConfirmAddress };
     // Of either kind: a second mail would tell that somebody has signed up since the first.
     let kinds = [Template::ConfirmAddress, Template::KnownAddress].map(Template::name);
-    if !outbox::queued_since(&mut tx, kinds, address, now - QUIET).await? {
+    let lately = outbox::count_to(&mut tx, kinds, address, now - QUIET).await?;
+    let mails = outbox::count_to(&mut tx, kinds, address, now - link::ADDRESS_LIFETIME).await?;
+    if lately == 0 && mails < MOST {
         let row = MailRow {
             id: service.ids.next_ulid(now).to_string(),
             account_id: None,

@@ -180,6 +180,14 @@ pub(crate) async fn update(conn: &mut Connection, row: &AccountRow) -> Result<()
     Ok(())
 }
 
+/// Forgets what was gathered for administrators, in every account.
+pub(crate) async fn forget_digests(conn: &mut Connection) -> Result<(), sqlx::Error> {
+    sqlx::query("update accounts set digest_at = null where digest_at is not null")
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Lets go of the domains of an account that ends: another may verify them.
 pub(crate) async fn release_domains(
     conn: &mut Connection,

@@ -277,14 +277,14 @@ pub(crate) async fn bounce(conn: &mut Connection, id: &str) -> Result<bool, sqlx
     Ok(done.rows_affected() == 1)
 }
 
-/// True if this person was queued a mail of one of these kinds after `since`.
-pub(crate) async fn queued_since(
+/// How many mails of these kinds were queued to this person after `since`.
+pub(crate) async fn count_to(
     conn: &mut Connection,
     [first, second]: [&str; 2],
     address: &str,
     since: Timestamp,
-) -> Result<bool, sqlx::Error> {
-    let found: i64 = sqlx::query_scalar(
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
         "select count(*) from outbox where address = $1 and template in ($2, $3) \
          and created_at > $4",
     )
@@ -293,8 +293,7 @@ pub(crate) async fn queued_since(
     .bind(second)
     .bind(micros(since))
     .fetch_one(conn)
-    .await?;
-    Ok(found > 0)
+    .await
 }
 
 /// True if such a mail about this row was queued after `since`.
