@@ -61,11 +61,6 @@ impl World {
             seed: Some(Seed { file: PathBuf::from("seed.yaml"), text: SEED.to_owned() }),
             request_log: None,
             confirm_plans: ConfirmPlans::Vendor,
-            invite_limits: InviteLimits {
-                per_account_hour: NonZeroU32::MAX,
-                per_address_day: NonZeroU32::MAX,
-            },
-            audit_retention: None,
             dns: Arc::new(Dns::of_the_system()),
             invite_limits: InviteLimits {
                 per_account_hour: NonZeroU32::MAX,
