@@ -124,6 +124,8 @@ class Words:
         if name == "permission":
             return sorted({word for row in rules.get("items", []) for word in row["permissions"]})
         rows = rules.get("items" if name == "role" else "plans", [])
+        # What an account has without a subscription is no plan to pick.
+        rows = [row for row in rows if row["name"] != "none"]
         if name == "role":
             row = row_of(case, slug)
             in_team = bool(case.body.get("team") or "/teams/" in case.path or row.get("team"))
@@ -389,6 +391,9 @@ def put_words(case, slug):
             row["id"] = member["id"]
             if "etag" in row:
                 row["etag"] = member["etag"]
+    days = case.body.get("expires_in_days")
+    if type(days) in (int, float) and 300 < days <= 366:
+        case.body["expires_in_days"] = 300  # No token makes one that outlasts it.
     short = case.body.get("slug")
     if isinstance(short, str) and re.fullmatch("[a-z0-9-]{1,63}", short):
         case.body["slug"] = letters(max(8, len(short)))
