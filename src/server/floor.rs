@@ -15,7 +15,7 @@ use crate::server::error::{ApiError, ServerError};
 use crate::server::ids;
 use crate::server::mail::Template;
 use crate::server::permission::{At, Right};
-use crate::server::routes::{Answer, KeyRule, Once, Opened};
+use crate::server::routes::{self, Answer, KeyRule, Once, Opened};
 use crate::server::store::answers::{self, AnswerRow};
 use crate::server::store::audit::AuditRow;
 use crate::server::store::floor;
@@ -65,9 +65,12 @@ impl Floor {
         let window = Window { after: String::new(), size: size + 1 };
         let all = Shown::default();
         let rows = members::page(&mut snapshot, &self.account_id, all, &window).await?;
+        // The token may see how people sign in, which is in another table.
+        let methods = routes::methods(&mut snapshot, true, &rows).await?;
         drop(snapshot);
         let shown = usize::try_from(size).unwrap_or(usize::MAX);
-        let items: Vec<Member> = rows.iter().take(shown).map(views::member).collect();
+        let items: Vec<Member> =
+            rows.iter().take(shown).map(|row| views::member_with(row, &methods)).collect();
         let page = Page { total: 0, as_of: 0, next_cursor: None, items };
         Ok(serde_json::to_string(&page)?)
     }

@@ -146,7 +146,7 @@ async fn changed_view(change: &mut Change, row: &MemberRow) -> Result<Member, Ap
 }
 
 /// How the people of these rows sign in, for who may see it (DO-05).
-async fn methods(
+pub(crate) async fn methods(
     conn: &mut Connection,
     shown: bool,
     rows: &[MemberRow],

@@ -43,6 +43,8 @@ pub(crate) use answer::KeyRule;
 #[cfg(feature = "bench-floor")]
 pub(crate) use answer::{Answer, Once, Opened};
 pub(crate) use look::Look;
+#[cfg(feature = "bench-floor")]
+pub(crate) use members::methods;
 pub(crate) use operation::{Operation, SchemaOf};
 
 /// Largest body that is read.
