@@ -52,7 +52,7 @@ impl Asked {
         let product = agency.ok_or(ApiError::DeadLink)?.profile;
         let profile = service.profile(&product)?;
         let user = users::by_address(&mut snapshot, &access.address).await?;
-        let known = user.is_some_and(|user| user.password_hash.is_some());
+        let known = user.is_some_and(|user| user.is_verified());
         Ok(Self { access, product, profile, known })
     }
 

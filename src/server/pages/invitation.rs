@@ -57,7 +57,7 @@ impl Invited {
         let account = accounts::by_id_or_slug(&mut snapshot, &invitation.account_id).await?;
         let account = account.ok_or(ApiError::DeadLink)?;
         let user = users::by_address(&mut snapshot, &invitation.address).await?;
-        let user = user.filter(|user| user.password_hash.is_some());
+        let user = user.filter(UserRow::is_verified);
         Ok(Self { invitation, account, user })
     }
 
@@ -179,7 +179,7 @@ async fn join(
         // The link proves the address: who has it is who may set the password, unless someone
         // has just done so.
         let there = users::by_address(change.conn(), &user.address).await?;
-        if there.is_some_and(|user| user.password_hash.is_some()) {
+        if there.is_some_and(|user| user.is_verified()) {
             return Err(ApiError::field("", "you have an account meanwhile: sign in instead"));
         }
         users::verify(change.conn(), &user).await?;

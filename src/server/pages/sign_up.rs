@@ -74,7 +74,7 @@ pub(crate) async fn register(
     let user = new_user(service, person).await?;
     let mut tx = service.store.begin().await?;
     let there = users::by_address(&mut tx, &user.address).await?;
-    if there.is_some_and(|user| user.password_hash.is_some()) {
+    if there.is_some_and(|user| user.is_verified()) {
         return Err(ApiError::DeadLink);
     }
     users::verify(&mut tx, &user).await?;
@@ -130,7 +130,7 @@ pub(crate) async fn ask(
     let (address, now) = (address.as_str(), service.now());
     let mut tx = service.store.begin().await?;
     let known = users::by_address(&mut tx, address).await?;
-    let known = known.is_some_and(|user| user.password_hash.is_some());
+    let known = known.is_some_and(|user| user.is_verified());
     let template = if known { Template::KnownAddress } else { Template::ConfirmAddress };
     // Of either kind: a second mail would tell that somebody has signed up since the first.
     let kinds = [Template::ConfirmAddress, Template::KnownAddress].map(Template::name);
@@ -188,7 +188,7 @@ async fn proven(service: &Arc<Service>, token: &str) -> Result<String, ApiError>
     let address = address.ok_or(ApiError::DeadLink)?;
     let mut snapshot = service.store.snapshot().await?;
     match users::by_address(&mut snapshot, &address).await? {
-        Some(user) if user.password_hash.is_some() => Err(ApiError::DeadLink),
+        Some(user) if user.is_verified() => Err(ApiError::DeadLink),
         _ => Ok(address),
     }
 }
