@@ -66,7 +66,7 @@ pub(crate) async fn deliver_due(service: &Arc<Service>) -> Result<Delivery, ApiE
     let _one_at_a_time = mailer.delivering.lock().await;
     let mut delivery = Delivery::default();
     let mut snapshot = service.store.snapshot().await?;
-    let any_due = outbox::any_due(&mut snapshot, service.now()).await?;
+    let any_due = outbox::any_due(&mut snapshot, &mailer.name, service.now()).await?;
     drop(snapshot);
     if !any_due {
         return Ok(delivery);

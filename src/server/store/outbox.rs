@@ -89,20 +89,27 @@ pub(crate) async fn by_id(conn: &mut Connection, id: &str) -> Result<Option<Mail
     sqlx::query_as("select * from outbox where id = $1").bind(id).fetch_optional(conn).await
 }
 
-/// True if a mail is due that nobody holds, or was being sent by who does not hold it any more.
-pub(crate) async fn any_due(conn: &mut Connection, now: Timestamp) -> Result<bool, sqlx::Error> {
+/// True if a mail is due that nobody else holds, or was being sent by who does not hold it any more.
+pub(crate) async fn any_due(
+    conn: &mut Connection,
+    by: &str,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
     let found: Option<String> = sqlx::query_scalar(
         "select id from outbox where state in ('queued', 'sending') \
-         and ((state = 'queued' and not_before <= $1 and coalesce(claimed_until, 0) <= $1) \
+         and ((state = 'queued' and not_before <= $1 \
+         and (coalesce(claimed_until, 0) <= $1 or claimed_by = $2)) \
          or (state = 'sending' and claimed_until <= $1)) limit 1",
     )
     .bind(micros(now))
+    .bind(by)
     .fetch_optional(conn)
     .await?;
     Ok(found.is_some())
 }
 
-/// Claims the first mail that is due and that nobody holds.
+/// Claims the first mail that is due and that nobody else holds. One that this process holds is
+/// left over from a delivery that broke off before it was `sending`.
 pub(crate) async fn claim_next(
     store: &Store,
     tx: &mut Tx,
@@ -112,7 +119,8 @@ pub(crate) async fn claim_next(
     let text = format!(
         "update outbox set claimed_by = $1, claimed_until = $2 where id = (select id from outbox \
          where state in ('queued', 'sending') and state = 'queued' and not_before <= $3 \
-         and coalesce(claimed_until, 0) <= $3 order by not_before, id limit 1{}) returning *",
+         and (coalesce(claimed_until, 0) <= $3 or claimed_by = $1) \
+         order by not_before, id limit 1{}) returning *",
         store.for_update_skip_locked()
     );
     sqlx::query_as(AssertSqlSafe(text))
@@ -442,8 +450,40 @@ pub(crate) async fn forget_done(
 mod tests {
     use jiff::Timestamp;
 
-    use super::{Claim, MailRow, claim_next, mark_unsent_unknown, queue, settle};
-    use crate::server::store::{Database, Store};
+    use super::{Claim, MailRow, any_due, claim_next, mark_unsent_unknown, queue, settle};
+    use crate::server::store::{Database, Store, Tx};
+
+    /// A mail that waits.
+    async fn queue_one(tx: &mut Tx, id: &str, now: Timestamp) {
+        let row = MailRow {
+            id: id.to_owned(),
+            account_id: None,
+            template: "confirm-address".to_owned(),
+            subject: String::new(),
+            address: "ana@example.com".to_owned(),
+            words: "{}".to_owned(),
+            created_at: now,
+        };
+        queue(tx, &row).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_broke_off_takes_the_mail_up_again_and_others_wait_for_the_end_of_the_claim() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&Database::Sqlite(folder.path().join("db"))).await.unwrap();
+        let (now, until) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(30).unwrap());
+        let mut tx = store.begin().await.unwrap();
+        queue_one(&mut tx, "mail", now).await;
+        let (mine, other) = (Claim { by: "me", until }, Claim { by: "other", until });
+        claim_next(&store, &mut tx, mine, now).await.unwrap().unwrap();
+
+        assert!(claim_next(&store, &mut tx, other, now).await.unwrap().is_none());
+        assert!(!any_due(&mut tx, "other", now).await.unwrap());
+        assert!(any_due(&mut tx, "me", now).await.unwrap());
+        assert!(claim_next(&store, &mut tx, mine, now).await.unwrap().is_some());
+        assert!(claim_next(&store, &mut tx, other, until).await.unwrap().is_some());
+        assert!(!any_due(&mut tx, "me", now).await.unwrap());
+    }
 
     #[tokio::test]
     async fn after_a_restore_what_was_not_sent_is_unknown_and_nobody_sends_it() {
@@ -452,16 +492,7 @@ mod tests {
         let (now, until) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(30).unwrap());
         let mut tx = store.begin().await.unwrap();
         for id in ["sent", "tried", "waiting"] {
-            let row = MailRow {
-                id: id.to_owned(),
-                account_id: None,
-                template: "confirm-address".to_owned(),
-                subject: String::new(),
-                address: "ana@example.com".to_owned(),
-                words: "{}".to_owned(),
-                created_at: now,
-            };
-            queue(&mut tx, &row).await.unwrap();
+            queue_one(&mut tx, id, now).await;
         }
         let claim = Claim { by: "me", until };
         claim_next(&store, &mut tx, claim, now).await.unwrap().unwrap();
