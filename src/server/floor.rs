@@ -17,11 +17,10 @@ use crate::server::mail::Template;
 use crate::server::permission::{At, Right};
 use crate::server::routes::{self, Answer, KeyRule, Once, Opened};
 use crate::server::store::answers::{self, AnswerRow};
-use crate::server::store::audit::AuditRow;
-use crate::server::store::floor;
-use crate::server::store::invitations::InvitationRow;
+use crate::server::store::audit::{self, AuditRow};
+use crate::server::store::invitations::{self, InvitationRow};
 use crate::server::store::members::{self, Shown};
-use crate::server::store::outbox::MailRow;
+use crate::server::store::outbox::{self, MailRow};
 use crate::server::store::{Connection, Window};
 use crate::server::views;
 use crate::wire::{InvitationState, Member, NewInvitation, Page};
@@ -115,22 +114,21 @@ impl Floor {
     async fn batch(&self, key: &str, emails: &[String], role: &str) -> Result<(), ApiError> {
         let actor = self.call.actor.clone();
         let mut change = Change::begin(&self.service, &self.account_id, actor).await?;
-        let (mut invitations, mut events, mut mails) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rows, mut events, mut mails) = (Vec::new(), Vec::new(), Vec::new());
         for email in emails {
             let mail = self.mail(&change, email, role);
             let row = invitation_row(&change, &mail, role);
             events.push(event(&mut change, &row)?);
             mails.push(MailRow { subject: row.id.clone(), ..mail });
-            invitations.push(row);
+            rows.push(row);
         }
         let views: Vec<_> =
-            invitations.iter().map(|row| views::invitation(row, change.now, vec![])).collect();
+            rows.iter().map(|row| views::invitation(row, change.now, vec![])).collect();
         let body = serde_json::to_string(&views)?;
         let conn = change.conn();
-        floor::insert_invitations(conn, &invitations).await?;
-        floor::insert_events(conn, &events).await?;
-        floor::insert_mails(conn, &mails).await?;
-        floor::tally_invitations(conn, &self.account_id, role, emails.len()).await?;
+        invitations::insert(conn, &rows).await?;
+        audit::insert(conn, &events).await?;
+        outbox::queue(conn, &mails).await?;
         let now = change.now;
         keep(change.conn(), &self.account_id, key, body, now).await?;
         change.commit().await

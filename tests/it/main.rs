@@ -44,6 +44,7 @@ mod server_admin;
 mod server_api;
 mod server_attacks;
 mod server_audit;
+mod server_batches;
 mod server_clients;
 mod server_domains;
 mod server_edge;

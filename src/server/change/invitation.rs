@@ -19,6 +19,7 @@ use crate::server::mail::Template;
 use crate::server::permission::{Actor, At, Right, Verb};
 use crate::server::store::invitations::{self, InvitationRow};
 use crate::server::store::members::{self, MemberRow};
+use crate::server::store::outbox::MailRow;
 use crate::server::views::{self, role_name};
 use crate::wire::{InvitationPatch, InvitationState, MAX_REFERENCE, NewInvitation, Principal};
 
@@ -27,7 +28,7 @@ pub(crate) async fn invite(
     change: &mut Change,
     request: &NewInvitation,
 ) -> Result<InvitationRow, ApiError> {
-    let NewInvitation { email, role, team, name, require_secure_sign_in, external_ref } = request;
+    let NewInvitation { email, role, team, name, external_ref, .. } = request;
     let at = At::of(team.as_deref());
     change.must(Right::Invite, at)?;
     change.must_be_open(at).await?;
@@ -38,7 +39,6 @@ pub(crate) async fn invite(
     }
     must_be_reference(external_ref.as_deref())?;
     must_be_invitable(change, at, &role)?;
-    let account_id = change.account.id.clone();
     must_be_new(change, team.as_deref(), address.as_str()).await?;
     let known = joining::known(change, address.as_str()).await?;
     let entry = if known.is_some() { Entry::AtOnce } else { Entry::Invited };
@@ -47,32 +47,13 @@ pub(crate) async fn invite(
         member::must_fit_holders(change, &role).await?;
     }
 
-    let mut row = InvitationRow {
-        id: change.id("inv"),
-        account_id,
-        team_id: team.clone(),
-        address: address.as_str().to_owned(),
-        name: name.clone(),
-        role: role.to_string(),
-        state: InvitationState::Pending,
-        secure_sign_in: *require_secure_sign_in,
-        inviter: change.actor.label(at),
-        generation: 1,
-        created_at: change.now,
-        expires_at: expiry(change)?,
-        last_sent_at: change.now,
-        send_count: u32::from(known.is_none()),
-        delivery: if known.is_some() { "none" } else { "queued" }.to_owned(),
-        last_mail: None,
-        external_ref: external_ref.clone(),
-        version: 1,
-    };
-    if known.is_none() {
-        row.last_mail = Some(send(change, &row).await?);
+    let mut row = new_row(change, request, &address)?;
+    if known.is_some() {
+        (row.send_count, row.delivery) = (0, "none".to_owned());
+    } else {
+        invite_limit::must_fit(change, &row.address).await?;
     }
-    invitations::insert(change.conn(), &row).await?;
-    let view = views::invitation(&row, change.now, vec![]);
-    change.record("invitation.created", &row.id, None::<()>, Some(view)).await?;
+    create(change, std::slice::from_mut(&mut row)).await?;
     if row.secure_sign_in {
         secure_sign_in::set(change, true, SecureSignInBy::Invitation).await?;
     }
@@ -80,6 +61,56 @@ pub(crate) async fn invite(
         Some(person) => Ok(take(change, row, person.name, "member.added").await?.0),
         None => Ok(row),
     }
+}
+
+/// The invitation that a request asks for.
+pub(super) fn new_row(
+    change: &Change,
+    request: &NewInvitation,
+    address: &EmailAddress,
+) -> Result<InvitationRow, ApiError> {
+    Ok(InvitationRow {
+        id: change.id("inv"),
+        account_id: change.account.id.clone(),
+        team_id: request.team.clone(),
+        address: address.as_str().to_owned(),
+        name: request.name.clone(),
+        role: request.role.clone(),
+        state: InvitationState::Pending,
+        secure_sign_in: request.require_secure_sign_in,
+        inviter: change.actor.label(At::of(request.team.as_deref())),
+        generation: 1,
+        created_at: change.now,
+        expires_at: expiry(change)?,
+        last_sent_at: change.now,
+        send_count: 1,
+        delivery: "queued".to_owned(),
+        last_mail: None,
+        external_ref: request.external_ref.clone(),
+        version: 1,
+    })
+}
+
+/// Puts in invitations of one scope and role, and queues their mails.
+pub(super) async fn create(
+    change: &mut Change,
+    rows: &mut [InvitationRow],
+) -> Result<(), ApiError> {
+    let mut mails = Vec::new();
+    for row in rows.iter_mut().filter(|row| row.send_count > 0) {
+        let mail = mail(change, Template::Invitation, row)?;
+        row.last_mail = Some(mail.id.clone());
+        mails.push(mail);
+    }
+    change.queue(&mails).await?;
+    invitations::insert(change.conn(), rows).await?;
+    let now = change.now;
+    let views = rows.iter().map(|row| (row.id.as_str(), views::invitation(row, now, vec![])));
+    change.record_new("invitation.created", views).await
+}
+
+fn mail(change: &Change, template: Template, row: &InvitationRow) -> Result<MailRow, ApiError> {
+    change.mail_row(template, &row.id, &row.address, json!({ "role": row.role }))
 }
 
 /// Turns an invitation into a membership.
@@ -137,7 +168,10 @@ pub(crate) async fn resend(
     row.last_sent_at = change.now;
     row.send_count += 1;
     row.delivery = "queued".to_owned();
-    row.last_mail = Some(send(change, &row).await?);
+    invite_limit::must_fit(change, &row.address).await?;
+    let mail = mail(change, Template::Resend, &row)?;
+    change.queue(std::slice::from_ref(&mail)).await?;
+    row.last_mail = Some(mail.id);
     save(change, "invitation.resent", &before, row).await
 }
 
@@ -413,12 +447,6 @@ async fn lapse(change: &mut Change, row: InvitationRow) -> Result<(), ApiError> 
 async fn expire(change: &mut Change, before: InvitationRow) -> Result<InvitationRow, ApiError> {
     let row = InvitationRow { state: InvitationState::Expired, ..before.clone() };
     save(change, "invitation.expired", &before, row).await
-}
-
-async fn send(change: &mut Change, row: &InvitationRow) -> Result<String, ApiError> {
-    invite_limit::must_fit(change, &row.address).await?;
-    let template = if row.send_count == 1 { Template::Invitation } else { Template::Resend };
-    change.mail(template, &row.id, &row.address, json!({ "role": row.role })).await
 }
 
 fn expiry(change: &Change) -> Result<Timestamp, ApiError> {

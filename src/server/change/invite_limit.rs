@@ -25,9 +25,9 @@ pub(crate) async fn must_fit(change: &mut Change, address: &str) -> Result<(), A
     let InviteLimits { per_account_hour, per_address_day } = change.invite_limits();
     let (account_id, now) = (change.account.id.clone(), change.now);
     let names = MAILS.map(Template::name);
+    let left = left(change).await?;
     let (conn, most) = (change.conn(), per_account_hour);
-    let sent = outbox::count_of_account(conn, &account_id, names, now - HOUR).await?;
-    let wait = if sent < most.get() {
+    let wait = if left > 0 {
         None
     } else {
         outbox::nth_newest_of_account(conn, &account_id, names, now - HOUR, most).await?
@@ -37,14 +37,37 @@ pub(crate) async fn must_fit(change: &mut Change, address: &str) -> Result<(), A
     let got = outbox::nth_newest_to(change.conn(), address, names, now - DAY, most).await?;
     let full = account.into_iter().chain(got.map(|at| (at + DAY, most, DAY)));
     let Some((free_at, quota, window)) = full.max_by_key(|(free_at, _, _)| *free_at) else {
-        let left = per_account_hour.get() - sent - 1;
-        change.invite_mail = Some(allowance(per_account_hour, HOUR, left, HOUR));
+        note_left(change, left.saturating_sub(1));
         return Ok(());
     };
     let wait = free_at.duration_since(now) + SignedDuration::from_secs(1);
     let allowance = allowance(quota, window, 0, wait);
     change.invite_mail = Some(allowance);
     Err(ApiError::RateLimited { seconds: allowance.full_in, mails: Some(allowance) })
+}
+
+/// How many more mails an account may send in this hour.
+pub(crate) async fn left(change: &mut Change) -> Result<u32, ApiError> {
+    let most = change.invite_limits().per_account_hour.get();
+    let (account_id, since) = (change.account.id.clone(), change.now - HOUR);
+    let names = MAILS.map(Template::name);
+    let sent = outbox::count_of_account(change.conn(), &account_id, names, since).await?;
+    Ok(most.saturating_sub(sent))
+}
+
+/// Notes for the answer how many more mails an account may send in this hour.
+pub(crate) fn note_left(change: &mut Change, left: u32) {
+    let quota = change.invite_limits().per_account_hour;
+    change.invite_mail = Some(allowance(quota, HOUR, left, HOUR));
+}
+
+/// Which of these people got a mail that counts, within the time for which it does.
+pub(crate) async fn who_got(
+    change: &mut Change,
+    addresses: &[&str],
+) -> Result<Vec<String>, ApiError> {
+    let (names, since) = (MAILS.map(Template::name), change.now - DAY);
+    Ok(outbox::who_got(change.conn(), addresses, names, since).await?)
 }
 
 fn allowance(

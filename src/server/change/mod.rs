@@ -216,7 +216,7 @@ impl Change {
         }
     }
 
-    /// Writes one row of the audit log; it takes the next feed position.
+    /// Writes one row of the audit log.
     pub async fn record<B: Serialize, A: Serialize>(
         &mut self,
         action: &str,
@@ -224,10 +224,34 @@ impl Change {
         before: Option<B>,
         after: Option<A>,
     ) -> Result<(), ApiError> {
+        let row = self.event(action, subject, before, after)?;
+        Ok(audit::insert(&mut self.tx, &[row]).await?)
+    }
+
+    /// Writes a row of the audit log for each of these new rows, by id.
+    pub async fn record_new<A: Serialize>(
+        &mut self,
+        action: &str,
+        rows: impl IntoIterator<Item = (&str, A)>,
+    ) -> Result<(), ApiError> {
+        let events =
+            rows.into_iter().map(|(id, row)| self.event(action, id, None::<()>, Some(row)));
+        let events: Vec<_> = events.collect::<Result<_, _>>()?;
+        Ok(audit::insert(&mut self.tx, &events).await?)
+    }
+
+    /// A row for the audit log; it takes the next feed position.
+    fn event<B: Serialize, A: Serialize>(
+        &mut self,
+        action: &str,
+        subject: &str,
+        before: Option<B>,
+        after: Option<A>,
+    ) -> Result<AuditRow, ApiError> {
         digest::note(self, action);
         self.account.position += 1;
         let text = |value: Option<Value>| value.map(|value| value.to_string());
-        let row = AuditRow {
+        Ok(AuditRow {
             id: self.id("evt"),
             account_id: self.account.id.clone(),
             position: self.account.position,
@@ -237,9 +261,7 @@ impl Change {
             subject: subject.to_owned(),
             before: text(before.map(serde_json::to_value).transpose()?),
             after: text(after.map(serde_json::to_value).transpose()?),
-        };
-        audit::insert(&mut self.tx, &row).await?;
-        Ok(())
+        })
     }
 
     /// Queues a mail about the row `subject`; gives its id. It leaves only if the change commits.
@@ -250,12 +272,30 @@ impl Change {
         address: &str,
         words: Value,
     ) -> Result<String, ApiError> {
+        let row = self.mail_row(template, subject, address, words)?;
+        self.queue(std::slice::from_ref(&row)).await?;
+        Ok(row.id)
+    }
+
+    /// Queues mails that [`Change::mail_row`] made.
+    pub async fn queue(&mut self, mails: &[MailRow]) -> Result<(), ApiError> {
+        Ok(outbox::queue(&mut self.tx, mails).await?)
+    }
+
+    /// A mail about the row `subject`.
+    pub fn mail_row(
+        &self,
+        template: Template,
+        subject: &str,
+        address: &str,
+        words: Value,
+    ) -> Result<MailRow, ApiError> {
         let mut all = json!({ "account": self.account.name, "slug": self.account.slug });
         if let (Some(all), Value::Object(words)) = (all.as_object_mut(), words) {
             all.extend(words);
         }
         template.must_have(&all)?;
-        let row = MailRow {
+        Ok(MailRow {
             id: self.service.ids.next_ulid(self.now).to_string(),
             account_id: Some(self.account.id.clone()),
             template: template.name().to_owned(),
@@ -263,9 +303,7 @@ impl Change {
             address: address.to_owned(),
             words: all.to_string(),
             created_at: self.now,
-        };
-        outbox::queue(&mut self.tx, &row).await?;
-        Ok(row.id)
+        })
     }
 
     /// Makes the change last, and wakes who sends mails.

@@ -64,6 +64,23 @@ async fn find_room(
     if seats.limit.allows(others.saturating_add(1)) { Ok(()) } else { Err(seats.refusal()) }
 }
 
+/// For how many people who are not in the account yet there is surely room by an invitation.
+pub(crate) async fn room_for_new(change: &mut Change, at: At<'_>) -> Result<u32, ApiError> {
+    if is_open_to_all(change, at).await? {
+        return Ok(u32::MAX);
+    }
+    let seats = seats::counted(change, at).await?;
+    if seats.breakdown.trimmed > 0 {
+        return Ok(0);
+    }
+    Ok(match seats.limit {
+        SeatLimit::Seats(limit) if change.profile.counts(Counted::Pending) => {
+            limit.saturating_sub(seats.used)
+        }
+        SeatLimit::Seats(_) | SeatLimit::Unlimited => u32::MAX,
+    })
+}
+
 /// True in a pool without a limit: nobody has to be counted.
 async fn is_open_to_all(change: &mut Change, at: At<'_>) -> Result<bool, ApiError> {
     let pool = seats::pool_of(change, at).await?;

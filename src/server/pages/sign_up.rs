@@ -146,7 +146,7 @@ pub(crate) async fn ask(
             words: "{}".to_owned(),
             created_at: now,
         };
-        outbox::queue(&mut tx, &row).await?;
+        outbox::queue(&mut tx, &[row]).await?;
     }
     tx.commit().await?;
     service.mail_queued.notify_one();

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
-use crate::server::store::{Cells as _, Connection, Window, micros};
+use crate::server::store::{Cells as _, Connection, MOST_ROWS, Window, insert_text, micros};
 
 /// One change.
 #[derive(Clone, Debug)]
@@ -38,23 +38,25 @@ impl<'r> FromRow<'r, AnyRow> for AuditRow {
     }
 }
 
-/// Puts in a change.
-pub(crate) async fn insert(conn: &mut Connection, row: &AuditRow) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert into audit_events (id, account_id, position, at, actor, action, subject, before, \
-         after) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-    )
-    .bind(&row.id)
-    .bind(&row.account_id)
-    .bind(row.position)
-    .bind(micros(row.at))
-    .bind(&row.actor)
-    .bind(&row.action)
-    .bind(&row.subject)
-    .bind(&row.before)
-    .bind(&row.after)
-    .execute(conn)
-    .await?;
+/// Puts in changes.
+pub(crate) async fn insert(conn: &mut Connection, rows: &[AuditRow]) -> Result<(), sqlx::Error> {
+    let columns = "id, account_id, position, at, actor, action, subject, before, after";
+    for rows in rows.chunks(MOST_ROWS) {
+        let text = insert_text("audit_events", columns, rows.len());
+        let query = rows.iter().fold(sqlx::query(AssertSqlSafe(text)), |query, row| {
+            query
+                .bind(&row.id)
+                .bind(&row.account_id)
+                .bind(row.position)
+                .bind(micros(row.at))
+                .bind(&row.actor)
+                .bind(&row.action)
+                .bind(&row.subject)
+                .bind(&row.before)
+                .bind(&row.after)
+        });
+        query.persistent(rows.len() == 1).execute(&mut *conn).await?;
+    }
     Ok(())
 }
 

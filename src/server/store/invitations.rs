@@ -6,7 +6,10 @@ use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use crate::server::error::ApiError;
 use crate::server::store::tallies::{self, Facet, List};
-use crate::server::store::{Cells as _, Connection, Window, hits, micros, place, unknown_word};
+use crate::server::store::{
+    Cells as _, Connection, MOST_ROWS, Window, hits, insert_text, micros, place, places,
+    unknown_word,
+};
 use crate::wire::{InvitationState, Principal};
 
 /// One invitation.
@@ -300,41 +303,67 @@ pub(crate) async fn total(
     })
 }
 
-/// Puts in a new invitation.
-pub(crate) async fn insert(conn: &mut Connection, row: &InvitationRow) -> Result<(), ApiError> {
-    sqlx::query(
-        "insert into invitations (id, account_id, team_id, address, name, role, state, \
-         secure_sign_in, inviter, created_at, expires_at, last_sent_at, last_mail, external_ref, \
-         send_count, delivery) \
-         values ($1, $2, $3, $4, $5, $6, 'pending', $7, $8, $9, $10, $9, $11, $12, $13, $14)",
-    )
-    .bind(&row.id)
-    .bind(&row.account_id)
-    .bind(place(row.team_id.as_deref()))
-    .bind(&row.address)
-    .bind(&row.name)
-    .bind(&row.role)
-    .bind(i64::from(row.secure_sign_in))
-    .bind(&row.inviter)
-    .bind(micros(row.created_at))
-    .bind(micros(row.expires_at))
-    .bind(&row.last_mail)
-    .bind(&row.external_ref)
-    .bind(i64::from(row.send_count))
-    .bind(&row.delivery)
-    .execute(&mut *conn)
-    .await
-    .map_err(|error| {
-        let columns = "invitations.account_id, invitations.team_id, invitations.address";
-        if hits(&error, "invitations_one_pending", columns) {
-            let href = format!("/v1/accounts/{}/invitations", row.account_id);
-            ApiError::AlreadyPending { href }
-        } else {
-            error.into()
-        }
-    })?;
-    tallies::enter(conn, &row.account_id, List::Invitations, row.facet()).await?;
+/// Puts in new invitations that wait, all of one account, team and role.
+pub(crate) async fn insert(conn: &mut Connection, rows: &[InvitationRow]) -> Result<(), ApiError> {
+    let Some(first) = rows.first() else { return Ok(()) };
+    for rows in rows.chunks(MOST_ROWS) {
+        insert_some(conn, rows).await.map_err(|error| {
+            let columns = "invitations.account_id, invitations.team_id, invitations.address";
+            if hits(&error, "invitations_one_pending", columns) {
+                let href = format!("/v1/accounts/{}/invitations", first.account_id);
+                ApiError::AlreadyPending { href }
+            } else {
+                error.into()
+            }
+        })?;
+    }
+    tallies::enter(conn, &first.account_id, List::Invitations, first.facet(), rows.len()).await?;
     Ok(())
+}
+
+async fn insert_some(conn: &mut Connection, rows: &[InvitationRow]) -> Result<(), sqlx::Error> {
+    let columns = "id, account_id, team_id, address, name, role, state, secure_sign_in, inviter, \
+                   created_at, expires_at, last_sent_at, last_mail, external_ref, send_count, \
+                   delivery";
+    let text = insert_text("invitations", columns, rows.len());
+    let query = rows.iter().fold(sqlx::query(AssertSqlSafe(text)), |query, row| {
+        query
+            .bind(&row.id)
+            .bind(&row.account_id)
+            .bind(place(row.team_id.as_deref()))
+            .bind(&row.address)
+            .bind(&row.name)
+            .bind(&row.role)
+            .bind(state_word(row.state))
+            .bind(i64::from(row.secure_sign_in))
+            .bind(&row.inviter)
+            .bind(micros(row.created_at))
+            .bind(micros(row.expires_at))
+            .bind(micros(row.last_sent_at))
+            .bind(&row.last_mail)
+            .bind(&row.external_ref)
+            .bind(i64::from(row.send_count))
+            .bind(&row.delivery)
+    });
+    query.persistent(rows.len() == 1).execute(conn).await?;
+    Ok(())
+}
+
+/// For which of these people an invitation to this scope waits, overdue or not.
+pub(crate) async fn who_waits(
+    conn: &mut Connection,
+    account_id: &str,
+    team_id: Option<&str>,
+    addresses: &[&str],
+) -> Result<Vec<String>, sqlx::Error> {
+    let text = format!(
+        "select address from invitations where account_id = $1 and team_id = $2 \
+         and state = 'pending' and address in ({})",
+        places(3, addresses.len())
+    );
+    let query = sqlx::query_scalar(AssertSqlSafe(text)).bind(account_id).bind(place(team_id));
+    let query = addresses.iter().fold(query, |query, address| query.bind(*address));
+    query.persistent(false).fetch_all(conn).await
 }
 
 /// Writes back what can change of an invitation; `before` is the row as it was read.

@@ -13,8 +13,6 @@ pub(crate) mod client_accesses;
 pub(crate) mod client_states;
 mod database;
 pub(crate) mod domains;
-#[cfg(feature = "bench-floor")]
-pub(crate) mod floor;
 pub(crate) mod invitations;
 pub(crate) mod join_requests;
 pub(crate) mod login_links;
@@ -126,6 +124,23 @@ impl Cells for AnyRow {
 
 fn to_time(microsecond: i64) -> Result<Timestamp, sqlx::Error> {
     Timestamp::from_microsecond(microsecond).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+/// Most rows that one statement puts in: databases bound the values of a statement.
+const MOST_ROWS: usize = 500;
+
+/// `insert into table (a, b) values ($1, $2), ($3, $4)`
+fn insert_text(table: &str, columns: &str, rows: usize) -> String {
+    let width = columns.split(',').count();
+    let rows: Vec<_> =
+        (0..rows).map(|row| format!("({})", places(row * width + 1, width))).collect();
+    format!("insert into {table} ({columns}) values {}", rows.join(", "))
+}
+
+/// `$3, $4, $5`: places of so many values, from the third on.
+fn places(from: usize, count: usize) -> String {
+    let places: Vec<_> = (from..from + count).map(|at| format!("${at}")).collect();
+    places.join(", ")
 }
 
 /// True if a write was refused by this unique index. PostgreSQL names the index, SQLite its

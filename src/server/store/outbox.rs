@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
-use crate::server::store::{Cells as _, Connection, Store, Tx, micros, to_time};
+use crate::server::store::{
+    Cells as _, Connection, MOST_ROWS, Store, Tx, insert_text, micros, places, to_time,
+};
 
 /// One mail.
 #[derive(Clone, Debug)]
@@ -66,22 +68,45 @@ pub(crate) struct Claim<'a> {
     pub until: Timestamp,
 }
 
-/// Queues a mail.
-pub(crate) async fn queue(conn: &mut Connection, row: &MailRow) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert into outbox (id, account_id, template, subject, address, words, created_at) \
-         values ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(&row.id)
-    .bind(&row.account_id)
-    .bind(&row.template)
-    .bind(&row.subject)
-    .bind(&row.address)
-    .bind(&row.words)
-    .bind(micros(row.created_at))
-    .execute(conn)
-    .await?;
+/// Queues mails.
+pub(crate) async fn queue(conn: &mut Connection, rows: &[MailRow]) -> Result<(), sqlx::Error> {
+    let columns = "id, account_id, template, subject, address, words, created_at";
+    for rows in rows.chunks(MOST_ROWS) {
+        let text = insert_text("outbox", columns, rows.len());
+        let query = rows.iter().fold(sqlx::query(AssertSqlSafe(text)), |query, row| {
+            query
+                .bind(&row.id)
+                .bind(&row.account_id)
+                .bind(&row.template)
+                .bind(&row.subject)
+                .bind(&row.address)
+                .bind(&row.words)
+                .bind(micros(row.created_at))
+        });
+        query.persistent(rows.len() == 1).execute(&mut *conn).await?;
+    }
     Ok(())
+}
+
+/// Which of these people got a mail of these kinds after `since`.
+pub(crate) async fn who_got(
+    conn: &mut Connection,
+    addresses: &[&str],
+    [first, second, third]: [&str; 3],
+    since: Timestamp,
+) -> Result<Vec<String>, sqlx::Error> {
+    let text = format!(
+        "select address from outbox where template in ($1, $2, $3) and created_at > $4 \
+         and address in ({})",
+        places(5, addresses.len())
+    );
+    let query = sqlx::query_scalar(AssertSqlSafe(text))
+        .bind(first)
+        .bind(second)
+        .bind(third)
+        .bind(micros(since));
+    let query = addresses.iter().fold(query, |query, address| query.bind(*address));
+    query.persistent(false).fetch_all(conn).await
 }
 
 /// The mail of this id.
@@ -464,7 +489,7 @@ mod tests {
             words: "{}".to_owned(),
             created_at: now,
         };
-        queue(tx, &row).await.unwrap();
+        queue(tx, &[row]).await.unwrap();
     }
 
     #[tokio::test]

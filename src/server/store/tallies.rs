@@ -85,14 +85,15 @@ async fn add(
     Ok(())
 }
 
-/// A new row.
+/// So many new rows.
 pub(crate) async fn enter(
     conn: &mut Connection,
     account_id: &str,
     list: List,
     facet: Facet<'_>,
+    rows: usize,
 ) -> Result<(), sqlx::Error> {
-    add(conn, account_id, list, facet, 1).await
+    add(conn, account_id, list, facet, i64::try_from(rows).unwrap_or(i64::MAX)).await
 }
 
 /// A row that moved from one facet to another.
