@@ -8,7 +8,8 @@ use crate::server::Service;
 use crate::server::change::Change;
 use crate::server::error::ApiError;
 use crate::server::permission::Actor;
-use crate::server::store::{Connection, answers, audit, login_links, outbox, tokens, users};
+use crate::server::store::ending::{self, Ending};
+use crate::server::store::{Connection, answers, audit, outbox};
 
 /// How long answers are kept under their idempotency key.
 pub(crate) const ANSWERS: SignedDuration = SignedDuration::from_hours(24);
@@ -31,12 +32,14 @@ pub(crate) async fn run(service: &Arc<Service>) -> Result<(), ApiError> {
     }
     let mut snapshot = service.store.snapshot().await?;
     let answers = answers::any_until(&mut snapshot, now - ANSWERS).await?;
-    let sessions = users::any_session_over(&mut snapshot, now - SESSIONS).await?;
-    let links = login_links::any_over(&mut snapshot, now - SESSIONS).await?;
+    let sessions = ending::any_over(&mut snapshot, Ending::Sessions, now - SESSIONS).await?;
+    let links = ending::any_over(&mut snapshot, Ending::LoginLinks, now - SESSIONS).await?;
     let mails = outbox::any_done_until(&mut snapshot, now - MAILS).await?;
     // The audit log names tokens.
     let tokens_until = match kept_since {
-        Some(since) => tokens::any_over(&mut snapshot, since).await?.then_some(since),
+        Some(since) => {
+            ending::any_over(&mut snapshot, Ending::Tokens, since).await?.then_some(since)
+        }
         None => None,
     };
     drop(snapshot);
@@ -45,11 +48,11 @@ pub(crate) async fn run(service: &Arc<Service>) -> Result<(), ApiError> {
     }
     let mut tx = service.store.begin().await?;
     answers::forget_until(&mut tx, now - ANSWERS).await?;
-    users::forget_sessions(&mut tx, now - SESSIONS, BATCH).await?;
-    login_links::forget(&mut tx, now - SESSIONS, BATCH).await?;
+    ending::forget(&mut tx, Ending::Sessions, now - SESSIONS, BATCH).await?;
+    ending::forget(&mut tx, Ending::LoginLinks, now - SESSIONS, BATCH).await?;
     outbox::forget_done(&mut tx, now - MAILS, BATCH).await?;
     if let Some(since) = tokens_until {
-        tokens::forget(&mut tx, since, BATCH).await?;
+        ending::forget(&mut tx, Ending::Tokens, since, BATCH).await?;
     }
     tx.commit().await?;
     Ok(())

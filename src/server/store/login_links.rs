@@ -171,30 +171,3 @@ pub(crate) async fn end_sessions_of_person(
     .await?;
     Ok(())
 }
-
-/// True if there are links that were over before `until`.
-pub(crate) async fn any_over(conn: &mut Connection, until: Timestamp) -> Result<bool, sqlx::Error> {
-    let found: Option<String> =
-        sqlx::query_scalar("select id from login_links where expires_at <= $1 limit 1")
-            .bind(micros(until))
-            .fetch_optional(conn)
-            .await?;
-    Ok(found.is_some())
-}
-
-/// Forgets links that were over before `until`, used or not.
-pub(crate) async fn forget(
-    conn: &mut Connection,
-    until: Timestamp,
-    most: i64,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "delete from login_links where id in \
-         (select id from login_links where expires_at <= $1 limit $2)",
-    )
-    .bind(micros(until))
-    .bind(most)
-    .execute(conn)
-    .await?;
-    Ok(())
-}

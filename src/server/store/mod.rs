@@ -13,6 +13,7 @@ pub(crate) mod client_accesses;
 pub(crate) mod client_states;
 mod database;
 pub(crate) mod domains;
+pub(crate) mod ending;
 pub(crate) mod invitations;
 pub(crate) mod join_requests;
 pub(crate) mod login_links;

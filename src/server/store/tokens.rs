@@ -202,30 +202,3 @@ pub(crate) async fn delete_personal(
         .await?;
     Ok(())
 }
-
-/// True if there are tokens that were over before `until`.
-pub(crate) async fn any_over(conn: &mut Connection, until: Timestamp) -> Result<bool, sqlx::Error> {
-    let found: Option<String> =
-        sqlx::query_scalar("select hash from tokens where expires_at <= $1 limit 1")
-            .bind(micros(until))
-            .fetch_optional(conn)
-            .await?;
-    Ok(found.is_some())
-}
-
-/// Forgets tokens that were over before `until`.
-pub(crate) async fn forget(
-    conn: &mut Connection,
-    until: Timestamp,
-    most: i64,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "delete from tokens where hash in \
-         (select hash from tokens where expires_at <= $1 limit $2)",
-    )
-    .bind(micros(until))
-    .bind(most)
-    .execute(conn)
-    .await?;
-    Ok(())
-}

@@ -181,33 +181,3 @@ pub(crate) async fn end_session(conn: &mut Connection, hash: &str) -> Result<(),
     sqlx::query("delete from sessions where hash = $1").bind(hash).execute(conn).await?;
     Ok(())
 }
-
-/// True if there are sessions that were over before `until`.
-pub(crate) async fn any_session_over(
-    conn: &mut Connection,
-    until: Timestamp,
-) -> Result<bool, sqlx::Error> {
-    let found: Option<String> =
-        sqlx::query_scalar("select hash from sessions where expires_at <= $1 limit 1")
-            .bind(micros(until))
-            .fetch_optional(conn)
-            .await?;
-    Ok(found.is_some())
-}
-
-/// Forgets sessions that were over before `until`.
-pub(crate) async fn forget_sessions(
-    conn: &mut Connection,
-    until: Timestamp,
-    most: i64,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "delete from sessions where hash in \
-         (select hash from sessions where expires_at <= $1 limit $2)",
-    )
-    .bind(micros(until))
-    .bind(most)
-    .execute(conn)
-    .await?;
-    Ok(())
-}
