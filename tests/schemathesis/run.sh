@@ -2,13 +2,16 @@
 # Checks the account service against its contract, docs/openapi.json: the document itself, then
 # requests that fit it and requests that do not, by schemathesis, against a service of its own. Its
 # data is in PostgreSQL where there is one (it takes less than SQLite does), else in a file.
-# Usage: run.sh BINARY [SECONDS]
+# The same SEED (0; `random` for another one each time) asks for the same, as far as the answers go.
+# Usage: SEED=N run.sh BINARY [SECONDS]
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 binary=$(realpath "$1")
 seconds=${2:-120}
+seed=${SEED:-0}
+[[ $seed != random ]] || seed=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 contract=$root/docs/openapi.json
 folder=$(mktemp -d)
 server=
@@ -83,10 +86,10 @@ say "the document"
 keep_postgres
 start
 SEATKEEPER_URL=$(<"$folder/address")
-export SEATKEEPER_URL SEATKEEPER_CONTRACT=$contract SCHEMATHESIS_HOOKS=hooks
+export SEATKEEPER_URL SEATKEEPER_CONTRACT=$contract SCHEMATHESIS_HOOKS=hooks SEATKEEPER_CHANCE=$seed
 export PYTHONPATH=$here PYTHONDONTWRITEBYTECODE=1
-say "the service, for $seconds s"
+say "the service, for $seconds s, SEED=$seed"
 cd "$folder"
 "$bin/schemathesis" --config-file "$here/schemathesis.toml" run "$contract" --url "$SEATKEEPER_URL" \
-  --max-time "$seconds" --generation-database none --output-sanitize false --no-color
+  --seed "$seed" --max-time "$seconds" --generation-database none --output-sanitize false --no-color
 unanswered | while read -r operation; do say "never answered: $operation"; done

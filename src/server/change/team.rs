@@ -195,7 +195,8 @@ async fn must_be_linkable(change: &mut Change, id: &str) -> Result<(), ApiError>
     let row = subscriptions::by_id(change.conn(), &account_id, id).await?;
     match row.map(|row| row.state) {
         Some(SubscriptionState::Ended) => {
-            Err(ApiError::field("/subscription", "is over: renew it, or name another one"))
+            let state = "ended: renew it, or name another one";
+            Err(ApiError::RowState { what: "subscription", state })
         }
         Some(_) => Ok(()),
         None => Err(ApiError::field("/subscription", "is not a subscription of this account")),
