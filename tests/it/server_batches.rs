@@ -91,22 +91,34 @@ fn said(problem: &Value, invitation: &Value) -> String {
     problem["code"].as_str().map_or_else(|| text(&invitation["email"]), str::to_owned)
 }
 
+/// What an answer says of the mails that are left to the account.
+fn mails_left(answer: &Answer) -> Option<String> {
+    let values = answer.headers.get_all("ratelimit").iter().map(|value| value.to_str().unwrap());
+    values
+        .flat_map(|value| value.split(", "))
+        .find(|it| it.contains("invite-mail"))
+        .map(str::to_owned)
+}
+
 #[tokio::test]
 async fn a_batch_does_what_single_invitations_do_in_the_order_of_its_lines() {
     for (seats, short) in [(true, "seat-limit-reached"), (false, "rate-limited")] {
         let (together, apart) = (begun(seats).await, begun(seats).await);
         let body = json!({ "emails": LINES, "role": "member" });
         let call = together.call(Method::POST, BATCH).token(TOKEN).new_key().json(&body);
-        let done = call.send().await.expect(StatusCode::OK);
+        let answer = call.send().await;
+        let left = mails_left(&answer).unwrap();
+        let done = answer.expect(StatusCode::OK);
         let items = done["items"].as_array().unwrap();
         let of_batch: Vec<_> =
             items.iter().map(|item| said(&item["problem"], &item["invitation"])).collect();
-        let mut of_singles = vec![];
+        let (mut of_singles, mut left_by_singles) = (vec![], String::new());
         for email in LINES {
             let answer = invite(&apart, email.trim()).await;
+            left_by_singles = mails_left(&answer).unwrap_or(left_by_singles);
             of_singles.push(said(&answer.body, &answer.body));
         }
-        assert_eq!(of_batch, of_singles);
+        assert_eq!((of_batch.clone(), left), (of_singles, left_by_singles));
         assert_eq!(of_batch.last().unwrap(), short);
         assert_eq!(outcome(&together).await, outcome(&apart).await);
         together.stop().await;

@@ -54,6 +54,8 @@ struct Lines {
     familiar: BTreeSet<String>,
     /// For how many more lines there is surely room and a mail.
     sure: u32,
+    /// Mails left to the account in this hour.
+    mails: u32,
     gathered: Vec<(String, EmailAddress)>,
     items: Vec<BatchLine>,
     seats_short: bool,
@@ -64,6 +66,7 @@ impl Lines {
         let InvitationBatch { emails, role, team, require_secure_sign_in } = batch;
         let at = At::of(team.as_deref());
         let room = room::room_for_new(change, at).await?;
+        let mails = invite_limit::left(change).await?;
         let parsed: Vec<_> = emails.iter().filter_map(|email| parse(email)).collect();
         let addresses: Vec<_> = parsed.iter().map(EmailAddress::as_str).collect();
         Ok(Self {
@@ -77,7 +80,8 @@ impl Lines {
             },
             standing: Standing::of_change(change, team.as_deref()).await?,
             familiar: familiar(change, team.as_deref(), &addresses).await?,
-            sure: room.min(invite_limit::left(change).await?),
+            sure: room.min(mails),
+            mails,
             gathered: vec![],
             items: vec![],
             seats_short: false,
@@ -112,8 +116,10 @@ impl Lines {
         let rows = gathered.iter().map(|(_, address)| new_row(change, &self.request, address));
         let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
         invitation::create(change, &mut rows).await?;
-        let left = invite_limit::left(change).await?;
-        invite_limit::note_left(change, left);
+        for row in &rows {
+            self.mails = self.mails.saturating_sub(row.send_count);
+        }
+        invite_limit::note_left(change, self.mails);
         self.items.extend(gathered.into_iter().zip(&rows).map(|((email, _), row)| BatchLine {
             email,
             invitation: Some(self.standing.view(row)),
@@ -126,7 +132,10 @@ impl Lines {
         let request = NewInvitation { email: email.trim().to_owned(), ..self.request.clone() };
         // A refusal comes before the line's invitation is written, so the other lines stand.
         let (invitation, problem) = match invitation::invite(change, &request).await {
-            Ok(row) => (Some(self.standing.view(&row)), None),
+            Ok(row) => {
+                self.mails = self.mails.saturating_sub(row.send_count);
+                (Some(self.standing.view(&row)), None)
+            }
             Err(error) if error.kind().status.is_client_error() => {
                 self.seats_short |= notice::is_want_of_seat(&error);
                 (None, Some(line(self.items.len(), error)))
