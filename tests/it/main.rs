@@ -9,6 +9,7 @@ mod cel;
 mod cli_bad;
 mod cli_counts;
 mod cli_kill;
+mod cli_products;
 mod cli_run;
 mod cli_secrets;
 mod cli_story;

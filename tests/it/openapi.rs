@@ -120,6 +120,20 @@ async fn texts_with_control_characters_are_refused_with_their_field() {
 }
 
 #[tokio::test]
+async fn an_array_is_no_object_at_any_depth() {
+    let service = TestService::start().await;
+    let edit = async |body: Value| {
+        let rename = service.call(Method::PATCH, "/v1/accounts/acme").token(TOKEN).if_match("*");
+        rename.json(&body).send().await.refused(400, "invalid-request")
+    };
+    assert_eq!(first_field(&edit(json!([])).await), ("", "is an object, not an array"));
+    assert_eq!(first_field(&edit(json!(["Acme"])).await).0, "");
+    let claim = edit(json!({ "claim": ["installation", "fingerprint"] })).await;
+    assert_eq!(first_field(&claim), ("/claim", "is an object, not an array"));
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn names_and_references_have_the_lengths_that_the_contract_says() {
     let service = TestService::start().await;
     let invite = async |field: &str, value: String| {

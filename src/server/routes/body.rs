@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
@@ -21,14 +22,16 @@ pub(crate) struct Body<T> {
     pub bytes: Bytes,
 }
 
-impl<T: DeserializeOwned> FromRequest<Arc<Service>> for Body<T> {
+impl<T: Serialize + DeserializeOwned> FromRequest<Arc<Service>> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, ApiError> {
         must_be_json(request.headers())?;
         let bytes = read(request, service).await?;
         let value = parse(&bytes).or_else(|refused| without_points(&bytes, refused))?;
-        must_be_plain(&parse(&bytes)?, &mut Vec::new())?;
+        let said = parse(&bytes)?;
+        must_be_plain(&said, &mut Vec::new())?;
+        must_be_named(&said, &serde_json::to_value(&value)?, &mut Vec::new())?;
         Ok(Self { value, bytes })
     }
 }
@@ -134,6 +137,30 @@ fn must_be_plain_at(name: String, value: &Value, at: &mut Vec<String>) -> Result
     at.push(name);
     must_be_plain(value, at)?;
     at.pop();
+    Ok(())
+}
+
+/// Refuses arrays in place of objects, which the reader takes for their fields in order.
+fn must_be_named(said: &Value, meant: &Value, at: &mut Vec<String>) -> Result<(), ApiError> {
+    let pairs: Vec<(String, &Value, &Value)> = match (said, meant) {
+        (Value::Array(_), Value::Object(_)) => {
+            return Err(ApiError::field(pointer(at.clone()), "is an object, not an array"));
+        }
+        (Value::Array(said), Value::Array(meant)) => {
+            let pairs = said.iter().zip(meant).enumerate();
+            pairs.map(|(index, (said, meant))| (index.to_string(), said, meant)).collect()
+        }
+        (Value::Object(said), Value::Object(meant)) => {
+            let pairs = said.iter().filter_map(|(name, said)| Some((name, said, meant.get(name)?)));
+            pairs.map(|(name, said, meant)| (name.clone(), said, meant)).collect()
+        }
+        _ => return Ok(()),
+    };
+    for (name, said, meant) in pairs {
+        at.push(name);
+        must_be_named(said, meant, at)?;
+        at.pop();
+    }
     Ok(())
 }
 
