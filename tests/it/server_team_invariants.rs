@@ -183,7 +183,7 @@ async fn an_inactive_team_comes_back_under_another_subscription_too() {
     org.expire("starter").await;
     let growth = org.subscription("growth").await;
     let ended = json!({ "subscription": org.subscription("starter").await["id"] });
-    org.edit(CARA, "Sales", &ended).await.refused(400, "invalid-request");
+    org.edit(CARA, "Sales", &ended).await.refused(409, "row-state");
     let both = json!({ "name": "Studio", "subscription": growth["id"] });
     let team = org.edit(CARA, "Design", &both).await.expect(StatusCode::OK);
     assert_eq!((&team["name"], &team["state"]), (&json!("Studio"), &json!("active")));
