@@ -65,6 +65,16 @@ impl AccountApi {
         self
     }
 
+    /// Name of the profile that the service follows in an account.
+    ///
+    /// # Errors
+    ///
+    /// The account cannot be read.
+    pub async fn profile_name(&self, account: &AccountKey) -> Result<String, BackendError> {
+        let path = format!("/v1/accounts/{}", rows::id(account.as_str())?);
+        Ok(self.ask::<wire::Account>(Call::new(Method::GET, path)).await?.profile)
+    }
+
     /// Sends one call and reads the JSON of a success.
     pub(super) async fn ask<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, BackendError> {
         json(&self.send(call).await?)

@@ -50,6 +50,9 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Show the account and everyone that is declared, as they are now.
     Status(PlanArgs),
+    /// Write manifests for an account that has people already: they ask for nothing but what is
+    /// there. Writes nothing to the account.
+    Import(ImportArgs),
     /// Run the Kubernetes operator.
     Operator(OperatorArgs),
     /// Run an account service of your own.
@@ -134,6 +137,49 @@ pub struct ApplyArgs {
     /// Digest of a held set, as `plan` and `status` print it: lets exactly that set run, once.
     #[arg(long, value_name = "DIGEST")]
     pub approve: Option<String>,
+}
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Address of the account service.
+    #[arg(long, value_name = "URL")]
+    pub url: url::Url,
+    /// Account there, by id or short name.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: String,
+    /// File with a token that may read the account. Default: the variable SEATKEEPER_TOKEN.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The token itself belongs in the variable, not on the command line.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "SEATKEEPER_TOKEN",
+        hide_env_values = true,
+        hide = true
+    )]
+    pub token: Option<String>,
+    /// File with certificates in PEM that are trusted besides those of the system; goes into the
+    /// AccountClass.
+    #[arg(long, value_name = "FILE")]
+    pub ca_bundle: Option<PathBuf>,
+    /// Name of the objects. Default: made of the account's.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Namespace of the objects.
+    #[arg(long, value_name = "NAMESPACE", default_value = "default")]
+    pub namespace: String,
+    /// Profile file of your own, where the account follows one that is not built in.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// Directory for one file for each object; files that are there stay as they are. Default: all
+    /// of them on stdout.
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+    /// Time for each call to the account service, as `500ms`, `30s` or `2m`.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = timeout)]
+    pub timeout: Duration,
 }
 
 /// Arguments of `operator`.

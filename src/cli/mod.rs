@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod args;
 pub mod crds;
+pub mod import;
 pub mod ledgers;
 pub mod mail;
 pub mod openapi;
@@ -105,6 +106,7 @@ async fn dispatch(command: Command, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         Command::Plan(args) => plan::plan(&args, io).await,
         Command::Apply(args) => apply::apply(&args, io).await,
         Command::Status(args) => plan::status(&args, io).await,
+        Command::Import(args) => import::import(&args, io).await,
         Command::Server(args) => server::server(&args, io).await,
         Command::Operator(args) => operator::operator(&args, io).await,
     }

@@ -8,6 +8,7 @@ mod backend_writes;
 mod cel;
 mod cli_bad;
 mod cli_counts;
+mod cli_import;
 mod cli_kill;
 mod cli_products;
 mod cli_run;
