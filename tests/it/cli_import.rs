@@ -1,5 +1,7 @@
 //! `seatkeeper import`: what it writes declares who is there, and asks for nothing else.
 
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
