@@ -81,6 +81,7 @@ pub async fn measure(world: &World, at: (&'static str, Around), report: &mut Rep
     report.figures.push(pages(&caller, &floor, at, report).await);
     let before = (caller.total("invitations").await, rows(world).await);
     let single = singles(world, &floor, at, report).await;
+    store::analyze(&world.database).await;
     let batch = batches(&caller, &floor, at, report).await;
     report.figures.extend([single, batch]);
     let sizes = report.sizes;

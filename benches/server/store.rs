@@ -19,8 +19,15 @@ async fn connect(database: &Database) -> AnyConnection {
     AnyConnection::connect(&url).await.unwrap()
 }
 
-/// Runs statements as one change, then lets the database look at its tables, as PostgreSQL does by
-/// itself after a while.
+/// Lets the database look at its tables, as PostgreSQL does by itself every minute: until then it
+/// takes a table that grew for one of a few rows.
+pub async fn analyze(database: &Database) {
+    let mut connection = connect(database).await;
+    connection.execute("analyze").await.unwrap();
+    connection.close().await.unwrap();
+}
+
+/// Runs statements as one change.
 async fn run(database: &Database, statements: &[String]) {
     let mut connection = connect(database).await;
     let mut tx = connection.begin().await.unwrap();
@@ -28,8 +35,8 @@ async fn run(database: &Database, statements: &[String]) {
         tx.execute(AssertSqlSafe(statement.clone())).await.unwrap();
     }
     tx.commit().await.unwrap();
-    connection.execute("analyze").await.unwrap();
     connection.close().await.unwrap();
+    analyze(database).await;
 }
 
 /// `insert into … select … from n`, for `i` from 0 to `rows`.
