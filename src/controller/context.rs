@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use kube::runtime::events::Recorder;
+use tokio_util::sync::CancellationToken;
 
 use crate::api::{Account, AccountClass, Membership, Team};
 use crate::controller::cache::{Cache, Name};
 use crate::controller::clients::Clients;
+use crate::controller::feed::Places;
 use crate::controller::metrics::Metrics;
 use crate::controller::queue::Queue;
 use crate::controller::session::Session;
@@ -39,7 +41,11 @@ pub struct Context {
     /// What the watches told us.
     pub caches: Caches,
     /// Who is next.
-    pub queue: Queue<Work>,
+    pub queue: Arc<Queue<Work>>,
+    /// Places for polls of feeds.
+    pub places: Arc<Places>,
+    /// Ends what waits.
+    pub stop: CancellationToken,
     /// Figures.
     pub metrics: Metrics,
     /// The clock.
@@ -91,12 +97,15 @@ impl Context {
         metrics: Metrics,
         now: Clock,
         fingerprint: String,
+        stop: CancellationToken,
     ) -> Self {
         Self {
             clients,
             recorder,
             caches: Caches::default(),
-            queue: Queue::default(),
+            queue: Arc::default(),
+            places: Arc::default(),
+            stop,
             metrics,
             now,
             fingerprint,
