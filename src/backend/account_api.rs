@@ -77,10 +77,7 @@ impl AccountApi {
     }
 
     /// Sends one call, once; gives the answer, whatever it says.
-    pub(super) async fn exchange(
-        &self,
-        call: Call<'_>,
-    ) -> Result<Response<Vec<u8>>, BackendError> {
+    pub(super) async fn exchange(&self, call: Call<'_>) -> Result<Response<Vec<u8>>, BackendError> {
         let request = call.request(&self.token)?;
         match tokio::time::timeout(self.deadline, self.transport.send(request)).await {
             Err(_) => {
