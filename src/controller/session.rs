@@ -13,7 +13,7 @@ use url::Url;
 use crate::api;
 use crate::backend::account_api::AccountApi;
 use crate::backend::feed::POLL_DEADLINE;
-use crate::backend::transport::{Reqwest, SetupError};
+use crate::backend::transport::{Reqwest, SetupError, Transport};
 use crate::backend::{Backend, BackendError, Executed, Guarantees, ServiceRules};
 use crate::controller::cache::Name;
 use crate::controller::clients::call;
@@ -62,7 +62,7 @@ impl Session {
         if let Some(last) = last.filter(same) {
             return Ok(last);
         }
-        let backend = client(api, &token)?;
+        let backend = client(ctx, api, &token)?;
         Ok(Self {
             backend: Counted { backend, metrics: ctx.metrics.clone(), place: Place::new() },
             follower: None,
@@ -99,7 +99,7 @@ impl Session {
         if self.follower.as_ref().is_some_and(|follower| follower.stands(generation)) {
             return Ok(());
         }
-        let api = client(&self.api, &self.token)?.with_deadline(POLL_DEADLINE);
+        let api = client(ctx, &self.api, &self.token)?.with_deadline(POLL_DEADLINE);
         let place = self.backend.place.clone();
         let (queue, work) = (Arc::clone(&ctx.queue), Work::Account(name.clone()));
         let wake = Box::new(move || queue.change(&work));
@@ -148,12 +148,24 @@ impl Session {
 }
 
 /// A client with connections of its own.
-fn client(api: &api::AccountApi, token: &SecretString) -> Result<AccountApi, ReconcileError> {
-    let url =
-        Url::parse(&api.url).map_err(|_| ReconcileError::InvalidClass(SetupError::BaseUrl))?;
+fn client(
+    ctx: &Context,
+    api: &api::AccountApi,
+    token: &SecretString,
+) -> Result<AccountApi, ReconcileError> {
+    let transport = (ctx.connect)(api).map_err(ReconcileError::InvalidClass)?;
+    AccountApi::new(transport, token).map_err(ReconcileError::InvalidToken)
+}
+
+/// Reaches the service that a class names over the network.
+///
+/// # Errors
+///
+/// The class's URL or certificates cannot be used.
+pub fn connect(api: &api::AccountApi) -> Result<Arc<dyn Transport>, SetupError> {
+    let url = Url::parse(&api.url).map_err(|_| SetupError::BaseUrl)?;
     let ca_bundle = api.ca_bundle.as_deref().map(str::as_bytes);
-    let transport = Reqwest::new(&url, ca_bundle).map_err(ReconcileError::InvalidClass)?;
-    AccountApi::new(Arc::new(transport), token).map_err(ReconcileError::InvalidToken)
+    Ok(Arc::new(Reqwest::new(&url, ca_bundle)?))
 }
 
 /// Reads the token, by name and from the account's own namespace only.

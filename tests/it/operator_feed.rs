@@ -181,7 +181,7 @@ async fn a_service_that_restarts_is_followed_again_and_what_happened_meanwhile_i
 }
 
 #[tokio::test]
-async fn the_polls_end_with_the_account_and_while_it_is_suspended_and_with_the_operator() {
+async fn the_polls_end_with_account_and_class_and_while_suspended_and_with_the_operator() {
     let mut world = World::start("growth").await;
     declare(&world, "", ANA).await;
     world.becomes("account/acme", "Synced").await;
@@ -198,6 +198,13 @@ async fn the_polls_end_with_the_account_and_while_it_is_suspended_and_with_the_o
     let looks = world.looks();
     rename(&world, &other, "Acme 2").await;
     world.until("it is followed again", async || world.looks() > looks).await;
+    quiet(&world).await;
+
+    world.k(&["delete", "accountclass", &world.namespace]).await;
+    world.becomes("account/acme", "Rejected").await;
+    nobody_polls(&world, &other, "Classless").await;
+    declare(&world, "", ANA).await;
+    world.becomes("account/acme", "Synced").await;
     quiet(&world).await;
 
     world.k(&["delete", "account", "acme"]).await;

@@ -1,19 +1,21 @@
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+mod cluster;
+mod hour;
+mod service;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use http::{Request, Response};
 use secrecy::SecretString;
-use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, timeout};
+use serde_json::json;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::Backend as _;
 use crate::backend::account_api::AccountApi;
 use crate::backend::feed::POLL_DEADLINE;
-use crate::backend::transport::{Transport, TransportError};
+use crate::backend::transport::Transport;
 use crate::controller::cache::Name;
+use crate::controller::feed::tests::service::{ACTOR, Answer, Service, answer, entries, nothing};
 use crate::controller::feed::{Follower, Line, Place, Places};
 use crate::controller::metrics::Metrics;
 use crate::controller::queue::{Next, Queue};
@@ -24,134 +26,6 @@ use crate::telemetry::Registry;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-const ACTOR: &str = "token:tok_1";
-const PAGE: usize = 1000;
-
-/// A service that answers polls as it is told, and everything else as a healthy one.
-struct Service {
-    /// Answers to the next polls; after them every poll waits in vain.
-    polls: Mutex<VecDeque<Answer>>,
-    /// Feed position.
-    as_of: Mutex<u64>,
-    /// Members.
-    rows: usize,
-    seen: Mutex<Vec<(Duration, String)>>,
-    began: Instant,
-}
-
-/// Status, headers, body, and the time that it takes.
-struct Answer(u16, Vec<(&'static str, &'static str)>, Value, Duration);
-
-fn answer(status: u16, headers: &[(&'static str, &'static str)], code: &str) -> Answer {
-    Answer(status, headers.to_vec(), json!({ "code": code }), Duration::ZERO)
-}
-
-fn entries(entries: &[(u64, &str, &str)]) -> Answer {
-    let items: Vec<Value> = entries
-        .iter()
-        .map(|(position, actor, subject)| {
-            json!({
-                "position": position, "at": "2026-01-01T00:00:00Z", "actor": actor,
-                "action": "member.changed", "subject": subject,
-            })
-        })
-        .collect();
-    let last = entries.last().unwrap().0;
-    Answer(200, vec![], json!({"items": items, "next_cursor": last, "as_of": last}), SECOND)
-}
-
-/// Nothing, after a time.
-fn nothing(after: u64, took: Duration) -> Answer {
-    Answer(200, vec![], json!({"items": [], "next_cursor": after, "as_of": after}), took)
-}
-
-#[async_trait]
-impl Transport for Service {
-    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
-        let line = format!("{} {}", request.method(), request.uri());
-        self.seen.lock().unwrap().push((self.began.elapsed(), line.clone()));
-        let Answer(status, headers, body, took) = match line.split_once("/changes?after=") {
-            Some((_, query)) => self.poll(query),
-            None => Answer(200, vec![], self.row(&line), Duration::ZERO),
-        };
-        sleep(took).await;
-        let kind = if status == 200 { "application/json" } else { "application/problem+json" };
-        let mut response = Response::builder().status(status).header("content-type", kind);
-        for (name, value) in headers {
-            response = response.header(name, value);
-        }
-        Ok(response.body(body.to_string().into_bytes()).unwrap())
-    }
-}
-
-impl Service {
-    fn new(as_of: u64, rows: usize, polls: Vec<Answer>) -> Arc<Self> {
-        Arc::new(Self {
-            polls: Mutex::new(polls.into()),
-            as_of: Mutex::new(as_of),
-            rows,
-            seen: Mutex::default(),
-            began: Instant::now(),
-        })
-    }
-
-    fn poll(&self, query: &str) -> Answer {
-        let scripted = self.polls.lock().unwrap().pop_front();
-        let (after, rest) = query.split_once("&wait=").unwrap();
-        let wait = rest.split('&').next().unwrap().parse().unwrap();
-        scripted.unwrap_or_else(|| nothing(after.parse().unwrap(), Duration::from_secs(wait)))
-    }
-
-    fn row(&self, line: &str) -> Value {
-        let as_of = *self.as_of.lock().unwrap();
-        if line.contains("/invitations?") {
-            return json!({"items": [], "total": 0, "as_of": as_of});
-        }
-        let Some((_, query)) = line.split_once("/members?page_size=1000") else {
-            return json!({
-                "id": "acc_1", "slug": "acme", "name": "Acme", "etag": "\"1\"",
-                "profile": "nitropack", "profile_digest": "0", "state": "active",
-                "created_at": "2026-01-01T00:00:00Z", "subscriptions": [],
-                "seats": {"used": self.rows, "source": "custom", "breakdown":
-                    {"owner": 0, "active": self.rows, "pending": 0, "trimmed": 0}},
-                "caller": {"scopes": ["read"], "actor": ACTOR}, "as_of": as_of,
-            });
-        };
-        let from: usize = query.strip_prefix("&cursor=").map_or(0, |from| from.parse().unwrap());
-        let rows: Vec<Value> = (from..self.rows.min(from + PAGE))
-            .map(|n| {
-                json!({
-                    "id": format!("mem_{n}"), "etag": "\"1\"", "email": format!("p{n}@example.com"),
-                    "role": "developer", "state": "active", "added_at": "2026-01-01T00:00:00Z",
-                    "joined_at": "2026-01-02T00:00:00Z",
-                })
-            })
-            .collect();
-        let next = (from + PAGE < self.rows).then(|| (from + PAGE).to_string());
-        let mut page = json!({"items": rows, "total": self.rows, "as_of": as_of});
-        if let Some(next) = next {
-            page["next_cursor"] = next.into();
-        }
-        page
-    }
-
-    /// When each poll came and from which position, in seconds.
-    fn polls(&self) -> Vec<(u64, u64)> {
-        let seen = self.seen.lock().unwrap();
-        let polls = seen.iter().filter_map(|(at, line)| {
-            let query = line.split_once("/changes?after=")?.1;
-            Some((at.as_secs(), query.split('&').next()?.parse().ok()?))
-        });
-        polls.collect()
-    }
-
-    /// Requests that are no polls.
-    fn others(&self) -> Vec<String> {
-        let seen = self.seen.lock().unwrap();
-        let others = seen.iter().filter(|(_, line)| !line.contains("/changes?"));
-        others.map(|(_, line)| line.clone()).collect()
-    }
-}
 
 /// An account that is followed, and the queue that is woken.
 struct Scene {
@@ -176,10 +50,7 @@ fn client(service: &Arc<Service>) -> AccountApi {
 impl Scene {
     /// Looks once, and follows from there.
     async fn start(as_of: u64, polls: Vec<Answer>) -> Self {
-        Self::of(Service::new(as_of, 1, polls)).await
-    }
-
-    async fn of(service: Arc<Service>) -> Self {
+        let service = Service::new(as_of, 1, polls);
         let (registry, place, stop) = (Registry::default(), Place::new(), CancellationToken::new());
         let queue = Arc::new(Queue::default());
         let woken = Arc::clone(&queue);
@@ -229,18 +100,6 @@ impl Scene {
         let line = format!("seatkeeper_feed_polls_total{{outcome=\"{outcome}\"}}");
         self.registry.text().contains(&line)
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_hour_without_change_costs_144_polls_and_12_reads_a_look_and_no_write() {
-    let scene = Scene::of(Service::new(7, 10_000, vec![])).await;
-    let runs = scene.run(10 * MINUTE, HOUR).await;
-    assert_eq!(runs, [600, 1200, 1800, 2400, 3000]);
-    let polls = scene.service.polls();
-    assert_eq!(polls.len(), 144);
-    assert!(polls.iter().all(|(_, after)| *after == 7));
-    assert_eq!(scene.service.others().len(), 12 * (1 + runs.len()));
-    assert!(scene.service.others().iter().all(|line| line.starts_with("GET ")));
 }
 
 #[tokio::test(start_paused = true)]
