@@ -156,18 +156,12 @@ impl Line {
                 account.namespace = namespace,
                 account.name = name,
                 reason = reason(error),
-                "account {namespace}/{name} is looked at every resync for now: {error}",
+                "changes of account {namespace}/{name} are not followed for now: {error}",
             );
         }
         let error = match error {
             FeedError::TooOld => {
-                // The first one is met by a look at once; a service that says it always is not.
-                let pause = if self.failures == 0 { Duration::ZERO } else { self.longer() };
-                self.failures = self.failures.saturating_add(1);
-                sleep(pause).await;
-                if self.place.lost(start).await {
-                    (self.wake)();
-                }
+                self.too_old(start).await;
                 return Step::After(Duration::ZERO);
             }
             FeedError::Missing => return Step::After(self.no_feed()),
@@ -175,15 +169,26 @@ impl Line {
         };
         match (error, error.retry()) {
             (BackendError::NoSuchAccount, _) => {
-                (self.wake)();
+                (self.wake)(); // The status is to say it.
                 Step::After(self.no_feed())
             }
             (BackendError::Unauthorized | BackendError::Forbidden { .. }, _) => {
-                (self.wake)();
+                (self.wake)(); // The Secret may have changed; else the status is to say it.
                 Step::End
             }
             (_, Retry::After(wait)) => Step::After(self.pause().max(wait)),
-            _ => Step::After(self.pause()),
+            (_, Retry::Backoff | Retry::LookAgain | Retry::OnChange) => Step::After(self.pause()),
+        }
+    }
+
+    /// Asks for a look, from which the feed begins anew; after a pause, if that did not help before.
+    async fn too_old(&mut self, start: &Start) {
+        if self.failures > 0 {
+            sleep(self.longer()).await;
+        }
+        self.failures = self.failures.saturating_add(1);
+        if self.place.lost(start).await {
+            (self.wake)();
         }
     }
 
