@@ -82,22 +82,26 @@ impl AccountApi {
 
     /// Sends one call, once; gives the answer if it is a success.
     async fn send(&self, call: Call<'_>) -> Result<Response<Vec<u8>>, BackendError> {
+        let response = self.exchange(call).await?;
+        if response.status().is_success() { Ok(response) } else { Err(problem::error(&response)) }
+    }
+
+    /// Sends one call, once; gives the answer, whatever it says.
+    pub(super) async fn exchange(&self, call: Call<'_>) -> Result<Response<Vec<u8>>, BackendError> {
         let request = call.request(&self.token)?;
-        let answer = tokio::time::timeout(self.deadline, self.transport.send(request)).await;
-        let response = match answer {
+        match tokio::time::timeout(self.deadline, self.transport.send(request)).await {
             Err(_) => {
                 let late = format!("no answer within {:?}", self.deadline);
-                return Err(BackendError::Unreachable(late.into()));
+                Err(BackendError::Unreachable(late.into()))
             }
             Ok(Err(TransportError::TooLarge)) => {
-                return Err(BackendError::Malformed { what: "larger than 8 MiB" });
+                Err(BackendError::Malformed { what: "larger than 8 MiB" })
             }
             Ok(Err(error @ TransportError::Broken(_))) => {
-                return Err(BackendError::Unreachable(Box::new(error)));
+                Err(BackendError::Unreachable(Box::new(error)))
             }
-            Ok(Ok(response)) => response,
-        };
-        if response.status().is_success() { Ok(response) } else { Err(problem::error(&response)) }
+            Ok(Ok(response)) => Ok(response),
+        }
     }
 
     /// Ends a row. Already gone is done, once it is sure that the account still answers: where
@@ -197,11 +201,15 @@ impl Backend for AccountApi {
         profile: &Profile,
     ) -> Result<Observed, BackendError> {
         let path = format!("/v1/accounts/{}", asked(account)?);
-        let answer = self.ask(Call::new(Method::GET, path)).await?;
+        let answer: wire::Account = self.ask(Call::new(Method::GET, path)).await?;
+        let mut position = answer.as_of.unwrap_or_default();
+        let mut evidence = ReadEvidence {
+            as_of: answer.as_of,
+            actor: answer.caller.actor.clone(),
+            ..ReadEvidence::default()
+        };
         let account = rows::account(answer, account)?;
         let path = format!("/v1/accounts/{}", account.key);
-        let mut position = 0;
-        let mut evidence = ReadEvidence::default();
 
         let mut invitations = rows::Invitations::default();
         let list = format!("{path}/invitations");

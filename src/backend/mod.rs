@@ -2,6 +2,7 @@
 
 pub mod account_api;
 mod call;
+pub mod feed;
 pub mod memory;
 mod pages;
 mod problem;

@@ -55,6 +55,11 @@ pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, ReconcileErro
         Ok(looked) => Finding::Looked(Box::new(looked)),
         Err(error) => Finding::Failed(error),
     };
+    if let Finding::Failed(error) = &finding
+        && error.is_rejection()
+    {
+        memory.session = None; // It follows the feed, of an account that is not kept.
+    }
     let told = report::report(ctx, name, &round, &finding).await; // cluster: write
     let next = next(name, &round, &finding, (ctx.now)());
     ctx.keep_memory(name, memory);
@@ -72,12 +77,19 @@ async fn sync(
     round: &mut Round,
     memory: &mut Memory,
 ) -> Result<Looked, ReconcileError> {
-    let (_, class, profile) = round.terms()?;
+    let _busy = memory.session.as_ref().map(Session::busy);
+    let (policy, class, profile) = round.terms()?;
     let account = AccountKey(round.fetched.account.spec.account_id.clone());
     let last = memory.session.take();
     let mut session = Session::open(ctx, last, &round.fetched.account, &class, &profile).await?; // cluster: read
     session.check(&account, &profile).await?; // backend: read, once
     let session = memory.session.insert(session);
+    let _busy = session.busy();
+    if policy.suspend {
+        session.unfollow();
+    } else {
+        session.follow(ctx, name, round.fetched.account.metadata.generation)?;
+    }
     let bench = Bench { ctx, name, session, account: &account };
 
     let mut ledger = bench.ledger(round, &mut memory.winners).await?; // cluster: read

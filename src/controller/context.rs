@@ -5,13 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use kube::runtime::events::Recorder;
+use tokio_util::sync::CancellationToken;
 
-use crate::api::{Account, AccountClass, Membership, Team};
+use crate::api::{Account, AccountApi, AccountClass, Membership, Team};
+use crate::backend::transport::{SetupError, Transport};
 use crate::controller::cache::{Cache, Name};
 use crate::controller::clients::Clients;
+use crate::controller::feed::Places;
 use crate::controller::metrics::Metrics;
 use crate::controller::queue::Queue;
-use crate::controller::session::Session;
+use crate::controller::session::{self, Session};
 use crate::domain::desired::Origin;
 use crate::domain::identity::EmailAddress;
 
@@ -20,6 +23,9 @@ pub const MANAGER: &str = "seatkeeper";
 
 /// The clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// How the service that a class names is reached: each time by connections of its own.
+pub type Connect = Box<dyn Fn(&AccountApi) -> Result<Arc<dyn Transport>, SetupError> + Send + Sync>;
 
 /// What can be reconciled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,7 +45,13 @@ pub struct Context {
     /// What the watches told us.
     pub caches: Caches,
     /// Who is next.
-    pub queue: Queue<Work>,
+    pub queue: Arc<Queue<Work>>,
+    /// Places for polls of feeds.
+    pub places: Arc<Places>,
+    /// Ends what waits.
+    pub stop: CancellationToken,
+    /// How account services are reached.
+    pub connect: Connect,
     /// Figures.
     pub metrics: Metrics,
     /// The clock.
@@ -91,12 +103,16 @@ impl Context {
         metrics: Metrics,
         now: Clock,
         fingerprint: String,
+        stop: CancellationToken,
     ) -> Self {
         Self {
             clients,
             recorder,
             caches: Caches::default(),
-            queue: Queue::default(),
+            queue: Arc::default(),
+            places: Arc::default(),
+            connect: Box::new(session::connect),
+            stop,
             metrics,
             now,
             fingerprint,

@@ -21,6 +21,7 @@ pub struct Metrics {
     reconciles: Family<Labels<1>, Counter>,
     duration: Histogram,
     calls: Family<Labels<2>, Counter>,
+    polls: Family<Labels<1>, Counter>,
     held: Family<Labels<1>, Gauge>,
     seats: Family<Labels<1>, Gauge>,
     depth: Gauge,
@@ -45,17 +46,19 @@ impl Metrics {
             reconciles: Family::default(),
             duration: Histogram::new(exponential_buckets(0.005, 2.0, 14)),
             calls: Family::default(),
+            polls: Family::default(),
             held: Family::default(),
             seats: Family::default(),
             depth: Gauge::default(),
             in_flight: Gauge::default(),
             accounts: Arc::default(),
         };
-        let Self { reconciles, duration, calls, held, seats, depth, in_flight, accounts: _ } =
+        let Self { reconciles, duration, calls, polls, held, seats, depth, in_flight, accounts: _ } =
             &metrics;
         registry.register("reconciles", "Reconciles of accounts, by result", reconciles);
         registry.register("reconcile_duration_seconds", "Time of one reconcile", duration);
         registry.register("backend_calls", "Calls to account services, by outcome", calls);
+        registry.register("feed_polls", "Polls of the feeds of changes, by outcome", polls);
         registry.register("held_actions", "Actions that a rule holds back", held);
         registry.register("seats", "Seats of all accounts", seats);
         registry.register("queue_depth", "Accounts that wait for their turn", depth);
@@ -78,6 +81,11 @@ impl Metrics {
     /// One call to an account service ended.
     pub fn called(&self, call: &'static str, outcome: &'static str) {
         self.calls.get_or_create(&[("call", call), ("outcome", outcome)]).inc();
+    }
+
+    /// One poll of a feed of changes ended.
+    pub fn polled(&self, outcome: &'static str) {
+        self.polls.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// So many accounts wait.

@@ -9,6 +9,7 @@ mod clients;
 mod context;
 mod error;
 mod events;
+mod feed;
 mod fetch;
 mod finalizers;
 mod let_go;
@@ -81,7 +82,9 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Cont
         let reporter = Reporter { controller: MANAGER.to_owned(), instance: None };
         let recorder = Recorder::new(clients.writer.clone(), reporter);
         let metrics = Metrics::new(&registry);
-        let ctx = Arc::new(Context::new(clients, recorder, metrics, now, fingerprint));
+        let stopping = stop.clone();
+        let ctx = Context::new(clients, recorder, metrics, now, fingerprint, stopping);
+        let ctx = Arc::new(ctx);
         tokio::select! {
             ended = watch_all(&ctx, namespace.as_deref(), started) => Err(ended),
             () = care(ctx.clone(), ready, at_one_time, stop.clone()) => Ok(()),

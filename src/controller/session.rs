@@ -1,4 +1,5 @@
-//! The client of one account's service, kept while class and token stay what they are.
+//! The clients of one account's service, kept while account, class and token stay what they are: one
+//! for the work, one that follows the feed of changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,20 +12,25 @@ use url::Url;
 
 use crate::api;
 use crate::backend::account_api::AccountApi;
-use crate::backend::transport::{Reqwest, SetupError};
+use crate::backend::feed::POLL_DEADLINE;
+use crate::backend::transport::{Reqwest, SetupError, Transport};
 use crate::backend::{Backend, BackendError, Executed, Guarantees, ServiceRules};
+use crate::controller::cache::Name;
 use crate::controller::clients::call;
-use crate::controller::context::Context;
+use crate::controller::context::{Context, Work};
 use crate::controller::error::ReconcileError;
+use crate::controller::feed::{Busy, Follower, Line, Place};
 use crate::controller::metrics::Metrics;
 use crate::domain::keys::{AccountKey, ETag, RequestKey};
 use crate::domain::observed::{Claim, Observed};
 use crate::plan::action::Action;
 use crate::profile::Profile;
 
-/// The client of one account's service.
+/// The clients of one account's service.
 pub struct Session {
     backend: Counted,
+    follower: Option<Follower>,
+    account: String,
     api: api::AccountApi,
     token: SecretString,
     profile: String,
@@ -48,21 +54,19 @@ impl Session {
         let api = &class.spec.backend.account_api;
         let token = token(ctx, account).await?;
         let same = |last: &Self| {
-            last.api == *api
+            last.account == account.spec.account_id
+                && last.api == *api
                 && last.token.expose_secret() == token.expose_secret()
                 && last.profile == profile.digest
         };
         if let Some(last) = last.filter(same) {
             return Ok(last);
         }
-        let url =
-            Url::parse(&api.url).map_err(|_| ReconcileError::InvalidClass(SetupError::BaseUrl))?;
-        let ca_bundle = api.ca_bundle.as_deref().map(str::as_bytes);
-        let transport = Reqwest::new(&url, ca_bundle).map_err(ReconcileError::InvalidClass)?;
-        let client =
-            AccountApi::new(Arc::new(transport), &token).map_err(ReconcileError::InvalidToken)?;
+        let backend = client(ctx, api, &token)?;
         Ok(Self {
-            backend: Counted { backend: client, metrics: ctx.metrics.clone() },
+            backend: Counted { backend, metrics: ctx.metrics.clone(), place: Place::new() },
+            follower: None,
+            account: account.spec.account_id.clone(),
             api: api.clone(),
             token,
             profile: profile.digest.clone(),
@@ -73,6 +77,41 @@ impl Session {
     /// The service.
     pub fn backend(&self) -> &dyn Backend {
         &self.backend
+    }
+
+    /// A run begins; until it ends nothing of the feed is judged.
+    pub fn busy(&self) -> Busy {
+        self.backend.place.busy()
+    }
+
+    /// Follows the changes of the account, unless that is done already. What the service refused is
+    /// asked for again once the spec, of this `generation`, has changed.
+    ///
+    /// # Errors
+    ///
+    /// The class cannot be used.
+    pub fn follow(
+        &mut self,
+        ctx: &Context,
+        name: &Name,
+        generation: Option<i64>,
+    ) -> Result<(), ReconcileError> {
+        if self.follower.as_ref().is_some_and(|follower| follower.stands(generation)) {
+            return Ok(());
+        }
+        let api = client(ctx, &self.api, &self.token)?.with_deadline(POLL_DEADLINE);
+        let place = self.backend.place.clone();
+        let (queue, work) = (Arc::clone(&ctx.queue), Work::Account(name.clone()));
+        let wake = Box::new(move || queue.change(&work));
+        let (places, metrics) = (Arc::clone(&ctx.places), ctx.metrics.clone());
+        let line = Line::new(name.clone(), api, place, places, metrics, wake);
+        self.follower = Some(Follower::start(line, generation, &ctx.stop));
+        Ok(())
+    }
+
+    /// Follows no more.
+    pub fn unfollow(&mut self) {
+        self.follower = None;
     }
 
     /// Asks once which guarantees the service gives, and whether it keeps the profile's rules.
@@ -108,6 +147,27 @@ impl Session {
     }
 }
 
+/// A client with connections of its own.
+fn client(
+    ctx: &Context,
+    api: &api::AccountApi,
+    token: &SecretString,
+) -> Result<AccountApi, ReconcileError> {
+    let transport = (ctx.connect)(api).map_err(ReconcileError::InvalidClass)?;
+    AccountApi::new(transport, token).map_err(ReconcileError::InvalidToken)
+}
+
+/// Reaches the service that a class names over the network.
+///
+/// # Errors
+///
+/// The class's URL or certificates cannot be used.
+pub fn connect(api: &api::AccountApi) -> Result<Arc<dyn Transport>, SetupError> {
+    let url = Url::parse(&api.url).map_err(|_| SetupError::BaseUrl)?;
+    let ca_bundle = api.ca_bundle.as_deref().map(str::as_bytes);
+    Ok(Arc::new(Reqwest::new(&url, ca_bundle)?))
+}
+
 /// Reads the token, by name and from the account's own namespace only.
 async fn token(ctx: &Context, account: &api::Account) -> Result<SecretString, ReconcileError> {
     let reference = &account.spec.credentials_secret_ref;
@@ -120,10 +180,11 @@ async fn token(ctx: &Context, account: &api::Account) -> Result<SecretString, Re
     Ok(SecretString::from(text.trim()))
 }
 
-/// Counts calls and their outcomes.
+/// Counts calls and their outcomes, and notes what they say of our place in the feed.
 struct Counted {
     backend: AccountApi,
     metrics: Metrics,
+    place: Place,
 }
 
 impl Counted {
@@ -145,7 +206,9 @@ impl Backend for Counted {
         account: &AccountKey,
         profile: &Profile,
     ) -> Result<Observed, BackendError> {
-        self.count("Observe", self.backend.observe(account, profile).await)
+        let observed = self.count("Observe", self.backend.observe(account, profile).await)?;
+        self.place.looked(&observed);
+        Ok(observed)
     }
 
     async fn guarantees(&self, account: &AccountKey) -> Result<Guarantees, BackendError> {
@@ -158,7 +221,10 @@ impl Backend for Counted {
         action: &Action,
         key: &RequestKey,
     ) -> Result<Executed, BackendError> {
-        self.count(action.kind(), self.backend.execute(account, action, key).await)
+        let answer = self.backend.execute(account, action, key).await;
+        let executed = self.count(action.kind(), answer)?;
+        self.place.wrote(row(action, &executed));
+        Ok(executed)
     }
 
     async fn claim(
@@ -167,6 +233,19 @@ impl Backend for Counted {
         claim: &Claim,
         etag: &ETag,
     ) -> Result<(), BackendError> {
-        self.count("Claim", self.backend.claim(account, claim, etag).await)
+        self.count("Claim", self.backend.claim(account, claim, etag).await)?;
+        self.place.wrote_account();
+        Ok(())
+    }
+}
+
+/// Id of the row that an action changed; empty where neither says it.
+fn row<'a>(action: &'a Action, executed: &'a Executed) -> &'a str {
+    match (executed, action) {
+        (Executed::Member(member), _) => member.id.as_str(),
+        (Executed::Invitation(invitation), _) => invitation.id.as_str(),
+        (Executed::Gone, Action::Remove { member, .. }) => member.id.as_str(),
+        (Executed::Gone, Action::RevokeInvitation { invitation, .. }) => invitation.id.as_str(),
+        (Executed::Gone, _) => "",
     }
 }

@@ -196,4 +196,9 @@ pub struct ReadEvidence {
     pub invitation_total: u64,
     /// Ids or people that came twice.
     pub duplicates: u64,
+    /// Feed position at which the look began: what changed later may be missing in it. `None`: the
+    /// service does not say.
+    pub as_of: Option<u64>,
+    /// Actor of what our credential does, as the feed names it.
+    pub actor: Option<String>,
 }

@@ -14,7 +14,7 @@ use crate::server::change::seats::SeatCount;
 use crate::server::change::token::VERSION;
 use crate::server::error::ApiError;
 use crate::server::ids;
-use crate::server::permission::{Actor, Scope};
+use crate::server::permission::{Actor, At, Scope};
 use crate::server::store::accounts::AccountRow;
 use crate::server::store::audit::AuditRow;
 use crate::server::store::domains::DomainRow;
@@ -278,6 +278,7 @@ pub(crate) fn account(
         subscriptions: subscriptions.iter().map(subscription).collect(),
         usage,
         caller: caller(actor),
+        as_of: u64::try_from(row.position).ok(),
     };
     view.etag = etag_of(row.version, &view)?;
     Ok(view)
@@ -294,6 +295,7 @@ fn caller(actor: &Actor) -> wire::Caller {
         scopes,
         role: place.map(|place| place.role.to_string()),
         member_id: place.map(|place| place.member_id.clone()),
+        actor: Some(actor.label(At::Account)),
     }
 }
 

@@ -85,6 +85,9 @@ pub struct Account {
     pub usage: Vec<Usage>,
     /// Who asks.
     pub caller: Caller,
+    /// Feed position of this answer: the feed after it tells all that changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<u64>,
 }
 
 /// State of an account.
@@ -156,6 +159,9 @@ pub struct Caller {
     /// That member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_id: Option<String>,
+    /// Actor of what this credential does, as the feed names it: `token:…`, `member:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
 }
 
 /// `GET /v1/accounts/{a}/seats`. Counts are people.

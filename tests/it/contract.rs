@@ -68,6 +68,8 @@ impl Case<'_> {
             invitation_rows,
             invitation_total,
             duplicates,
+            as_of: _,
+            actor: _,
         } = observed.evidence;
         assert_eq!(member_rows, member_total, "members are complete");
         assert_eq!(invitation_rows, invitation_total, "invitations are complete");

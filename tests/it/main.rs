@@ -30,6 +30,7 @@ mod openapi;
 mod operator_definitions;
 mod operator_deletion;
 mod operator_faults;
+mod operator_feed;
 mod operator_kill;
 mod operator_story;
 mod operator_world;

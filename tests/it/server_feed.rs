@@ -66,6 +66,21 @@ async fn the_feed_says_what_whom_and_who_and_no_more() {
 }
 
 #[tokio::test]
+async fn the_account_read_says_its_position_and_how_the_feed_names_who_asks() {
+    let service = TestService::start().await;
+    service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
+    let account = service.get("/v1/accounts/acme").await.expect(StatusCode::OK);
+    let page = feed(&service, "").await;
+    assert_eq!(account["as_of"], page["as_of"]);
+    let last = page["items"].as_array().unwrap().last().unwrap();
+    assert_eq!(account["caller"]["actor"], last["actor"]);
+    rename(&service, "Acme 2").await;
+    let later = service.get("/v1/accounts/acme").await.expect(StatusCode::OK);
+    assert_eq!(later["as_of"].as_u64(), account["as_of"].as_u64().map(|position| position + 1));
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_listed_and_what_the_feed_says_after_it_is_everything() {
     let service = TestService::start().await;
     service.invite("ana@example.com", "biller").await.expect(StatusCode::CREATED);
