@@ -9,7 +9,7 @@ use crate::server::change::invitation_actions::Standing;
 use crate::server::change::{Change, invitation, invite_limit, notice, room, secure_sign_in};
 use crate::server::error::ApiError;
 use crate::server::permission::{At, Right};
-use crate::server::store::{invitations, members};
+use crate::server::store::people;
 use crate::wire::{
     BatchLine, BatchProblem, InvitationBatch, InvitationBatchResult, MAX_BATCH, NewInvitation,
 };
@@ -175,11 +175,9 @@ async fn familiar(
     if addresses.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let account_id = change.account.id.clone();
-    let there = members::who_is_there(change.conn(), &account_id, addresses).await?;
-    let wait = invitations::who_waits(change.conn(), &account_id, team_id, addresses).await?;
-    let got = invite_limit::who_got(change, addresses).await?;
-    Ok(there.into_iter().chain(wait).chain(got).collect())
+    let (account_id, mails) = (change.account.id.clone(), invite_limit::counted(change));
+    let known = people::known(change.conn(), (&account_id, team_id), addresses, mails).await?;
+    Ok(known.into_iter().collect())
 }
 
 /// What is wrong with one line.

@@ -7,8 +7,7 @@ use sqlx::{AssertSqlSafe, FromRow, Row as _};
 use crate::server::error::ApiError;
 use crate::server::store::tallies::{self, Facet, List};
 use crate::server::store::{
-    Cells as _, Connection, MOST_ROWS, Window, hits, insert_text, micros, place, places,
-    unknown_word,
+    Cells as _, Connection, MOST_ROWS, Window, hits, insert_text, micros, place, unknown_word,
 };
 use crate::wire::{InvitationState, Principal};
 
@@ -347,23 +346,6 @@ async fn insert_some(conn: &mut Connection, rows: &[InvitationRow]) -> Result<()
     });
     query.persistent(rows.len() == 1).execute(conn).await?;
     Ok(())
-}
-
-/// For which of these people an invitation to this scope waits, overdue or not.
-pub(crate) async fn who_waits(
-    conn: &mut Connection,
-    account_id: &str,
-    team_id: Option<&str>,
-    addresses: &[&str],
-) -> Result<Vec<String>, sqlx::Error> {
-    let text = format!(
-        "select address from invitations where account_id = $1 and team_id = $2 \
-         and state = 'pending' and address in ({})",
-        places(3, addresses.len())
-    );
-    let query = sqlx::query_scalar(AssertSqlSafe(text)).bind(account_id).bind(place(team_id));
-    let query = addresses.iter().fold(query, |query, address| query.bind(*address));
-    query.persistent(false).fetch_all(conn).await
 }
 
 /// Writes back what can change of an invitation; `before` is the row as it was read.

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, FromRow, Row as _};
 use crate::server::error::ApiError;
 use crate::server::store::tallies::{self, Facet, List};
 use crate::server::store::{
-    Cells as _, Connection, Window, containing, fold, hits, micros, place, places, unknown_word,
+    Cells as _, Connection, Window, containing, fold, hits, micros, place, unknown_word,
 };
 use crate::wire::{MemberState, Principal};
 
@@ -149,22 +149,6 @@ pub(crate) async fn of_person(
     .bind(address)
     .fetch_all(conn)
     .await
-}
-
-/// Which of these people are somewhere in the account.
-pub(crate) async fn who_is_there(
-    conn: &mut Connection,
-    account_id: &str,
-    addresses: &[&str],
-) -> Result<Vec<String>, sqlx::Error> {
-    let text = format!(
-        "select address from members where account_id = $1 and principal = 'person' \
-         and state in ('active', 'trimmed') and address in ({})",
-        places(2, addresses.len())
-    );
-    let query = sqlx::query_scalar(AssertSqlSafe(text)).bind(account_id);
-    let query = addresses.iter().fold(query, |query, address| query.bind(*address));
-    query.persistent(false).fetch_all(conn).await
 }
 
 /// True if somebody ended the place of this person in the account itself.

@@ -11,7 +11,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use crate::server::store::{
-    Cells as _, Connection, MOST_ROWS, Store, Tx, insert_text, micros, places, to_time,
+    Cells as _, Connection, MOST_ROWS, Store, Tx, insert_text, micros, to_time,
 };
 
 /// One mail.
@@ -86,27 +86,6 @@ pub(crate) async fn queue(conn: &mut Connection, rows: &[MailRow]) -> Result<(),
         query.persistent(rows.len() == 1).execute(&mut *conn).await?;
     }
     Ok(())
-}
-
-/// Which of these people got a mail of these kinds after `since`.
-pub(crate) async fn who_got(
-    conn: &mut Connection,
-    addresses: &[&str],
-    [first, second, third]: [&str; 3],
-    since: Timestamp,
-) -> Result<Vec<String>, sqlx::Error> {
-    let text = format!(
-        "select address from outbox where template in ($1, $2, $3) and created_at > $4 \
-         and address in ({})",
-        places(5, addresses.len())
-    );
-    let query = sqlx::query_scalar(AssertSqlSafe(text))
-        .bind(first)
-        .bind(second)
-        .bind(third)
-        .bind(micros(since));
-    let query = addresses.iter().fold(query, |query, address| query.bind(*address));
-    query.persistent(false).fetch_all(conn).await
 }
 
 /// The mail of this id.

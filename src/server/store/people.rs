@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
-use crate::server::store::{Cells as _, Connection, micros};
+use crate::server::store::{Cells as _, Connection, micros, place, places};
 
 /// Whose people are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,4 +111,32 @@ pub(crate) async fn counted(
         .bind(except.unwrap_or_default())
         .fetch_all(conn)
         .await
+}
+
+/// Who of some people is more than an address: is somewhere in the account, is invited to this
+/// scope, overdue or not, or got a mail of these kinds after `since`, from whomever.
+pub(crate) async fn known(
+    conn: &mut Connection,
+    (account_id, team_id): (&str, Option<&str>),
+    addresses: &[&str],
+    ([first, second, third], since): ([&str; 3], Timestamp),
+) -> Result<Vec<String>, sqlx::Error> {
+    let these = places(7, addresses.len());
+    let text = format!(
+        "select address from members where account_id = $1 and principal = 'person' \
+         and state in ('active', 'trimmed') and address in ({these}) \
+         union all select address from invitations where account_id = $1 and team_id = $2 \
+         and state = 'pending' and address in ({these}) \
+         union all select address from outbox where template in ($3, $4, $5) and created_at > $6 \
+         and address in ({these})"
+    );
+    let query = sqlx::query_scalar(AssertSqlSafe(text))
+        .bind(account_id)
+        .bind(place(team_id))
+        .bind(first)
+        .bind(second)
+        .bind(third)
+        .bind(micros(since));
+    let query = addresses.iter().fold(query, |query, address| query.bind(*address));
+    query.persistent(false).fetch_all(conn).await
 }
