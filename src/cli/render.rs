@@ -45,6 +45,9 @@ pub fn status(plan: &Plan, observed: &Observed) -> String {
         let note = match (outlook.position, outlook.rule) {
             (Some(position), _) => format!("position {position}"),
             (None, Some(rule)) => rule.reason().to_owned(),
+            (None, None) if outlook.next_action_at.is_some() => {
+                outlook.next_action_at.map_or_else(String::new, |at| format!("sent again at {at}"))
+            }
             (None, None) if outlook.role_differs => "another role is declared".to_owned(),
             (None, None) => String::new(),
         };
@@ -175,9 +178,9 @@ pub fn waiting(plan: &Plan) -> String {
     let acted = plan.actions.iter().chain(plan.held.iter().map(|held| &held.action));
     let said: BTreeSet<_> = acted.map(Action::person).collect();
     for (person, outlook) in &plan.people {
-        let state = outlook.state;
-        if state.needs_person() && !said.contains(person) {
-            let _ = writeln!(text, "! {person}: {}: {}", state.as_str(), state.message());
+        if outlook.needs_person() && !said.contains(person) {
+            let state = outlook.state.as_str();
+            let _ = writeln!(text, "! {person}: {state}: {}", outlook.message());
         }
     }
     if let Some(shortage) = &plan.shortage {
@@ -282,6 +285,8 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
             "role": outlook.role_seen.as_ref().map(ToString::to_string),
             "sentAt": outlook.sent_at,
             "expiresAt": outlook.expires_at,
+            "attempts": outlook.attempts,
+            "nextActionAt": outlook.next_action_at,
         })).collect::<Vec<_>>(),
         "seats": {
             "before": seats.before,
@@ -311,7 +316,7 @@ pub fn action_json(action: &Action) -> Value {
         Action::ChangeRole { from, to, .. } | Action::ChangeInvitedRole { from, to, .. } => {
             (Some(to), Some(from))
         }
-        Action::Invite { role, .. } => (Some(role), None),
+        Action::Resend { role, .. } | Action::Invite { role, .. } => (Some(role), None),
         Action::RevokeInvitation { .. }
         | Action::Trim { .. }
         | Action::Remove { .. }

@@ -12,6 +12,7 @@ use seatkeeper::backend::account_api::AccountApi;
 use seatkeeper::backend::{Backend as _, BackendError, Executed};
 use seatkeeper::domain::identity::EmailAddress;
 use seatkeeper::domain::keys::{AccountKey, ETag, InvitationId, MemberId, RequestKey, RoleName};
+use seatkeeper::domain::ledger_view::Cause;
 use seatkeeper::domain::observed::Claim;
 use seatkeeper::plan::action::{Action, Direction, EndCause, InvitationRow, MemberRow};
 use serde_json::json;
@@ -37,10 +38,18 @@ fn actions() -> Vec<Action> {
         id: InvitationId::from("inv_1"),
         etag: ETag::from("\"2\""),
         created_at: at,
+        sent: 1,
     };
     let (from, to) = (RoleName::from("biller"), RoleName::from("developer"));
     vec![
-        Action::Invite { person: ana.clone(), role: to.clone(), epoch: 0, key: None },
+        Action::Invite { person: ana.clone(), role: to.clone(), cause: Cause::default(), key: None },
+        Action::Resend {
+            person: ana.clone(),
+            invitation: invitation.clone(),
+            role: to.clone(),
+            cause: Cause::default(),
+            key: None,
+        },
         Action::RevokeInvitation {
             person: ana.clone(),
             invitation: invitation.clone(),

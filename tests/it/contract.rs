@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use seatkeeper::backend::{Backend, BackendError, Executed, Guarantees, Retry};
 use seatkeeper::domain::identity::EmailAddress;
 use seatkeeper::domain::keys::{AccountKey, ETag, MemberId, RequestKey, RoleName};
+use seatkeeper::domain::ledger_view::Cause;
 use seatkeeper::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember,
     ReadEvidence, RoleSeen, SeatLimit,
@@ -50,7 +51,7 @@ fn person(email: &str) -> EmailAddress {
 }
 
 fn invite(email: &str, role: &str) -> Action {
-    Action::Invite { person: person(email), role: role.into(), epoch: 0, key: None }
+    Action::Invite { person: person(email), role: role.into(), cause: Cause::default(), key: None }
 }
 
 /// What the cases ask of a world, in few words.
@@ -113,8 +114,8 @@ impl Case<'_> {
 }
 
 fn row(invitation: &ObservedInvitation) -> InvitationRow {
-    let ObservedInvitation { id, etag, created_at, .. } = invitation.clone();
-    InvitationRow { id, etag, created_at }
+    let ObservedInvitation { id, etag, created_at, sent, .. } = invitation.clone();
+    InvitationRow { id, etag, created_at, sent }
 }
 
 fn revoke(email: &str, invitation: &ObservedInvitation) -> Action {

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use seatkeeper::domain::desired::{DeletionPolicy, Desired};
 use seatkeeper::domain::identity::EmailAddress;
-use seatkeeper::domain::ledger_view::{Baseline, LedgerView, Paid, PersonRecord, Seen};
+use seatkeeper::domain::keys::ResendMark;
+use seatkeeper::domain::ledger_view::{
+    Baseline, LedgerView, MailRecord, Paid, PersonRecord, Seen,
+};
 use seatkeeper::ledger::{
     Fault, FileStore, Ledger, LedgerError, LedgerStore, MemoryStore, Part, SealedPart, Step,
 };
@@ -38,6 +41,14 @@ fn record(first_seen: Timestamp) -> PersonRecord {
         deletion_policy: DeletionPolicy::Retain,
         held: true,
         paid: Some(Paid::Lower),
+        mails: MailRecord {
+            attempts: 2,
+            renewals: 1,
+            given_up: true,
+            automatic: vec![first_seen],
+            decided: vec![first_seen],
+            mark: Some(ResendMark(u64::MAX)),
+        },
     }
 }
 
