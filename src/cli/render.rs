@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::apply::{Outcome, Report};
 use crate::cli::summary::summary;
+use crate::domain::identity::EmailAddress;
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
@@ -249,6 +250,18 @@ pub fn approval(plan: &Plan, given: Option<&str>) -> Option<String> {
         (Approval::None | Approval::Seen(_), None) => "no set is held".to_owned(),
     };
     Some(format!("--approve {given} approved nothing: {why}"))
+}
+
+/// What is said of a `--resend` that sends nothing; `None` if it does, or if its line says why not.
+#[must_use]
+pub fn resend(plan: &Plan, person: &EmailAddress) -> Option<String> {
+    let held = plan.held.iter().map(|held| &held.action);
+    if plan.stop.is_some() || plan.actions.iter().chain(held).any(|a| a.person() == person) {
+        return None;
+    }
+    let outlook = plan.people.get(person)?;
+    let (state, message) = (outlook.state.as_str(), outlook.message());
+    Some(format!("--resend {person} sends nothing: {state}: {message}"))
 }
 
 /// What is said where nothing runs.

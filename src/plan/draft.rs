@@ -217,6 +217,7 @@ impl<'a> Draft<'a> {
             let Some(record) = self.records.get_mut(action.person()) else { continue };
             if let Some((cause, _)) = action.invitation_mail() {
                 (record.epoch, record.opted_out, record.lost) = (cause.epoch, false, false);
+                record.mails.given_up = false;
             }
             if let Some(paid) = price(action) {
                 brake_spent += u32::from(record.paid != Some(paid));

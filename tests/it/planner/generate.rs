@@ -89,7 +89,7 @@ struct Life {
 enum Declared {
     No,
     Frozen,
-    Yes { role: String, epoch: i64, retain: bool },
+    Yes { role: String, epoch: i64, retain: bool, resend: Option<u64> },
 }
 
 #[derive(Clone, Debug)]
@@ -139,8 +139,8 @@ fn declared(roles: Vec<String>) -> impl Strategy<Value = Declared> {
     prop_oneof![
         2 => Just(Declared::No),
         1 => Just(Declared::Frozen),
-        6 => (select(roles), 0..=1_i64, prop::bool::weighted(0.2))
-            .prop_map(|(role, epoch, retain)| Declared::Yes { role, epoch, retain }),
+        6 => (select(roles), 0..=1_i64, prop::bool::weighted(0.2), prop::option::of(0..3_u64))
+            .prop_map(|(role, epoch, retain, resend)| Declared::Yes { role, epoch, retain, resend }),
     ]
 }
 
@@ -336,8 +336,9 @@ fn settle_in(world: &mut World, person: &EmailAddress, life: &Life, position: us
         Declared::Frozen => {
             world.desired.frozen.insert(person.clone());
         }
-        Declared::Yes { role, epoch, retain } => {
+        Declared::Yes { role, epoch, retain, resend } => {
             let member = desired_member(role, epoch, retain, position);
+            let member = DesiredMember { resend: resend.map(ResendMark), ..member };
             world.desired.people.insert(person.clone(), member);
         }
     }
