@@ -8,6 +8,7 @@ mod backend_writes;
 mod cel;
 mod cli_bad;
 mod cli_counts;
+mod cli_invitations;
 mod cli_kill;
 mod cli_run;
 mod cli_secrets;
