@@ -97,9 +97,8 @@ fn prepare(
     let (cause, key) = action.invitation_mail()?;
     let open = ledger.open_send_of(person);
     // A person who asks again for someone in doubt has decided: that is a new cause.
-    let asked_again = |sent: Cause| {
-        key.is_none() && (cause.epoch, cause.attempt) > (sent.epoch, sent.attempt)
-    };
+    let asked_again =
+        |sent: Cause| key.is_none() && (cause.epoch, cause.attempt) > (sent.epoch, sent.attempt);
     if let Some(open) = open.filter(|open| now < open.not_after || !asked_again(open.cause)) {
         if now >= open.not_after {
             return None;

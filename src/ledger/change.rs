@@ -207,8 +207,7 @@ impl Ledger {
         let wave = self.head.as_ref().map_or(0, |head| head.wave) + turn;
         let (epoch, at) = (send.cause.epoch, Some(now));
         let record = self.record_of(&hash);
-        let record =
-            record.unwrap_or_else(|| PersonRecord { owned: true, ..nobody(now, epoch) });
+        let record = record.unwrap_or_else(|| PersonRecord { owned: true, ..nobody(now, epoch) });
         let invite = Some(Invite { wave, epoch, at, cause: send.cause.into() });
         self.put(hash, Entry { record, invite });
     }

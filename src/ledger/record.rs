@@ -428,3 +428,30 @@ pub(super) fn person_hash(text: &str) -> Option<PersonHash> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
     (text.len() == 32 && digits).then(|| PersonHash(text.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, StoredPerson, StoredSend};
+    use crate::domain::ledger_view::{Cause, MailRecord};
+
+    /// As the first version wrote them, before mails were counted.
+    #[test]
+    fn what_was_stored_before_mails_were_counted_can_be_read() {
+        let person = r#"{"firstSeen":"2026-03-01T12:00:00Z","owned":true,"seen":"Invited",
+            "epoch":2,"invite":{"wave":3,"epoch":2}}"#;
+        let entry = Entry::from(serde_json::from_str::<StoredPerson>(person).unwrap());
+        assert_eq!(entry.record.mails, MailRecord::default());
+        let sent = entry.as_sent(entry.invite.unwrap());
+        assert_eq!((sent.epoch, sent.mails.attempts), (2, 0));
+        assert_eq!(sent.mails.automatic, ["2026-03-01T12:00:00Z".parse().unwrap()]);
+
+        let send = r#"{"key":"k","person":"p","role":"developer","epoch":2,
+            "at":"2026-03-01T12:00:00Z","notAfter":"2026-03-02T11:00:00Z"}"#;
+        let send: StoredSend = serde_json::from_str(send).unwrap();
+        let view = send.to_view();
+        assert_eq!((view.cause, view.resend), (Cause { epoch: 2, ..Cause::default() }, None));
+        assert!(entry.invite.unwrap().is_of(&send.to_view()));
+        let again = serde_json::to_string(&send).unwrap();
+        assert!(!again.contains("cause") && !again.contains("resend"), "{again}");
+    }
+}

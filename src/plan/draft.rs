@@ -7,9 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{RequestKey, RoleName};
 use crate::domain::ledger_view::{Cause, Paid, PersonRecord};
-use crate::domain::observed::{
-    InvitationState, MemberState, ObservedInvitation, ObservedMember,
-};
+use crate::domain::observed::{InvitationState, MemberState, ObservedInvitation, ObservedMember};
 use crate::domain::policy::Mode;
 use crate::plan::action::{Action, EndCause, InvitationRow, MemberRow};
 use crate::plan::guards::{Brake, Trust};

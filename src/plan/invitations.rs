@@ -21,8 +21,7 @@ pub(super) fn invited(
     record: &mut PersonRecord,
 ) {
     let open = draft.input.ledger.open_sends.get(person);
-    let (epoch, said) =
-        (wanted.invite_epoch > record.epoch, says_again(wanted, record, open));
+    let (epoch, said) = (wanted.invite_epoch > record.epoch, says_again(wanted, record, open));
     let waits = waits(invitation);
     // The ledger has dropped the sends that this look answers: a row that is over is an older one,
     // or the one that was to be sent again.
@@ -122,8 +121,7 @@ fn pending(
     if !may_touch(draft, &from) {
         record.owned = draft.input.ledger.people.get(person).is_some_and(|known| known.owned);
     }
-    let changes =
-        from != wanted.role && change_role(draft, person, invitation, from, &wanted.role);
+    let changes = from != wanted.role && change_role(draft, person, invitation, from, &wanted.role);
     match (said, changes) {
         (true, true) => {
             draft.timers.insert(draft.input.now);
@@ -241,8 +239,8 @@ pub(super) fn absent(
     }
     (record.seen, record.paid) = (Seen::Never, None);
     let epoch = wanted.invite_epoch > record.epoch;
-    let by_itself = draft.input.policy.invitations.on_lost == OnLost::InviteAgain
-        && !record.mails.given_up;
+    let by_itself =
+        draft.input.policy.invitations.on_lost == OnLost::InviteAgain && !record.mails.given_up;
     let why = match (record.opted_out, record.lost) {
         _ if epoch => Why::Decision,
         (true, _) => {

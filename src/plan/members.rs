@@ -56,13 +56,12 @@ pub(super) fn classify(draft: &mut Draft<'_>) {
 /// What the ledger knows of a declared person; first sight is now where it knows nothing.
 fn record_of(draft: &Draft<'_>, person: &EmailAddress, wanted: &DesiredMember) -> PersonRecord {
     let known = draft.input.ledger.people.get(person).cloned();
-    let mut record =
-        known.unwrap_or_else(|| PersonRecord {
-            epoch: wanted.invite_epoch,
-            // What was written before we knew of anyone asks for nothing more than the first mail.
-            mails: MailRecord { mark: wanted.resend, ..MailRecord::default() },
-            ..unknown(draft.input.now)
-        });
+    let mut record = known.unwrap_or_else(|| PersonRecord {
+        epoch: wanted.invite_epoch,
+        // What was written before we knew of anyone asks for nothing more than the first mail.
+        mails: MailRecord { mark: wanted.resend, ..MailRecord::default() },
+        ..unknown(draft.input.now)
+    });
     record.owned = true;
     record.declared_by = Some(wanted.origin.object());
     record.held = false;

@@ -287,9 +287,7 @@ impl State {
             Self::Pending => "waits for the person to accept",
             Self::Active => "is a member",
             Self::Removing => "no longer declared; access ends",
-            Self::Expired => {
-                "the invitation was not accepted in time; it is sent again by itself"
-            }
+            Self::Expired => "the invitation was not accepted in time; it is sent again by itself",
             Self::Failed => {
                 "the invitation could not be delivered; check the address, then send it again by a \
                  new value of the annotation seatkeeper.dev/resend, or apply --resend"

@@ -192,7 +192,11 @@ async fn what_bounced_waits_for_a_person_and_a_no_stays_one() {
     let (code, _, err) = story.run(&["apply", "--resend", "eve@example.com"]).await;
     let wanted = "--resend eve@example.com: the files declare no such person\n  hint: ";
     assert!(code == 1 && err.starts_with(wanted), "{err}");
-    story.desk.replace("git/team.yaml", "email: bo@example.com", "email: bo@example.com\n      inviteEpoch: 1");
+    story.desk.replace(
+        "git/team.yaml",
+        "email: bo@example.com",
+        "email: bo@example.com\n      inviteEpoch: 1",
+    );
     story.says(0, &["apply"]).await;
     assert_eq!((story.mails(ana), story.mails(bo)), (2, 2), "a new epoch ends a no");
     story.service.stop().await;

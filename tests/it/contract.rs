@@ -299,7 +299,7 @@ async fn an_invitation_that_is_sent_again_keeps_its_date_and_is_mailed_once_a_ke
         assert_eq!(case.look().await.invitations[&person("ana@example.com")], after);
     }
     assert_eq!(case.world.invitation_mails(&person("ana@example.com")).await, 2);
-    assert_look_again(&case.execute(&action, "another key").await, "stale");
+    assert_look_again(&case.execute(&action, "another-key").await, "stale");
     let other = case.execute(&invite("ana@example.com", "developer"), "again").await;
     assert_look_again(&other, "idempotency-key-reused");
     assert_eq!(case.world.invitation_mails(&person("ana@example.com")).await, 2);

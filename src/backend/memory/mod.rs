@@ -260,8 +260,8 @@ mod tests {
     use crate::backend::Executed;
     use crate::backend::memory::{Fault, Memory};
     use crate::domain::identity::EmailAddress;
-    use crate::domain::ledger_view::Cause;
     use crate::domain::keys::{AccountKey, RequestKey};
+    use crate::domain::ledger_view::Cause;
     use crate::domain::observed::{
         InvitationState, MemberState, Observed, ObservedAccount, ObservedSeats, ReadEvidence,
         SeatLimit,

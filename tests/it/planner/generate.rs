@@ -366,7 +366,11 @@ fn settle_in(world: &mut World, person: &EmailAddress, life: &Life, position: us
         let role = world.profile.roles.last().unwrap().name.clone();
         let cause = Cause { attempt: 9, ..Cause::default() };
         // On a row that is over it is sent again, or beside it something new.
-        let row = world.observed.invitations.get(person).filter(|_| world.observed.members.len() % 2 == 0);
+        let row = world
+            .observed
+            .invitations
+            .get(person)
+            .filter(|_| world.observed.members.len() % 2 == 0);
         let resend = row.map(|row| (row.id.clone(), row.sent));
         let send = OpenSend { key, role, cause, resend, not_after: now() + minutes };
         world.ledger.open_sends.insert(person.clone(), send);
