@@ -81,8 +81,7 @@ impl Story {
 
     /// The last mail that this person got.
     fn last_mail(&self, person: &str) -> (String, String) {
-        let all = self.peer.taken().into_iter().zip(self.peer.taken_for());
-        let (taken, _) = all.filter(|(_, to)| to == person).last().unwrap();
+        let taken = self.peer.taken().into_iter().rfind(|mail| mail.to == person).unwrap();
         (taken.from, taken.raw)
     }
 

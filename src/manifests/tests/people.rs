@@ -375,12 +375,12 @@ fn the_policy_is_what_the_account_and_its_class_say() {
             window: 86400s,
             settle: 30s,
         },
+        on_seat_shortage: Trim,
         invitations: InvitationPolicy {
             renewals: 2,
             every: 3600s,
             on_lost: InviteAgain,
         },
-        on_seat_shortage: Trim,
         grantable_roles: {
             RoleName(
                 "admin",
@@ -407,12 +407,12 @@ fn the_word_of_the_annotation_asks_for_the_person_or_the_whole_roster() {
         membership("cyd", "email: cyd@example.com, role: biller"),
         membership("dan", "email: dan@example.com, role: biller"),
     ]);
-    let said = |name: &str, word: &str| {
-        let annotated =
-            format!("{{name: {name}, annotations: {{seatkeeper.dev/resend: '{word}'}}, ");
-        move |text: String| text.replace(&format!("{{name: {name}, "), &annotated)
+    let said = |text: String, name: &str, word: &str| {
+        let annotations = format!("annotations: {{seatkeeper.dev/resend: '{word}'}}");
+        text.replace(&format!("{{name: {name}, "), &format!("{{name: {name}, {annotations}, "))
     };
-    let text = said("dan", "  ")(said("cyd", "once more")(said("core", " monday ")(text)));
+    let text = said(text, "core", " monday ");
+    let text = said(said(text, "cyd", "once more"), "dan", "  ");
     let (resolved, _) = resolved(&text, &With::default());
     let marks = resolved.desired.people.iter().map(|(person, member)| {
         let words = ["monday", "once more"];

@@ -370,7 +370,7 @@ fn settle_in(world: &mut World, person: &EmailAddress, life: &Life, position: us
             .observed
             .invitations
             .get(person)
-            .filter(|_| world.observed.members.len() % 2 == 0);
+            .filter(|_| world.observed.members.len().is_multiple_of(2));
         let resend = row.map(|row| (row.id.clone(), row.sent));
         let send = OpenSend { key, role, cause, resend, not_after: now() + minutes };
         world.ledger.open_sends.insert(person.clone(), send);
