@@ -82,7 +82,6 @@ impl Ledger {
             .iter()
             .map(|(person, invitation)| (person.hashed(&head.salt).0, invitation))
             .collect();
-        let mut settled = Vec::new();
         head.sends.retain(|send| {
             let row = invitations.get(&send.person);
             let known = members.contains(&send.person) || row.is_some_and(|row| answers(row, send));
@@ -90,28 +89,8 @@ impl Ledger {
             // What is gone cannot be sent again any more.
             let gone = send.resend.is_some() && row.is_none();
             let over = now >= send.not_after && (!wanted || gone);
-            if known {
-                settled.push(send.clone());
-            }
             !known && !over
         });
-        for send in settled {
-            self.note_sent(&send);
-        }
-    }
-
-    /// A send is known to have taken effect, and a run that was killed may not have given the
-    /// person its place.
-    fn note_sent(&mut self, send: &StoredSend) {
-        let wave = self.head.as_ref().map_or(0, |head| head.wave);
-        let hash = PersonHash(send.person.clone());
-        let placed = self.people.get(&hash).and_then(|entry| entry.invite);
-        if placed.is_some_and(|invite| invite.is_of(&send.to_view())) {
-            return;
-        }
-        let record = self.record_of(&hash).unwrap_or_else(|| nobody(send.at, send.epoch));
-        let place = Invite { wave, epoch: send.epoch, at: Some(send.at), cause: send.cause };
-        self.put(hash, Entry { record, invite: Some(place) });
     }
 
     /// Takes over what a plan learned. `inviting`: people that an invitation of this plan goes to;

@@ -3,12 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use seatkeeper::domain::desired::DeletionPolicy;
 use seatkeeper::domain::identity::EmailAddress;
 use seatkeeper::domain::keys::{InstallationId, RequestKey, RoleName};
-use seatkeeper::domain::ledger_view::{
-    Cause, HoldRecord, LedgerView, MailRecord, OpenSend, PersonRecord, Seen, Spend,
-};
+use seatkeeper::domain::ledger_view::{Cause, HoldRecord, LedgerView, OpenSend, Spend};
 use seatkeeper::domain::observed::{Claim, InvitationState};
 use seatkeeper::plan::action::{Action, InvitationRow};
 use seatkeeper::plan::simulate::simulate;
@@ -108,24 +105,8 @@ pub fn write_pages(world: &mut World, plan: &Plan) {
 pub fn close_send(world: &mut World, person: &EmailAddress) {
     let Some(send) = world.ledger.open_sends.remove(person) else { return };
     let at = world.called.get(person).copied().unwrap_or(send.not_after - KEY_LASTS);
-    let record = world.ledger.people.entry(person.clone()).or_insert_with(|| nobody(at));
-    *record = record.mailed(send.cause, at);
-}
-
-/// The record of someone that nothing is known of.
-fn nobody(first_seen: Timestamp) -> PersonRecord {
-    PersonRecord {
-        first_seen,
-        declared_by: None,
-        owned: false,
-        seen: Seen::Never,
-        epoch: 0,
-        opted_out: false,
-        lost: false,
-        deletion_policy: DeletionPolicy::Revoke,
-        held: false,
-        paid: None,
-        mails: MailRecord::default(),
+    if let Some(record) = world.ledger.people.get_mut(person) {
+        *record = record.mailed(send.cause, at);
     }
 }
 
