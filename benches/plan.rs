@@ -16,7 +16,9 @@ use seatkeeper::domain::observed::{
     MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence, RoleSeen,
     SeatLimit,
 };
-use seatkeeper::domain::policy::{Mode, OnSeatShortage, Policy, RemovalPolicy};
+use seatkeeper::domain::policy::{
+    InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
+};
 use seatkeeper::plan::simulate::recount;
 use seatkeeper::plan::{Input, plan};
 use seatkeeper::profile::{Profile, built_in};
@@ -31,6 +33,7 @@ fn desired(people: usize) -> Desired {
     let member = |n| DesiredMember {
         role: "developer".into(),
         invite_epoch: 0,
+        resend: None,
         deletion_policy: DeletionPolicy::Revoke,
         origin: Origin {
             kind: OriginKind::Team,
@@ -94,6 +97,7 @@ fn ledger(people: usize, missing: Option<usize>) -> LedgerView {
         deletion_policy: DeletionPolicy::Revoke,
         held: false,
         paid: None,
+        mails: Default::default(),
     };
     LedgerView { people: known.map(|n| (person(n), record(n))).collect(), ..LedgerView::default() }
 }
@@ -108,6 +112,11 @@ fn policy() -> Policy {
             max_total: 50,
             window: Duration::from_secs(86_400),
             settle: Duration::from_secs(30),
+        },
+        invitations: InvitationPolicy {
+            renewals: 2,
+            every: Duration::from_secs(7 * 86_400),
+            on_lost: OnLost::Hold,
         },
         on_seat_shortage: OnSeatShortage::Hold,
         grantable_roles: std::collections::BTreeSet::default(),

@@ -102,6 +102,10 @@ pub struct AccountSpec {
     #[serde(default)]
     pub removals: Removals,
 
+    /// What becomes of invitations that nobody takes.
+    #[serde(default)]
+    pub invitations: Invitations,
+
     /// What to do when the account has more people than seats: `Hold` (default) leaves the choice
     /// to people until the account service enforces its limit; `Trim` takes away access from the
     /// latest-added now. `Trim` only where the profile trims.
@@ -229,6 +233,67 @@ impl Default for Removals {
             settle: Self::default_settle(),
         }
     }
+}
+
+/// What becomes of invitations that nobody takes.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Invitations {
+    /// When an invitation that expired is sent again by itself.
+    #[serde(default)]
+    pub renew: Renew,
+
+    /// What to do when an invitation vanished at the account service, nobody knows why: `Hold`
+    /// (default) waits for a person; `InviteAgain` sends a new one.
+    #[serde(default)]
+    pub on_lost: OnLost,
+}
+
+/// When an invitation that expired is sent again by itself. Whatever it says, one person gets at most
+/// one automatic invitation in 24 hours and three in 90 days.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Renew {
+    /// How often; 0: never. Then it waits for a person. Default 2.
+    #[schemars(range(min = 0, max = 10))]
+    #[serde(default = "Renew::default_attempts")]
+    pub attempts: i32,
+
+    /// Time from its expiry to the first time, doubled for each that follows: a whole number with
+    /// `s`, `m`, `h` or `d`, not zero. Default `7d`.
+    #[schemars(length(max = 6), regex(pattern = DURATION))]
+    #[serde(default = "Renew::default_every")]
+    #[x_kube(validation = Rule::new("!self.matches('^0+[smhd]$')")
+        .message("must be longer than zero"))]
+    pub every: String,
+}
+
+impl Renew {
+    /// The schema's default.
+    const fn default_attempts() -> i32 {
+        2
+    }
+
+    /// The schema's default.
+    fn default_every() -> String {
+        "7d".to_owned()
+    }
+}
+
+impl Default for Renew {
+    fn default() -> Self {
+        Self { attempts: Self::default_attempts(), every: Self::default_every() }
+    }
+}
+
+/// What to do when an invitation vanished.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub enum OnLost {
+    /// Wait for a person.
+    #[default]
+    Hold,
+    /// Send a new one.
+    InviteAgain,
 }
 
 /// What we last found in the account. Written by the operator only.

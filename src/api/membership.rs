@@ -186,4 +186,12 @@ pub struct InvitationSeen {
     /// When its link stops working.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
+
+    /// How often we mailed it since `inviteEpoch` was last raised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<i32>,
+
+    /// When it is sent again by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_action_at: Option<Time>,
 }

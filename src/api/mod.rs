@@ -13,8 +13,8 @@ mod reference;
 mod team;
 
 pub use account::{
-    Account, AccountSpec, AccountState, AccountStatus, Held, HeldByRule, Mode, OnSeatShortage,
-    Removals, Seats, SubscriptionSeen,
+    Account, AccountSpec, AccountState, AccountStatus, Held, HeldByRule, Invitations, Mode, OnLost,
+    OnSeatShortage, Removals, Renew, Seats, SubscriptionSeen,
 };
 pub use account_class::{AccountApi, AccountClass, AccountClassSpec, Backend, ClassLimits};
 pub use account_ledger::{AccountLedger, AccountLedgerSpec};

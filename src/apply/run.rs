@@ -167,15 +167,7 @@ async fn one_by_one(job: &Job<'_>, progress: &mut Progress<'_>) {
 
 /// True if the action mails: it needs a stored key.
 pub(super) fn is_send(action: &Action) -> bool {
-    match action {
-        Action::Invite { .. } => true,
-        Action::RevokeInvitation { .. }
-        | Action::Trim { .. }
-        | Action::Remove { .. }
-        | Action::ChangeRole { .. }
-        | Action::ChangeInvitedRole { .. }
-        | Action::Reinstate { .. } => false,
-    }
+    action.invitation_mail().is_some()
 }
 
 /// A run as far as it got.
@@ -212,7 +204,10 @@ impl<'a> Progress<'a> {
 
     /// Why an action may not run now.
     pub fn obstacle(&self, action: &Action) -> Option<NotRun> {
-        let takes_seat = matches!(action, Action::Reinstate { .. } | Action::Invite { .. });
+        let takes_seat = matches!(
+            action,
+            Action::Reinstate { .. } | Action::Resend { .. } | Action::Invite { .. }
+        );
         if self.is_stopped() {
             Some(NotRun::Stopped)
         } else if takes_seat && self.lacks_seats() {
@@ -273,6 +268,7 @@ impl<'a> Progress<'a> {
             Action::ChangeRole { .. }
             | Action::ChangeInvitedRole { .. }
             | Action::Reinstate { .. }
+            | Action::Resend { .. }
             | Action::Invite { .. } => {}
         }
     }

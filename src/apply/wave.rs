@@ -12,7 +12,8 @@ use crate::apply::outcome::{NotRun, Outcome, stops};
 use crate::apply::run::{Progress, is_send};
 use crate::apply::{ANSWERED, Job, SENDING};
 use crate::backend::BackendError;
-use crate::domain::keys::RequestKey;
+use crate::domain::keys::{InvitationId, RequestKey, RoleName};
+use crate::domain::ledger_view::{Cause, OpenSend};
 use crate::failpoint::hit;
 use crate::ledger::{Ledger, NewSend, OPEN_SENDS_MAX, WAVE_SENDS_MAX};
 use crate::plan::action::Action;
@@ -56,7 +57,7 @@ impl Waves {
     pub fn place(&self, ledger: &mut Ledger, now: Timestamp) {
         for (turn, wave) in (1..).zip(&self.waves) {
             for send in wave {
-                ledger.place(&send.record.person, send.record.epoch, turn, now);
+                ledger.place(&send.record, turn, now);
             }
         }
     }
@@ -92,34 +93,64 @@ fn prepare(
     action: &Action,
     now: Timestamp,
 ) -> Option<Send> {
-    let Action::Invite { person, role, epoch, key } = action else { return None };
+    let person = action.person();
+    let (cause, key) = action.invitation_mail()?;
     let open = ledger.open_send_of(person);
     // A person who asks again for someone in doubt has decided: that is a new cause.
-    let asked_again = |sent: i64| key.is_none() && *epoch > sent;
-    if let Some(open) = open.filter(|open| now < open.not_after || !asked_again(open.epoch)) {
+    let asked_again =
+        |sent: Cause| key.is_none() && (cause.epoch, cause.attempt) > (sent.epoch, sent.attempt);
+    if let Some(open) = open.filter(|open| now < open.not_after || !asked_again(open.cause)) {
         if now >= open.not_after {
             return None;
         }
-        let (key, role, epoch) = (open.key, open.role, open.epoch);
-        let action = Action::Invite {
-            person: person.clone(),
-            role: role.clone(),
-            epoch,
-            key: Some(key.clone()),
-        };
-        let not_after = open.not_after;
-        let record = NewSend { person: person.clone(), key, role, epoch, not_after };
+        let action = as_before(action, &open)?;
+        let OpenSend { key, role, cause, resend, not_after } = open;
+        let record = NewSend { person: person.clone(), key, role, cause, resend, not_after };
         return Some(Send { index, action, record, repeated: true });
     }
     let retention = SignedDuration::try_from(job.context.retention).unwrap_or(SignedDuration::MAX);
+    let (role, resend) = target(action)?;
     let record = NewSend {
         person: person.clone(),
-        key: key.clone().unwrap_or_else(|| RequestKey(Uuid::new_v4().to_string())),
+        key: key.cloned().unwrap_or_else(|| RequestKey(Uuid::new_v4().to_string())),
         role: role.clone(),
-        epoch: *epoch,
+        cause,
+        resend,
         not_after: now.saturating_add(retention).unwrap_or(Timestamp::MAX),
     };
     Some(Send { index, action: action.clone(), record, repeated: false })
+}
+
+/// Role of a send, and the invitation that it sends again with its mails so far.
+type Target<'a> = (&'a RoleName, Option<(InvitationId, u32)>);
+
+fn target(action: &Action) -> Option<Target<'_>> {
+    match action {
+        Action::Invite { role, .. } => Some((role, None)),
+        Action::Resend { role, invitation, .. } => {
+            Some((role, Some((invitation.id.clone(), invitation.sent))))
+        }
+        Action::RevokeInvitation { .. }
+        | Action::Trim { .. }
+        | Action::Remove { .. }
+        | Action::ChangeRole { .. }
+        | Action::ChangeInvitedRole { .. }
+        | Action::Reinstate { .. } => None,
+    }
+}
+
+/// The same call as the open one; `None` where the plan asks for another.
+fn as_before(action: &Action, open: &OpenSend) -> Option<Action> {
+    let OpenSend { key, role, cause, resend, not_after: _ } = open.clone();
+    let (person, key) = (action.person().clone(), Some(key));
+    match (resend, action) {
+        (None, _) => Some(Action::Invite { person, role, cause, key }),
+        (Some((before, _)), Action::Resend { invitation, .. }) if before == invitation.id => {
+            let invitation = invitation.clone();
+            Some(Action::Resend { person, invitation, role, cause, key })
+        }
+        (Some(_), _) => None,
+    }
 }
 
 /// Opens a wave in the ledger; the next head write stores it.

@@ -169,6 +169,20 @@ impl AccountApi {
         rows::written_invitation(row, person, to).map(Executed::Invitation)
     }
 
+    async fn resend(
+        &self,
+        invitations: &str,
+        invitation: &InvitationRow,
+        person: &EmailAddress,
+        role: &RoleName,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        let path = format!("{invitations}/{}/resend", rows::id(invitation.id.as_str())?);
+        let call = Call::new(Method::POST, path).if_match(&invitation.etag).key(key);
+        let row = self.ask(call).await.map_err(row_gone)?;
+        rows::written_invitation(row, person, role).map(Executed::Invitation)
+    }
+
     async fn invite(
         &self,
         invitations: &str,
@@ -270,6 +284,9 @@ impl Backend for AccountApi {
             Action::Reinstate { person, member } => {
                 let to = ("reinstate", wire::MemberState::Active);
                 self.trim_or_reinstate(&members, member, key, person, to).await
+            }
+            Action::Resend { person, invitation, role, .. } => {
+                self.resend(&invitations, invitation, person, role, key).await
             }
             Action::Invite { person, role, .. } => {
                 self.invite(&invitations, person, role, key).await

@@ -233,6 +233,7 @@ fn invitation(row: wire::Invitation, role: RoleSeen) -> Option<ObservedInvitatio
         state,
         created_at: row.created_at,
         expires_at: row.expires_at,
+        sent: row.send_count,
     })
 }
 

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use anyhow::{Result, anyhow};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::apply::{Context, IN_FLIGHT, Look, Outcome, Ran, RunError, Subject, run};
 use crate::backend::{Guarantees, Retry};
@@ -11,6 +12,8 @@ use crate::cli::args::{ApplyArgs, Output};
 use crate::cli::plan::print_json;
 use crate::cli::session::{LedgerAccess, Session, exit_of_rest, open, with_hint};
 use crate::cli::{Exit, Io, render};
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::ResendMark;
 use crate::plan::action::Action;
 
 /// Looks of one run: the account may change while we work.
@@ -28,6 +31,7 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
     let Some(mut session) = open(&args.plan, LedgerAccess::Write, approve, io).await? else {
         return Ok(Exit::Error);
     };
+    let resend = say_again(&mut session, &args.resend)?;
     let mut done = Vec::new();
     for round in 1..=ROUNDS {
         let (guarantees, look) = session.look(io).await?;
@@ -38,6 +42,11 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
         if let Some(note) = render::approval(&look.plan, approve).filter(|_| round == 1) {
             writeln!(io.err, "note: {note}")?;
         }
+        for note in resend.iter().filter_map(|person| render::resend(&look.plan, person)) {
+            if round == 1 {
+                writeln!(io.err, "note: {note}")?;
+            }
+        }
         let ran = run_once(&mut session, look, &guarantees, args.plan.output, io).await?;
         let again = ran.report.stopped().is_some_and(|error| error.retry() == Retry::LookAgain);
         done.extend(ran.report.outcomes.iter().map(|(action, outcome)| said(action, outcome)));
@@ -47,6 +56,25 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
         writeln!(io.err, "the account changed meanwhile; looking again")?;
     }
     Ok(Exit::Error)
+}
+
+/// Says of these people, once, that their invitations are to be sent again.
+fn say_again(session: &mut Session, people: &[String]) -> Result<Vec<EmailAddress>> {
+    let word = ResendMark::of(&Uuid::new_v4().to_string());
+    let mut said = Vec::new();
+    for text in people {
+        let person = EmailAddress::parse(text)
+            .map_err(|error| anyhow!("--resend {text}: {error}\n  hint: give an address"))?;
+        let Some(member) = session.desired.people.get_mut(&person) else {
+            return Err(anyhow!(
+                "--resend {text}: the files declare no such person\n  hint: name somebody whom a \
+                 Team or Membership of this account declares"
+            ));
+        };
+        member.resend = Some(word);
+        said.push(person);
+    }
+    Ok(said)
 }
 
 async fn run_once(

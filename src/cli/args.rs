@@ -137,6 +137,11 @@ pub struct ApplyArgs {
     /// Digest of a held set, as `plan` and `status` print it: lets exactly that set run, once.
     #[arg(long, value_name = "DIGEST")]
     pub approve: Option<String>,
+    /// Declared person whose invitation is sent again, or anew where it is gone; repeatable. As a new
+    /// value of the annotation seatkeeper.dev/resend, it passes the limits on one person's mails
+    /// three times in 90 days, and ends what waits for a person, but for who said no.
+    #[arg(long, value_name = "EMAIL")]
+    pub resend: Vec<String>,
 }
 
 /// Arguments of `import`.

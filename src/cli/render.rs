@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::apply::{Outcome, Report};
 use crate::cli::summary::summary;
+use crate::domain::identity::EmailAddress;
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
@@ -45,6 +46,9 @@ pub fn status(plan: &Plan, observed: &Observed) -> String {
         let note = match (outlook.position, outlook.rule) {
             (Some(position), _) => format!("position {position}"),
             (None, Some(rule)) => rule.reason().to_owned(),
+            (None, None) if outlook.next_action_at.is_some() => {
+                outlook.next_action_at.map_or_else(String::new, |at| format!("sent again at {at}"))
+            }
             (None, None) if outlook.role_differs => "another role is declared".to_owned(),
             (None, None) => String::new(),
         };
@@ -175,9 +179,9 @@ pub fn waiting(plan: &Plan) -> String {
     let acted = plan.actions.iter().chain(plan.held.iter().map(|held| &held.action));
     let said: BTreeSet<_> = acted.map(Action::person).collect();
     for (person, outlook) in &plan.people {
-        let state = outlook.state;
-        if state.needs_person() && !said.contains(person) {
-            let _ = writeln!(text, "! {person}: {}: {}", state.as_str(), state.message());
+        if outlook.needs_person() && !said.contains(person) {
+            let state = outlook.state.as_str();
+            let _ = writeln!(text, "! {person}: {state}: {}", outlook.message());
         }
     }
     if let Some(shortage) = &plan.shortage {
@@ -248,6 +252,18 @@ pub fn approval(plan: &Plan, given: Option<&str>) -> Option<String> {
     Some(format!("--approve {given} approved nothing: {why}"))
 }
 
+/// What is said of a `--resend` that sends nothing; `None` if it does, or if its line says why not.
+#[must_use]
+pub fn resend(plan: &Plan, person: &EmailAddress) -> Option<String> {
+    let held = plan.held.iter().map(|held| &held.action);
+    if plan.stop.is_some() || plan.actions.iter().chain(held).any(|a| a.person() == person) {
+        return None;
+    }
+    let outlook = plan.people.get(person)?;
+    let (state, message) = (outlook.state.as_str(), outlook.message());
+    Some(format!("--resend {person} sends nothing: {state}: {message}"))
+}
+
 /// What is said where nothing runs.
 pub(super) fn nothing(plan: &Plan) -> &'static str {
     if plan.held.is_empty() && plan.stop.is_none() {
@@ -282,6 +298,8 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
             "role": outlook.role_seen.as_ref().map(ToString::to_string),
             "sentAt": outlook.sent_at,
             "expiresAt": outlook.expires_at,
+            "attempts": outlook.attempts,
+            "nextActionAt": outlook.next_action_at,
         })).collect::<Vec<_>>(),
         "seats": {
             "before": seats.before,
@@ -311,7 +329,7 @@ pub fn action_json(action: &Action) -> Value {
         Action::ChangeRole { from, to, .. } | Action::ChangeInvitedRole { from, to, .. } => {
             (Some(to), Some(from))
         }
-        Action::Invite { role, .. } => (Some(role), None),
+        Action::Resend { role, .. } | Action::Invite { role, .. } => (Some(role), None),
         Action::RevokeInvitation { .. }
         | Action::Trim { .. }
         | Action::Remove { .. }

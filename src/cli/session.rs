@@ -19,7 +19,7 @@ use crate::domain::keys::{AccountKey, HoldDigest};
 use crate::domain::policy::Policy;
 use crate::ledger::{Ledger, LedgerError};
 use crate::manifests::{self, Declarations};
-use crate::plan::Stop;
+use crate::plan::{Outlook, Stop};
 use crate::profile::{self, Profile};
 use crate::yaml::Problem;
 
@@ -232,7 +232,7 @@ pub fn with_hint(error: LedgerError) -> anyhow::Error {
 pub fn exit_of_rest(plan: &crate::plan::Plan) -> Exit {
     let waits = plan.hold.is_some()
         || plan.held.iter().any(|held| held.rule.needs_person())
-        || plan.people.values().any(|outlook| outlook.state.needs_person());
+        || plan.people.values().any(Outlook::needs_person);
     match &plan.stop {
         Some(Stop::ReadUntrusted(_)) => Exit::Error,
         Some(Stop::Suspended | Stop::ClaimedByOther) => Exit::Waits,

@@ -34,7 +34,7 @@ fn parts(plan: &Plan, profile: &Profile) -> Vec<String> {
     let (mut changes, mut removals) = (Tally::default(), Tally::default());
     for action in &plan.actions {
         let tally = match action {
-            Action::Invite { .. } => &mut invitations,
+            Action::Resend { .. } | Action::Invite { .. } => &mut invitations,
             Action::Reinstate { .. } => &mut back,
             Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => &mut changes,
             Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. } => {
@@ -69,7 +69,7 @@ struct Tally {
 /// True if the person gets a mail.
 fn mails(action: &Action, profile: &Profile) -> bool {
     match action {
-        Action::Invite { .. } => true,
+        Action::Resend { .. } | Action::Invite { .. } => true,
         Action::ChangeInvitedRole { .. } | Action::RevokeInvitation { .. } => false,
         Action::ChangeRole { .. } => profile.tells_person(Notice::RoleChanged),
         Action::Reinstate { .. } => profile.tells_person(Notice::Reinstated),

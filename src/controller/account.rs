@@ -224,6 +224,7 @@ fn still_wanted(plan: &Plan, before: &FirstWanted, now: Timestamp) -> FirstWante
         | Action::ChangeRole { .. }
         | Action::ChangeInvitedRole { .. }
         | Action::Reinstate { .. }
+        | Action::Resend { .. }
         | Action::Invite { .. } => false,
     };
     let people = plan.actions.iter().chain(held).filter(ends).map(Action::person);

@@ -87,6 +87,8 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             | Rule::Settling
             | Rule::ProtectedRole
             | Rule::MailBudget
+            | Rule::MailCap
+            | Rule::RenewalSpent
             | Rule::NotUnderstood
             | Rule::ServiceDisabled
             | Rule::SeatLimit,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::identity::EmailAddress;
-use crate::domain::keys::RoleName;
+use crate::domain::keys::{ResendMark, RoleName};
 
 /// Everything that is declared for one account, after `resolve`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct DesiredMember {
     pub role: RoleName,
     /// Raised by a person to invite again someone who declined, left or was lost.
     pub invite_epoch: i64,
+    /// A person's word to send the invitation again; a new value is a new decision.
+    pub resend: Option<ResendMark>,
     /// What the end of the declaration does.
     pub deletion_policy: DeletionPolicy,
     /// The declaration.

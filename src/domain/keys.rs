@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sha2::{Digest as _, Sha256};
+
 /// Declares text types that differ only in what they name.
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -72,5 +74,19 @@ impl From<&str> for RequestKey {
 impl fmt::Debug for RequestKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RequestKey(..)")
+    }
+}
+
+/// What a person wrote to have an invitation sent again, as a digest: a new one is a new decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ResendMark(pub u64);
+
+impl ResendMark {
+    /// The mark of a text.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let digest: [u8; 32] = Sha256::digest(text).into();
+        let [a, b, c, d, e, f, g, h, ..] = digest;
+        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
     }
 }

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::identity::EmailAddress;
-use crate::domain::keys::{AccountKey, HoldDigest, InstallationId, RequestKey, RoleName};
+use crate::domain::keys::{
+    AccountKey, HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark, RoleName,
+};
 
 /// The ledger of one account, for the people that are declared or observed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +68,7 @@ pub struct PersonRecord {
     /// Declined, left or removed by a person: no automatic invitation in this epoch.
     pub opted_out: bool,
     /// The invitation vanished for a cause that we do not know, expired or could not be delivered:
-    /// not sent again in this epoch, also when its row is gone.
+    /// not taken for one that was never sent, also when its row is gone.
     pub lost: bool,
     /// The declaration's policy; it must outlive the file.
     pub deletion_policy: DeletionPolicy,
@@ -75,6 +77,84 @@ pub struct PersonRecord {
     /// What the brake was last spent on for this person; stored before the call, so that a run
     /// that was killed does not pay twice, and an end that was ours is not taken for theirs.
     pub paid: Option<Paid>,
+    /// Invitation mails that we sent to this person.
+    pub mails: MailRecord,
+}
+
+impl PersonRecord {
+    /// The same once the mail for `cause` is on its way.
+    #[must_use]
+    pub fn mailed(&self, cause: Cause, at: Timestamp) -> Self {
+        Self {
+            seen: Seen::Invited,
+            epoch: cause.epoch,
+            opted_out: false,
+            lost: false,
+            paid: None,
+            mails: self.mails.after(cause, at),
+            ..self.clone()
+        }
+    }
+}
+
+/// What one invitation mail is sent for: each gets one, whatever crashes (OP-02).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cause {
+    /// Epoch of the declaration.
+    pub epoch: i64,
+    /// Number of the mail in this epoch, from 1.
+    pub attempt: u32,
+    /// Renewals since a person last decided, this one among them.
+    pub renewals: u32,
+    /// A person decided it, and the caps on automatic mails let it pass.
+    pub decided: bool,
+    /// The person's word that it acts on.
+    pub mark: Option<ResendMark>,
+}
+
+/// Invitation mails that we sent to one person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MailRecord {
+    /// Mails of the present epoch.
+    pub attempts: u32,
+    /// Of these, renewals since a person last decided.
+    pub renewals: u32,
+    /// It could not be delivered, or its renewals are spent: only a person's word sends again.
+    pub given_up: bool,
+    /// Times of the last three automatic mails, oldest first.
+    pub automatic: Vec<Timestamp>,
+    /// Times of the last three that a person decided, oldest first.
+    pub decided: Vec<Timestamp>,
+    /// The person's word that was last acted on.
+    pub mark: Option<ResendMark>,
+}
+
+impl MailRecord {
+    /// Times that are kept of each sort.
+    pub const KEPT: usize = 3;
+
+    /// The same after one more mail.
+    #[must_use]
+    pub fn after(&self, cause: Cause, at: Timestamp) -> Self {
+        let mut after = self.clone();
+        let times = if cause.decided { &mut after.decided } else { &mut after.automatic };
+        times.push(at);
+        let old = times.len().saturating_sub(Self::KEPT);
+        times.drain(..old);
+        after.heed(cause.mark);
+        Self { attempts: cause.attempt, renewals: cause.renewals, given_up: false, ..after }
+    }
+
+    /// Notes a person's word as acted on.
+    pub fn heed(&mut self, mark: Option<ResendMark>) {
+        self.mark = mark.or(self.mark);
+    }
+
+    /// The last mail of all.
+    #[must_use]
+    pub fn last(&self) -> Option<Timestamp> {
+        self.automatic.iter().chain(&self.decided).max().copied()
+    }
 }
 
 /// What the brake was spent on.
@@ -109,8 +189,10 @@ pub struct OpenSend {
     pub key: RequestKey,
     /// Role of the call; the body must stay the same under one key.
     pub role: RoleName,
-    /// Epoch of the call.
-    pub epoch: i64,
+    /// What it is sent for.
+    pub cause: Cause,
+    /// The invitation that is sent again, and its mails before; `None`: a new one is made.
+    pub resend: Option<(InvitationId, u32)>,
     /// After this time the backend may have forgotten the key: never send again.
     pub not_after: Timestamp,
 }

@@ -166,6 +166,8 @@ pub struct ObservedInvitation {
     pub created_at: Timestamp,
     /// When its link stops working.
     pub expires_at: Timestamp,
+    /// Mails of it so far, as the service counts them.
+    pub sent: u32,
 }
 
 /// Where an invitation stands.

@@ -16,6 +16,8 @@ pub struct Policy {
     pub removals: RemovalPolicy,
     /// What to do when the limit shrinks below who is there (OP-04).
     pub on_seat_shortage: OnSeatShortage,
+    /// What becomes of invitations that nobody takes.
+    pub invitations: InvitationPolicy,
     /// Protected roles that declarations may give.
     pub grantable_roles: BTreeSet<RoleName>,
     /// Invitation mails an hour for this account; `None` means no limit.
@@ -60,6 +62,26 @@ impl RemovalPolicy {
         let share = people.saturating_mul(u64::from(self.max_percent)) / 100;
         u64::from(self.max_count).max(share.min(u64::from(self.max_total)))
     }
+}
+
+/// What becomes of invitations that nobody takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvitationPolicy {
+    /// How often an expired one is sent again by itself.
+    pub renewals: u32,
+    /// Time from its expiry to the first renewal; doubled for each that follows.
+    pub every: Duration,
+    /// What becomes of one that vanished.
+    pub on_lost: OnLost,
+}
+
+/// What becomes of an invitation that vanished at the account service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLost {
+    /// It waits for a person.
+    Hold,
+    /// The person is invited again.
+    InviteAgain,
 }
 
 /// What to do with people over a limit that shrank.

@@ -8,17 +8,17 @@ use uuid::Uuid;
 
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::identity::{EmailAddress, PersonHash};
-use crate::domain::keys::{AccountKey, HoldDigest, RequestKey, RoleName};
-use crate::domain::ledger_view::{OpenSend, PersonRecord, Seen};
-use crate::domain::observed::{InvitationState, Observed};
+use crate::domain::keys::{AccountKey, HoldDigest, InvitationId, RequestKey, RoleName};
+use crate::domain::ledger_view::{Cause, MailRecord, OpenSend, PersonRecord, Seen};
+use crate::domain::observed::{InvitationState, Observed, ObservedInvitation};
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::ledger::record::{
-    Entry, FORMAT, Head, Invite, StoredApproval, StoredBaseline, StoredHold, StoredSend,
-    StoredSpend,
+    Entry, FORMAT, Head, Invite, StoredApproval, StoredBaseline, StoredHold, StoredResend,
+    StoredSend, StoredSpend,
 };
 use crate::ledger::store::Part;
-use crate::plan::{Approval, Learn};
+use crate::plan::{Approval, CAPS_LAST, Learn};
 
 /// Most sends of one wave.
 pub const WAVE_SENDS_MAX: usize = 64;
@@ -41,8 +41,10 @@ pub struct NewSend {
     pub key: RequestKey,
     /// Role of the call.
     pub role: RoleName,
-    /// Epoch of the call.
-    pub epoch: i64,
+    /// What it is sent for.
+    pub cause: Cause,
+    /// The invitation that is sent again, and its mails so far; `None`: a new one is made.
+    pub resend: Option<(InvitationId, u32)>,
     /// When the backend may have forgotten the key.
     pub not_after: Timestamp,
 }
@@ -81,12 +83,13 @@ impl Ledger {
             .map(|(person, invitation)| (person.hashed(&head.salt).0, invitation))
             .collect();
         head.sends.retain(|send| {
-            let answered = invitations.get(&send.person).is_some_and(|invitation| {
-                let sent = send.at.saturating_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
-                invitation.state == InvitationState::Pending || invitation.created_at >= sent
-            });
+            let row = invitations.get(&send.person);
+            let known = members.contains(&send.person) || row.is_some_and(|row| answers(row, send));
             let wanted = viewed.is_none_or(|v| v.contains(&PersonHash(send.person.clone())));
-            !answered && !members.contains(&send.person) && (wanted || now < send.not_after)
+            // What is gone cannot be sent again any more.
+            let gone = send.resend.is_some() && row.is_none();
+            let over = now >= send.not_after && (!wanted || gone);
+            !known && !over
         });
     }
 
@@ -104,7 +107,7 @@ impl Ledger {
             self.learn_record(person, record, inviting.contains(person));
         }
         if *forget_absent {
-            self.forget_unviewed();
+            self.forget_unviewed(now);
         }
         let Some(head) = &mut self.head else { return };
         if let Some(baseline) = baseline {
@@ -128,10 +131,8 @@ impl Ledger {
 
     fn learn_record(&mut self, person: &EmailAddress, record: &PersonRecord, inviting: bool) {
         let Some(hash) = self.hash(person) else { return };
-        let invite = self
-            .open_send(&hash)
-            .and_then(|_| self.people.get(&hash))
-            .and_then(|entry| entry.invite);
+        let invite = self.people.get(&hash).and_then(|entry| entry.invite);
+        let invite = invite.filter(|invite| self.is_open(&hash, *invite));
         let record = match self.record_of(&hash) {
             Some(known) if inviting => PersonRecord {
                 seen: known.seen,
@@ -139,6 +140,7 @@ impl Ledger {
                 opted_out: known.opted_out,
                 lost: known.lost,
                 paid: known.paid,
+                mails: known.mails,
                 ..record.clone()
             },
             Some(_) | None => record.clone(),
@@ -146,41 +148,47 @@ impl Ledger {
         self.put(hash, Entry { record, invite });
     }
 
-    /// Forgets who is neither declared nor at the service, unless a send may still arrive.
-    fn forget_unviewed(&mut self) {
+    /// Forgets who is neither declared nor at the service, unless a send may still arrive. Their
+    /// mails are remembered for as long as a cap counts them: who is declared again is not mailed
+    /// more often for it.
+    fn forget_unviewed(&mut self, now: Timestamp) {
         let Some(viewed) = &self.viewed else { return };
         let gone: Vec<PersonHash> = self
             .people
             .iter()
             .filter(|(hash, _)| !viewed.contains(*hash) && self.open_send(hash).is_none())
-            // A no outlives the declaration: only a new epoch ends it.
-            .filter(|(_, entry)| !entry.record.opted_out && !entry.record.lost)
             .map(|(hash, _)| hash.clone())
             .collect();
         for hash in gone {
-            self.changed.insert(self.layout.page_of(&hash));
-            self.people.remove(&hash);
+            let Some(record) = self.record_of(&hash) else { continue };
+            // A no outlives the declaration: only a new epoch ends it.
+            if record.opted_out || record.lost {
+                continue;
+            }
+            let counts = record.mails.last().is_some_and(|at| now < caps_end(at));
+            if counts {
+                let record = PersonRecord {
+                    mails: MailRecord { renewals: 0, given_up: false, ..record.mails },
+                    ..nobody(record.first_seen, record.epoch)
+                };
+                self.put(hash, Entry { record, invite: None });
+            } else {
+                self.changed.insert(self.layout.page_of(&hash));
+                self.people.remove(&hash);
+            }
         }
     }
 
     /// Gives a person's invitation a place in the wave that is opened as the `turn`th from now,
     /// counted from 1.
-    pub(crate) fn place(&mut self, person: &EmailAddress, epoch: i64, turn: u64, now: Timestamp) {
-        let Some(hash) = self.hash(person) else { return };
+    pub(crate) fn place(&mut self, send: &NewSend, turn: u64, now: Timestamp) {
+        let Some(hash) = self.hash(&send.person) else { return };
         let wave = self.head.as_ref().map_or(0, |head| head.wave) + turn;
-        let record = self.record_of(&hash).unwrap_or(PersonRecord {
-            first_seen: now,
-            declared_by: None,
-            owned: true,
-            seen: Seen::Never,
-            epoch,
-            opted_out: false,
-            lost: false,
-            deletion_policy: DeletionPolicy::Revoke,
-            held: false,
-            paid: None,
-        });
-        self.put(hash, Entry { record, invite: Some(Invite { wave, epoch }) });
+        let (epoch, at) = (send.cause.epoch, Some(now));
+        let record = self.record_of(&hash);
+        let record = record.unwrap_or_else(|| PersonRecord { owned: true, ..nobody(now, epoch) });
+        let invite = Some(Invite { wave, epoch, at, cause: send.cause.into() });
+        self.put(hash, Entry { record, invite });
     }
 
     /// The send of a person whose outcome is not known.
@@ -202,9 +210,14 @@ impl Ledger {
                     key: send.key.0.clone(),
                     person: self.hash(&send.person)?.0,
                     role: send.role.0.clone(),
-                    epoch: send.epoch,
+                    epoch: send.cause.epoch,
                     at: now,
                     not_after: send.not_after,
+                    cause: send.cause.into(),
+                    resend: send.resend.as_ref().map(|(invitation, sent)| StoredResend {
+                        invitation: invitation.0.clone(),
+                        sent: *sent,
+                    }),
                 })
             })
             .collect();
@@ -279,6 +292,40 @@ impl Ledger {
             self.changed.insert(self.layout.page_of(&hash));
             self.people.insert(hash, entry);
         }
+    }
+}
+
+/// Says whether a row of the look shows that a send took effect. One mail more than before the
+/// call answers a resend; an invitation that waits, or is newer than the call, answers a first one.
+fn answers(row: &ObservedInvitation, send: &StoredSend) -> bool {
+    match &send.resend {
+        Some(resend) => row.id.0 != resend.invitation || row.sent > resend.sent,
+        None => {
+            let sent = send.at.saturating_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
+            row.state == InvitationState::Pending || row.created_at >= sent
+        }
+    }
+}
+
+/// When no cap counts a mail any more.
+fn caps_end(at: Timestamp) -> Timestamp {
+    at.saturating_add(CAPS_LAST).unwrap_or(Timestamp::MAX)
+}
+
+/// The record of someone that nothing is known of.
+fn nobody(first_seen: Timestamp, epoch: i64) -> PersonRecord {
+    PersonRecord {
+        first_seen,
+        declared_by: None,
+        owned: false,
+        seen: Seen::Never,
+        epoch,
+        opted_out: false,
+        lost: false,
+        deletion_policy: DeletionPolicy::Revoke,
+        held: false,
+        paid: None,
+        mails: MailRecord::default(),
     }
 }
 

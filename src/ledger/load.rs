@@ -135,10 +135,14 @@ impl Ledger {
     /// that could bear the same number.
     fn undo_unopened(&mut self) {
         let Some(head) = &self.head else { return };
-        let open: BTreeSet<&str> = head.sends.iter().map(|send| send.person.as_str()).collect();
+        let open: BTreeMap<&str, _> =
+            head.sends.iter().map(|send| (send.person.as_str(), send.to_view())).collect();
         for (hash, entry) in &mut self.people {
-            let unopened = entry.invite.is_some_and(|invite| invite.wave > head.wave);
-            if unopened && !open.contains(hash.0.as_str()) {
+            let unopened = entry.invite.is_some_and(|invite| {
+                let send = open.get(hash.0.as_str());
+                invite.wave > head.wave && !send.is_some_and(|send| invite.is_of(send))
+            });
+            if unopened {
                 entry.invite = None;
                 self.repairs.insert(self.layout.page_of(hash));
             }

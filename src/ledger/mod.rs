@@ -33,7 +33,7 @@ use crate::domain::keys::{AccountKey, HoldDigest, InstallationId};
 use crate::domain::ledger_view::{LedgerView, OpenSend, PersonRecord};
 use crate::domain::observed::Observed;
 use crate::ledger::pages::{Layout, PageNumber as Page};
-use crate::ledger::record::{Entry, Head};
+use crate::ledger::record::{Entry, Head, Invite};
 
 pub use change::{NewSend, OPEN_SENDS_MAX, WAVE_SENDS_MAX};
 pub use error::LedgerError;
@@ -167,14 +167,19 @@ impl Ledger {
         sends.iter().find(|send| send.person == hash.0).map(record::StoredSend::to_view)
     }
 
+    /// True if the outcome of what a place was given for is not known.
+    fn is_open(&self, hash: &PersonHash, invite: Invite) -> bool {
+        self.open_send(hash).is_some_and(|send| invite.is_of(&send))
+    }
+
     /// What is known of a person: a place in a wave counts as sent unless the wave was never
     /// opened or the outcome is not known.
     fn record_of(&self, hash: &PersonHash) -> Option<PersonRecord> {
         let entry = self.people.get(hash)?;
         let wave = self.head.as_ref().map_or(0, |head| head.wave);
         Some(match entry.invite {
-            Some(invite) if invite.wave <= wave && self.open_send(hash).is_none() => {
-                entry.as_sent(invite.epoch)
+            Some(invite) if invite.wave <= wave && !self.is_open(hash, invite) => {
+                entry.as_sent(invite)
             }
             Some(_) | None => entry.record.clone(),
         })

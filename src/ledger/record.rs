@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::identity::PersonHash;
-use crate::domain::keys::{HoldDigest, RequestKey, RoleName};
-use crate::domain::ledger_view::{Baseline, HoldRecord, OpenSend, Paid, PersonRecord, Seen, Spend};
+use crate::domain::keys::{HoldDigest, InvitationId, RequestKey, ResendMark, RoleName};
+use crate::domain::ledger_view::{
+    Baseline, Cause, HoldRecord, MailRecord, OpenSend, Paid, PersonRecord, Seen, Spend,
+};
 
 /// Version of the stored form that this program reads and writes.
 pub(super) const FORMAT: u32 = 1;
@@ -59,6 +61,51 @@ pub(super) struct StoredSend {
     pub epoch: i64,
     pub at: Timestamp,
     pub not_after: Timestamp,
+    #[serde(default, skip_serializing_if = "StoredCause::is_usual")]
+    pub cause: StoredCause,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resend: Option<StoredResend>,
+}
+
+/// The invitation that a send sends again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoredResend {
+    pub invitation: String,
+    /// Mails of it before this one.
+    pub sent: u32,
+}
+
+/// [`Cause`], but for the epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoredCause {
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub attempt: u32,
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub renewals: u32,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub decided: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u64>,
+}
+
+impl StoredCause {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub fn with(self, epoch: i64) -> Cause {
+        let Self { attempt, renewals, decided, mark } = self;
+        Cause { epoch, attempt, renewals, decided, mark: mark.map(ResendMark) }
+    }
+}
+
+impl From<Cause> for StoredCause {
+    fn from(cause: Cause) -> Self {
+        let Cause { epoch: _, attempt, renewals, decided, mark } = cause;
+        Self { attempt, renewals, decided, mark: mark.map(|mark| mark.0) }
+    }
 }
 
 impl StoredSend {
@@ -66,7 +113,11 @@ impl StoredSend {
         OpenSend {
             key: RequestKey(self.key.clone()),
             role: RoleName(self.role.clone()),
-            epoch: self.epoch,
+            cause: self.cause.with(self.epoch),
+            resend: self
+                .resend
+                .as_ref()
+                .map(|row| (InvitationId(row.invitation.clone()), row.sent)),
             not_after: self.not_after,
         }
     }
@@ -173,6 +224,52 @@ pub(super) struct StoredPerson {
     pub paid: Option<StoredPaid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invite: Option<Invite>,
+    #[serde(default, skip_serializing_if = "StoredMails::is_usual")]
+    pub mails: StoredMails,
+}
+
+/// [`MailRecord`]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct StoredMails {
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub attempts: u32,
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub renewals: u32,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub given_up: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub automatic: Vec<Timestamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decided: Vec<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u64>,
+}
+
+impl StoredMails {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl From<MailRecord> for StoredMails {
+    fn from(mails: MailRecord) -> Self {
+        let MailRecord { attempts, renewals, given_up, automatic, decided, mark } = mails;
+        let mark = mark.map(|mark| mark.0);
+        Self { attempts, renewals, given_up, automatic, decided, mark }
+    }
+}
+
+impl From<StoredMails> for MailRecord {
+    fn from(stored: StoredMails) -> Self {
+        let StoredMails { attempts, renewals, given_up, automatic, decided, mark } = stored;
+        let mark = mark.map(ResendMark);
+        Self { attempts, renewals, given_up, automatic, decided, mark }
+    }
+}
+
+fn is_none(value: &u32) -> bool {
+    *value == 0
 }
 
 fn is_false(value: &bool) -> bool {
@@ -196,6 +293,18 @@ pub(super) struct Invite {
     pub wave: u64,
     /// Epoch of the call.
     pub epoch: i64,
+    /// When the place was given; not there in ledgers of the first version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "StoredCause::is_usual")]
+    pub cause: StoredCause,
+}
+
+impl Invite {
+    /// True if the place was given for this send.
+    pub fn is_of(self, send: &OpenSend) -> bool {
+        self.cause.with(self.epoch) == send.cause
+    }
 }
 
 /// [`Seen`]
@@ -238,6 +347,7 @@ impl Entry {
             deletion_policy,
             held,
             paid,
+            mails,
         } = self.record.clone();
         StoredPerson {
             first_seen,
@@ -260,19 +370,14 @@ impl Entry {
                 Paid::Lower => StoredPaid::Lower,
             }),
             invite: self.invite,
+            mails: mails.into(),
         }
     }
 
     /// The record once the invitation is taken to be sent.
-    pub fn as_sent(&self, epoch: i64) -> PersonRecord {
-        PersonRecord {
-            seen: Seen::Invited,
-            epoch,
-            opted_out: false,
-            lost: false,
-            paid: None,
-            ..self.record.clone()
-        }
+    pub fn as_sent(&self, invite: Invite) -> PersonRecord {
+        let at = invite.at.unwrap_or(self.record.first_seen);
+        self.record.mailed(invite.cause.with(invite.epoch), at)
     }
 }
 
@@ -290,6 +395,7 @@ impl From<StoredPerson> for Entry {
             held,
             paid,
             invite,
+            mails,
         } = stored;
         let record = PersonRecord {
             first_seen,
@@ -311,6 +417,7 @@ impl From<StoredPerson> for Entry {
                 StoredPaid::Trim => Paid::Trim,
                 StoredPaid::Lower => Paid::Lower,
             }),
+            mails: mails.into(),
         };
         Self { record, invite }
     }
@@ -320,4 +427,31 @@ impl From<StoredPerson> for Entry {
 pub(super) fn person_hash(text: &str) -> Option<PersonHash> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
     (text.len() == 32 && digits).then(|| PersonHash(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, StoredPerson, StoredSend};
+    use crate::domain::ledger_view::{Cause, MailRecord};
+
+    /// As the first version wrote them, before mails were counted.
+    #[test]
+    fn what_was_stored_before_mails_were_counted_can_be_read() {
+        let person = r#"{"firstSeen":"2026-03-01T12:00:00Z","owned":true,"seen":"Invited",
+            "epoch":2,"invite":{"wave":3,"epoch":2}}"#;
+        let entry = Entry::from(serde_json::from_str::<StoredPerson>(person).unwrap());
+        assert_eq!(entry.record.mails, MailRecord::default());
+        let sent = entry.as_sent(entry.invite.unwrap());
+        assert_eq!((sent.epoch, sent.mails.attempts), (2, 0));
+        assert_eq!(sent.mails.automatic, ["2026-03-01T12:00:00Z".parse().unwrap()]);
+
+        let send = r#"{"key":"k","person":"p","role":"developer","epoch":2,
+            "at":"2026-03-01T12:00:00Z","notAfter":"2026-03-02T11:00:00Z"}"#;
+        let send: StoredSend = serde_json::from_str(send).unwrap();
+        let view = send.to_view();
+        assert_eq!((view.cause, view.resend), (Cause { epoch: 2, ..Cause::default() }, None));
+        assert!(entry.invite.unwrap().is_of(&send.to_view()));
+        let again = serde_json::to_string(&send).unwrap();
+        assert!(!again.contains("cause") && !again.contains("resend"), "{again}");
+    }
 }

@@ -9,7 +9,7 @@ use crate::api::Membership;
 use crate::api::Team;
 use crate::domain::desired::{DeletionPolicy, Origin};
 use crate::domain::identity::EmailAddress;
-use crate::domain::keys::RoleName;
+use crate::domain::keys::{ResendMark, RoleName};
 use crate::manifests::accounts::Declarations;
 use crate::manifests::people::Candidate;
 use crate::manifests::people::Roles;
@@ -23,6 +23,7 @@ use crate::manifests::resolve::RejectedLine;
 use crate::manifests::source::ObjectKey;
 use crate::manifests::source::membership_key;
 use crate::manifests::source::team_key;
+use crate::manifests::terms::RESEND_ANNOTATION;
 use crate::manifests::terms::grantable_roles;
 use crate::profile::Profile;
 
@@ -96,6 +97,8 @@ struct Line<'a> {
     email: &'a str,
     /// Raised to invite again.
     invite_epoch: i64,
+    /// A person's word to send the invitation again.
+    resend: Option<ResendMark>,
     /// What the end of the declaration does.
     deletion_policy: DeletionPolicy,
 }
@@ -131,7 +134,7 @@ impl Collector<'_> {
             .as_deref()
             .map(|role| self.check(role, "/spec/defaultRole".to_owned()));
         let accepted = default.clone().transpose().map(|_| ());
-        let mut lines = Vec::new();
+        let (mut lines, resend) = (Vec::new(), resend(team));
         for (position, line) in team.spec.roster.iter().enumerate() {
             let role = match (&line.role, &default) {
                 (Some(role), _) => self.check(role, format!("/spec/roster/{position}/role")),
@@ -149,7 +152,7 @@ impl Collector<'_> {
             if let Ok(person) = person {
                 let (invite_epoch, policy) = (line.invite_epoch, team.spec.deletion_policy);
                 let deletion_policy = deletion_policy(policy);
-                let said = Line { email: &line.email, invite_epoch, deletion_policy };
+                let said = Line { email: &line.email, invite_epoch, resend, deletion_policy };
                 let role = accepted.clone().and(role);
                 self.declare(origin(key, Some(position)), person, role, said);
             }
@@ -176,7 +179,8 @@ impl Collector<'_> {
         if let Ok(person) = person {
             let invite_epoch = membership.spec.invite_epoch;
             let (email, deletion_policy) = (&membership.spec.email, deletion_policy(policy));
-            let said = Line { email, invite_epoch, deletion_policy };
+            let resend = resend(membership);
+            let said = Line { email, invite_epoch, resend, deletion_policy };
             self.declare(origin(&key, None), person, role, said);
         }
         self.collected.outcomes.insert(key, outcome);
@@ -203,7 +207,8 @@ impl Collector<'_> {
     /// Declares a person of an object that belongs to no account.
     fn stray(&mut self, origin: Origin, email: &str) {
         if let Ok(person) = EmailAddress::parse(email) {
-            let said = Line { email, invite_epoch: 0, deletion_policy: DeletionPolicy::Retain };
+            let deletion_policy = DeletionPolicy::Retain;
+            let said = Line { email, invite_epoch: 0, resend: None, deletion_policy };
             self.declare(origin, person, Err(stray()), said);
         }
     }
@@ -225,10 +230,18 @@ impl Collector<'_> {
         said: Line<'_>,
     ) {
         let first_seen = (self.first_seen)(&person, &origin);
-        let Line { email, invite_epoch, deletion_policy } = said;
+        let Line { email, invite_epoch, resend, deletion_policy } = said;
         let email = email.to_owned();
-        let candidate =
-            Candidate { person, email, origin, role, invite_epoch, deletion_policy, first_seen };
+        let candidate = Candidate {
+            person,
+            email,
+            origin,
+            role,
+            invite_epoch,
+            resend,
+            deletion_policy,
+            first_seen,
+        };
         self.collected.candidates.push(candidate);
     }
 
@@ -254,6 +267,12 @@ fn team_stays(team: &str, going: &BTreeSet<String>) -> Result<(), Rejection> {
     let message = format!("Team `{team}` is being deleted");
     let hint = "delete this Membership too, or make the Team again";
     Err(Rejection::new(Reason::ParentNotAccepted, "/spec/teamRef/name", message, hint))
+}
+
+/// The word by which a person has the object's invitations sent again.
+fn resend(object: &impl kube::Resource) -> Option<ResendMark> {
+    let text = object.annotations().get(RESEND_ANNOTATION)?.trim();
+    (!text.is_empty()).then(|| ResendMark::of(text))
 }
 
 /// A place in an object.

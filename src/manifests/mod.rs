@@ -37,6 +37,7 @@ pub use crate::manifests::source::ObjectKey;
 pub use crate::manifests::source::Source;
 pub use crate::manifests::source::namespace;
 pub use crate::manifests::terms::APPROVE_ANNOTATION;
+pub use crate::manifests::terms::RESEND_ANNOTATION;
 
 #[cfg(test)]
 mod tests;

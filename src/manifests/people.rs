@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin};
 use crate::domain::identity::EmailAddress;
-use crate::domain::keys::RoleName;
+use crate::domain::keys::{ResendMark, RoleName};
 use crate::manifests::reason::Reason;
 use crate::manifests::reason::Rejection;
 use crate::manifests::source::ObjectKey;
@@ -37,6 +37,8 @@ pub struct Candidate {
     pub role: Result<RoleName, Rejection>,
     /// Raised to invite again.
     pub invite_epoch: i64,
+    /// A person's word to send the invitation again.
+    pub resend: Option<ResendMark>,
     /// What the end of the declaration does.
     pub deletion_policy: DeletionPolicy,
     /// When the declaration was first seen; `None`: now.
@@ -119,6 +121,7 @@ pub fn choose(candidates: Vec<Candidate>) -> (Desired, Vec<Loser>) {
                 let member = DesiredMember {
                     role,
                     invite_epoch: winner.invite_epoch,
+                    resend: winner.resend,
                     deletion_policy: winner.deletion_policy,
                     origin: winner.origin,
                 };

@@ -7,7 +7,9 @@ use kube::ResourceExt as _;
 
 use crate::api;
 use crate::domain::keys::{HoldDigest, RoleName};
-use crate::domain::policy::{Mode, OnSeatShortage, Policy, RemovalPolicy};
+use crate::domain::policy::{
+    InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
+};
 use crate::manifests::accounts::Declarations;
 use crate::manifests::duration;
 use crate::manifests::reason::Reason;
@@ -21,6 +23,10 @@ use crate::yaml::nearest;
 
 /// Annotation of an Account by which a person lets a held set run: its value is the digest.
 pub const APPROVE_ANNOTATION: &str = "seatkeeper.dev/approve";
+
+/// Annotation of a Membership, or of a Team for its roster, by which a person has invitations sent
+/// again: any new value.
+pub const RESEND_ANNOTATION: &str = "seatkeeper.dev/resend";
 
 /// The policy of an account and how often it is looked at.
 ///
@@ -37,13 +43,15 @@ pub fn terms(
         wrong.extend(against_profile(spec, profile));
     }
     let removals = checked(removals(&spec.removals), &mut wrong);
+    let invitations = checked(invitations(&spec.invitations), &mut wrong);
     let resync = checked(duration_at("/spec/resync", &spec.resync), &mut wrong);
-    match (removals, resync, &declarations.class) {
-        (Some(removals), Some(resync), Some(class)) if wrong.is_empty() => {
+    match (removals, invitations, resync, &declarations.class) {
+        (Some(removals), Some(invitations), Some(resync), Some(class)) if wrong.is_empty() => {
             let policy = Policy {
                 mode: mode(spec.mode),
                 suspend: spec.suspend,
                 removals,
+                invitations,
                 on_seat_shortage: on_seat_shortage(spec.on_seat_shortage),
                 grantable_roles: grantable_roles(spec),
                 invitations_per_hour: u32::try_from(class.object.spec.limits.invitations_per_hour)
@@ -151,6 +159,19 @@ fn removals(spec: &api::Removals) -> Result<RemovalPolicy, Rejection> {
         max_total: count_at("/spec/removals/maxTotal", *max_total)?,
         window: duration_at("/spec/removals/window", window)?,
         settle: duration_at("/spec/removals/settle", settle)?,
+    })
+}
+
+/// What becomes of invitations that nobody takes.
+fn invitations(spec: &api::Invitations) -> Result<InvitationPolicy, Rejection> {
+    let api::Invitations { renew: api::Renew { attempts, every }, on_lost } = spec;
+    Ok(InvitationPolicy {
+        renewals: count_at("/spec/invitations/renew/attempts", *attempts)?,
+        every: duration_at("/spec/invitations/renew/every", every)?,
+        on_lost: match on_lost {
+            api::OnLost::Hold => OnLost::Hold,
+            api::OnLost::InviteAgain => OnLost::InviteAgain,
+        },
     })
 }
 

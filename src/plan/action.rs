@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{ETag, InvitationId, MemberId, RequestKey, RoleName};
+use crate::domain::ledger_view::Cause;
 
 /// One change at the account service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,14 +68,28 @@ pub enum Action {
         /// The member.
         member: MemberRow,
     },
+    /// Sends an invitation that is there again: one mail. The date added stays; an expired one takes
+    /// its seat again.
+    Resend {
+        /// The person.
+        person: EmailAddress,
+        /// The invitation.
+        invitation: InvitationRow,
+        /// Its role.
+        role: RoleName,
+        /// What the mail is sent for.
+        cause: Cause,
+        /// Key of an earlier call whose outcome is unknown, as in [`Action::Invite`].
+        key: Option<RequestKey>,
+    },
     /// Sends an invitation: one mail.
     Invite {
         /// The person.
         person: EmailAddress,
         /// Role that acceptance gives.
         role: RoleName,
-        /// Epoch of the declaration.
-        epoch: i64,
+        /// What the mail is sent for.
+        cause: Cause,
         /// Key of an earlier call whose outcome is unknown, repeated as it is (OP-02); `None`: a
         /// new key is drawn and stored before the call.
         key: Option<RequestKey>,
@@ -101,6 +116,8 @@ pub struct InvitationRow {
     pub etag: ETag,
     /// Decides the order of withdrawals for want of a seat.
     pub created_at: Timestamp,
+    /// Mails of it so far: one more says that a resend took effect.
+    pub sent: u32,
 }
 
 /// Why access ends.
@@ -138,6 +155,8 @@ pub enum Phase {
     ChangeInvitedRole,
     /// [`Action::Reinstate`]
     Reinstate,
+    /// [`Action::Resend`]
+    Resend,
     /// [`Action::Invite`]
     Invite,
 }
@@ -153,6 +172,7 @@ impl Action {
             | Self::ChangeRole { person, .. }
             | Self::ChangeInvitedRole { person, .. }
             | Self::Reinstate { person, .. }
+            | Self::Resend { person, .. }
             | Self::Invite { person, .. } => person,
         }
     }
@@ -167,6 +187,7 @@ impl Action {
             Self::ChangeRole { .. } => Phase::ChangeRole,
             Self::ChangeInvitedRole { .. } => Phase::ChangeInvitedRole,
             Self::Reinstate { .. } => Phase::Reinstate,
+            Self::Resend { .. } => Phase::Resend,
             Self::Invite { .. } => Phase::Invite,
         }
     }
@@ -181,6 +202,7 @@ impl Action {
             Self::ChangeRole { .. } => "ChangeRole",
             Self::ChangeInvitedRole { .. } => "ChangeInvitedRole",
             Self::Reinstate { .. } => "Reinstate",
+            Self::Resend { .. } => "Resend",
             Self::Invite { .. } => "Invite",
         }
     }
@@ -200,9 +222,26 @@ impl Action {
             | Self::Remove { .. }
             | Self::ChangeRole { .. }
             | Self::ChangeInvitedRole { .. }
+            | Self::Resend { .. }
             | Self::Invite { .. } => (None, None),
         };
         (self.phase(), Reverse(latest_first), earliest_first)
+    }
+
+    /// What it mails an invitation for, and the key of an earlier call; `None`: it mails none.
+    #[must_use]
+    pub fn invitation_mail(&self) -> Option<(Cause, Option<&RequestKey>)> {
+        match self {
+            Self::Invite { cause, key, .. } | Self::Resend { cause, key, .. } => {
+                Some((*cause, key.as_ref()))
+            }
+            Self::RevokeInvitation { .. }
+            | Self::Trim { .. }
+            | Self::Remove { .. }
+            | Self::ChangeRole { .. }
+            | Self::ChangeInvitedRole { .. }
+            | Self::Reinstate { .. } => None,
+        }
     }
 
     /// True if a person loses something: bounded by the removal brake (OP-07).
@@ -211,7 +250,10 @@ impl Action {
         match self {
             Self::RevokeInvitation { .. } | Self::Trim { .. } | Self::Remove { .. } => true,
             Self::ChangeRole { direction, .. } => *direction == Direction::Lower,
-            Self::ChangeInvitedRole { .. } | Self::Reinstate { .. } | Self::Invite { .. } => false,
+            Self::ChangeInvitedRole { .. }
+            | Self::Reinstate { .. }
+            | Self::Resend { .. }
+            | Self::Invite { .. } => false,
         }
     }
 }
@@ -235,6 +277,10 @@ impl fmt::Display for Action {
                 write!(f, "~ change the invitation of {person} from {from} to {to}")
             }
             Self::Reinstate { person, .. } => write!(f, "+ reinstate {person}"),
+            Self::Resend { person, role, key, .. } => {
+                let again = if key.is_some() { " (again, under the same key)" } else { "" };
+                write!(f, "+ resend the invitation of {person} as {role}{again}")
+            }
             Self::Invite { person, role, key: None, .. } => {
                 write!(f, "+ invite {person} as {role}")
             }

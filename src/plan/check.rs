@@ -8,6 +8,7 @@ use crate::domain::policy::Mode;
 use crate::plan::action::{Action, EndCause};
 use crate::plan::draft::{Draft, price};
 use crate::plan::guards::{budget, ends_role, holders};
+use crate::plan::mails::capped;
 use crate::plan::{Approval, Input, Plan, PlanError};
 
 /// Walks the plan once, in order. Time O(n log n).
@@ -16,7 +17,7 @@ use crate::plan::{Approval, Input, Plan, PlanError};
 ///
 /// [`PlanError::Broken`] with the first invariant that does not hold.
 pub(super) fn check(input: &Input<'_>, plan: &Plan) -> Result<(), PlanError> {
-    let checks: [(&str, bool); 8] = [
+    let checks: [(&str, bool); 9] = [
         ("nothing is written in mode Observe", mode_holds(input, plan)),
         ("one action a person", one_each(plan)),
         ("actions are in order", plan.actions.is_sorted_by_key(Action::order)),
@@ -25,6 +26,7 @@ pub(super) fn check(input: &Input<'_>, plan: &Plan) -> Result<(), PlanError> {
         ("seats are never exceeded", seats_hold(input, plan)),
         ("owners never fall below the minimum", owners_stay(input, plan)),
         ("removals stay within the brake", brake_holds(input, plan)),
+        ("no cause is mailed twice, and nobody too often", mails_hold(input, plan)),
     ];
     match checks.into_iter().find(|(_, holds)| !holds) {
         Some((what, _)) => Err(PlanError::Broken(what)),
@@ -34,7 +36,9 @@ pub(super) fn check(input: &Input<'_>, plan: &Plan) -> Result<(), PlanError> {
 
 fn mode_holds(input: &Input<'_>, plan: &Plan) -> bool {
     let mode = input.policy.mode;
-    let adds = |action: &Action| matches!(action, Action::Invite { .. } | Action::Reinstate { .. });
+    let adds = |action: &Action| {
+        matches!(action, Action::Invite { .. } | Action::Resend { .. } | Action::Reinstate { .. })
+    };
     match mode {
         Mode::Observe => plan.actions.is_empty(),
         Mode::Invite => plan.actions.iter().all(adds),
@@ -66,6 +70,7 @@ fn ours_only(input: &Input<'_>, plan: &Plan) -> bool {
             Action::ChangeRole { .. }
             | Action::ChangeInvitedRole { .. }
             | Action::Reinstate { .. }
+            | Action::Resend { .. }
             | Action::Invite { .. } => declared(person),
         }
     })
@@ -117,4 +122,21 @@ fn brake_holds(input: &Input<'_>, plan: &Plan) -> bool {
         0 => true,
         unpaid => spent.saturating_add(unpaid) <= allowed,
     }
+}
+
+/// A new key only for a cause that no mail was sent for, and only as often as the caps say; an old
+/// key only for what it was drawn for (OP-02).
+fn mails_hold(input: &Input<'_>, plan: &Plan) -> bool {
+    plan.actions.iter().all(|action| {
+        let Some((cause, key)) = action.invitation_mail() else { return true };
+        let open = input.ledger.open_sends.get(action.person());
+        if key.is_some() {
+            return open.is_some_and(|send| Some(&send.key) == key && send.cause == cause);
+        }
+        let Some(record) = input.ledger.people.get(action.person()) else { return true };
+        let known = (record.epoch, record.mails.attempts);
+        let open = open.map_or(known, |send| (send.cause.epoch, send.cause.attempt));
+        (cause.epoch, cause.attempt) > known.max(open)
+            && capped(&record.mails, cause, input.now).is_none()
+    })
 }

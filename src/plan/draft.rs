@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{RequestKey, RoleName};
-use crate::domain::ledger_view::{Paid, PersonRecord};
-use crate::domain::observed::{MemberState, ObservedInvitation, ObservedMember};
+use crate::domain::ledger_view::{Cause, Paid, PersonRecord};
+use crate::domain::observed::{InvitationState, MemberState, ObservedInvitation, ObservedMember};
 use crate::domain::policy::Mode;
 use crate::plan::action::{Action, EndCause, InvitationRow, MemberRow};
 use crate::plan::guards::{Brake, Trust};
@@ -50,16 +50,40 @@ pub(super) struct Draft<'a> {
 /// Someone to invite.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Candidate {
-    /// A send whose outcome is unknown goes first: its seat and its mail are reserved already.
-    pub order: (bool, Timestamp, Option<usize>, String),
+    /// Place in the queue.
+    pub order: (Turn, Timestamp, Option<usize>, String),
     /// The person.
     pub person: EmailAddress,
     /// The key to repeat.
     pub key: Option<RequestKey>,
-    /// Role and epoch of the call.
+    /// Role of the call.
     pub role: RoleName,
-    /// Epoch of the call.
-    pub epoch: i64,
+    /// What the mail is sent for.
+    pub cause: Cause,
+    /// The invitation that is sent again; `None`: a new one is made.
+    pub resend: Option<InvitationRow>,
+}
+
+/// Who goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Turn {
+    /// A send whose outcome is unknown: its seat and its mail are reserved already.
+    Repeated,
+    /// An invitation that was sent before, earliest first.
+    Resent,
+    /// Somebody new, oldest declaration first.
+    New,
+}
+
+impl Candidate {
+    /// The action that it asks for.
+    pub fn into_action(self) -> Action {
+        let Self { order: _, person, key, role, cause, resend } = self;
+        match resend {
+            Some(invitation) => Action::Resend { person, invitation, role, cause, key },
+            None => Action::Invite { person, role, cause, key },
+        }
+    }
 }
 
 impl<'a> Draft<'a> {
@@ -109,6 +133,11 @@ impl<'a> Draft<'a> {
                 }))
             }
             Action::Reinstate { .. } => takes(Counted::Active),
+            Action::Resend { person, .. } => {
+                let row = self.input.observed.invitations.get(person);
+                let waits = row.is_some_and(|row| row.state == InvitationState::Pending);
+                if waits { 0 } else { takes(Counted::Pending) }
+            }
             Action::Invite { .. } => takes(Counted::Pending),
             Action::ChangeRole { from, to, .. } => {
                 takes(self.counted_role(to)) - takes(self.counted_role(from))
@@ -184,8 +213,9 @@ impl<'a> Draft<'a> {
         let mut brake_spent = 0;
         for action in &self.actions {
             let Some(record) = self.records.get_mut(action.person()) else { continue };
-            if let Action::Invite { epoch, .. } = action {
-                (record.epoch, record.opted_out, record.lost) = (*epoch, false, false);
+            if let Some((cause, _)) = action.invitation_mail() {
+                (record.epoch, record.opted_out, record.lost) = (cause.epoch, false, false);
+                record.mails.given_up = false;
             }
             if let Some(paid) = price(action) {
                 brake_spent += u32::from(record.paid != Some(paid));
@@ -228,7 +258,10 @@ pub(super) fn price(action: &Action) -> Option<Paid> {
         Action::RevokeInvitation { .. } | Action::Remove { .. } => Some(Paid::End),
         Action::Trim { .. } => Some(Paid::Trim),
         Action::ChangeRole { .. } => action.takes_away().then_some(Paid::Lower),
-        Action::ChangeInvitedRole { .. } | Action::Reinstate { .. } | Action::Invite { .. } => None,
+        Action::ChangeInvitedRole { .. }
+        | Action::Reinstate { .. }
+        | Action::Resend { .. }
+        | Action::Invite { .. } => None,
     }
 }
 
@@ -243,6 +276,7 @@ pub(super) fn invitation_row(invitation: &ObservedInvitation) -> InvitationRow {
         id: invitation.id.clone(),
         etag: invitation.etag.clone(),
         created_at: invitation.created_at,
+        sent: invitation.sent,
     }
 }
 

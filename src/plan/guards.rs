@@ -338,6 +338,7 @@ fn digest(input: &Input<'_>, number: u64, wanted: &[&Action]) -> HoldDigest {
                 format!("change {} {to}", invitation.id)
             }
             Action::Reinstate { member, .. } => format!("reinstate {}", member.id),
+            Action::Resend { invitation, .. } => format!("resend {}", invitation.id),
             Action::Invite { person, role, .. } => format!("invite {person} {role}"),
         })
         .collect();

@@ -5,9 +5,10 @@ use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RoleName;
 use crate::domain::ledger_view::{OpenSend, Paid, PersonRecord, Seen};
 use crate::domain::observed::{InvitationState, ObservedInvitation};
-use crate::domain::policy::Mode;
-use crate::plan::action::Action;
-use crate::plan::draft::{Candidate, Draft, invitation_row};
+use crate::domain::policy::{Mode, OnLost};
+use crate::plan::action::{Action, InvitationRow};
+use crate::plan::draft::{Candidate, Draft, Turn, invitation_row};
+use crate::plan::mails::{Why, cause, renewal_at, says_again};
 use crate::plan::members::{may_give, may_touch};
 use crate::plan::{Outlook, Rule, State};
 
@@ -19,45 +20,76 @@ pub(super) fn invited(
     invitation: &ObservedInvitation,
     record: &mut PersonRecord,
 ) {
-    let again = wanted.invite_epoch > record.epoch;
+    let open = draft.input.ledger.open_sends.get(person);
+    let (epoch, said) = (wanted.invite_epoch > record.epoch, says_again(wanted, record, open));
+    let waits = waits(invitation);
+    // The ledger has dropped the sends that this look answers: a row that is over is an older one,
+    // or the one that was to be sent again.
+    if let Some(send) = open.filter(|send| !waits || send.resend.is_some()) {
+        if repeatable(draft, send) {
+            return repeat(draft, person, send, Some(invitation));
+        }
+        if !said && wanted.invite_epoch <= send.cause.epoch {
+            draft.people.insert(person.clone(), Outlook::new(State::InDoubt));
+            return;
+        }
+    }
+    if !waits && was_member(record) {
+        record.opted_out = true;
+    }
     let state = match invitation.state {
-        InvitationState::Pending => State::Pending,
+        InvitationState::Pending | InvitationState::Unknown => State::Pending,
         InvitationState::Declined => State::OptedOut,
+        // Whatever older row is left of someone who said no.
+        _ if record.opted_out => State::OptedOut,
         InvitationState::Expired => State::Expired,
         InvitationState::Failed => State::Failed,
-        InvitationState::Unknown => State::Pending,
     };
-    // The ledger has dropped the sends that this look answers: a row that is over is an older one.
-    let open = draft.input.ledger.open_sends.get(person);
-    if let Some(send) = open.filter(|send| state != State::Pending && repeatable(draft, send)) {
-        return repeat(draft, person, send);
-    }
     remember(record, state);
+    let understood = show(draft, person, wanted, invitation, state);
+    match state {
+        State::Pending if understood => {
+            record.epoch = record.epoch.max(wanted.invite_epoch);
+            pending(draft, person, wanted, invitation, (record, said));
+        }
+        State::Pending => record.epoch = record.epoch.max(wanted.invite_epoch),
+        _ if epoch => candidate(draft, person, wanted, (record, Why::Decision)),
+        State::OptedOut => record.mails.heed(wanted.resend),
+        _ if !understood => {}
+        _ if said => send_again(draft, person, wanted, invitation, (record, Why::Decision)),
+        State::Expired => expired(draft, person, wanted, invitation, record),
+        _ => {}
+    }
+}
+
+/// True if the person can still accept, as far as we understand the row.
+fn waits(invitation: &ObservedInvitation) -> bool {
+    matches!(invitation.state, InvitationState::Pending | InvitationState::Unknown)
+}
+
+/// True if the person had access, and it was not us who ended it.
+fn was_member(record: &PersonRecord) -> bool {
+    matches!(record.seen, Seen::Member | Seen::Trimmed) && record.paid != Some(Paid::End)
+}
+
+/// Shows an invitation; false if we do not understand its row.
+fn show(
+    draft: &mut Draft<'_>,
+    person: &EmailAddress,
+    wanted: &DesiredMember,
+    invitation: &ObservedInvitation,
+    state: State,
+) -> bool {
     let role_seen = invitation.role.known().cloned();
     let mut outlook = Outlook::new(state);
     outlook.role_differs = role_seen.as_ref() != Some(&wanted.role);
-    outlook.role_seen = role_seen.clone();
     outlook.sent_at = Some(invitation.created_at);
     outlook.expires_at = Some(invitation.expires_at);
-    if invitation.state == InvitationState::Unknown || role_seen.is_none() {
-        outlook.rule = Some(Rule::NotUnderstood);
-    }
-    let understood = outlook.rule.is_none();
+    let understood = invitation.state != InvitationState::Unknown && role_seen.is_some();
+    outlook.rule = (!understood).then_some(Rule::NotUnderstood);
+    outlook.role_seen = role_seen;
     draft.people.insert(person.clone(), outlook);
-    if state != State::Pending {
-        if again {
-            candidate(draft, person, wanted, record);
-        }
-        return;
-    }
-    record.epoch = record.epoch.max(wanted.invite_epoch);
-    let Some(from) = role_seen else { return };
-    if !may_touch(draft, &from) {
-        record.owned = draft.input.ledger.people.get(person).is_some_and(|known| known.owned);
-    }
-    if understood && from != wanted.role {
-        change_role(draft, person, invitation, from, &wanted.role);
-    }
+    understood
 }
 
 /// Remembers where an invitation stands: once its row is gone, one that was declined, that nobody
@@ -66,66 +98,165 @@ fn remember(record: &mut PersonRecord, state: State) {
     match state {
         State::Pending => {
             (record.seen, record.opted_out, record.lost) = (Seen::Invited, false, false);
+            record.mails.given_up = false;
         }
         State::OptedOut => (record.seen, record.opted_out) = (Seen::Never, true),
-        _ => (record.seen, record.lost) = (Seen::Never, true),
+        _ => {
+            (record.seen, record.lost) = (Seen::Never, true);
+            record.mails.given_up = state == State::Failed;
+        }
     }
 }
 
-/// Wants another role for someone whose invitation waits.
+/// An invitation that waits: another role in its place, or once more to the person if somebody
+/// says so. The role first: nobody is to accept the old one because of the mail.
+fn pending(
+    draft: &mut Draft<'_>,
+    person: &EmailAddress,
+    wanted: &DesiredMember,
+    invitation: &ObservedInvitation,
+    (record, said): (&mut PersonRecord, bool),
+) {
+    let Some(from) = invitation.role.known().cloned() else { return };
+    if !may_touch(draft, &from) {
+        record.owned = draft.input.ledger.people.get(person).is_some_and(|known| known.owned);
+    }
+    let changes = from != wanted.role && change_role(draft, person, invitation, from, &wanted.role);
+    match (said, changes) {
+        (true, true) => {
+            draft.timers.insert(draft.input.now);
+        }
+        (true, false) => send_again(draft, person, wanted, invitation, (record, Why::Decision)),
+        (false, _) => {}
+    }
+}
+
+/// Wants another role for someone whose invitation waits; false if a rule holds it back.
 fn change_role(
     draft: &mut Draft<'_>,
     person: &EmailAddress,
     invitation: &ObservedInvitation,
     from: RoleName,
     to: &RoleName,
-) {
+) -> bool {
     let touchable = may_touch(draft, &from) && may_give(draft, to);
     let invitation = invitation_row(invitation);
     let action =
         Action::ChangeInvitedRole { person: person.clone(), invitation, from, to: to.clone() };
-    if !touchable {
-        draft.hold_back(action, Rule::ProtectedRole);
-    } else if draft.allows(Mode::Manage) {
-        draft.changes.push(action);
-    } else {
-        draft.hold_back(action, Rule::InviteOnly);
+    let rule = match (touchable, draft.allows(Mode::Manage)) {
+        (false, _) => Rule::ProtectedRole,
+        (true, false) => Rule::InviteOnly,
+        (true, true) => {
+            draft.changes.push(action);
+            return true;
+        }
+    };
+    draft.hold_back(action, rule);
+    false
+}
+
+/// An invitation that nobody took in time is sent again, each time after a longer gap, until its
+/// renewals are spent.
+fn expired(
+    draft: &mut Draft<'_>,
+    person: &EmailAddress,
+    wanted: &DesiredMember,
+    invitation: &ObservedInvitation,
+    record: &mut PersonRecord,
+) {
+    let policy = &draft.input.policy.invitations;
+    let due = renewal_at(policy, &record.mails, invitation.expires_at);
+    record.mails.given_up = due.is_none();
+    match due {
+        Some(due) if due <= draft.input.now => {
+            send_again(draft, person, wanted, invitation, (record, Why::Renewal));
+        }
+        Some(due) => {
+            draft.timers.insert(due);
+            if let Some(outlook) = draft.people.get_mut(person) {
+                outlook.next_action_at = Some(due);
+            }
+        }
+        None => {
+            if let Some(outlook) = draft.people.get_mut(person) {
+                outlook.rule = Some(Rule::RenewalSpent);
+            }
+        }
     }
+}
+
+/// Sends an invitation again, which keeps its date. One that is over and has another role than
+/// declared is left: a new one goes out, so that nobody gets the old role by our mail.
+fn send_again(
+    draft: &mut Draft<'_>,
+    person: &EmailAddress,
+    wanted: &DesiredMember,
+    invitation: &ObservedInvitation,
+    (record, why): (&PersonRecord, Why),
+) {
+    let role = invitation.role.known().filter(|role| waits(invitation) || **role == wanted.role);
+    let Some(role) = role.cloned() else {
+        return candidate(draft, person, wanted, (record, why));
+    };
+    let candidate = Candidate {
+        order: (Turn::Resent, invitation.created_at, None, String::new()),
+        person: person.clone(),
+        key: None,
+        role,
+        cause: cause(draft.input, person, wanted, record, why),
+        resend: Some(invitation_row(invitation)),
+    };
+    enter(draft, candidate);
 }
 
 /// Places a declared person that is neither a member nor invited.
 ///
 /// Accepted is concluded only from "is a member now": a member who is gone left or was removed by
-/// someone else, an invitation that is gone is lost; neither is sent again in the same epoch.
+/// someone else, an invitation that is gone is lost; neither is sent again in the same epoch, unless
+/// a person or `onLost` says so of what was lost.
 pub(super) fn absent(
     draft: &mut Draft<'_>,
     person: &EmailAddress,
     wanted: &DesiredMember,
     record: &mut PersonRecord,
 ) {
-    if let Some(send) = draft.input.ledger.open_sends.get(person) {
+    let open = draft.input.ledger.open_sends.get(person);
+    let said = says_again(wanted, record, open);
+    if let Some(send) = open {
         if repeatable(draft, send) {
-            return repeat(draft, person, send);
+            return repeat(draft, person, send, None);
         }
-        // A new epoch is a person's word that the doubtful one is settled.
-        if wanted.invite_epoch <= send.epoch {
+        // A new epoch or word is a person's answer that the doubtful one is settled.
+        if !said && wanted.invite_epoch <= send.cause.epoch {
             draft.people.insert(person.clone(), Outlook::new(State::InDoubt));
             return;
         }
     }
-    match (record.seen, record.paid) {
-        (Seen::Never, _) | (_, Some(Paid::End)) => {}
-        (Seen::Member | Seen::Trimmed, _) => record.opted_out = true,
-        (Seen::Invited, _) => record.lost = true,
+    if was_member(record) {
+        record.opted_out = true;
+    } else if record.seen == Seen::Invited && record.paid != Some(Paid::End) {
+        record.lost = true;
     }
     (record.seen, record.paid) = (Seen::Never, None);
-    let again = wanted.invite_epoch > record.epoch;
-    let state = match (record.opted_out, record.lost) {
-        (true, _) if !again => State::OptedOut,
-        (_, true) if !again => State::Lost,
-        _ => return candidate(draft, person, wanted, record),
+    let epoch = wanted.invite_epoch > record.epoch;
+    let by_itself =
+        draft.input.policy.invitations.on_lost == OnLost::InviteAgain && !record.mails.given_up;
+    let why = match (record.opted_out, record.lost) {
+        _ if epoch => Why::Decision,
+        (true, _) => {
+            record.mails.heed(wanted.resend);
+            draft.people.insert(person.clone(), Outlook::new(State::OptedOut));
+            return;
+        }
+        _ if said => Why::Decision,
+        (false, false) => Why::First,
+        (false, true) if by_itself => Why::Lost,
+        (false, true) => {
+            draft.people.insert(person.clone(), Outlook::new(State::Lost));
+            return;
+        }
     };
-    draft.people.insert(person.clone(), Outlook::new(state));
+    candidate(draft, person, wanted, (record, why));
 }
 
 /// True while the backend must still know the key.
@@ -133,21 +264,34 @@ fn repeatable(draft: &Draft<'_>, send: &OpenSend) -> bool {
     draft.input.now < send.not_after
 }
 
-/// Sends again what may have been sent, under the same key.
-fn repeat(draft: &mut Draft<'_>, person: &EmailAddress, send: &OpenSend) {
+/// Sends again what may have been sent, under the same key. An invitation that is not there any
+/// more cannot be: it is waited for until the call can no longer arrive.
+fn repeat(
+    draft: &mut Draft<'_>,
+    person: &EmailAddress,
+    send: &OpenSend,
+    row: Option<&ObservedInvitation>,
+) {
     draft.people.insert(person.clone(), Outlook::new(State::Sending));
-    if !may_give(draft, &send.role) {
-        let (person, role, key) = (person.clone(), send.role.clone(), Some(send.key.clone()));
-        let action = Action::Invite { person, role, epoch: send.epoch, key };
-        return draft.hold_back(action, Rule::ProtectedRole);
-    }
-    draft.candidates.push(Candidate {
-        order: (false, draft.input.now, None, String::new()),
+    let resend: Option<InvitationRow> = match &send.resend {
+        None => None,
+        Some((id, _)) => match row.filter(|row| row.id == *id) {
+            Some(row) => Some(invitation_row(row)),
+            None => {
+                draft.timers.insert(send.not_after);
+                return;
+            }
+        },
+    };
+    let candidate = Candidate {
+        order: (Turn::Repeated, draft.input.now, None, String::new()),
         person: person.clone(),
         key: Some(send.key.clone()),
         role: send.role.clone(),
-        epoch: send.epoch,
-    });
+        cause: send.cause,
+        resend,
+    };
+    enter(draft, candidate);
 }
 
 /// Puts a person in the queue of those to invite: oldest declaration first.
@@ -155,25 +299,27 @@ fn candidate(
     draft: &mut Draft<'_>,
     person: &EmailAddress,
     wanted: &DesiredMember,
-    record: &PersonRecord,
+    (record, why): (&PersonRecord, Why),
 ) {
     draft.people.insert(person.clone(), Outlook::new(State::Planned));
-    if !may_give(draft, &wanted.role) {
-        let (person, role, epoch) = (person.clone(), wanted.role.clone(), wanted.invite_epoch);
-        let action = Action::Invite { person, role, epoch, key: None };
-        return draft.hold_back(action, Rule::ProtectedRole);
-    }
     let origin = &wanted.origin;
-    draft.candidates.push(Candidate {
-        order: (
-            true,
-            record.first_seen,
-            origin.position,
-            format!("{}/{}", origin.namespace, origin.name),
-        ),
+    let name = format!("{}/{}", origin.namespace, origin.name);
+    let candidate = Candidate {
+        order: (Turn::New, record.first_seen, origin.position, name),
         person: person.clone(),
         key: None,
         role: wanted.role.clone(),
-        epoch: wanted.invite_epoch,
-    });
+        cause: cause(draft.input, person, wanted, record, why),
+        resend: None,
+    };
+    enter(draft, candidate);
+}
+
+/// Puts a candidate in the queue, if declarations may give the role.
+fn enter(draft: &mut Draft<'_>, candidate: Candidate) {
+    if may_give(draft, &candidate.role) {
+        draft.candidates.push(candidate);
+    } else {
+        draft.hold_back(candidate.into_action(), Rule::ProtectedRole);
+    }
 }

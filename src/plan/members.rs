@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::domain::desired::{DeletionPolicy, DesiredMember};
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RoleName;
-use crate::domain::ledger_view::{PersonRecord, Seen};
+use crate::domain::ledger_view::{MailRecord, PersonRecord, Seen};
 use crate::domain::observed::{InvitationState, MemberState, ObservedMember};
 use crate::domain::policy::Mode;
 use crate::plan::action::{Action, Direction, EndCause};
@@ -24,6 +24,8 @@ impl Outlook {
             role_differs: false,
             sent_at: None,
             expires_at: None,
+            attempts: 0,
+            next_action_at: None,
         }
     }
 }
@@ -41,6 +43,11 @@ pub(super) fn classify(draft: &mut Draft<'_>) {
             }
             (None, None) => invitations::absent(draft, person, wanted, &mut record),
         }
+        let mails = record.mails.attempts;
+        let outlook = draft.people.get_mut(person);
+        if let Some(outlook) = outlook.filter(|outlook| outlook.member.is_none()) {
+            outlook.attempts = mails;
+        }
         draft.records.insert(person.clone(), record);
     }
     undeclared(draft);
@@ -49,8 +56,12 @@ pub(super) fn classify(draft: &mut Draft<'_>) {
 /// What the ledger knows of a declared person; first sight is now where it knows nothing.
 fn record_of(draft: &Draft<'_>, person: &EmailAddress, wanted: &DesiredMember) -> PersonRecord {
     let known = draft.input.ledger.people.get(person).cloned();
-    let mut record =
-        known.unwrap_or(PersonRecord { epoch: wanted.invite_epoch, ..unknown(draft.input.now) });
+    let mut record = known.unwrap_or_else(|| PersonRecord {
+        epoch: wanted.invite_epoch,
+        // What was written before we knew of anyone asks for nothing more than the first mail.
+        mails: MailRecord { mark: wanted.resend, ..MailRecord::default() },
+        ..unknown(draft.input.now)
+    });
     record.owned = true;
     record.declared_by = Some(wanted.origin.object());
     record.held = false;
@@ -81,7 +92,8 @@ fn declared_member(
         outlook.rule = Some(Rule::NotUnderstood);
     }
     draft.people.insert(person.clone(), outlook);
-    (record.opted_out, record.lost) = (false, false);
+    (record.opted_out, record.lost, record.mails.given_up) = (false, false, false);
+    record.mails.heed(wanted.resend);
     record.epoch = record.epoch.max(wanted.invite_epoch);
     record.seen = seen_as(member);
     let Some(from) = known else { return };
@@ -205,6 +217,7 @@ fn end(draft: &mut Draft<'_>, person: &EmailAddress, mut record: PersonRecord, c
         }
         (None, _) => {
             (record.owned, record.seen, record.paid) = (false, Seen::Never, None);
+            (record.mails.renewals, record.mails.given_up) = (0, false);
             draft.records.insert(person.clone(), record);
             return;
         }
@@ -253,5 +266,6 @@ fn unknown(now: Timestamp) -> PersonRecord {
         deletion_policy: DeletionPolicy::Revoke,
         held: false,
         paid: None,
+        mails: MailRecord::default(),
     }
 }

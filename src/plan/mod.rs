@@ -7,6 +7,7 @@ mod check;
 mod draft;
 pub mod guards;
 mod invitations;
+mod mails;
 mod members;
 mod seats;
 pub mod simulate;
@@ -28,6 +29,7 @@ use crate::plan::draft::Draft;
 use crate::profile::Profile;
 
 pub use guards::people;
+pub use mails::CAPS_LAST;
 pub use words::{Distrust, Rule, State, Stop};
 
 /// Everything that a plan is made of.
@@ -193,6 +195,28 @@ pub struct Outlook {
     pub sent_at: Option<Timestamp>,
     /// When its link stops working.
     pub expires_at: Option<Timestamp>,
+    /// Mails of it that we sent in this epoch.
+    pub attempts: u32,
+    /// When we do the next thing for this person by ourselves.
+    pub next_action_at: Option<Timestamp>,
+}
+
+impl Outlook {
+    /// True if nothing goes on for this person until somebody acts.
+    #[must_use]
+    pub fn needs_person(&self) -> bool {
+        let spent = self.state == State::Expired && self.rule.is_some_and(Rule::needs_person);
+        self.state.needs_person() || spent
+    }
+
+    /// What is the matter and the way out, as a sentence for people.
+    #[must_use]
+    pub fn message(&self) -> &'static str {
+        match (self.state, self.rule) {
+            (State::Expired, Some(rule)) => rule.message(),
+            (state, _) => state.message(),
+        }
+    }
 }
 
 /// Seats now and after the plan.

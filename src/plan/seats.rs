@@ -11,7 +11,8 @@ use crate::domain::identity::EmailAddress;
 use crate::domain::observed::{InvitationState, MemberState, SeatLimit};
 use crate::domain::policy::{Mode, OnSeatShortage};
 use crate::plan::action::{Action, EndCause};
-use crate::plan::draft::{Candidate, Draft, member_row, revoke};
+use crate::plan::draft::{Draft, member_row, revoke};
+use crate::plan::mails::capped;
 use crate::plan::{Input, Rule, Shortage, State};
 use crate::profile::{Counted, OnShrink};
 
@@ -223,22 +224,28 @@ fn has_seat(draft: &Draft<'_>, reserved: u32) -> bool {
     draft.input.observed.account.seats.limit.allows(used)
 }
 
-/// Invites from the queue; who does not fit gets a position behind the trimmed.
+/// Sends from the queue; who does not fit gets a position behind the trimmed. Who had as many mails
+/// as one person gets keeps no seat from others meanwhile.
 fn invite(draft: &mut Draft<'_>, disabled: bool, trimmed_ahead: u32) {
     let mut candidates = std::mem::take(&mut draft.candidates);
     candidates.sort();
+    let busy: BTreeSet<_> = draft.actions.iter().map(|a| a.person().clone()).collect();
     let (mut mails, next_mail) = mails_left(draft.input);
-    let takes_seat = draft.input.profile.counts(Counted::Pending);
     let mut ahead = trimmed_ahead;
     // Seats of people that wait for nothing but their mail.
     let mut reserved = 0;
     for candidate in candidates {
-        let Candidate { order: _, person, key, role, epoch } = candidate;
-        let repeats = key.is_some();
-        let action = Action::Invite { person: person.clone(), role, epoch, key };
+        let action = candidate.into_action();
+        let takes_seat = draft.seats_of(&action) > 0;
+        let repeats = matches!(action.invitation_mail(), Some((_, Some(_))));
+        let capped = capped_until(draft, &action);
         if disabled {
             draft.hold_back(action, Rule::ServiceDisabled);
-        } else if (takes_seat && !has_seat(draft, reserved)) || ahead > 0 {
+        } else if busy.contains(action.person()) {
+            draft.hold_back(action, Rule::SeatLimit);
+        } else if let Some(until) = capped {
+            cap(draft, action, until);
+        } else if takes_seat && (ahead > 0 || !has_seat(draft, reserved)) {
             ahead += 1;
             queue(draft, action, ahead);
         } else if !repeats && mails == Some(0) {
@@ -252,6 +259,22 @@ fn invite(draft: &mut Draft<'_>, disabled: bool, trimmed_ahead: u32) {
             draft.act(action);
         }
     }
+}
+
+/// When the caps on one person's mails let a send go; `None`: now.
+fn capped_until(draft: &Draft<'_>, action: &Action) -> Option<Timestamp> {
+    let (cause, key) = action.invitation_mail()?;
+    let record = draft.records.get(action.person()).filter(|_| key.is_none())?;
+    capped(&record.mails, cause, draft.input.now)
+}
+
+/// Holds a send back until the caps let it go.
+fn cap(draft: &mut Draft<'_>, action: Action, until: Timestamp) {
+    draft.timers.insert(until);
+    if let Some(outlook) = draft.people.get_mut(action.person()) {
+        outlook.next_action_at = Some(until);
+    }
+    draft.hold_back(action, Rule::MailCap);
 }
 
 /// Puts a person in the queue. Positions are exact to ten, then by tens, so that one freed seat

@@ -1,8 +1,6 @@
 //! What an action means, on values: the one definition. The self-check, the in-memory backend,
 //! the report and the tests use it.
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::identity::EmailAddress;
@@ -52,9 +50,18 @@ pub fn step(observed: &mut Observed, action: &Action, profile: &Profile, now: Ti
             }
         }
         Action::Reinstate { person, .. } => set_state(observed, person, MemberState::Active),
+        Action::Resend { person, .. } => {
+            let expires_at = expiry(profile, now);
+            if let Some(invitation) = observed.invitations.get_mut(person) {
+                invitation.state = InvitationState::Pending;
+                invitation.expires_at = expires_at;
+                invitation.sent = invitation.sent.saturating_add(1);
+                invitation.etag = next(&invitation.etag);
+            }
+        }
         Action::Invite { person, role, .. } => {
-            let lifetime = profile.invitations.lifetime;
-            observed.invitations.insert(person.clone(), invitation(person, role, lifetime, now));
+            let invitation = invitation(person, role, now, expiry(profile, now));
+            observed.invitations.insert(person.clone(), invitation);
         }
     }
 }
@@ -74,18 +81,25 @@ fn next(etag: &ETag) -> ETag {
 fn invitation(
     person: &EmailAddress,
     role: &RoleName,
-    lifetime: Duration,
     now: Timestamp,
+    expires_at: Timestamp,
 ) -> ObservedInvitation {
-    let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX);
     ObservedInvitation {
         id: InvitationId(format!("inv_{person}")),
         etag: ETag("0".into()),
         role: RoleSeen::Known(role.clone()),
         state: InvitationState::Pending,
         created_at: now,
-        expires_at: now.saturating_add(lifetime).unwrap_or(Timestamp::MAX),
+        expires_at,
+        sent: 1,
     }
+}
+
+/// When the link of a mail of now stops working.
+fn expiry(profile: &Profile, now: Timestamp) -> Timestamp {
+    let lifetime = profile.invitations.lifetime;
+    let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX);
+    now.saturating_add(lifetime).unwrap_or(Timestamp::MAX)
 }
 
 /// Counts seats and rows anew from the people that are there.

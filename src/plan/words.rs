@@ -24,6 +24,10 @@ pub enum Rule {
     ProtectedRole,
     /// The mails of this hour are used up.
     MailBudget,
+    /// One person had as many automatic invitation mails as one person gets.
+    MailCap,
+    /// The invitation expired, and all its renewals did too.
+    RenewalSpent,
     /// The service carries a role or a state that we do not know.
     NotUnderstood,
     /// The service is disabled: only removals and revocations work (NP-15).
@@ -46,6 +50,8 @@ impl Rule {
             Self::NotRemovable => "NotRemovable",
             Self::ProtectedRole => "ProtectedRole",
             Self::MailBudget => "MailBudget",
+            Self::MailCap => "MailCap",
+            Self::RenewalSpent => "RenewalSpent",
             Self::NotUnderstood => "NotUnderstood",
             Self::ServiceDisabled => "ServiceDisabled",
             Self::SeatLimit => "SeatLimitReached",
@@ -77,6 +83,16 @@ impl Rule {
             Self::MailBudget => {
                 "the invitations of this hour are used up; the rest follows by itself"
             }
+            Self::MailCap => {
+                "one person gets one automatic invitation a day and three in 90 days; it follows by \
+                 itself, or at once with a new value of the annotation seatkeeper.dev/resend, or \
+                 apply --resend"
+            }
+            Self::RenewalSpent => {
+                "the invitation was not accepted in time, nor were its renewals; send it again by a \
+                 new value of the annotation seatkeeper.dev/resend, or apply --resend, or raise \
+                 inviteEpoch"
+            }
             Self::NotUnderstood => {
                 "the account service shows a role or state that this version does not know; nothing \
                  is changed until it does"
@@ -100,10 +116,11 @@ impl Rule {
             | Self::OwnIdentity
             | Self::NotRemovable
             | Self::ProtectedRole
+            | Self::RenewalSpent
             | Self::NotUnderstood
             | Self::ServiceDisabled
             | Self::SeatLimit => true,
-            Self::Observing | Self::Settling | Self::MailBudget => false,
+            Self::Observing | Self::Settling | Self::MailBudget | Self::MailCap => false,
         }
     }
 }
@@ -242,12 +259,16 @@ impl State {
         match self {
             Self::Queued
             | Self::InDoubt
-            | Self::Expired
             | Self::Failed
             | Self::Lost
             | Self::OptedOut
             | Self::Trimmed => true,
-            Self::Planned | Self::Sending | Self::Pending | Self::Active | Self::Removing => false,
+            Self::Planned
+            | Self::Sending
+            | Self::Pending
+            | Self::Active
+            | Self::Removing
+            | Self::Expired => false,
         }
     }
 
@@ -260,19 +281,20 @@ impl State {
             Self::Sending => "the invitation is being sent; its outcome is not known yet",
             Self::InDoubt => {
                 "it is not known whether the invitation was sent, and too late to ask again safely; \
-                 ask the person, then raise inviteEpoch to invite again"
+                 ask the person, then send it anew by a new value of the annotation seatkeeper.dev/resend, \
+                 or apply --resend"
             }
             Self::Pending => "waits for the person to accept",
             Self::Active => "is a member",
             Self::Removing => "no longer declared; access ends",
-            Self::Expired => {
-                "the invitation was not accepted in time; raise inviteEpoch to invite again"
-            }
+            Self::Expired => "the invitation was not accepted in time; it is sent again by itself",
             Self::Failed => {
-                "the invitation could not be delivered; check the address, then raise inviteEpoch"
+                "the invitation could not be delivered; check the address, then send it again by a \
+                 new value of the annotation seatkeeper.dev/resend, or apply --resend"
             }
             Self::Lost => {
-                "the invitation vanished at the account service; raise inviteEpoch to invite again"
+                "the invitation vanished at the account service; invite again by a new value of the \
+                 annotation seatkeeper.dev/resend, or apply --resend"
             }
             Self::OptedOut => {
                 "declined, left or was removed by a person; raise inviteEpoch to invite again"

@@ -9,9 +9,10 @@ use jiff::SignedDuration;
 use seatkeeper::apply::{ApplyError, NotRun, Outcome};
 use seatkeeper::backend::BackendError;
 use seatkeeper::domain::desired::Desired;
-use seatkeeper::domain::keys::{AccountKey, MemberId};
+use seatkeeper::domain::keys::{AccountKey, MemberId, ResendMark};
 use seatkeeper::domain::observed::{InvitationState, MemberState, RoleSeen, SeatLimit};
 use seatkeeper::ledger::{Fault, Ledger, LedgerError, Part, Step};
+use seatkeeper::plan::State;
 use seatkeeper::plan::action::Action;
 
 use crate::world::{
@@ -562,6 +563,9 @@ async fn a_removal_killed_at_any_point_ends_and_is_never_taken_for_a_leave() {
         // Declared again: an end that was ours is not the person's own.
         world.service.change(|observed| observed.account.seats.limit = SeatLimit::Unlimited);
         settle(&world, &declare(&people(5))).await;
+        assert_eq!(world.service.mails(&people(1)[0]).len(), 1, "one a day, kill at {at}");
+        world.wait(SignedDuration::from_hours(24));
+        settle(&world, &declare(&people(5))).await;
         assert_eq!(world.service.mails(&people(1)[0]).len(), 2, "kill at {at}");
     }
 }
@@ -715,4 +719,75 @@ async fn an_owner_is_not_lowered_while_the_new_one_was_not_raised() {
     let owner = world.service.observed().members[&owner].clone();
     assert_eq!(owner.role, RoleSeen::Known("owner".into()));
     assert_eq!(owner.state, MemberState::Active);
+}
+
+/// Three people were invited, and nobody took it in time.
+async fn expired() -> (World, Desired) {
+    let (world, declared) = (World::new(), declare(&people(3)));
+    world.run_through(&declared).await;
+    world.wait(SignedDuration::from_hours(24 * 38));
+    world.service.change(|observed| {
+        for invitation in observed.invitations.values_mut() {
+            invitation.state = InvitationState::Expired;
+        }
+    });
+    (world, declared)
+}
+
+// rule: OP-02
+#[tokio::test]
+async fn a_renewal_killed_at_any_point_is_mailed_once_and_counted_once() {
+    let (world, declared) = expired().await;
+    world.kill.arm(0);
+    let report = world.run_through(&declared).await;
+    assert_eq!(outcomes(&report)[0], "Resend p0@example.com: Done");
+    let points = world.kill.points();
+    assert!(points > 10, "{points}");
+    for at in 1..=points {
+        let (world, declared) = expired().await;
+        world.kill.arm(at);
+        assert!(world.run(&declared).await.is_none());
+        world.kill.arm(0);
+        settle(&world, &declared).await;
+        let mut ledger = loaded(&world).await;
+        let view = ledger.view(declared.people.keys(), &world.service.observed(), world.now());
+        for person in people(3) {
+            assert_eq!(world.service.mails(&person).len(), 2, "kill at {at}");
+            let mails = &view.people[&person].mails;
+            let counted = (mails.attempts, mails.renewals, mails.automatic.len());
+            assert_eq!(counted, (2, 1, 2), "kill at {at}");
+        }
+    }
+}
+
+// rule: OP-02
+#[tokio::test]
+async fn a_renewal_whose_answer_is_lost_is_repeated_under_its_key_and_then_in_doubt() {
+    let (world, declared) = expired().await;
+    let person = &people(1)[0];
+    world.service.trouble(person, Trouble::AnswerLost);
+    world.run_through(&declared).await;
+    world.service.heal();
+    settle(&world, &declared).await;
+    assert_eq!(world.service.mails(person).len(), 2, "the look answers it");
+
+    let (world, declared) = expired().await;
+    world.service.trouble(person, Trouble::Says(unreachable));
+    for _ in 0..2 {
+        world.run_through(&declared).await;
+    }
+    assert_eq!(world.service.mails(person).len(), 1);
+    world.wait(SignedDuration::try_from(RETENTION).unwrap());
+    world.service.heal();
+    let report = world.run_through(&declared).await;
+    assert!(report.outcomes.iter().all(|(action, _)| action.person() != person));
+    let (plan, _) = world.plan(&declared, &mut loaded(&world).await).await;
+    assert_eq!(plan.people[person].state, State::InDoubt);
+
+    let mut asked = declared.clone();
+    asked.people.get_mut(person).unwrap().resend = Some(ResendMark(7));
+    for _ in 0..3 {
+        world.run_through(&asked).await;
+    }
+    assert_eq!(world.service.mails(person).len(), 2, "a person's word ends it, once");
 }

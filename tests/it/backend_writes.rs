@@ -12,6 +12,7 @@ use seatkeeper::backend::account_api::AccountApi;
 use seatkeeper::backend::{Backend as _, BackendError, Executed};
 use seatkeeper::domain::identity::EmailAddress;
 use seatkeeper::domain::keys::{AccountKey, ETag, InvitationId, MemberId, RequestKey, RoleName};
+use seatkeeper::domain::ledger_view::Cause;
 use seatkeeper::domain::observed::Claim;
 use seatkeeper::plan::action::{Action, Direction, EndCause, InvitationRow, MemberRow};
 use serde_json::json;
@@ -37,10 +38,16 @@ fn actions() -> Vec<Action> {
         id: InvitationId::from("inv_1"),
         etag: ETag::from("\"2\""),
         created_at: at,
+        sent: 1,
     };
     let (from, to) = (RoleName::from("biller"), RoleName::from("developer"));
     vec![
-        Action::Invite { person: ana.clone(), role: to.clone(), epoch: 0, key: None },
+        Action::Invite {
+            person: ana.clone(),
+            role: to.clone(),
+            cause: Cause::default(),
+            key: None,
+        },
         Action::RevokeInvitation {
             person: ana.clone(),
             invitation: invitation.clone(),
@@ -60,7 +67,13 @@ fn actions() -> Vec<Action> {
             to: to.clone(),
             direction: Direction::Raise,
         },
-        Action::ChangeInvitedRole { person: ana, invitation, from, to },
+        Action::ChangeInvitedRole {
+            person: ana.clone(),
+            invitation: invitation.clone(),
+            from,
+            to: to.clone(),
+        },
+        Action::Resend { person: ana, invitation, role: to, cause: Cause::default(), key: None },
     ]
 }
 
@@ -91,6 +104,7 @@ async fn each_action_is_one_request_with_its_version_and_key() {
             r#"DELETE /v1/accounts/acc_1/members/mem_1 if-match="1" key= "#,
             r#"PATCH /v1/accounts/acc_1/members/mem_1 if-match="1" key= {"role":"developer"}"#,
             r#"PATCH /v1/accounts/acc_1/invitations/inv_1 if-match="2" key= {"role":"developer"}"#,
+            r#"POST /v1/accounts/acc_1/invitations/inv_1/resend if-match="2" key=key-1 "#,
         ]
     );
 }
@@ -208,7 +222,10 @@ async fn a_success_that_does_not_show_the_change_is_in_doubt() {
         (4, ana.clone()),
         (5, with(ana.clone(), "role", json!("biller"))),
         (5, with(ana, "email", json!("bob@example.com"))),
-        (6, with(invited, "role", json!("biller"))),
+        (6, with(invited.clone(), "role", json!("biller"))),
+        (7, with(invited.clone(), "email", json!("bob@example.com"))),
+        (7, with(invited.clone(), "role", json!("biller"))),
+        (7, with(invited, "state", json!("expired"))),
     ] {
         let service = Scripted::start(move |_| Answer::json(&body)).await;
         let error = execute(&service.client(), &actions()[n]).await.unwrap_err();

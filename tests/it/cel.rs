@@ -118,6 +118,14 @@ fn account_cases() -> Vec<Case> {
             accepted: vec![json!("1s"), json!("24h"), json!("10d")],
             refused: vec![json!("0s"), json!("000h"), json!("0d")],
         },
+        Case {
+            kind: "Account",
+            path: "spec.invitations.renew.every",
+            message: "must be longer than zero",
+            old: None,
+            accepted: vec![json!("1s"), json!("7d")],
+            refused: vec![json!("0s"), json!("00d")],
+        },
     ]
 }
 
@@ -175,6 +183,7 @@ fn spec(kind: &str) -> Value {
         }),
         "Account" => json!({
             "className": "nitropack", "accountId": "acme", "mode": "Manage", "removals": {},
+            "invitations": {"renew": {}},
             "credentialsSecretRef": {"name": "acme-token", "key": "token"},
         }),
         "Team" => json!({"accountRef": {"name": "acme"}}),
@@ -339,6 +348,9 @@ async fn forms_and_limits_hold_on_the_api_server() {
         ("Account", "spec.resync", json!("1h30m")),
         ("Account", "spec.removals.maxPercent", json!(101)),
         ("Account", "spec.removals.maxCount", json!(-1)),
+        ("Account", "spec.invitations.renew.attempts", json!(-1)),
+        ("Account", "spec.invitations.renew.attempts", json!(11)),
+        ("Account", "spec.invitations.onLost", json!("Again")),
         ("Account", "spec.grantableRoles", json!(["admin", "admin"])),
         ("Account", "spec.credentialsSecretRef.key", json!("../token")),
         ("Team", "spec.roster", Value::from(vec![line.clone(); 2001])),

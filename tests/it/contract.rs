@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use seatkeeper::backend::{Backend, BackendError, Executed, Guarantees, Retry};
 use seatkeeper::domain::identity::EmailAddress;
 use seatkeeper::domain::keys::{AccountKey, ETag, MemberId, RequestKey, RoleName};
+use seatkeeper::domain::ledger_view::Cause;
 use seatkeeper::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember,
     ReadEvidence, RoleSeen, SeatLimit,
@@ -50,7 +51,7 @@ fn person(email: &str) -> EmailAddress {
 }
 
 fn invite(email: &str, role: &str) -> Action {
-    Action::Invite { person: person(email), role: role.into(), epoch: 0, key: None }
+    Action::Invite { person: person(email), role: role.into(), cause: Cause::default(), key: None }
 }
 
 /// What the cases ask of a world, in few words.
@@ -115,13 +116,18 @@ impl Case<'_> {
 }
 
 fn row(invitation: &ObservedInvitation) -> InvitationRow {
-    let ObservedInvitation { id, etag, created_at, .. } = invitation.clone();
-    InvitationRow { id, etag, created_at }
+    let ObservedInvitation { id, etag, created_at, sent, .. } = invitation.clone();
+    InvitationRow { id, etag, created_at, sent }
 }
 
 fn revoke(email: &str, invitation: &ObservedInvitation) -> Action {
     let (person, invitation) = (person(email), row(invitation));
     Action::RevokeInvitation { person, invitation, cause: EndCause::NotDeclared }
+}
+
+fn resend(email: &str, invitation: &ObservedInvitation) -> Action {
+    let (person, invitation, role) = (person(email), row(invitation), "developer".into());
+    Action::Resend { person, invitation, role, cause: Cause::default(), key: None }
 }
 
 fn remove(email: &str, member: &MemberRow) -> Action {
@@ -282,6 +288,33 @@ async fn a_withdrawn_invitation_frees_its_seat(case: Case<'_>) {
     let observed = case.look().await;
     assert!(observed.invitations.is_empty());
     assert_eq!(observed.account.seats.used, 0);
+}
+
+async fn an_invitation_that_is_sent_again_keeps_its_date_and_is_mailed_once_a_key(case: Case<'_>) {
+    let before = case.invite("ana@example.com").await;
+    let action = resend("ana@example.com", &before);
+    let answers = [case.execute(&action, "again").await, case.execute(&action, "again").await];
+    for answer in answers {
+        let Ok(Executed::Invitation(after)) = answer else { panic!("{answer:?}") };
+        assert_eq!((&after.id, after.created_at), (&before.id, before.created_at));
+        assert_eq!((before.sent, after.sent, after.state), (1, 2, InvitationState::Pending));
+        assert_eq!(case.look().await.invitations[&person("ana@example.com")], after);
+    }
+    assert_eq!(case.world.invitation_mails(&person("ana@example.com")).await, 2);
+    assert_look_again(&case.execute(&action, "another-key").await, "stale");
+    let other = case.execute(&invite("ana@example.com", "developer"), "again").await;
+    assert_look_again(&other, "idempotency-key-reused");
+    assert_eq!(case.world.invitation_mails(&person("ana@example.com")).await, 2);
+    assert_eq!(case.look().await.account.seats.used, 1);
+}
+
+async fn what_was_declined_cannot_be_sent_again(case: Case<'_>) {
+    case.invite("ana@example.com").await;
+    case.world.decline(&person("ana@example.com")).await;
+    let declined = case.look().await.invitations[&person("ana@example.com")].clone();
+    let answer = case.execute(&resend("ana@example.com", &declined), "again").await;
+    assert_look_again(&answer, "invitation-state");
+    assert_eq!(case.world.invitation_mails(&person("ana@example.com")).await, 1);
 }
 
 async fn the_role_of_an_invitation_changes_in_place(case: Case<'_>) {
@@ -497,6 +530,8 @@ cases! {
     no_invitation_goes_beyond_the_seats
     of_two_for_the_last_seat_one_wins
     a_withdrawn_invitation_frees_its_seat
+    an_invitation_that_is_sent_again_keeps_its_date_and_is_mailed_once_a_key
+    what_was_declined_cannot_be_sent_again
     the_role_of_an_invitation_changes_in_place
     a_role_that_nobody_can_be_invited_to_is_refused
     a_change_of_role_keeps_id_and_dates

@@ -89,7 +89,7 @@ impl World for InMemory {
     }
 
     async fn invitation_mails(&self, person: &EmailAddress) -> usize {
-        let sent = |action: &&Action| matches!(action, Action::Invite { .. });
+        let sent = |action: &&Action| action.invitation_mail().is_some();
         let effects = self.0.effects().await;
         effects.iter().filter(sent).filter(|action| action.person() == person).count()
     }

@@ -74,7 +74,8 @@ impl World for AtService {
 
     async fn invitation_mails(&self, person: &EmailAddress) -> usize {
         let mails = self.service.mails().await;
-        let sent = mails.iter().filter(|mail| mail.template == "invitation");
+        let sent =
+            mails.iter().filter(|mail| ["invitation", "resend"].contains(&mail.template.as_str()));
         sent.filter(|mail| mail.to == person.as_str()).count()
     }
 }

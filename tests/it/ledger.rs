@@ -10,7 +10,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use seatkeeper::domain::desired::{DeletionPolicy, Desired};
 use seatkeeper::domain::identity::EmailAddress;
-use seatkeeper::domain::ledger_view::{Baseline, LedgerView, Paid, PersonRecord, Seen};
+use seatkeeper::domain::keys::ResendMark;
+use seatkeeper::domain::ledger_view::{Baseline, LedgerView, MailRecord, Paid, PersonRecord, Seen};
 use seatkeeper::ledger::{
     Fault, FileStore, Ledger, LedgerError, LedgerStore, MemoryStore, Part, SealedPart, Step,
 };
@@ -38,6 +39,14 @@ fn record(first_seen: Timestamp) -> PersonRecord {
         deletion_policy: DeletionPolicy::Retain,
         held: true,
         paid: Some(Paid::Lower),
+        mails: MailRecord {
+            attempts: 2,
+            renewals: 1,
+            given_up: true,
+            automatic: vec![first_seen],
+            decided: vec![first_seen],
+            mark: Some(ResendMark(u64::MAX)),
+        },
     }
 }
 
@@ -142,12 +151,34 @@ async fn a_run_that_only_learns_of_people_writes_their_page_and_no_head() {
 async fn who_is_neither_declared_nor_at_the_service_is_forgotten() {
     let world = World::new();
     let store = MemoryStore::default();
-    let known = PersonRecord { opted_out: false, lost: false, ..record(world.now()) };
+    let mails = MailRecord::default();
+    let known = PersonRecord { opted_out: false, lost: false, mails, ..record(world.now()) };
     learn(&world, store.clone(), records(&people(3), &known)).await.unwrap();
     let tidy = Learn { forget_absent: true, ..Learn::default() };
     assert_eq!(learn(&world, store.clone(), tidy.clone()).await.unwrap(), (0, 1));
     assert!(view(&world, store.clone(), &people(3)).await.people.is_empty());
     assert_eq!(learn(&world, store, tidy).await.unwrap(), (0, 0));
+}
+
+// rule: OP-02
+#[tokio::test]
+async fn mails_are_remembered_for_as_long_as_a_cap_counts_them() {
+    let world = World::new();
+    let store = MemoryStore::default();
+    let known = PersonRecord { opted_out: false, lost: false, ..record(world.now()) };
+    learn(&world, store.clone(), records(&people(1), &known)).await.unwrap();
+    let tidy = Learn { forget_absent: true, ..Learn::default() };
+    assert_eq!(learn(&world, store.clone(), tidy.clone()).await.unwrap(), (0, 1));
+    let left = view(&world, store.clone(), &people(1)).await.people.remove(&people(1)[0]).unwrap();
+    let PersonRecord { owned, seen, epoch, held, paid, mails, .. } = left;
+    assert_eq!((owned, seen, epoch, held, paid), (false, Seen::Never, 3, false, None));
+    let known = known.mails;
+    assert_eq!(mails, MailRecord { renewals: 0, given_up: false, ..known });
+    world.wait(jiff::SignedDuration::from_hours(24 * 90 - 1));
+    assert_eq!(learn(&world, store.clone(), tidy.clone()).await.unwrap(), (0, 0));
+    world.wait(jiff::SignedDuration::from_hours(1));
+    assert_eq!(learn(&world, store.clone(), tidy).await.unwrap(), (0, 1));
+    assert!(view(&world, store, &people(1)).await.people.is_empty());
 }
 
 // rule: OP-02

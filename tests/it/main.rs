@@ -9,6 +9,7 @@ mod cel;
 mod cli_bad;
 mod cli_counts;
 mod cli_import;
+mod cli_invitations;
 mod cli_kill;
 mod cli_products;
 mod cli_run;

@@ -208,6 +208,40 @@ fn what_was_refused_or_may_be_under_way_is_not_sent_again() {
         "unknown-outcome-repeats-its-key",
         "unknown-outcome-of-a-second-invitation",
         "unknown-outcome-is-in-doubt-once-the-key-may-be-forgotten",
+        "unknown-outcome-of-a-resend",
+    ]);
+}
+
+// rule: OP-02
+// rule: X16
+#[test]
+fn an_invitation_that_nobody_takes_is_renewed_within_its_budget_and_its_date_stays() {
+    check(&[
+        "expired-is-renewed-when-due",
+        "expired-and-failed-wait",
+        "renewals-are-spent",
+        "renewal-finds-no-seat",
+        "expired-with-another-role-is-not-sent-again",
+        "lost-is-invited-again-where-the-account-says-so",
+    ]);
+    let case = Case::read(&cases().join("expired-is-renewed-when-due"));
+    let (before, after) = (case.observed(), case.after());
+    let person = before.invitations.keys().find(|person| person.as_str() == "ana@example.com");
+    let person = person.unwrap();
+    let (before, after) = (&before.invitations[person], &after.invitations[person]);
+    assert_eq!((&before.id, before.created_at), (&after.id, after.created_at));
+    assert_eq!((before.sent, after.sent), (1, 2));
+}
+
+// rule: OP-02
+#[test]
+fn a_persons_word_sends_once_more_and_does_not_undo_a_no() {
+    check(&[
+        "a-word-sends-again-what-waits-for-a-person",
+        "a-word-is-heeded-once",
+        "a-word-does-not-undo-a-no",
+        "a-fourth-word-in-90-days-keeps-the-caps",
+        "one-automatic-mail-a-day-and-three-in-90-days",
     ]);
 }
 

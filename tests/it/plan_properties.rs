@@ -35,15 +35,22 @@ fn holders(observed: &Observed) -> BTreeMap<RoleName, u32> {
 }
 
 /// What of a second plan a first one could not do in the same go: the role of somebody who came
-/// back only now, or whose open send had to be repeated as it was; and all that follows when an
-/// owner comes or goes.
+/// back only now, or whose open send had to be repeated as it was; the mail that somebody asked for
+/// of one who needed another role or whose open send was repeated first; and all that follows when
+/// an owner comes or goes.
 fn needed_a_second_go(world: &World, first: &Plan, next: &Plan, action: &Action) -> bool {
-    let changes_role = |action: &Action| {
-        matches!(action, Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. })
+    let comes_second = |action: &Action| {
+        matches!(
+            action,
+            Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } | Action::Resend { .. }
+        )
     };
     first.actions.iter().chain(&next.actions).any(|other| match other {
-        Action::Reinstate { person, .. } | Action::Invite { person, key: Some(_), .. } => {
-            person == action.person() && changes_role(action)
+        Action::Reinstate { person, .. }
+        | Action::ChangeInvitedRole { person, .. }
+        | Action::Resend { person, key: Some(_), .. }
+        | Action::Invite { person, key: Some(_), .. } => {
+            person == action.person() && comes_second(action)
         }
         Action::ChangeRole { from, to, .. } => {
             [from, to].iter().any(|role| world.profile.is_owner(role))
@@ -172,7 +179,9 @@ proptest! {
         let plan = world.plan()?;
         let people: BTreeSet<&EmailAddress> = plan.actions.iter().map(Action::person).collect();
         prop_assert_eq!(people.len(), plan.actions.len());
-        let adds = |a: &Action| matches!(a, Action::Invite { .. } | Action::Reinstate { .. });
+        let adds = |a: &Action| {
+            matches!(a, Action::Invite { .. } | Action::Resend { .. } | Action::Reinstate { .. })
+        };
         match world.policy.mode {
             Mode::Observe => prop_assert!(plan.actions.is_empty() && plan.learn == Learn::default()),
             Mode::Invite => prop_assert!(plan.actions.iter().all(adds)),

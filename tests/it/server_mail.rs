@@ -25,7 +25,7 @@ const CA: &[u8] = include_bytes!("tls/ca.pem");
 const ANOTHER_CA: &[u8] = include_bytes!("tls/another_ca.pem");
 
 /// A mail server at this port of this machine, without TLS and login.
-fn smtp(port: u16) -> SmtpSettings {
+pub fn smtp(port: u16) -> SmtpSettings {
     SmtpSettings {
         host: "127.0.0.1".to_owned(),
         port,
@@ -73,7 +73,7 @@ async fn report(service: &TestService, token: &str, body: &Value) -> Answer {
 }
 
 /// The mail of this return path comes back.
-async fn come_back(service: &TestService, return_path: &str) {
+pub async fn come_back(service: &TestService, return_path: &str) {
     let body = json!({ "return_path": return_path, "action": "failed" });
     report(service, VENDOR_TOKEN, &body).await.expect(StatusCode::NO_CONTENT);
 }
@@ -97,7 +97,7 @@ async fn rows(service: &TestService, sql: &'static str) -> Vec<AnyRow> {
     rows
 }
 
-fn link_in(raw: &str) -> String {
+pub fn link_in(raw: &str) -> String {
     raw.lines().find(|line| line.starts_with("http")).unwrap().to_owned()
 }
 

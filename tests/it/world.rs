@@ -18,7 +18,9 @@ use seatkeeper::domain::observed::{
     Claim, MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence,
     RoleSeen, SeatLimit,
 };
-use seatkeeper::domain::policy::{Mode, OnSeatShortage, Policy, RemovalPolicy};
+use seatkeeper::domain::policy::{
+    InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
+};
 use seatkeeper::ledger::{Fault, Ledger, LedgerStore, MemoryStore};
 use seatkeeper::plan::action::Action;
 use seatkeeper::plan::simulate::{recount, step};
@@ -47,6 +49,7 @@ pub fn declare_as(people: &[EmailAddress], role: &str, epoch: i64) -> Desired {
     let member = |position| DesiredMember {
         role: role.into(),
         invite_epoch: epoch,
+        resend: None,
         deletion_policy: Default::default(),
         origin: Origin {
             kind: OriginKind::Team,
@@ -136,7 +139,7 @@ struct State {
 
 impl State {
     fn perform(&mut self, action: &Action, key: &RequestKey) -> Executed {
-        if let Action::Invite { role, .. } = action
+        if let Action::Invite { role, .. } | Action::Resend { role, .. } = action
             && let Some((before, answer)) = self.answers.get(key)
         {
             assert_eq!(before, role, "one key, two bodies");
@@ -148,7 +151,7 @@ impl State {
         let member = self.observed.members.get(person).cloned().map(Executed::Member);
         let invitation = self.observed.invitations.get(person).cloned().map(Executed::Invitation);
         let answer = member.or(invitation).unwrap_or(Executed::Gone);
-        if let Action::Invite { role, .. } = action {
+        if let Action::Invite { role, .. } | Action::Resend { role, .. } = action {
             self.answers.insert(key.clone(), (role.clone(), answer.clone()));
             self.mails.entry(person.clone()).or_default().push((key.clone(), role.clone()));
         }
@@ -486,6 +489,11 @@ fn policy() -> Policy {
         },
         on_seat_shortage: OnSeatShortage::Hold,
         grantable_roles: Default::default(),
+        invitations: InvitationPolicy {
+            renewals: 2,
+            every: Duration::from_secs(7 * 24 * 3600),
+            on_lost: OnLost::Hold,
+        },
         invitations_per_hour: None,
         approval: None,
     }

@@ -261,6 +261,7 @@ mod tests {
     use crate::backend::memory::{Fault, Memory};
     use crate::domain::identity::EmailAddress;
     use crate::domain::keys::{AccountKey, RequestKey};
+    use crate::domain::ledger_view::Cause;
     use crate::domain::observed::{
         InvitationState, MemberState, Observed, ObservedAccount, ObservedSeats, ReadEvidence,
         SeatLimit,
@@ -304,7 +305,8 @@ mod tests {
 
     async fn invite(service: &Memory, name: &str) -> Result<Executed, BackendError> {
         let role = "developer".into();
-        let action = Action::Invite { person: person(name), role, epoch: 0, key: None };
+        let cause = Cause::default();
+        let action = Action::Invite { person: person(name), role, cause, key: None };
         service.execute(&AccountKey::from("acc_1"), &action, &RequestKey::from(name)).await
     }
 

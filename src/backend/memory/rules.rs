@@ -57,6 +57,10 @@ pub(super) fn check(
             }
             invitable(profile, to).map(|()| Todo::Do)
         }
+        Action::Resend { person, invitation, .. } => {
+            let row = row_of_invitation(observed, person, invitation).map_err(Missing::error)?;
+            may_resend(profile, observed, person, row)
+        }
         Action::Invite { person, role, .. } => may_invite(profile, observed, person, role),
     }
 }
@@ -82,6 +86,34 @@ fn may_invite(
         return Err(rejected("trimmed-members-wait"));
     }
     fits(profile, observed, Counted::Pending).map(|()| Todo::Do)
+}
+
+/// One that waits keeps its seat; one that nobody took, or that came back, takes it again.
+fn may_resend(
+    profile: &Profile,
+    observed: &Observed,
+    person: &EmailAddress,
+    row: &ObservedInvitation,
+) -> Result<Todo, BackendError> {
+    if observed.account.disabled {
+        return Err(rejected("service-disabled"));
+    }
+    if let Some(role) = row.role.known() {
+        invitable(profile, role)?;
+    }
+    match row.state {
+        InvitationState::Pending => Ok(Todo::Do),
+        InvitationState::Declined | InvitationState::Unknown => Err(changed("invitation-state")),
+        InvitationState::Expired | InvitationState::Failed => {
+            if observed.members.contains_key(person) {
+                return Err(changed("already-member"));
+            }
+            if observed.account.seats.trimmed > 0 {
+                return Err(rejected("trimmed-members-wait"));
+            }
+            fits(profile, observed, Counted::Pending).map(|()| Todo::Do)
+        }
+    }
 }
 
 fn invitable(profile: &Profile, role: &RoleName) -> Result<(), BackendError> {
@@ -190,6 +222,7 @@ pub(super) fn is_post(action: &Action) -> bool {
         Action::RevokeInvitation { .. }
         | Action::Trim { .. }
         | Action::Reinstate { .. }
+        | Action::Resend { .. }
         | Action::Invite { .. } => true,
         Action::Remove { .. } | Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => {
             false
@@ -207,7 +240,8 @@ pub(super) fn same_request(a: &Action, b: &Action) -> bool {
         | (Action::Reinstate { member: m, .. }, Action::Reinstate { member: n, .. }) => {
             m.id == n.id
         }
-        (
+        (Action::Resend { invitation: i, .. }, Action::Resend { invitation: j, .. })
+        | (
             Action::RevokeInvitation { invitation: i, .. },
             Action::RevokeInvitation { invitation: j, .. },
         ) => i.id == j.id,

@@ -120,7 +120,7 @@ impl State {
             Action::Trim { .. } | Action::ChangeRole { .. } | Action::Reinstate { .. } => {
                 member.map(Executed::Member)
             }
-            Action::ChangeInvitedRole { .. } | Action::Invite { .. } => {
+            Action::ChangeInvitedRole { .. } | Action::Resend { .. } | Action::Invite { .. } => {
                 invitation.map(Executed::Invitation)
             }
         };

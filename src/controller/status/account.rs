@@ -186,7 +186,7 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
     let mut rules: BTreeMap<&'static str, (i32, Vec<String>)> = BTreeMap::new();
     for HeldAction { action, rule } in &plan.held {
         match action {
-            Action::Invite { .. } => {
+            Action::Resend { .. } | Action::Invite { .. } => {
                 held.additions += 1;
                 held.mails += 1;
             }

@@ -91,12 +91,18 @@ fn describe(status: &mut MembershipStatus, outlook: &Outlook) {
         role_differs: _,
         sent_at,
         expires_at,
+        attempts,
+        next_action_at,
     } = outlook;
     status.state = Some(person::state(*state));
     status.position = position.map(number);
     status.member_id = member.as_ref().map(|member| clip(member.as_str(), 128));
     status.role = role_seen.as_ref().map(|role| clip(role.as_str(), 63));
-    let invitation =
-        InvitationSeen { sent_at: sent_at.map(time), expires_at: expires_at.map(time) };
+    let invitation = InvitationSeen {
+        sent_at: sent_at.map(time),
+        expires_at: expires_at.map(time),
+        attempts: (*attempts > 0).then(|| number(*attempts)),
+        next_action_at: next_action_at.map(time),
+    };
     status.invitation = (invitation != InvitationSeen::default()).then_some(invitation);
 }

@@ -15,7 +15,7 @@ pub fn says(looked: &Looked, person: &EmailAddress, outlook: &Outlook) -> Says {
 
 fn judge(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, outlook: &Outlook) -> Says {
     let synced = synced(mode, stop, refused, outlook);
-    let waits = outlook.state.needs_person()
+    let waits = outlook.needs_person()
         || outlook.rule.is_some_and(Rule::needs_person)
         || refused.is_some_and(|trouble| trouble.is_final);
     let stalls = waits && mode > Mode::Observe && stop.is_none();
@@ -56,7 +56,8 @@ fn synced(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, outlook: &
             (None, true) => Say::no("RoleDiffers", "the account service has another role"),
             (None, false) => Say::yes(state.as_str(), state.message()),
         },
-        State::Expired | State::Failed | State::Lost | State::OptedOut => held(None),
+        State::Expired | State::Failed | State::Lost => held(outlook.rule),
+        State::OptedOut => held(None),
     }
 }
 
@@ -97,6 +98,8 @@ mod tests {
             role_differs,
             sent_at: None,
             expires_at: None,
+            attempts: 0,
+            next_action_at: None,
         }
     }
 
@@ -131,7 +134,9 @@ mod tests {
             (State::Active, Some(Rule::NotUnderstood), true, "False NotUnderstood stalled"),
             (State::Removing, Some(Rule::Settling), false, "False Settling"),
             (State::Removing, Some(Rule::RemovalBrake), false, "False RemovalHeld stalled"),
-            (State::Expired, none, false, "False Expired stalled"),
+            (State::Expired, none, false, "False Expired"),
+            (State::Expired, Some(Rule::MailCap), false, "False MailCap"),
+            (State::Expired, Some(Rule::RenewalSpent), false, "False RenewalSpent stalled"),
             (State::Failed, none, false, "False Failed stalled"),
             (State::Lost, none, false, "False Lost stalled"),
             (State::OptedOut, none, false, "False OptedOut stalled"),

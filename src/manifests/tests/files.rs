@@ -10,7 +10,7 @@ fn defaults_of_the_schema_are_filled_in() {
         .replace("  mode: Manage\n", "  mode: Manage\n  removals: {maxCount: 9}\n");
     assert_snapshot!(read(&text), @r#"
     AccountClassSpec { profile: "nitropack", backend: Backend { account_api: AccountApi { url: "https://accounts.example.com", ca_bundle: None } }, limits: ClassLimits { invitations_per_hour: 50 } }
-    AccountSpec { class_name: "nitropack", account_id: "acme", credentials_secret_ref: SecretKeyRef { name: "acme-token", key: "token" }, mode: Manage, suspend: false, removals: Removals { max_count: 9, max_percent: 10, max_total: 50, window: "24h", settle: "30s" }, on_seat_shortage: Hold, grantable_roles: ["admin"], resync: "10m" }
+    AccountSpec { class_name: "nitropack", account_id: "acme", credentials_secret_ref: SecretKeyRef { name: "acme-token", key: "token" }, mode: Manage, suspend: false, removals: Removals { max_count: 9, max_percent: 10, max_total: 50, window: "24h", settle: "30s" }, invitations: Invitations { renew: Renew { attempts: 2, every: "7d" }, on_lost: Hold }, on_seat_shortage: Hold, grantable_roles: ["admin"], resync: "10m" }
     TeamSpec { account_ref: NameRef { name: "acme" }, default_role: None, deletion_policy: Revoke, roster: [RosterLine { email: "ana@example.com", role: None, invite_epoch: 0 }] }
     "#);
 }

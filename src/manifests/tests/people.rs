@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use super::{ACCOUNT, With, check, membership, object, resolved, team};
+use crate::domain::keys::ResendMark;
 
 /// A case with the usual account.
 fn with_account(objects: &[String]) -> String {
@@ -357,7 +358,8 @@ fn the_policy_is_what_the_account_and_its_class_say() {
     let text = ACCOUNT.replace(
         "  mode: Manage\n",
         "  mode: Exclusive\n  suspend: true\n  onSeatShortage: Trim\n  resync: 5s\n  \
-         removals: {maxCount: 5, window: 1d}\n",
+         removals: {maxCount: 5, window: 1d}\n  \
+         invitations: {renew: {every: 1h}, onLost: InviteAgain}\n",
     );
     let text = text
         .replace("{name: acme, ", "{name: acme, annotations: {seatkeeper.dev/approve: ' 0123 '}, ");
@@ -374,6 +376,11 @@ fn the_policy_is_what_the_account_and_its_class_say() {
             settle: 30s,
         },
         on_seat_shortage: Trim,
+        invitations: InvitationPolicy {
+            renewals: 2,
+            every: 3600s,
+            on_lost: InviteAgain,
+        },
         grantable_roles: {
             RoleName(
                 "admin",
@@ -389,4 +396,33 @@ fn the_policy_is_what_the_account_and_its_class_say() {
         ),
     }
     "#);
+}
+
+// rule: OP-02
+#[test]
+fn the_word_of_the_annotation_asks_for_the_person_or_the_whole_roster() {
+    let text = with_account(&[
+        team("core", "defaultRole: developer, roster: [{email: ana@example.com}]"),
+        team("more", "defaultRole: developer, roster: [{email: bo@example.com}]"),
+        membership("cyd", "email: cyd@example.com, role: biller"),
+        membership("dan", "email: dan@example.com, role: biller"),
+    ]);
+    let said = |text: String, name: &str, word: &str| {
+        let annotations = format!("annotations: {{seatkeeper.dev/resend: '{word}'}}");
+        text.replace(&format!("{{name: {name}, "), &format!("{{name: {name}, {annotations}, "))
+    };
+    let text = said(text, "core", " monday ");
+    let text = said(said(text, "cyd", "once more"), "dan", "  ");
+    let (resolved, _) = resolved(&text, &With::default());
+    let marks = resolved.desired.people.iter().map(|(person, member)| {
+        let words = ["monday", "once more"];
+        let word = words.into_iter().find(|word| member.resend == Some(ResendMark::of(word)));
+        format!("{person}: {}", word.map_or_else(|| format!("{:?}", member.resend), str::to_owned))
+    });
+    assert_snapshot!(marks.collect::<Vec<_>>().join("\n"), @"
+    ana@example.com: monday
+    bo@example.com: None
+    cyd@example.com: once more
+    dan@example.com: None
+    ");
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use seatkeeper::domain::identity::EmailAddress;
-use seatkeeper::domain::keys::{InstallationId, RequestKey};
-use seatkeeper::domain::ledger_view::{HoldRecord, LedgerView, OpenSend, Seen, Spend};
+use seatkeeper::domain::keys::{InstallationId, RequestKey, RoleName};
+use seatkeeper::domain::ledger_view::{Cause, HoldRecord, LedgerView, OpenSend, Spend};
 use seatkeeper::domain::observed::{Claim, InvitationState};
-use seatkeeper::plan::action::Action;
+use seatkeeper::plan::action::{Action, InvitationRow};
 use seatkeeper::plan::simulate::simulate;
 use seatkeeper::plan::{Approval, Learn, Plan};
 
@@ -43,30 +43,49 @@ pub fn write_head(world: &mut World, plan: &Plan, round: usize) {
     world.ledger.open_sends.extend(sends);
 }
 
-fn new_sends(plan: &Plan, round: usize, now: jiff::Timestamp) -> BTreeMap<EmailAddress, OpenSend> {
+fn new_sends(plan: &Plan, round: usize, now: Timestamp) -> BTreeMap<EmailAddress, OpenSend> {
     let sends = plan.actions.iter().filter_map(|action| match action {
-        Action::Invite { person, role, epoch, key: None } => {
-            let (role, epoch, not_after) = (role.clone(), *epoch, now + KEY_LASTS);
-            let key = RequestKey(format!("{round}-{person}"));
-            Some((person.clone(), OpenSend { key, role, epoch, not_after }))
+        Action::Invite { person, role, cause, key: None } => {
+            Some(new_send(person, role, *cause, None, round, now))
+        }
+        Action::Resend { person, role, cause, key: None, invitation } => {
+            Some(new_send(person, role, *cause, Some(invitation), round, now))
         }
         _ => None,
     });
     sends.collect()
 }
 
+fn new_send(
+    person: &EmailAddress,
+    role: &RoleName,
+    cause: Cause,
+    resend: Option<&InvitationRow>,
+    round: usize,
+    now: Timestamp,
+) -> (EmailAddress, OpenSend) {
+    let (role, not_after) = (role.clone(), now + KEY_LASTS);
+    let key = RequestKey(format!("{round}-{person}"));
+    let resend = resend.map(|row| (row.id.clone(), row.sent));
+    (person.clone(), OpenSend { key, role, cause, resend, not_after })
+}
+
 /// The write of the pages, before the first send. What an invitation changes of its person counts
 /// only once the outcome is known (see [`close_send`]).
 pub fn write_pages(world: &mut World, plan: &Plan) {
+    for action in plan.actions.iter().filter(|action| action.invitation_mail().is_some()) {
+        world.called.insert(action.person().clone(), world.now);
+    }
     let World { desired, observed, ledger, .. } = world;
     let LedgerView { people, open_sends, .. } = ledger;
-    let invites = plan.actions.iter().filter(|a| matches!(a, Action::Invite { .. }));
+    let invites = plan.actions.iter().filter(|a| a.invitation_mail().is_some());
     let inviting: BTreeSet<_> = invites.map(Action::person).collect();
     for (person, record) in &plan.learn.records {
         let mut record = record.clone();
         if let Some(known) = people.get(person).filter(|_| inviting.contains(person)) {
             (record.seen, record.epoch, record.paid) = (known.seen, known.epoch, known.paid);
             (record.opted_out, record.lost) = (known.opted_out, known.lost);
+            record.mails = known.mails.clone();
         }
         people.insert(person.clone(), record);
     }
@@ -81,28 +100,33 @@ pub fn write_pages(world: &mut World, plan: &Plan) {
     }
 }
 
-/// The outcome of a send is known: the person was invited in that epoch.
-pub fn close_send(ledger: &mut LedgerView, person: &EmailAddress) {
-    let Some(send) = ledger.open_sends.remove(person) else { return };
-    if let Some(record) = ledger.people.get_mut(person) {
-        (record.seen, record.epoch, record.paid) = (Seen::Invited, send.epoch, None);
-        (record.opted_out, record.lost) = (false, false);
+/// The outcome of a send is known: the person was mailed for that cause, at the time of the last
+/// call.
+pub fn close_send(world: &mut World, person: &EmailAddress) {
+    let Some(send) = world.ledger.open_sends.remove(person) else { return };
+    let at = world.called.get(person).copied().unwrap_or(send.not_after - KEY_LASTS);
+    if let Some(record) = world.ledger.people.get_mut(person) {
+        *record = record.mailed(send.cause, at);
     }
 }
 
 /// Drops the sends that a look answers.
 pub fn settle_sends(world: &mut World) {
     let World { observed, ledger, .. } = world;
-    let sent = ledger.open_sends.iter().map(|(person, send)| (person, send.not_after - KEY_LASTS));
-    let answered = sent.filter(|(person, at)| {
-        let invitation = observed.invitations.get(*person);
+    let answered = ledger.open_sends.iter().filter(|(person, send)| {
+        let row = observed.invitations.get(*person);
         observed.members.contains_key(*person)
-            || invitation
-                .is_some_and(|row| row.state == InvitationState::Pending || row.created_at >= *at)
+            || row.is_some_and(|row| match &send.resend {
+                Some((id, sent)) => row.id != *id || row.sent > *sent,
+                None => {
+                    let at = send.not_after - KEY_LASTS;
+                    row.state == InvitationState::Pending || row.created_at >= at
+                }
+            })
     });
     let answered: Vec<_> = answered.map(|(person, _)| person.clone()).collect();
     for person in answered {
-        close_send(ledger, &person);
+        close_send(world, &person);
     }
 }
 
@@ -115,7 +139,7 @@ pub fn run(world: &mut World, plan: &Plan, round: usize) {
     }
     world.observed = simulate(&world.observed, &plan.actions, &world.profile, world.now);
     for action in &plan.actions {
-        close_send(&mut world.ledger, action.person());
+        close_send(world, action.person());
     }
 }
 

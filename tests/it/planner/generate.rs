@@ -10,16 +10,19 @@ use proptest::sample::select;
 use seatkeeper::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::identity::EmailAddress;
 use seatkeeper::domain::keys::{
-    AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, RequestKey, RoleName,
+    AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, RequestKey, ResendMark,
+    RoleName,
 };
 use seatkeeper::domain::ledger_view::{
-    Baseline, HoldRecord, LedgerView, OpenSend, Paid, PersonRecord, Seen, Spend,
+    Baseline, Cause, HoldRecord, LedgerView, MailRecord, OpenSend, Paid, PersonRecord, Seen, Spend,
 };
 use seatkeeper::domain::observed::{
     InvitationState, MemberState, Observed, ObservedAccount, ObservedInvitation, ObservedMember,
     ObservedSeats, ReadEvidence, RoleSeen, SeatLimit,
 };
-use seatkeeper::domain::policy::{Mode, OnSeatShortage, Policy, RemovalPolicy};
+use seatkeeper::domain::policy::{
+    InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
+};
 use seatkeeper::plan::guards::people;
 use seatkeeper::plan::simulate::recount;
 use seatkeeper::plan::{Input, Plan, PlanError, plan};
@@ -40,12 +43,14 @@ pub struct World {
     pub policy: Policy,
     pub ledger: LedgerView,
     pub now: Timestamp,
+    /// When each person was last mailed, or may have been.
+    pub called: BTreeMap<EmailAddress, Timestamp>,
 }
 
 impl fmt::Debug for World {
     /// One line for each person and part: what a person needs to see why a plan is wrong.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { desired, observed, profile, policy, ledger, now } = self;
+        let Self { desired, observed, profile, policy, ledger, now, called: _ } = self;
         writeln!(f, "{} at {now}, {:?}", profile.name, observed.account)?;
         for (person, member) in &desired.people {
             writeln!(f, "declared {person}: {} {}", member.role, member.invite_epoch)?;
@@ -64,7 +69,7 @@ impl fmt::Debug for World {
 impl World {
     /// Plans.
     pub fn plan(&self) -> Result<Plan, PlanError> {
-        let Self { desired, observed, profile, policy, ledger, now } = self;
+        let Self { desired, observed, profile, policy, ledger, now, called: _ } = self;
         plan(&Input { desired, observed, profile, policy, ledger, now: *now })
     }
 }
@@ -84,7 +89,7 @@ struct Life {
 enum Declared {
     No,
     Frozen,
-    Yes { role: String, epoch: i64, retain: bool },
+    Yes { role: String, epoch: i64, retain: bool, resend: Option<u64> },
 }
 
 #[derive(Clone, Debug)]
@@ -134,8 +139,8 @@ fn declared(roles: Vec<String>) -> impl Strategy<Value = Declared> {
     prop_oneof![
         2 => Just(Declared::No),
         1 => Just(Declared::Frozen),
-        6 => (select(roles), 0..=1_i64, prop::bool::weighted(0.2))
-            .prop_map(|(role, epoch, retain)| Declared::Yes { role, epoch, retain }),
+        6 => (select(roles), 0..=1_i64, prop::bool::weighted(0.2), prop::option::of(0..3_u64))
+            .prop_map(|(role, epoch, retain, resend)| Declared::Yes { role, epoch, retain, resend }),
     ]
 }
 
@@ -172,8 +177,9 @@ fn record() -> impl Strategy<Value = PersonRecord> {
     let paid = select(vec![None, None, None, Some(Paid::End), Some(Paid::Trim), Some(Paid::Lower)]);
     let flags =
         (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2));
+    let seen = (seen, mails());
     (prop::bool::weighted(0.8), seen, 0..=1_i64, paid, flags, 0..5_i64).prop_map(
-        |(owned, seen, epoch, paid, (opted_out, lost, retain, held), day)| PersonRecord {
+        |(owned, (seen, mails), epoch, paid, (opted_out, lost, retain, held), day)| PersonRecord {
             declared_by: None,
             first_seen: day_of_january(day + 1),
             owned,
@@ -184,6 +190,7 @@ fn record() -> impl Strategy<Value = PersonRecord> {
             deletion_policy: deletion_policy(retain),
             held,
             paid,
+            mails,
         },
     )
 }
@@ -209,13 +216,15 @@ fn policy() -> impl Strategy<Value = Policy> {
     let grantable = prop::collection::btree_set(select(vec!["owner", "admin"]), 0..=2);
     let shortage = select(vec![OnSeatShortage::Hold, OnSeatShortage::Trim, OnSeatShortage::Trim]);
     let approves = prop::bool::weighted(0.2);
-    (mode, removals, grantable, shortage, prop::option::of(0..4_u32), approves).prop_map(
+    let invitations = invitations();
+    let more = (prop::option::of(0..4_u32), invitations);
+    (mode, removals, grantable, shortage, more, approves).prop_map(
         |(
             mode,
             (max_count, max_percent, max_total),
             grantable,
             on_seat_shortage,
-            mails,
+            (mails, invitations),
             approves,
         )| {
             let day = Duration::from_secs(86_400);
@@ -223,6 +232,7 @@ fn policy() -> impl Strategy<Value = Policy> {
             Policy {
                 mode,
                 suspend: false,
+                invitations,
                 removals: RemovalPolicy { max_count, max_percent, max_total, window: day, settle },
                 on_seat_shortage,
                 grantable_roles: grantable.into_iter().map(RoleName::from).collect(),
@@ -231,6 +241,31 @@ fn policy() -> impl Strategy<Value = Policy> {
             }
         },
     )
+}
+
+fn invitations() -> impl Strategy<Value = InvitationPolicy> {
+    let on_lost = select(vec![OnLost::Hold, OnLost::InviteAgain]);
+    (0..3_u32, select(vec![3_600, 86_400]), on_lost).prop_map(|(renewals, seconds, on_lost)| {
+        InvitationPolicy { renewals, every: Duration::from_secs(seconds), on_lost }
+    })
+}
+
+fn mails() -> impl Strategy<Value = MailRecord> {
+    let times = || prop::collection::vec(0..100_i64, 0..=3);
+    let counts = (0..3_u32, 0..3_u32, prop::bool::weighted(0.1), prop::option::of(0..3_u64));
+    (counts, times(), times()).prop_map(
+        |((attempts, renewals, given_up, mark), automatic, decided)| {
+            let (automatic, decided) = (days_ago(automatic), days_ago(decided));
+            let mark = mark.map(ResendMark);
+            MailRecord { attempts, renewals, given_up, automatic, decided, mark }
+        },
+    )
+}
+
+/// Times, oldest first.
+fn days_ago(mut days: Vec<i64>) -> Vec<Timestamp> {
+    days.sort_unstable_by_key(|days| std::cmp::Reverse(*days));
+    days.into_iter().map(|days| now() - SignedDuration::from_hours(24 * days)).collect()
 }
 
 /// The account's part of the ledger; the people's parts come with them.
@@ -280,6 +315,7 @@ fn assemble(
         policy,
         ledger,
         now: now(),
+        called: BTreeMap::new(),
     };
     if has_owner {
         let owner = member_row("owner", Some("owner".into()), MemberState::Active, 1);
@@ -300,8 +336,9 @@ fn settle_in(world: &mut World, person: &EmailAddress, life: &Life, position: us
         Declared::Frozen => {
             world.desired.frozen.insert(person.clone());
         }
-        Declared::Yes { role, epoch, retain } => {
+        Declared::Yes { role, epoch, retain, resend } => {
             let member = desired_member(role, epoch, retain, position);
+            let member = DesiredMember { resend: resend.map(ResendMark), ..member };
             world.desired.people.insert(person.clone(), member);
         }
     }
@@ -327,7 +364,15 @@ fn settle_in(world: &mut World, person: &EmailAddress, life: &Life, position: us
         let minutes = SignedDuration::from_mins(if is_good { 30 } else { -30 });
         let key = RequestKey(format!("open-{person}"));
         let role = world.profile.roles.last().unwrap().name.clone();
-        let send = OpenSend { key, role, epoch: 0, not_after: now() + minutes };
+        let cause = Cause { attempt: 9, ..Cause::default() };
+        // On a row that is over it is sent again, or beside it something new.
+        let row = world
+            .observed
+            .invitations
+            .get(person)
+            .filter(|_| world.observed.members.len().is_multiple_of(2));
+        let resend = row.map(|row| (row.id.clone(), row.sent));
+        let send = OpenSend { key, role, cause, resend, not_after: now() + minutes };
         world.ledger.open_sends.insert(person.clone(), send);
     }
     if let (Some(wanted), Some(ago)) = (&mut world.ledger.first_wanted, wanted_before) {
@@ -376,6 +421,7 @@ fn desired_member(role: String, epoch: i64, retain: bool, position: usize) -> De
     DesiredMember {
         role: RoleName(role),
         invite_epoch: epoch,
+        resend: None,
         deletion_policy: deletion_policy(retain),
         origin: Origin { kind: OriginKind::Team, namespace, name, position: Some(position) },
     }
@@ -400,7 +446,7 @@ fn invitation_row(
     let (id, etag) = (InvitationId(format!("inv_{name}")), ETag::from("1"));
     let created_at = day_of_january(day);
     let expires_at = created_at + SignedDuration::from_hours(24 * 30);
-    ObservedInvitation { id, etag, role: role_seen(role), state, created_at, expires_at }
+    ObservedInvitation { id, etag, role: role_seen(role), state, created_at, expires_at, sent: 1 }
 }
 
 /// People whose row differs between two looks.

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::select;
 use seatkeeper::domain::identity::EmailAddress;
-use seatkeeper::domain::keys::{ETag, MemberId, RequestKey, RoleName};
-use seatkeeper::domain::ledger_view::{PersonRecord, Seen};
+use seatkeeper::domain::keys::{ETag, MemberId, RequestKey, ResendMark};
+use seatkeeper::domain::ledger_view::{Cause, PersonRecord, Seen};
 use seatkeeper::domain::observed::{
     InvitationState, MemberState, ObservedInvitation, ObservedMember, SeatLimit,
 };
@@ -25,6 +25,9 @@ const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// How long after it was made a call can still arrive: no connection lives longer.
 const UNDER_WAY_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+/// Least time between two automatic mails to one person.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// One look with what goes before and what goes wrong in it.
 #[derive(Clone, Debug)]
@@ -48,8 +51,11 @@ enum Event {
     Decline,
     Leave,
     Expire,
+    Bounce,
     Vanish,
     NewEpoch,
+    /// Somebody says that the invitation is to be sent again.
+    SayAgain,
     /// A call that was under way arrives.
     Arrive,
 }
@@ -80,8 +86,11 @@ pub fn rounds() -> impl Strategy<Value = Vec<Round>> {
         Event::Decline,
         Event::Leave,
         Event::Expire,
+        Event::Expire,
+        Event::Bounce,
         Event::Vanish,
         Event::NewEpoch,
+        Event::SayAgain,
         Event::Arrive,
         Event::Arrive,
     ]);
@@ -93,7 +102,7 @@ pub fn rounds() -> impl Strategy<Value = Vec<Round>> {
     ];
     let fate = select(vec![Fate::Fine, Fate::Fine, Fate::AnswerLost, Fate::UnderWay]);
     let round = (
-        select(vec![0, 1, 10, 61, 60 * 22, 60 * 25]),
+        select(vec![0, 1, 10, 61, 60 * 22, 60 * 25, 60 * 49]),
         prop::collection::vec((0..8_usize, event), 0..5),
         prop::option::weighted(0.3, 0..8_u32),
         prop::option::weighted(0.5, death),
@@ -119,10 +128,12 @@ pub struct History {
     under_way: Vec<Call>,
     /// Who refused (declined, left) after the ledger had seen them, and in which epoch.
     refused: BTreeMap<EmailAddress, i64>,
-    /// Mails by person and epoch.
-    mails: BTreeMap<(EmailAddress, i64), u32>,
-    /// Ends that the ledger has paid for: each is the cause of one more mail.
-    ends: BTreeMap<EmailAddress, u32>,
+    /// Mails by person, epoch and attempt.
+    mails: BTreeMap<(EmailAddress, i64, u32), u32>,
+    /// Times of mails by person: those that nobody decided, and the others.
+    times: BTreeMap<(EmailAddress, bool), Vec<Timestamp>>,
+    /// Words that people said so far.
+    words: u64,
     /// What went wrong, in words.
     pub wrong: Vec<String>,
 }
@@ -130,9 +141,8 @@ pub struct History {
 /// An invitation on its way.
 #[derive(Clone, Debug)]
 struct Call {
-    person: EmailAddress,
-    role: RoleName,
-    epoch: i64,
+    action: Action,
+    cause: Cause,
     key: RequestKey,
     at: Timestamp,
 }
@@ -152,7 +162,8 @@ impl History {
             under_way: Vec::new(),
             refused: BTreeMap::new(),
             mails: BTreeMap::new(),
-            ends: BTreeMap::new(),
+            times: BTreeMap::new(),
+            words: 1_000,
             wrong: Vec::new(),
         }
     }
@@ -176,10 +187,16 @@ impl History {
             Err(error) => self.wrong.push(error.to_string()),
         }
         recount(&mut self.world.observed, &self.world.profile);
-        for ((person, epoch), mails) in &self.mails {
-            let causes = 1 + self.ends.get(person).copied().unwrap_or(0);
-            if *mails > causes {
-                self.wrong.push(format!("{mails} mails to {person} in epoch {epoch}"));
+        for ((person, epoch, attempt), mails) in &self.mails {
+            if *mails > 1 {
+                self.wrong.push(format!("{mails} mails to {person}, {epoch}, {attempt}"));
+            }
+        }
+        for ((person, decided), times) in &self.times {
+            // The history is shorter than 90 days; a call arrives up to an hour after it was made.
+            let close = |pair: &[Timestamp]| pair[1].duration_since(pair[0]) < DAY - UNDER_WAY_FOR;
+            if times.len() > 3 || (!decided && times.windows(2).any(close)) {
+                self.wrong.push(format!("too many mails to {person}: {times:?}, {decided}"));
             }
         }
     }
@@ -193,7 +210,6 @@ impl History {
         if matches!(round.death, Some(Death::AfterHead)) {
             return;
         }
-        self.count_ends(plan);
         write_pages(&mut self.world, plan);
         let calls = match round.death {
             Some(Death::AfterPages) => 0,
@@ -209,32 +225,21 @@ impl History {
         }
         if round.death.is_none() {
             for person in &known {
-                close_send(&mut self.world.ledger, person);
-            }
-        }
-    }
-
-    fn count_ends(&mut self, plan: &Plan) {
-        for action in &plan.actions {
-            if let Action::RevokeInvitation { person, .. } | Action::Remove { person, .. } = action
-            {
-                *self.ends.entry(person.clone()).or_insert(0) += 1;
+                close_send(&mut self.world, person);
             }
         }
     }
 
     /// Makes one call; true if its outcome is known.
     fn call(&mut self, action: &Action, fate: Fate) -> bool {
-        let Action::Invite { person, role, epoch, key: _ } = action else {
+        let Some((cause, _)) = action.invitation_mail() else {
             if fate != Fate::UnderWay {
                 step(&mut self.world.observed, action, &self.world.profile, self.world.now);
             }
             return fate == Fate::Fine;
         };
-        let send = &self.world.ledger.open_sends[person];
-        let key = send.key.clone();
-        let (person, role, at) = (person.clone(), role.clone(), self.world.now);
-        let call = Call { person, role, epoch: *epoch, key, at };
+        let key = self.world.ledger.open_sends[action.person()].key.clone();
+        let call = Call { action: action.clone(), cause, key, at: self.world.now };
         match fate {
             Fate::Fine | Fate::AnswerLost => self.arrive(&call),
             Fate::UnderWay => self.under_way.push(call),
@@ -242,27 +247,32 @@ impl History {
         fate == Fate::Fine
     }
 
-    /// The service takes an invitation: each key once, one open invitation a person, no members.
+    /// The service takes an invitation: each key once, one open invitation a person, no members;
+    /// one that is sent again only as it was seen.
     fn arrive(&mut self, call: &Call) {
         let World { observed, profile, now, .. } = &mut self.world;
         let now = *now;
         self.keys.retain(|_, at| now.duration_since(*at) < KNOWN_FOR);
-        let pending = observed.invitations.get(&call.person);
-        let pending = pending.is_some_and(|row| row.state == InvitationState::Pending);
-        if self.keys.contains_key(&call.key)
-            || pending
-            || observed.members.contains_key(&call.person)
-        {
+        let person = call.action.person().clone();
+        let row = observed.invitations.get(&person);
+        let fits = match &call.action {
+            Action::Resend { invitation, .. } => row.is_some_and(|row| {
+                (&row.id, &row.etag) == (&invitation.id, &invitation.etag)
+                    && row.state != InvitationState::Declined
+            }),
+            _ => row.is_none_or(|row| row.state != InvitationState::Pending),
+        };
+        if self.keys.contains_key(&call.key) || observed.members.contains_key(&person) || !fits {
             return;
         }
         self.keys.insert(call.key.clone(), now);
-        let Call { person, role, epoch, .. } = call.clone();
+        let Cause { epoch, attempt, decided, .. } = call.cause;
         if self.refused.get(&person).is_some_and(|refused| epoch <= *refused) {
             self.wrong.push(format!("a mail to {person}, who refused in epoch {epoch}"));
         }
-        *self.mails.entry((person.clone(), epoch)).or_insert(0) += 1;
-        let action = Action::Invite { person, role, epoch, key: None };
-        step(observed, &action, profile, now);
+        *self.mails.entry((person.clone(), epoch, attempt)).or_insert(0) += 1;
+        self.times.entry((person, decided)).or_default().push(now);
+        step(observed, &call.action, profile, now);
     }
 
     fn happen(&mut self, person: &EmailAddress, event: Event) {
@@ -270,7 +280,7 @@ impl History {
             Event::Arrive => {
                 let now = self.world.now;
                 self.under_way.retain(|call| now.duration_since(call.at) <= UNDER_WAY_FOR);
-                let at = self.under_way.iter().position(|call| call.person == *person);
+                let at = self.under_way.iter().position(|call| call.action.person() == person);
                 if let Some(at) = at {
                     let call = self.under_way.remove(at);
                     self.arrive(&call);
@@ -280,6 +290,11 @@ impl History {
                 let member = self.world.desired.people.get_mut(person).expect("declared");
                 member.invite_epoch += 1;
             }
+            Event::SayAgain => {
+                self.words += 1;
+                let member = self.world.desired.people.get_mut(person).expect("declared");
+                member.resend = Some(ResendMark(self.words));
+            }
             Event::Accept => self.accept(person),
             Event::Leave => {
                 if self.world.observed.members.remove(person).is_some() {
@@ -288,6 +303,7 @@ impl History {
             }
             Event::Decline => self.end_invitation(person, InvitationState::Declined),
             Event::Expire => self.end_invitation(person, InvitationState::Expired),
+            Event::Bounce => self.end_invitation(person, InvitationState::Failed),
             Event::Vanish => {
                 self.world.observed.invitations.remove(person);
             }
@@ -316,6 +332,8 @@ impl History {
         let row = self.world.observed.invitations.get_mut(person);
         let Some(row) = row.filter(|row| row.state == InvitationState::Pending) else { return };
         row.state = state;
+        row.expires_at = self.world.now;
+        row.etag = ETag(format!("{}+", row.etag));
         if state == InvitationState::Declined {
             self.refuse(person, &[Seen::Invited]);
         }

@@ -10,16 +10,18 @@ use seatkeeper::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin
 use seatkeeper::domain::identity::EmailAddress;
 use seatkeeper::domain::keys::{
     AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, PlanName, RequestKey,
-    RoleName,
+    ResendMark, RoleName,
 };
 use seatkeeper::domain::ledger_view::{
-    Baseline, HoldRecord, LedgerView, OpenSend, Paid, PersonRecord, Seen, Spend,
+    Baseline, Cause, HoldRecord, LedgerView, MailRecord, OpenSend, Paid, PersonRecord, Seen, Spend,
 };
 use seatkeeper::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedAccount, ObservedInvitation,
     ObservedMember, ObservedSeats, ObservedSubscription, ReadEvidence, RoleSeen, SeatLimit,
 };
-use seatkeeper::domain::policy::{Mode, OnSeatShortage, Policy, RemovalPolicy};
+use seatkeeper::domain::policy::{
+    InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
+};
 use seatkeeper::plan::simulate::{recount, simulate};
 use seatkeeper::plan::{Input, Plan, plan};
 use seatkeeper::profile::Profile;
@@ -131,7 +133,7 @@ fn optional<T: DeserializeOwned>(folder: &Path, name: &str) -> Option<T> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct DesiredFile {
-    /// `ADDRESS ROLE [epoch=N] [retain] [membership=NAME]`: a line of the roster of team `core`,
+    /// `ADDRESS ROLE [epoch=N] [resend=TEXT] [retain] [membership=NAME]`: a line of the roster of team `core`,
     /// or a Membership.
     #[serde(default)]
     people: Vec<String>,
@@ -159,6 +161,7 @@ fn declared(position: usize, line: &str) -> (EmailAddress, DesiredMember) {
     let deletion_policy = deletion_policy(&mut words);
     let member = DesiredMember {
         invite_epoch: words.number("epoch").unwrap_or(0),
+        resend: words.named("resend").map(|text| ResendMark::of(&text)),
         deletion_policy,
         origin: Origin { kind, namespace: "default".into(), name, position },
         role: RoleName(words.next()),
@@ -180,7 +183,7 @@ struct ObservedFile {
     /// `ADDRESS ROLE added=TIME [trimmed | unknown]`; role `?`: a word that we do not know.
     #[serde(default)]
     members: Vec<String>,
-    /// `ADDRESS ROLE created=TIME [expires=TIME] [expired | failed | declined | unknown]`.
+    /// `ADDRESS ROLE created=TIME [expires=TIME] [sent=N] [expired | failed | declined | unknown]`.
     #[serde(default)]
     invitations: Vec<String>,
     /// `PLAN [until=TIME]`.
@@ -309,6 +312,7 @@ fn invitation(line: &str) -> (EmailAddress, ObservedInvitation) {
         state: state.map_or(InvitationState::Pending, |(_, state)| state),
         created_at,
         expires_at: words.time("expires").unwrap_or_else(|| created_at + month),
+        sent: words.named("sent").map_or(1, |count| count.parse().unwrap()),
         role: role_seen(words.next()),
     };
     words.end();
@@ -333,6 +337,10 @@ struct Settings {
     #[serde(default)]
     grantable_roles: Vec<String>,
     invitations_per_hour: Option<u32>,
+    #[serde(default)]
+    renew: Renew,
+    #[serde(default)]
+    invite_again: bool,
     /// Digest of the approved set, or `shown`.
     approve: Option<String>,
 }
@@ -367,6 +375,20 @@ impl Default for Removals {
     }
 }
 
+/// Defaults as in the Account's schema.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Renew {
+    attempts: u32,
+    every: String,
+}
+
+impl Default for Renew {
+    fn default() -> Self {
+        Self { attempts: 2, every: "168h".into() }
+    }
+}
+
 impl Settings {
     fn into_policy(self) -> Policy {
         let Removals { max_count, max_percent, max_total, window, settle } = self.removals;
@@ -386,6 +408,11 @@ impl Settings {
                 "Trim" => OnSeatShortage::Trim,
                 other => panic!("no onSeatShortage {other}"),
             },
+            invitations: InvitationPolicy {
+                renewals: self.renew.attempts,
+                every: duration(&self.renew.every),
+                on_lost: if self.invite_again { OnLost::InviteAgain } else { OnLost::Hold },
+            },
             grantable_roles: self.grantable_roles.into_iter().map(RoleName).collect(),
             invitations_per_hour: self.invitations_per_hour,
             approval: self.approve.map(HoldDigest),
@@ -404,10 +431,11 @@ fn duration(text: &str) -> Duration {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct LedgerFile {
     /// `ADDRESS [ours] [never|invited|member|trimmed] [first=TIME] [epoch=N] [optedOut] [lost]
-    /// [retain] [held] [paid=end|trim|lower] [membership=NAME]`.
+    /// [retain] [held] [paid=end|trim|lower] [membership=NAME] [attempts=N] [renewals=N] [givenUp]
+    /// [mailed=TIME,…] [decided=TIME,…] [resend=TEXT]`.
     #[serde(default)]
     people: Vec<String>,
-    /// `ADDRESS KEY ROLE epoch=N notAfter=TIME`.
+    /// `ADDRESS KEY ROLE epoch=N [attempt=N] [resend] notAfter=TIME`.
     #[serde(default)]
     open_sends: Vec<String>,
     /// `N at=TIME`.
@@ -483,9 +511,25 @@ fn record(line: &str, now: Timestamp) -> (EmailAddress, PersonRecord) {
             "lower" => Paid::Lower,
             other => panic!("paid={other}?"),
         }),
+        mails: mails(&mut words),
     };
     words.end();
     (person, record)
+}
+
+fn mails(words: &mut Words) -> MailRecord {
+    let times = |text: Option<String>| {
+        text.into_iter().flat_map(|text| text.split(',').map(time).collect::<Vec<_>>()).collect()
+    };
+    let mut count = |name| words.named(name).map_or(0, |count| count.parse().unwrap());
+    MailRecord {
+        attempts: count("attempts"),
+        renewals: count("renewals"),
+        given_up: words.flag("givenUp"),
+        automatic: times(words.named("mailed")),
+        decided: times(words.named("decided")),
+        mark: words.named("resend").map(|text| ResendMark::of(&text)),
+    }
 }
 
 fn open_send(line: &str) -> (EmailAddress, OpenSend) {
@@ -493,9 +537,12 @@ fn open_send(line: &str) -> (EmailAddress, OpenSend) {
     let person = words.person();
     let (key, role) = (RequestKey(words.next()), RoleName(words.next()));
     let epoch = words.number("epoch").unwrap_or(0);
+    let attempt = words.named("attempt").map_or(1, |count| count.parse().unwrap());
+    let cause = Cause { epoch, attempt, ..Cause::default() };
+    let resend = words.flag("resend").then(|| (InvitationId(format!("inv_{person}")), 1));
     let not_after = words.time("notAfter").expect("notAfter=");
     words.end();
-    (person, OpenSend { key, role, epoch, not_after })
+    (person, OpenSend { key, role, cause, resend, not_after })
 }
 
 fn spend(line: &str) -> Spend {

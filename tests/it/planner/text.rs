@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use seatkeeper::domain::desired::DeletionPolicy;
 use seatkeeper::domain::identity::EmailAddress;
-use seatkeeper::domain::ledger_view::{Paid, PersonRecord, Seen};
+use seatkeeper::domain::ledger_view::{MailRecord, Paid, PersonRecord, Seen};
 use seatkeeper::domain::observed::SeatLimit;
 use seatkeeper::plan::{Approval, Learn, Outlook, Plan, Stop};
 
@@ -74,6 +74,8 @@ fn outlook_text(outlook: &Outlook) -> String {
         role_differs,
         sent_at: _,
         expires_at: _,
+        attempts,
+        next_action_at,
     } = outlook;
     let mut text = state.as_str().to_owned();
     if let Some(position) = position {
@@ -87,6 +89,12 @@ fn outlook_text(outlook: &Outlook) -> String {
     }
     if let Some(rule) = rule {
         let _ = write!(text, " ({})", rule.reason());
+    }
+    if *attempts > 0 {
+        let _ = write!(text, ", mailed {attempts}");
+    }
+    if let Some(at) = next_action_at {
+        let _ = write!(text, ", next {at}");
     }
     text
 }
@@ -132,6 +140,7 @@ fn record_text(person: &EmailAddress, record: &PersonRecord) -> String {
         deletion_policy,
         held,
         paid,
+        mails,
     } = record;
     let mut text = person.to_string();
     let seen = match seen {
@@ -158,6 +167,26 @@ fn record_text(person: &EmailAddress, record: &PersonRecord) -> String {
         Some(Paid::End) => text.push_str(" paid=end"),
         Some(Paid::Trim) => text.push_str(" paid=trim"),
         Some(Paid::Lower) => text.push_str(" paid=lower"),
+    }
+    text + &mails_text(mails)
+}
+
+fn mails_text(mails: &MailRecord) -> String {
+    let MailRecord { attempts, renewals, given_up, automatic, decided, mark } = mails;
+    let counts = [("attempts", *attempts), ("renewals", *renewals)];
+    let counts = counts.into_iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!(" {word}={n}"));
+    let mut text: String = counts.collect();
+    if *given_up {
+        text.push_str(" givenUp");
+    }
+    for (word, times) in [("mailed", automatic), ("decided", decided)] {
+        let times: Vec<_> = times.iter().map(ToString::to_string).collect();
+        if !times.is_empty() {
+            let _ = write!(text, " {word}={}", times.join(","));
+        }
+    }
+    if mark.is_some() {
+        text.push_str(" heeded");
     }
     text
 }
