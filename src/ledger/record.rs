@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::identity::PersonHash;
 use crate::domain::keys::{HoldDigest, RequestKey, RoleName};
+use crate::ledger::clients;
 use crate::domain::ledger_view::{Baseline, HoldRecord, OpenSend, Paid, PersonRecord, Seen, Spend};
 
 /// Version of the stored form that this program reads and writes.
@@ -41,6 +42,9 @@ pub(super) struct Head {
     pub paged: bool,
     /// Sends whose outcome is not known.
     pub sends: Vec<StoredSend>,
+    /// Mails to clients whose outcome is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub client_sends: Vec<clients::StoredSend>,
     pub brake_spent: Vec<StoredSpend>,
     pub mails_sent: Vec<StoredSpend>,
     pub hold: Option<StoredHold>,
@@ -146,6 +150,9 @@ pub(super) struct Page {
     pub installation: String,
     /// People by hash.
     pub people: BTreeMap<String, StoredPerson>,
+    /// Clients by hash.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub clients: BTreeMap<String, clients::StoredClient>,
 }
 
 /// What we know of one person. Fields at their usual value are left out.

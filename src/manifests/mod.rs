@@ -4,6 +4,7 @@
 //! planner needs and every problem come out.
 
 mod accounts;
+mod clients;
 mod collect;
 mod documents;
 mod duration;
@@ -34,6 +35,7 @@ pub use crate::manifests::source::Declared;
 pub use crate::manifests::source::ObjectKey;
 pub use crate::manifests::source::Source;
 pub use crate::manifests::source::namespace;
+pub use crate::manifests::clients::RESEND_ANNOTATION;
 pub use crate::manifests::terms::APPROVE_ANNOTATION;
 
 #[cfg(test)]
