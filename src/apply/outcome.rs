@@ -97,6 +97,16 @@ impl Outcome {
         }
     }
 
+    /// What became of it, in one word for logs.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done(_) => "Done",
+            Self::Refused(error) | Self::Unknown(error) => error.reason(),
+            Self::NotRun(why) => why.reason(),
+        }
+    }
+
     /// True if it was done.
     #[must_use]
     pub fn is_done(&self) -> bool {

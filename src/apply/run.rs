@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use crate::apply::outcome::{NotRun, Outcome, Report, stops};
 use crate::apply::clients;
+use crate::apply::outcome::{NotRun, Outcome, Report, stops};
 use crate::apply::wave::{self, Waves};
 use crate::apply::{
-    ACTED, ACTING, ApplyError, BEGIN, CLAIMED, CLOSED, CLOSING, ClientOutcomes, Job, OPENED, RECORDED, WAVE_OPENED,
-    WAVE_SENT,
+    ACTED, ACTING, ApplyError, BEGIN, CLAIMED, CLOSED, CLOSING, ClientOutcomes, Job, OPENED,
+    RECORDED, WAVE_OPENED, WAVE_SENT,
 };
 use crate::backend::{BackendError, Executed};
 use crate::domain::identity::EmailAddress;

@@ -96,7 +96,11 @@ impl AccountApi {
 
     /// Ends a row. Already gone is done, once it is sure that the account still answers: where
     /// the account is gone for us, so is every row, and that says nothing of the person.
-    pub(super) async fn end(&self, account: &str, call: Call<'_>) -> Result<Executed, BackendError> {
+    pub(super) async fn end(
+        &self,
+        account: &str,
+        call: Call<'_>,
+    ) -> Result<Executed, BackendError> {
         match self.send(call).await {
             Ok(response) if response.status() == StatusCode::NO_CONTENT => Ok(Executed::Gone),
             Ok(response) => json::<Ended>(&response)?.gone(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use kube::runtime::events::Recorder;
 
-use crate::api::{Account, AccountClass, Membership, Team};
+use crate::api::{Account, AccountClass, ClientAccess, Membership, Team};
 use crate::controller::cache::{Cache, Name};
 use crate::controller::clients::Clients;
 use crate::controller::metrics::Metrics;
@@ -61,6 +61,8 @@ pub struct Caches {
     pub teams: Arc<Cache<Team>>,
     /// Memberships.
     pub memberships: Arc<Cache<Membership>>,
+    /// Clients of agencies.
+    pub client_accesses: Arc<Cache<ClientAccess>>,
 }
 
 /// When the end of each person's access was first wanted.

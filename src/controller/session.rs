@@ -1,5 +1,6 @@
 //! The client of one account's service, kept while class and token stay what they are.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +18,12 @@ use crate::controller::clients::call;
 use crate::controller::context::Context;
 use crate::controller::error::ReconcileError;
 use crate::controller::metrics::Metrics;
+use crate::domain::clients::ObservedClient;
+use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{AccountKey, ETag, RequestKey};
 use crate::domain::observed::{Claim, Observed};
 use crate::plan::action::Action;
+use crate::plan::client_access::ClientAction;
 use crate::profile::Profile;
 
 /// The client of one account's service.
@@ -159,6 +163,22 @@ impl Backend for Counted {
         key: &RequestKey,
     ) -> Result<Executed, BackendError> {
         self.count(action.kind(), self.backend.execute(account, action, key).await)
+    }
+
+    async fn client_accesses(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<EmailAddress, ObservedClient>, BackendError> {
+        self.count("ClientAccesses", self.backend.client_accesses(account).await)
+    }
+
+    async fn execute_client(
+        &self,
+        account: &AccountKey,
+        action: &ClientAction,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        self.count(action.kind(), self.backend.execute_client(account, action, key).await)
     }
 
     async fn claim(

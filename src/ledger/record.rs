@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::identity::PersonHash;
 use crate::domain::keys::{HoldDigest, RequestKey, RoleName};
-use crate::ledger::clients;
 use crate::domain::ledger_view::{Baseline, HoldRecord, OpenSend, Paid, PersonRecord, Seen, Spend};
+use crate::ledger::clients;
 
 /// Version of the stored form that this program reads and writes.
 pub(super) const FORMAT: u32 = 1;

@@ -60,9 +60,8 @@ impl Ledger {
                 pages.extend([low, high]);
                 continue;
             }
-            let needless = page == PageNumber::ROOT
-                && content.people.is_empty()
-                && content.clients.is_empty();
+            let needless =
+                page == PageNumber::ROOT && content.people.is_empty() && content.clients.is_empty();
             self.write_page(page, &sealed, needless).await?;
         }
         self.delete_replaced().await
@@ -105,7 +104,12 @@ impl Ledger {
         let clients = self.clients.range(page.range());
         let clients = clients.map(|(hash, record)| (hash.0.clone(), record.into())).collect();
         let installation = self.head.as_ref().map(|head| head.installation.clone());
-        Page { format_version: FORMAT, installation: installation.unwrap_or_default(), people, clients }
+        Page {
+            format_version: FORMAT,
+            installation: installation.unwrap_or_default(),
+            people,
+            clients,
+        }
     }
 
     fn sealed(&self, part: Part, content: &impl Serialize) -> Result<SealedPart, LedgerError> {

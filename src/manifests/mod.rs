@@ -20,6 +20,7 @@ mod terms;
 pub use crate::manifests::accounts::Declarations;
 pub use crate::manifests::accounts::Objects;
 pub use crate::manifests::accounts::Sorted;
+pub use crate::manifests::clients::RESEND_ANNOTATION;
 pub use crate::manifests::read::Files;
 pub use crate::manifests::read::read;
 pub use crate::manifests::reason::Reason;
@@ -35,7 +36,6 @@ pub use crate::manifests::source::Declared;
 pub use crate::manifests::source::ObjectKey;
 pub use crate::manifests::source::Source;
 pub use crate::manifests::source::namespace;
-pub use crate::manifests::clients::RESEND_ANNOTATION;
 pub use crate::manifests::terms::APPROVE_ANNOTATION;
 
 #[cfg(test)]

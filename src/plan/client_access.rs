@@ -390,12 +390,7 @@ impl<'a> Clients<'a> {
     }
 
     /// Places a declared client whom nobody waits for at the service.
-    fn absent(
-        &mut self,
-        client: &EmailAddress,
-        wanted: &DesiredClient,
-        record: &mut ClientRecord,
-    ) {
+    fn absent(&mut self, client: &EmailAddress, wanted: &DesiredClient, record: &mut ClientRecord) {
         match record.seen {
             ClientSeen::Never => {}
             ClientSeen::Requested | ClientSeen::Granted | ClientSeen::Withdrawn => {

@@ -25,7 +25,7 @@ use crate::domain::ledger_view::{Baseline, LedgerView, PersonRecord};
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::{Mode, Policy};
 use crate::plan::action::Action;
-use crate::plan::client_access::ClientPlan;
+use crate::plan::client_access::{ClientAction, ClientPlan};
 use crate::plan::draft::Draft;
 use crate::profile::Profile;
 
@@ -142,6 +142,15 @@ pub struct Plan {
     pub learn: Learn,
     /// Clients of an agency.
     pub clients: ClientPlan,
+}
+
+impl Plan {
+    /// True if somebody loses something: what is declared is read anew before.
+    #[must_use]
+    pub fn takes_away(&self) -> bool {
+        self.actions.iter().any(Action::takes_away)
+            || self.clients.actions.iter().any(ClientAction::takes_away)
+    }
 }
 
 /// What the ledger has to learn from this look.

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use seatkeeper::apply::{ApplyError, Context, Job, Outcome, Report, apply};
 use seatkeeper::backend::{Backend, BackendError, Executed, Guarantees};
 use seatkeeper::domain::desired::{Desired, DesiredMember, Origin, OriginKind};
+use seatkeeper::domain::clients::ObservedClient;
 use seatkeeper::domain::identity::EmailAddress;
 use seatkeeper::domain::keys::{AccountKey, ETag, MemberId, RequestKey, RoleName};
 use seatkeeper::domain::observed::{
@@ -21,6 +22,7 @@ use seatkeeper::domain::observed::{
 use seatkeeper::domain::policy::{Mode, OnSeatShortage, Policy, RemovalPolicy};
 use seatkeeper::ledger::{Fault, Ledger, LedgerStore, MemoryStore};
 use seatkeeper::plan::action::Action;
+use seatkeeper::plan::client_access::ClientAction;
 use seatkeeper::plan::simulate::{recount, step};
 use seatkeeper::plan::{Input, Plan, plan};
 use seatkeeper::profile::{Profile, built_in};
@@ -282,6 +284,22 @@ impl Backend for Service {
         answer
     }
 
+    async fn client_accesses(
+        &self,
+        _account: &AccountKey,
+    ) -> Result<BTreeMap<EmailAddress, ObservedClient>, BackendError> {
+        Err(unreachable())
+    }
+
+    async fn execute_client(
+        &self,
+        _account: &AccountKey,
+        _action: &ClientAction,
+        _key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        Err(unreachable())
+    }
+
     async fn claim(
         &self,
         _account: &AccountKey,
@@ -335,10 +353,12 @@ fn account(profile: &Profile, now: Timestamp) -> Observed {
             seats,
             subscriptions: Vec::new(),
             disabled: false,
+            agency: false,
             caller: None,
         },
         members: BTreeMap::from([(address("owner@example.com"), owner)]),
         invitations: BTreeMap::new(),
+        client_accesses: None,
         evidence: ReadEvidence::default(),
     };
     recount(&mut observed, profile);
