@@ -12,6 +12,7 @@ mod cli_kill;
 mod cli_run;
 mod cli_secrets;
 mod cli_story;
+mod client_access_cli;
 mod cluster;
 mod contract;
 mod contract_memory;
