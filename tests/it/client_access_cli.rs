@@ -110,7 +110,8 @@ async fn a_client_is_asked_once_grants_is_shown_and_is_only_let_go() {
     agency.is_quiet(0).await;
 
     agency.answer("approve").await;
-    for (url, state) in [("https://a.example", "connected"), ("https://b.example", "not_connected")] {
+    for (url, state) in [("https://a.example", "connected"), ("https://b.example", "not_connected")]
+    {
         let call = agency.service.call(Method::POST, "/v1/accounts/other/websites");
         let call = call.token(VENDOR_TOKEN).json(&json!({"url": url, "state": state}));
         call.send().await.expect(StatusCode::CREATED);
@@ -177,7 +178,11 @@ async fn a_no_is_remembered_for_the_name_and_a_new_name_asks_again() {
     agency.desk.exits(0, &["apply"]).await;
     agency.answer("reject").await;
     let said = agency.desk.exits(4, &["apply"]).await;
-    assert!(said.out.contains("! owner@other.example: Rejected: the client said no"), "{}", said.out);
+    assert!(
+        said.out.contains("! owner@other.example: Rejected: the client said no"),
+        "{}",
+        said.out
+    );
     agency.is_quiet(4).await;
 
     agency.desk.delete("git/bakery.yaml");

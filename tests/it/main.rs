@@ -26,6 +26,7 @@ mod mail_peer;
 mod mail_server;
 mod many_accounts;
 mod openapi;
+mod operator_clients;
 mod operator_definitions;
 mod operator_deletion;
 mod operator_faults;

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use seatkeeper::apply::{ApplyError, Context, Job, Outcome, Report, apply};
 use seatkeeper::backend::{Backend, BackendError, Executed, Guarantees};
-use seatkeeper::domain::desired::{Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::clients::ObservedClient;
+use seatkeeper::domain::desired::{Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::identity::EmailAddress;
 use seatkeeper::domain::keys::{AccountKey, ETag, MemberId, RequestKey, RoleName};
 use seatkeeper::domain::observed::{
