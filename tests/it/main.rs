@@ -34,6 +34,7 @@ mod operator_kill;
 mod operator_story;
 mod operator_world;
 mod plan_cases;
+mod plan_clients;
 mod plan_properties;
 mod planner;
 mod postgres;
