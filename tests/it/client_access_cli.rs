@@ -1,6 +1,8 @@
 //! Clients of an agency by command line: asked, granted on the page, shown, let go. The program is a
 //! process of its own; what happened is read from the service and its mails.
 
+#![expect(clippy::expect_used, reason = "test helpers")]
+
 use jiff::SignedDuration;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
