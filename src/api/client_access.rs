@@ -131,6 +131,7 @@ pub struct ClientAccessStatus {
     /// The first ten of them.
     #[schemars(length(max = 10), inner(length(max = 253)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub websites: Vec<String>,
 
     /// When the last mail of the request was sent.
