@@ -142,8 +142,10 @@ fn mail<'a>(
             (fresh("", "", Some(request.id.clone())), (learned, unsent))
         }
         ClientAction::Request { role, reference, .. } => {
+            // What is stored may be from a wave that was cut off: it counts as not sent.
             let sent = ClientRecord { seen: ClientSeen::Requested, ..learned.clone() };
-            (fresh(role.as_str(), reference, None), (sent, learned))
+            let unsent = ClientRecord { seen: ClientSeen::Never, ..learned };
+            (fresh(role.as_str(), reference, None), (sent, unsent))
         }
     };
     // Until its wave is opened it was not sent.

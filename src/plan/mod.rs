@@ -5,6 +5,7 @@
 pub mod action;
 mod check;
 pub mod client_access;
+mod clients;
 mod draft;
 pub mod guards;
 mod invitations;
@@ -81,7 +82,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
 
 /// Adds the clients of an agency.
 fn with_clients(input: &Input<'_>, mut plan: Plan) -> Plan {
-    plan.clients = client_access::plan(input, &plan);
+    plan.clients = clients::plan(input, &plan);
     plan.next_at = plan.next_at.into_iter().chain(plan.clients.next_at).min();
     plan
 }
