@@ -74,10 +74,12 @@ fn observed(people: usize, missing: Option<usize>, profile: &Profile) -> Observe
             },
             subscriptions: Vec::new(),
             disabled: false,
+            agency: false,
             caller: None,
         },
         members: there.map(|n| (person(n), member(n))).collect(),
         invitations: BTreeMap::new(),
+        client_accesses: None,
         evidence: ReadEvidence::default(),
     };
     recount(&mut observed, profile);

@@ -9,7 +9,7 @@ use super::condition;
 use super::reference::{OBJECT_NAME, SecretKeyRef};
 
 /// A whole number of seconds, minutes, hours or days.
-const DURATION: &str = r"^[0-9]{1,5}[smhd]$";
+pub(super) const DURATION: &str = r"^[0-9]{1,5}[smhd]$";
 
 /// Ids and slugs of the account service; nothing that would change the meaning of a path.
 pub(super) const ACCOUNT_ID: &str = r"^[A-Za-z0-9][A-Za-z0-9_-]*$";

@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt as _;
 use serde_json::json;
 
-use super::{Account, AccountClass, AccountLedger, Membership, Team};
+use super::{Account, AccountClass, AccountLedger, ClientAccess, Membership, Team};
 
 /// All definitions with the name of their file in `crds/`, in order of that name.
 #[must_use]
@@ -15,6 +15,7 @@ pub fn crds() -> Vec<(&'static str, CustomResourceDefinition)> {
         ("accountclasses.yaml", AccountClass::crd()),
         ("accountledgers.yaml", AccountLedger::crd()),
         ("accounts.yaml", Account::crd()),
+        ("clientaccesses.yaml", ClientAccess::crd()),
         ("memberships.yaml", Membership::crd()),
         ("teams.yaml", Team::crd()),
     ];

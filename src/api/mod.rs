@@ -6,6 +6,7 @@
 mod account;
 mod account_class;
 mod account_ledger;
+mod client_access;
 mod condition;
 mod definitions;
 mod membership;
@@ -18,6 +19,9 @@ pub use account::{
 };
 pub use account_class::{AccountApi, AccountClass, AccountClassSpec, Backend, ClassLimits};
 pub use account_ledger::{AccountLedger, AccountLedgerSpec};
+pub use client_access::{
+    ClientAccess, ClientAccessSpec, ClientAccessState, ClientAccessStatus, ClientHealth,
+};
 pub use definitions::crds;
 pub use membership::{
     DeletionPolicy, InvitationSeen, Membership, MembershipSpec, MembershipState, MembershipStatus,

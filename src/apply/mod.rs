@@ -5,6 +5,7 @@
 //! the claim; what is not a send, one by one; the sends, wave by wave. Stopping after any of these
 //! loses nothing and sends nothing twice.
 
+mod clients;
 mod outcome;
 mod path;
 mod run;
@@ -24,6 +25,7 @@ use crate::plan::Plan;
 use crate::plan::action::Action;
 use crate::profile::Profile;
 
+pub use clients::ClientOutcomes;
 pub use outcome::{NotRun, Outcome, Report};
 pub use path::{Look, LookError, Ran, RunError, Subject, look, run};
 

@@ -1,5 +1,6 @@
 //! What became of a plan.
 
+use crate::apply::ClientOutcomes;
 use crate::backend::{BackendError, Executed};
 use crate::domain::observed::Observed;
 use crate::ledger::Writes;
@@ -53,6 +54,8 @@ impl NotRun {
 pub struct Report {
     /// Each action of the plan, in its order.
     pub outcomes: Vec<(Action, Outcome)>,
+    /// Each action on a client, in its order.
+    pub clients: ClientOutcomes,
     /// The account as far as the answers say: the look, and what was done since.
     pub after: Observed,
     /// Why the claim was not put on the account; nothing ran then.
@@ -65,15 +68,22 @@ impl Report {
     /// The answer that stopped the run before its end.
     #[must_use]
     pub fn stopped(&self) -> Option<&BackendError> {
-        let of_actions = self.outcomes.iter().filter_map(|(_, outcome)| outcome.error());
-        self.claim_error.as_ref().or_else(|| of_actions.into_iter().find(|error| stops(error)))
+        self.claim_error.as_ref().or_else(|| self.errors().find(|error| stops(error)))
+    }
+
+    /// What the service did not do.
+    pub fn errors(&self) -> impl Iterator<Item = &BackendError> {
+        let of_people = self.outcomes.iter().map(|(_, outcome)| outcome);
+        let of_clients = self.clients.iter().map(|(_, outcome)| outcome);
+        of_people.chain(of_clients).filter_map(Outcome::error)
     }
 
     /// True if every action was done.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        let all_done = self.outcomes.iter().all(|(_, outcome)| outcome.is_done());
-        self.claim_error.is_none() && all_done
+        let people_done = self.outcomes.iter().all(|(_, outcome)| outcome.is_done());
+        let clients_done = self.clients.iter().all(|(_, outcome)| outcome.is_done());
+        self.claim_error.is_none() && people_done && clients_done
     }
 }
 
@@ -84,6 +94,16 @@ impl Outcome {
             Ok(executed) => Self::Done(executed),
             Err(error) if error.outcome_unknown() => Self::Unknown(error),
             Err(error) => Self::Refused(error),
+        }
+    }
+
+    /// What became of it, in one word for logs.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done(_) => "Done",
+            Self::Refused(error) | Self::Unknown(error) => error.reason(),
+            Self::NotRun(why) => why.reason(),
         }
     }
 

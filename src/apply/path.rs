@@ -98,7 +98,11 @@ pub async fn look(
     let mut left = LOOKS;
     loop {
         let observed = subject.backend.observe(subject.account, subject.profile).await;
-        let observed = observed.map_err(LookError::Observe)?;
+        let mut observed = observed.map_err(LookError::Observe)?;
+        if !subject.desired.clients.is_empty() || ledger.follows_clients() {
+            let clients = subject.backend.client_accesses(&observed.account.key).await;
+            observed.client_accesses = Some(clients.map_err(LookError::Observe)?);
+        }
         let now = now();
         let first_wanted = first_wanted.clone();
         let view = LedgerView { first_wanted, ..view(subject, ledger, &observed, now) };
@@ -134,7 +138,7 @@ pub async fn run(
         on_done,
     };
     let report = apply(ledger, &job).await?;
-    if plan.actions.is_empty() {
+    if plan.actions.is_empty() && plan.clients.actions.is_empty() {
         return Ok(Ran { report, settled: plan });
     }
     let now = (context.now)();
@@ -150,8 +154,9 @@ fn view(
     observed: &Observed,
     now: Timestamp,
 ) -> LedgerView {
-    let Desired { people, frozen } = subject.desired;
-    let view = ledger.view(people.keys().chain(frozen), observed, now);
+    let Desired { people, frozen, clients } = subject.desired;
+    let mut view = ledger.view(people.keys().chain(frozen), observed, now);
+    ledger.view_clients(clients, observed, now, &mut view);
     LedgerView { fingerprint: Some(subject.fingerprint.to_owned()), ..view }
 }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
+use crate::apply::clients;
 use crate::apply::outcome::{NotRun, Outcome, Report, stops};
 use crate::apply::wave::{self, Waves};
 use crate::apply::{
-    ACTED, ACTING, ApplyError, BEGIN, CLAIMED, CLOSED, CLOSING, Job, OPENED, RECORDED, WAVE_OPENED,
-    WAVE_SENT,
+    ACTED, ACTING, ApplyError, BEGIN, CLAIMED, CLOSED, CLOSING, ClientOutcomes, Job, OPENED,
+    RECORDED, WAVE_OPENED, WAVE_SENT,
 };
 use crate::backend::{BackendError, Executed};
 use crate::domain::identity::EmailAddress;
@@ -29,6 +30,8 @@ pub(super) async fn run(ledger: &mut Ledger, job: &Job<'_>) -> Result<Report, Ap
     } else {
         act(ledger, job, &mut progress).await?;
     }
+    let stopped = progress.is_stopped();
+    progress.clients = clients::run(ledger, job, &mut progress.after, stopped).await?;
     Ok(progress.report(before, ledger.writes()))
 }
 
@@ -176,6 +179,7 @@ pub(super) struct Progress<'a> {
     outcomes: Vec<Option<Outcome>>,
     after: Observed,
     claim_error: Option<BackendError>,
+    clients: ClientOutcomes,
     stopped: bool,
     /// Seats that the plan counted on and that were not freed.
     not_freed: u32,
@@ -191,6 +195,7 @@ impl<'a> Progress<'a> {
             outcomes: job.plan.actions.iter().map(|_| None).collect(),
             after: job.observed.clone(),
             claim_error: None,
+            clients: ClientOutcomes::new(),
             stopped: false,
             not_freed: 0,
             owner_not_raised: false,
@@ -285,7 +290,7 @@ impl<'a> Progress<'a> {
             Executed::Invitation(invitation) => {
                 self.after.invitations.insert(person.clone(), invitation.clone());
             }
-            Executed::Gone => {}
+            Executed::Client(_) | Executed::Gone => {}
         }
     }
 
@@ -310,6 +315,7 @@ impl<'a> Progress<'a> {
             .map(|outcome| outcome.unwrap_or(Outcome::NotRun(NotRun::Stopped)));
         Report {
             outcomes: actions.zip(outcomes).collect(),
+            clients: self.clients,
             after: self.after,
             claim_error: self.claim_error,
             writes: Writes { head: now.head - before.head, pages: now.pages - before.pages },

@@ -174,7 +174,7 @@ pub(super) async fn send(
     let mut answers = stream::iter(calls).buffer_unordered(job.context.in_flight.max(1));
     while let Some((send, outcome)) = answers.next().await {
         let person = &send.record.person;
-        match known(send, &outcome) {
+        match answered(send.repeated, &outcome) {
             Known::Sent => ledger.close_send(person),
             Known::NotSent => {
                 ledger.close_send(person);
@@ -220,7 +220,7 @@ async fn call<'s>(
 
 /// What an answer says of the calls under one key, this one and any before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Known {
+pub(super) enum Known {
     /// The mail went out.
     Sent,
     /// It did not, and will not.
@@ -232,11 +232,11 @@ enum Known {
 /// What is known of a send after its outcome. The service looks for the key before it looks at
 /// anything but the credential: a refusal of the request itself says that an earlier call under
 /// the key had no effect either; any other refusal speaks of this call only.
-fn known(send: &Send, outcome: &Outcome) -> Known {
+pub(super) fn answered(repeated: bool, outcome: &Outcome) -> Known {
     let error = match outcome {
         Outcome::Done(_) => return Known::Sent,
         Outcome::Unknown(_) => return Known::No,
-        Outcome::NotRun(_) if send.repeated => return Known::No,
+        Outcome::NotRun(_) if repeated => return Known::No,
         Outcome::NotRun(_) => return Known::NotSent,
         Outcome::Refused(error) => error,
     };
@@ -251,7 +251,7 @@ fn known(send: &Send, outcome: &Outcome) -> Known {
         | BackendError::Forbidden { .. }
         | BackendError::NoSuchAccount
         | BackendError::Malformed { .. } => {
-            if send.repeated {
+            if repeated {
                 Known::No
             } else {
                 Known::NotSent

@@ -3,6 +3,7 @@
 //! A read is complete or an error. A write is sent once; whoever sent it reads the outcome from
 //! [`BackendError::outcome_unknown`]. Nothing of an answer's text gets into errors.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,14 +18,17 @@ use crate::backend::BackendError;
 use crate::backend::Executed;
 use crate::backend::Guarantees;
 use crate::backend::call::{Call, json};
+use crate::backend::clients;
 use crate::backend::pages;
 use crate::backend::problem;
 use crate::backend::rows;
 use crate::backend::transport::{Transport, TransportError};
+use crate::domain::clients::ObservedClient;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{AccountKey, ETag, RequestKey, RoleName};
 use crate::domain::observed::{Claim, Observed, ReadEvidence};
 use crate::plan::action::{Action, InvitationRow, MemberRow};
+use crate::plan::client_access::ClientAction;
 use crate::profile::Profile;
 use crate::wire;
 
@@ -106,7 +110,11 @@ impl AccountApi {
 
     /// Ends a row. Already gone is done, once it is sure that the account still answers: where
     /// the account is gone for us, so is every row, and that says nothing of the person.
-    async fn end(&self, account: &str, call: Call<'_>) -> Result<Executed, BackendError> {
+    pub(super) async fn end(
+        &self,
+        account: &str,
+        call: Call<'_>,
+    ) -> Result<Executed, BackendError> {
         match self.send(call).await {
             Ok(response) if response.status() == StatusCode::NO_CONTENT => Ok(Executed::Gone),
             Ok(response) => json::<Ended>(&response)?.gone(),
@@ -240,7 +248,7 @@ impl Backend for AccountApi {
         evidence.member_total = listed.total;
 
         let (members, invitations) = (members.people, invitations.people);
-        Ok(Observed { account, members, invitations, evidence })
+        Ok(Observed { account, members, invitations, client_accesses: None, evidence })
     }
 
     async fn guarantees(&self, account: &AccountKey) -> Result<Guarantees, BackendError> {
@@ -294,6 +302,22 @@ impl Backend for AccountApi {
         }
     }
 
+    async fn client_accesses(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<EmailAddress, ObservedClient>, BackendError> {
+        clients::read(self, asked(account)?).await
+    }
+
+    async fn execute_client(
+        &self,
+        account: &AccountKey,
+        action: &ClientAction,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        clients::execute(self, asked(account)?, action, key).await
+    }
+
     async fn claim(
         &self,
         account: &AccountKey,
@@ -317,7 +341,7 @@ impl Backend for AccountApi {
 }
 
 /// The row of a write is gone: our picture is old.
-fn row_gone(error: BackendError) -> BackendError {
+pub(super) fn row_gone(error: BackendError) -> BackendError {
     match error {
         BackendError::NoSuchAccount => BackendError::Changed { code: "not-found".to_owned() },
         other => other,

@@ -2,6 +2,7 @@
 
 pub mod account_api;
 mod call;
+mod clients;
 pub mod feed;
 pub mod memory;
 mod pages;
@@ -10,15 +11,19 @@ mod rows;
 mod rules;
 pub mod transport;
 
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use thiserror::Error;
 
+use crate::domain::clients::ObservedClient;
+use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{AccountKey, ETag, RequestKey};
 use crate::domain::observed::{Claim, Observed, ObservedInvitation, ObservedMember};
 use crate::plan::action::Action;
+use crate::plan::client_access::ClientAction;
 use crate::profile::Profile;
 
 /// The account service, as far as this program needs it: one read and one write.
@@ -47,6 +52,20 @@ pub trait Backend: Send + Sync {
         key: &RequestKey,
     ) -> Result<Executed, BackendError>;
 
+    /// Reads the clients of an agency whole; of several rows of one client the one that counts.
+    async fn client_accesses(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<EmailAddress, ObservedClient>, BackendError>;
+
+    /// Runs one action on a client, once, under the rules of [`Backend::execute`].
+    async fn execute_client(
+        &self,
+        account: &AccountKey,
+        action: &ClientAction,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError>;
+
     /// Puts our claim on the account, if its row is still at `etag`.
     async fn claim(
         &self,
@@ -63,6 +82,8 @@ pub enum Executed {
     Member(ObservedMember),
     /// The invitation as it is now.
     Invitation(ObservedInvitation),
+    /// The client as it is now.
+    Client(Box<ObservedClient>),
     /// It is gone.
     Gone,
 }

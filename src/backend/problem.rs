@@ -28,6 +28,7 @@ const CODES: &[&str] = &[
     "beyond-manage",
     "body-too-large",
     "claimed-by-other",
+    "client-access-already-open",
     "deadline",
     "forbidden",
     "idempotency-key-required",
@@ -39,12 +40,15 @@ const CODES: &[&str] = &[
     "invitation-state",
     "member-state",
     "method-not-allowed",
+    "not-an-agency",
     "not-found",
     "not-json",
+    "not-offered",
     "rate-limited",
     "role-fixed",
     "role-holders",
     "role-not-invitable",
+    "row-state",
     "scope-missing",
     "seat-limit-reached",
     "secret-not-repeatable",
@@ -58,8 +62,15 @@ const CODES: &[&str] = &[
 ];
 
 /// Conflicts that only say that our picture is old: the next look shows what is there.
-const LOOK_AGAIN: &[&str] =
-    &["already-member", "invitation-already-pending", "invitation-state", "member-state", "stale"];
+const LOOK_AGAIN: &[&str] = &[
+    "already-member",
+    "client-access-already-open",
+    "invitation-already-pending",
+    "invitation-state",
+    "member-state",
+    "row-state",
+    "stale",
+];
 
 /// Says what an answer that is not a success means.
 ///

@@ -34,7 +34,7 @@ pub(super) fn id(id: &str) -> Result<&str, BackendError> {
     Ok(id)
 }
 
-fn person(email: &str) -> Result<EmailAddress, BackendError> {
+pub(super) fn person(email: &str) -> Result<EmailAddress, BackendError> {
     EmailAddress::parse(email)
         .map_err(|_| BackendError::Malformed { what: "an address that cannot be one" })
 }
@@ -64,6 +64,7 @@ pub(super) fn account(
         seats: seats(&account.seats),
         subscriptions: account.subscriptions.into_iter().filter_map(subscription).collect(),
         disabled,
+        agency: account.agency,
         caller: account.caller.member_id.map(MemberId),
     })
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::apply::{Context, IN_FLIGHT, Look, Outcome, Ran, RunError, Subject, run};
 use crate::backend::{Guarantees, Retry};
 use crate::cli::args::{ApplyArgs, Output};
+use crate::cli::clients;
 use crate::cli::plan::print_json;
 use crate::cli::session::{LedgerAccess, Session, exit_of_rest, open, with_hint};
 use crate::cli::{Exit, Io, render};
@@ -49,7 +50,14 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
         }
         let ran = run_once(&mut session, look, &guarantees, args.plan.output, io).await?;
         let again = ran.report.stopped().is_some_and(|error| error.retry() == Retry::LookAgain);
-        done.extend(ran.report.outcomes.iter().map(|(action, outcome)| said(action, outcome)));
+        let people = ran.report.outcomes.iter();
+        done.extend(people.map(|(action, outcome)| said(render::action_json(action), outcome)));
+        for (action, outcome) in &ran.report.clients {
+            if args.plan.output == Output::Text {
+                writeln!(io.out, "{}", clients::outcome(action, outcome))?;
+            }
+            done.push(said(clients::action_json(action), outcome));
+        }
         if !again || round == ROUNDS {
             return finish(&session, &ran, done, args.plan.output, io);
         }
@@ -144,8 +152,7 @@ fn finish(
     if ran.report.is_complete() { Ok(exit_of_rest(&ran.settled)) } else { Ok(Exit::Error) }
 }
 
-fn said(action: &Action, outcome: &Outcome) -> serde_json::Value {
-    let mut value = render::action_json(action);
+fn said(mut value: serde_json::Value, outcome: &Outcome) -> serde_json::Value {
     let (word, reason) = match outcome {
         Outcome::Done(_) => ("Done", None),
         Outcome::Refused(error) => ("Refused", Some(error.reason())),

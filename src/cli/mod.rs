@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod args;
+mod clients;
 pub mod crds;
 pub mod import;
 pub mod ledgers;

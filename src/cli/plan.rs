@@ -26,7 +26,8 @@ pub async fn plan(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
         Output::Json => print_json(&session, &render::json(&plan, &session.profile), io)?,
     }
     write!(io.err, "{}", render::distrust(&plan))?;
-    if plan.actions.is_empty() { Ok(exit_of_rest(&plan)) } else { Ok(Exit::Changes) }
+    let nothing = plan.actions.is_empty() && plan.clients.actions.is_empty();
+    if nothing { Ok(exit_of_rest(&plan)) } else { Ok(Exit::Changes) }
 }
 
 /// Shows the account and everyone that is declared, as they are now.

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::apply::{Outcome, Report};
+use crate::cli::clients;
 use crate::cli::summary::summary;
 use crate::domain::identity::EmailAddress;
 use crate::domain::observed::{Observed, SeatLimit};
@@ -56,6 +57,7 @@ pub fn status(plan: &Plan, observed: &Observed) -> String {
             format!("{:width$}  {:12}  {role:10}  {note}", person.as_str(), outlook.state.as_str());
         let _ = writeln!(text, "{}", line.trim_end());
     }
+    text.push_str(&clients::status(&plan.clients));
     text.push_str(&waiting(plan));
     let seats = &observed.account.seats;
     let _ = writeln!(
@@ -87,15 +89,19 @@ pub fn outcome(action: &Action, outcome: &Outcome) -> String {
 
 /// The action without the sign in front.
 fn without_sign(action: &Action) -> String {
-    action.to_string().trim_start_matches(['+', '-', '~', ' ']).to_owned()
+    unsigned(&action.to_string())
+}
+
+/// A line of a plan without the sign in front.
+pub(super) fn unsigned(line: &str) -> String {
+    line.trim_start_matches(['+', '-', '~', ' ']).to_owned()
 }
 
 /// Why a run did not do all it should, each cause once, with its way out.
 #[must_use]
 pub fn causes(report: &Report) -> String {
-    let of_actions = report.outcomes.iter().filter_map(|(_, outcome)| outcome.error());
     let mut causes = BTreeMap::new();
-    for error in report.claim_error.iter().chain(of_actions) {
+    for error in report.claim_error.iter().chain(report.errors()) {
         causes.entry(error.reason()).or_insert(error);
     }
     let mut text = String::new();
@@ -163,6 +169,9 @@ pub fn text(plan: &Plan, profile: &Profile) -> String {
     for action in &plan.actions {
         let _ = writeln!(text, "{action}");
     }
+    for action in &plan.clients.actions {
+        let _ = writeln!(text, "{action}");
+    }
     text.push_str(&waiting(plan));
     let _ = writeln!(text, "{}", summary(plan, profile));
     text
@@ -184,6 +193,7 @@ pub fn waiting(plan: &Plan) -> String {
             let _ = writeln!(text, "! {person}: {state}: {}", outlook.message());
         }
     }
+    text.push_str(&clients::waiting(&plan.clients));
     if let Some(shortage) = &plan.shortage {
         let when = shortage.enforce_at.map_or_else(String::new, |at| format!(" at {at}"));
         let people: Vec<String> =
@@ -266,7 +276,7 @@ pub fn resend(plan: &Plan, person: &EmailAddress) -> Option<String> {
 
 /// What is said where nothing runs.
 pub(super) fn nothing(plan: &Plan) -> &'static str {
-    if plan.held.is_empty() && plan.stop.is_none() {
+    if plan.held.is_empty() && plan.clients.held.is_empty() && plan.stop.is_none() {
         "nothing to change"
     } else {
         "nothing to do now"
@@ -318,6 +328,7 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
             "reason": stop.reason(),
             "message": stop.to_string(),
         })),
+        "clientAccess": clients::json(&plan.clients),
         "summary": summary(plan, profile),
     })
 }

@@ -19,6 +19,7 @@ use crate::domain::keys::{AccountKey, HoldDigest};
 use crate::domain::policy::Policy;
 use crate::ledger::{Ledger, LedgerError};
 use crate::manifests::{self, Declarations};
+use crate::plan::client_access::ClientPlan;
 use crate::plan::{Outlook, Stop};
 use crate::profile::{self, Profile};
 use crate::yaml::Problem;
@@ -232,11 +233,18 @@ pub fn with_hint(error: LedgerError) -> anyhow::Error {
 pub fn exit_of_rest(plan: &crate::plan::Plan) -> Exit {
     let waits = plan.hold.is_some()
         || plan.held.iter().any(|held| held.rule.needs_person())
-        || plan.people.values().any(Outlook::needs_person);
+        || plan.people.values().any(Outlook::needs_person)
+        || clients_wait(&plan.clients);
     match &plan.stop {
         Some(Stop::ReadUntrusted(_)) => Exit::Error,
         Some(Stop::Suspended | Stop::ClaimedByOther) => Exit::Waits,
         None if waits => Exit::Waits,
         None => Exit::Done,
     }
+}
+
+/// True if a client waits for a person on our side: what only the client can mend is none.
+fn clients_wait(plan: &ClientPlan) -> bool {
+    plan.held.iter().any(|held| held.rule.needs_person())
+        || plan.clients.values().any(|outlook| outlook.standing.needs_person())
 }

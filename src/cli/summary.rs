@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::cli::clients;
 use crate::cli::render::{limit, many, nothing};
 use crate::ledger::WAVE_SENDS_MAX;
 use crate::plan::Plan;
@@ -14,7 +15,8 @@ use crate::profile::{Notice, Profile};
 /// Mails are counted as `profile` sends them.
 #[must_use]
 pub fn summary(plan: &Plan, profile: &Profile) -> String {
-    let parts = parts(plan, profile);
+    let mut parts = parts(plan, profile);
+    parts.extend(clients::summary(&plan.clients));
     let parts = if parts.is_empty() { nothing(plan).to_owned() } else { parts.join(", ") };
     let seats = plan.seats;
     let (before, after, limit) = (seats.before, seats.after, limit(seats.limit));

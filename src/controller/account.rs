@@ -94,7 +94,7 @@ async fn sync(
 
     let mut ledger = bench.ledger(round, &mut memory.winners).await?; // cluster: read
     let mut seen = bench.look(round, &mut ledger, &mut memory.first_wanted).await?; // backend: read
-    if seen.plan.actions.iter().any(Action::takes_away) {
+    if seen.plan.takes_away() {
         round.renew(ctx, &memory.winners).await?; // cluster: read, from a majority
         ledger = bench.ledger(round, &mut memory.winners).await?;
         seen = bench.look(round, &mut ledger, &mut memory.first_wanted).await?;
@@ -109,6 +109,7 @@ async fn sync(
         plan: settled,
         mode: policy.mode,
         refused: Trouble::of(&report.outcomes),
+        refused_clients: Trouble::of_clients(&report.clients),
         stopped: report.stopped().map(Trouble::from),
         retry: report.stopped().map(retry),
         observed: report.after,
@@ -178,11 +179,7 @@ impl Bench<'_> {
         };
         let Name { namespace, name } = self.name;
         let on_done = |action: &Action, outcome: &apply::Outcome| {
-            let result = match outcome {
-                apply::Outcome::Done(_) => "Done",
-                apply::Outcome::Refused(error) | apply::Outcome::Unknown(error) => error.reason(),
-                apply::Outcome::NotRun(why) => why.reason(),
-            };
+            let result = outcome.word();
             tracing::info!(
                 account.namespace = namespace,
                 account.name = name,
@@ -192,7 +189,18 @@ impl Bench<'_> {
                 action.kind(),
             );
         };
-        Ok(apply::run(&subject, ledger, look, context, &on_done).await?)
+        let ran = apply::run(&subject, ledger, look, context, &on_done).await?;
+        for (action, outcome) in &ran.report.clients {
+            let (kind, result) = (action.kind(), outcome.word());
+            tracing::info!(
+                account.namespace = namespace,
+                account.name = name,
+                action.kind = kind,
+                result,
+                "{kind} {result}",
+            );
+        }
+        Ok(ran)
     }
 
     fn subject<'b>(
@@ -252,8 +260,10 @@ fn next(name: &Name, round: &Round, finding: &Finding, now: Timestamp) -> Next {
     if let Some(retry) = looked.retry {
         return retry;
     }
-    let may_pass = looked.refused.values().any(|trouble| !trouble.is_final);
-    if may_pass || (looked.refused.is_empty() && !looked.plan.actions.is_empty()) {
+    let mut refused = looked.refused.values().chain(looked.refused_clients.values()).peekable();
+    let nothing_refused = refused.peek().is_none();
+    let left = !(looked.plan.actions.is_empty() && looked.plan.clients.actions.is_empty());
+    if refused.any(|trouble| !trouble.is_final) || (nothing_refused && left) {
         return Next::Backoff;
     }
     // Up to a tenth later, so that accounts that began together do not stay together.

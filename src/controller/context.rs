@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kube::runtime::events::Recorder;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Account, AccountApi, AccountClass, Membership, Team};
+use crate::api::{Account, AccountApi, AccountClass, ClientAccess, Membership, Team};
 use crate::backend::transport::{SetupError, Transport};
 use crate::controller::cache::{Cache, Name};
 use crate::controller::clients::Clients;
@@ -73,6 +73,8 @@ pub struct Caches {
     pub teams: Arc<Cache<Team>>,
     /// Memberships.
     pub memberships: Arc<Cache<Membership>>,
+    /// Clients of agencies.
+    pub client_accesses: Arc<Cache<ClientAccess>>,
 }
 
 /// When the end of each person's access was first wanted.

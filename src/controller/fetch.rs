@@ -11,7 +11,7 @@ use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use kube::{Api, CustomResourceExt as _, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
-use crate::api::{Account, Membership, Team};
+use crate::api::{Account, ClientAccess, Membership, Team};
 use crate::controller::cache::Name;
 use crate::controller::clients::call;
 use crate::controller::context::Context;
@@ -34,6 +34,8 @@ pub struct Fetched {
     pub teams: BTreeMap<ObjectKey, Guarded<Team>>,
     /// Memberships, the ones that cannot be read included.
     pub memberships: BTreeMap<ObjectKey, Guarded<Membership>>,
+    /// Clients of agencies, the ones that cannot be read included.
+    pub client_accesses: BTreeMap<ObjectKey, Guarded<ClientAccess>>,
 }
 
 /// The people of objects that cannot be read.
@@ -41,6 +43,8 @@ pub struct Fetched {
 pub struct UnreadablePeople {
     /// They are left as they are.
     pub frozen: BTreeSet<EmailAddress>,
+    /// So are these clients of an agency.
+    pub clients: BTreeSet<EmailAddress>,
     /// Somewhere they cannot be read either: nobody may lose anything.
     pub unknown: bool,
 }
@@ -50,7 +54,8 @@ pub fn cached(ctx: &Context, name: &Name) -> Option<Fetched> {
     let account = ctx.caches.accounts.get(name)?.readable()?.clone();
     let teams = ctx.caches.teams.in_namespace(&name.namespace);
     let memberships = ctx.caches.memberships.in_namespace(&name.namespace);
-    Some(assemble(ctx, account, teams, memberships))
+    let client_accesses = ctx.caches.client_accesses.in_namespace(&name.namespace);
+    Some(assemble(ctx, account, teams, memberships, client_accesses))
 }
 
 /// Reads an account anew, from a majority of the cluster's store: what is older than the last
@@ -71,7 +76,8 @@ pub async fn fresh(ctx: &Context, known: &Account) -> Result<Option<Fetched>, Cl
     }
     let teams = list(ctx, "list Teams", &namespace).await?;
     let memberships = list(ctx, "list Memberships", &namespace).await?;
-    Ok(Some(assemble(ctx, account, teams, memberships)))
+    let client_accesses = list(ctx, "list ClientAccesses", &namespace).await?;
+    Ok(Some(assemble(ctx, account, teams, memberships, client_accesses)))
 }
 
 /// True if the namespace or one of our kinds is being torn down: whoever does that did not decide
@@ -88,7 +94,9 @@ pub async fn is_torn_down(ctx: &Context, namespace: &str) -> Result<bool, Cluste
         return Ok(true);
     }
     let kinds: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(reader());
-    for kind in [Account::crd_name(), Team::crd_name(), Membership::crd_name()] {
+    let ours =
+        [Account::crd_name(), Team::crd_name(), Membership::crd_name(), ClientAccess::crd_name()];
+    for kind in ours {
         let kind = call("read the definitions", kinds.get_opt(kind)).await?;
         if kind.is_none_or(|kind| kind.metadata.deletion_timestamp.is_some()) {
             return Ok(true);
@@ -124,6 +132,7 @@ fn assemble(
     account: Arc<Account>,
     teams: Vec<Guarded<Team>>,
     memberships: Vec<Guarded<Membership>>,
+    client_accesses: Vec<Guarded<ClientAccess>>,
 ) -> Fetched {
     let rivals = ctx.caches.accounts.all().into_iter().filter_map(|other| {
         let other = other.readable()?.clone();
@@ -138,12 +147,14 @@ fn assemble(
         accounts: std::iter::once(account.clone()).chain(rivals).map(Declared::from).collect(),
         teams: teams.iter().filter_map(declared).collect(),
         memberships: memberships.iter().filter_map(declared).collect(),
+        client_accesses: client_accesses.iter().filter_map(declared).collect(),
     };
     Fetched {
         account,
         objects,
         teams: keyed(OriginKind::Team, teams),
         memberships: keyed(OriginKind::Membership, memberships),
+        client_accesses: keyed(OriginKind::ClientAccess, client_accesses),
     }
 }
 
@@ -182,22 +193,45 @@ impl Fetched {
                 People::Unknown => people.unknown = true,
             }
         }
+        for object in self.client_accesses.values().filter_map(Guarded::unreadable) {
+            match &object.people {
+                _ if object.metadata.deletion_timestamp.is_some() => {}
+                People::Named(named) => {
+                    people.clients.extend(named.iter().filter_map(|a| EmailAddress::parse(a).ok()));
+                }
+                People::Unknown => people.unknown = true,
+            }
+        }
         people
+    }
+
+    /// The client of an object, as far as it can be read.
+    pub fn client(&self, key: &ObjectKey) -> Option<EmailAddress> {
+        let address = match self.client_accesses.get(key)? {
+            Guarded::Readable(access) => access.spec.client_email.clone(),
+            Guarded::Unreadable(object) => match &object.people {
+                People::Named(named) => named.first()?.clone(),
+                People::Unknown => return None,
+            },
+        };
+        EmailAddress::parse(&address).ok()
     }
 
     /// True if an object belongs to this account. One that cannot be read belongs to all accounts
     /// of its namespace.
     pub fn is_ours(&self, resolved: &Resolved, key: &ObjectKey) -> bool {
         let unreadable = match key.kind {
+            OriginKind::ClientAccess => self.client_accesses.get(key).and_then(Guarded::unreadable),
             OriginKind::Team => self.teams.get(key).and_then(Guarded::unreadable),
             OriginKind::Membership => self.memberships.get(key).and_then(Guarded::unreadable),
         };
         resolved.outcomes.contains_key(key) || unreadable.is_some()
     }
 
-    /// Metadata of a Team or Membership.
+    /// Metadata of an object that declares people.
     pub fn metadata(&self, key: &ObjectKey) -> Option<&kube::core::ObjectMeta> {
         match key.kind {
+            OriginKind::ClientAccess => self.client_accesses.get(key).map(Resource::meta),
             OriginKind::Team => self.teams.get(key).map(Resource::meta),
             OriginKind::Membership => self.memberships.get(key).map(Resource::meta),
         }
@@ -217,6 +251,7 @@ impl Fetched {
         let known = resolved.leaving.iter().filter(of);
         let known = known.map(|leaving| (leaving.person.clone(), leaving.deletion_policy));
         let unreadable = match key.kind {
+            OriginKind::ClientAccess => None,
             OriginKind::Team => self.teams.get(key).and_then(Guarded::unreadable),
             OriginKind::Membership => self.memberships.get(key).and_then(Guarded::unreadable),
         };
@@ -229,7 +264,7 @@ impl Fetched {
     }
 }
 
-/// The key of a Team or Membership.
+/// The key of an object that declares people.
 pub fn key_of(kind: OriginKind, object: &impl Resource<DynamicType = ()>) -> ObjectKey {
     let Name { namespace, name } = Name::of(object.meta());
     ObjectKey { kind, namespace, name }

@@ -8,7 +8,7 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::api::{Account, AccountLedger, Membership, Team};
+use crate::api::{Account, AccountLedger, ClientAccess, Membership, Team};
 use crate::controller::cache::{Cache, Name};
 use crate::controller::clients::call;
 use crate::controller::context::{Context, MANAGER};
@@ -24,6 +24,8 @@ pub const ACCOUNT: &str = "seatkeeper.dev/account";
 pub const TEAM: &str = "seatkeeper.dev/team";
 /// On Memberships.
 pub const MEMBERSHIP: &str = "seatkeeper.dev/membership";
+/// On ClientAccesses.
+pub const CLIENT_ACCESS: &str = "seatkeeper.dev/client-access";
 /// On the parts of a ledger: else the deletion of a namespace takes the ledger first.
 pub const LEDGER: &str = "seatkeeper.dev/ledger";
 
@@ -64,6 +66,14 @@ impl Marked for Membership {
 
     fn cache(ctx: &Context) -> Option<&Cache<Self>> {
         Some(&ctx.caches.memberships)
+    }
+}
+
+impl Marked for ClientAccess {
+    const FINALIZER: &'static str = CLIENT_ACCESS;
+
+    fn cache(ctx: &Context) -> Option<&Cache<Self>> {
+        Some(&ctx.caches.client_accesses)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use kube::Resource as _;
 
-use crate::api::{Account, AccountLedger, Membership, Team};
+use crate::api::{Account, AccountLedger, ClientAccess, Membership, Team};
 use crate::controller::cache::Name;
 use crate::controller::context::Context;
 use crate::controller::error::{ClusterError, ReconcileError};
@@ -51,6 +51,9 @@ pub async fn marks(ctx: &Context, name: &Name, round: &Round) -> Result<(), Clus
     let memberships = round.fetched.memberships.iter();
     let memberships = memberships.filter(|(key, _)| round.fetched.is_ours(&round.resolved, key));
     finalizers::remove::<Membership>(ctx, memberships.map(|(_, m)| metadata(m))).await?;
+    let clients = round.fetched.client_accesses.iter();
+    let clients = clients.filter(|(key, _)| round.fetched.is_ours(&round.resolved, key));
+    finalizers::remove::<ClientAccess>(ctx, clients.map(|(_, c)| metadata(c))).await?;
     ledger(ctx, name).await?;
     finalizers::remove::<Account>(ctx, [round.fetched.account.meta().clone()]).await
 }

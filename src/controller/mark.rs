@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use kube::Resource as _;
 
-use crate::api::{Account, AccountLedger, Membership, Team};
+use crate::api::{Account, AccountLedger, ClientAccess, Membership, Team};
 use crate::controller::cache::Name;
 use crate::controller::context::Context;
 use crate::controller::error::{ClusterError, ReconcileError};
@@ -40,6 +40,7 @@ pub async fn declarations(ctx: &Context, name: &Name, round: &Round) -> Result<(
     };
     finalizers::add::<Team>(ctx, of(OriginKind::Team)).await?;
     finalizers::add::<Membership>(ctx, of(OriginKind::Membership)).await?;
+    finalizers::add::<ClientAccess>(ctx, of(OriginKind::ClientAccess)).await?;
     Ok(())
 }
 

@@ -153,7 +153,8 @@ fn trim(json: &mut Value) -> Result<ObjectMeta, serde_json::Error> {
 
 /// The addresses in a `spec` of a kind that declares people.
 fn people(spec: &Value) -> People {
-    let lines = match (spec.get("email"), spec.get("roster")) {
+    let email = spec.get("email").or_else(|| spec.get("clientEmail"));
+    let lines = match (email, spec.get("roster")) {
         (Some(email), _) => vec![email.as_str()],
         (None, Some(Value::Array(lines))) => {
             lines.iter().map(|line| line["email"].as_str()).collect()

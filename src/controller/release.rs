@@ -4,10 +4,13 @@
 use std::collections::BTreeMap;
 
 use crate::controller::fetch::Fetched;
-use crate::domain::desired::DeletionPolicy;
+use crate::controller::status::Looked;
+use crate::domain::clients::ClientState;
+use crate::domain::desired::{DeletionPolicy, OriginKind};
 use crate::domain::identity::EmailAddress;
 use crate::domain::policy::Mode;
 use crate::manifests::{ObjectKey, Resolved};
+use crate::plan::client_access::Standing;
 use crate::plan::{Plan, Rule, State};
 
 /// What becomes of a deleted object.
@@ -21,14 +24,15 @@ pub enum Verdict {
     Stays(Option<Rule>),
 }
 
-/// What becomes of each Team and Membership that is being deleted. `settled`: the plan on the
+/// What becomes of each object that is being deleted. `settled`: the look, with the plan on the
 /// account as it is now; `None`: there is none, because the look failed.
 pub fn verdicts(
     fetched: &Fetched,
     resolved: &Resolved,
-    settled: Option<&Plan>,
+    settled: Option<&Looked>,
 ) -> BTreeMap<ObjectKey, Verdict> {
-    let keys = fetched.teams.keys().chain(fetched.memberships.keys());
+    let people = fetched.teams.keys().chain(fetched.memberships.keys());
+    let keys = people.chain(fetched.client_accesses.keys());
     let deleted = keys.filter(|key| {
         fetched.metadata(key).is_some_and(|metadata| metadata.deletion_timestamp.is_some())
     });
@@ -41,18 +45,43 @@ pub fn verdicts(
 fn verdict(
     fetched: &Fetched,
     resolved: &Resolved,
-    settled: Option<&Plan>,
+    settled: Option<&Looked>,
     key: &ObjectKey,
 ) -> Verdict {
     if resolved.policy.as_ref().is_some_and(|policy| policy.mode < Mode::Manage) {
         return Verdict::Goes;
     }
-    let Some(plan) = settled.filter(|plan| plan.stop.is_none()) else {
+    let Some(looked) = settled.filter(|looked| looked.plan.stop.is_none()) else {
         return Verdict::Stays(None);
     };
+    if key.kind == OriginKind::ClientAccess {
+        return of_client(fetched, resolved, looked, key);
+    }
+    let plan = &looked.plan;
     let people = fetched.leaving(resolved, key);
     let verdicts = people.iter().map(|(person, policy)| of_person(resolved, plan, person, *policy));
     verdicts.max().unwrap_or(Verdict::Goes)
+}
+
+/// A request that waits is withdrawn first. What the client granted stays (NC-10).
+fn of_client(fetched: &Fetched, resolved: &Resolved, looked: &Looked, key: &ObjectKey) -> Verdict {
+    let Some(client) = fetched.client(key) else { return Verdict::Goes };
+    let desired = &resolved.desired.clients;
+    if desired.declared.contains_key(&client) || desired.frozen.contains(&client) {
+        return Verdict::Goes;
+    }
+    let outlook = looked.plan.clients.clients.get(&client);
+    let rows = looked.observed.client_accesses.as_ref();
+    let state = rows.and_then(|rows| rows.get(&client)).map(|row| row.state);
+    match (outlook, state) {
+        (Some(outlook), _) if outlook.standing == Standing::Removing => {
+            Verdict::Stays(outlook.rule)
+        }
+        (_, Some(ClientState::Granted | ClientState::Trimmed)) => {
+            Verdict::GoesRefused(Rule::OnlyClientEnds)
+        }
+        _ => Verdict::Goes,
+    }
 }
 
 /// What one person means for the object; the greatest of all counts.
@@ -91,7 +120,10 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             | Rule::RenewalSpent
             | Rule::NotUnderstood
             | Rule::ServiceDisabled
-            | Rule::SeatLimit,
+            | Rule::SeatLimit
+            | Rule::NoFreeSeat
+            | Rule::NotAgency
+            | Rule::OnlyClientEnds,
         )
         | None => Verdict::Stays(rule),
     }

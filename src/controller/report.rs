@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::{Membership, Team};
+use crate::api::{ClientAccess, Membership, Team};
 use crate::controller::cache::Name;
 use crate::controller::context::Context;
 use crate::controller::error::ReconcileError;
@@ -30,7 +30,7 @@ pub async fn report(
     let settled = match finding {
         Finding::Looked(looked) => {
             ctx.metrics.share(name, Some(share(looked)));
-            Some(&looked.plan)
+            Some(&**looked)
         }
         Finding::Failed(_) => None,
     };
@@ -40,6 +40,8 @@ pub async fn report(
     let released = let_go::<Team>(ctx, round, &verdicts, OriginKind::Team).await;
     let released =
         released.and(let_go::<Membership>(ctx, round, &verdicts, OriginKind::Membership).await);
+    let released =
+        released.and(let_go::<ClientAccess>(ctx, round, &verdicts, OriginKind::ClientAccess).await);
     written?;
     released
 }
@@ -70,8 +72,9 @@ async fn let_go<K: Marked>(
 /// What one account adds to the figures.
 fn share(looked: &Looked) -> Share {
     let mut share = Share::default();
-    for held in &looked.plan.held {
-        *share.held.entry(held.rule.reason()).or_default() += 1;
+    let people = looked.plan.held.iter().map(|held| held.rule);
+    for rule in people.chain(looked.plan.clients.held.iter().map(|held| held.rule)) {
+        *share.held.entry(rule.reason()).or_default() += 1;
     }
     let seats = &looked.observed.account.seats;
     share.seats.insert("used", i64::from(seats.used));

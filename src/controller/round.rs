@@ -10,6 +10,7 @@ use crate::api::AccountClass;
 use crate::controller::context::{Context, Winners};
 use crate::controller::error::ReconcileError;
 use crate::controller::fetch::{self, Fetched};
+use crate::domain::clients::DesiredClients;
 use crate::domain::desired::Origin;
 use crate::domain::identity::EmailAddress;
 use crate::domain::policy::{Mode, Policy};
@@ -71,6 +72,9 @@ impl Round {
         let Resolved { desired, policy, .. } = &mut self.resolved;
         let frozen = unreadable.frozen.into_iter();
         desired.frozen.extend(frozen.filter(|person| !desired.people.contains_key(person)));
+        let DesiredClients { declared, frozen } = &mut desired.clients;
+        let clients = unreadable.clients.into_iter();
+        frozen.extend(clients.filter(|client| !declared.contains_key(client)));
         if let Some(policy) = policy.as_mut().filter(|_| self.torn_down) {
             // Who is not declared any more is let go, so that definitions made anew find nobody
             // to remove; and nobody is invited to what is going away.

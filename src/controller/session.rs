@@ -1,6 +1,7 @@
 //! The clients of one account's service, kept while account, class and token stay what they are: one
 //! for the work, one that follows the feed of changes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,9 +22,12 @@ use crate::controller::context::{Context, Work};
 use crate::controller::error::ReconcileError;
 use crate::controller::feed::{Busy, Follower, Line, Place};
 use crate::controller::metrics::Metrics;
+use crate::domain::clients::ObservedClient;
+use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{AccountKey, ETag, RequestKey};
 use crate::domain::observed::{Claim, Observed};
 use crate::plan::action::Action;
+use crate::plan::client_access::ClientAction;
 use crate::profile::Profile;
 
 /// The clients of one account's service.
@@ -227,6 +231,25 @@ impl Backend for Counted {
         Ok(executed)
     }
 
+    async fn client_accesses(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<EmailAddress, ObservedClient>, BackendError> {
+        self.count("ClientAccesses", self.backend.client_accesses(account).await)
+    }
+
+    async fn execute_client(
+        &self,
+        account: &AccountKey,
+        action: &ClientAction,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        let answer = self.backend.execute_client(account, action, key).await;
+        let executed = self.count(action.kind(), answer)?;
+        self.place.wrote(client_row(action, &executed));
+        Ok(executed)
+    }
+
     async fn claim(
         &self,
         account: &AccountKey,
@@ -246,6 +269,17 @@ fn row<'a>(action: &'a Action, executed: &'a Executed) -> &'a str {
         (Executed::Invitation(invitation), _) => invitation.id.as_str(),
         (Executed::Gone, Action::Remove { member, .. }) => member.id.as_str(),
         (Executed::Gone, Action::RevokeInvitation { invitation, .. }) => invitation.id.as_str(),
-        (Executed::Gone, _) => "",
+        (Executed::Gone | Executed::Client(_), _) => "",
+    }
+}
+
+/// As [`row`], of an action on a client.
+fn client_row<'a>(action: &'a ClientAction, executed: &'a Executed) -> &'a str {
+    match (executed, action) {
+        (Executed::Client(client), _) => client.id.as_str(),
+        (_, ClientAction::Withdraw { request, .. } | ClientAction::Resend { request, .. }) => {
+            request.id.as_str()
+        }
+        (_, ClientAction::Request { .. }) => "",
     }
 }

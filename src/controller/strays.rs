@@ -3,7 +3,7 @@
 
 use kube::Resource as _;
 
-use crate::api::{Membership, Team};
+use crate::api::{ClientAccess, Membership, Team};
 use crate::controller::cache::Name;
 use crate::controller::context::Context;
 use crate::controller::error::ReconcileError;
@@ -23,11 +23,13 @@ pub async fn reconcile(ctx: &Context, namespace: &str) -> Result<Next, Reconcile
     let accounts = ctx.caches.accounts.in_namespace(namespace);
     let teams = ctx.caches.teams.in_namespace(namespace);
     let memberships = ctx.caches.memberships.in_namespace(namespace);
+    let client_accesses = ctx.caches.client_accesses.in_namespace(namespace);
     let objects = Objects {
         classes: Vec::new(),
         accounts: accounts.iter().filter_map(declared).collect(),
         teams: teams.iter().filter_map(declared).collect(),
         memberships: memberships.iter().filter_map(declared).collect(),
+        client_accesses: client_accesses.iter().filter_map(declared).collect(),
     };
     let sorted = objects.by_account();
     status::write_strays(ctx, namespace, &sorted).await?;
@@ -49,6 +51,11 @@ pub async fn reconcile(ctx: &Context, namespace: &str) -> Result<Next, Reconcile
         .filter(|m| strays(OriginKind::Membership, m.meta(), m.readable().is_some()))
         .map(|membership| membership.meta().clone());
     finalizers::remove::<Membership>(ctx, gone).await?;
+    let gone = client_accesses
+        .iter()
+        .filter(|c| strays(OriginKind::ClientAccess, c.meta(), c.readable().is_some()))
+        .map(|access| access.meta().clone());
+    finalizers::remove::<ClientAccess>(ctx, gone).await?;
     Ok(Next::OnChange)
 }
 

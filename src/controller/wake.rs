@@ -1,11 +1,10 @@
 //! Which work a change makes.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use kube::{Resource, ResourceExt as _};
 
-use crate::api::{Account, AccountClass, Membership, Team};
+use crate::api::{Account, AccountClass, ClientAccess, Membership, Team};
 use crate::controller::cache::{Change, Name};
 use crate::controller::context::{Context, Work};
 use crate::controller::object::Guarded;
@@ -50,7 +49,7 @@ pub fn team(ctx: &Context, change: &Change<Team>) {
     for team in sides(change) {
         let namespace = team.namespace().unwrap_or_default();
         match team.readable() {
-            Some(team) => wake_account_of(ctx, &namespace, team),
+            Some(team) => wake_account(ctx, &namespace, &team.spec.account_ref.name),
             None => wake_namespace(ctx, &namespace),
         }
         strays(ctx, &namespace);
@@ -66,15 +65,26 @@ pub fn membership(ctx: &Context, change: &Change<Membership>) {
             ctx.caches.teams.get(&team)?.readable().cloned()
         });
         match team {
-            Some(team) => wake_account_of(ctx, &namespace, &team),
+            Some(team) => wake_account(ctx, &namespace, &team.spec.account_ref.name),
             // Whom it means cannot be told, so that it holds its person wherever they are.
             None => wake_namespace(ctx, &namespace),
         }
     }
 }
 
-fn wake_account_of(ctx: &Context, namespace: &str, team: &Arc<Team>) {
-    let account = Name::new(namespace, &team.spec.account_ref.name);
+/// A client of an agency changed: its account.
+pub fn client_access(ctx: &Context, change: &Change<ClientAccess>) {
+    for access in sides(change) {
+        let namespace = access.namespace().unwrap_or_default();
+        match access.readable() {
+            Some(access) => wake_account(ctx, &namespace, &access.spec.account_ref.name),
+            None => wake_namespace(ctx, &namespace),
+        }
+    }
+}
+
+fn wake_account(ctx: &Context, namespace: &str, name: &str) {
+    let account = Name::new(namespace, name);
     if ctx.caches.accounts.get(&account).is_some() {
         ctx.queue.change(&Work::Account(account));
     } else {

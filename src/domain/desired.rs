@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::clients::DesiredClients;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{ResendMark, RoleName};
 
@@ -13,6 +14,8 @@ pub struct Desired {
     /// People whose declaration is there but not valid (an unknown role, a squad that is not
     /// accepted): they are left exactly as they are.
     pub frozen: BTreeSet<EmailAddress>,
+    /// Clients of an agency.
+    pub clients: DesiredClients,
 }
 
 /// One declared person.
@@ -58,6 +61,7 @@ impl Origin {
     #[must_use]
     pub fn object(&self) -> String {
         let kind = match self.kind {
+            OriginKind::ClientAccess => "ClientAccess",
             OriginKind::Membership => "Membership",
             OriginKind::Team => "Team",
         };
@@ -68,6 +72,8 @@ impl Origin {
 /// Kinds that declare people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OriginKind {
+    /// A `ClientAccess`: declares a client of an agency.
+    ClientAccess,
     /// A `Membership`.
     Membership,
     /// A line in the roster of a `Team`.

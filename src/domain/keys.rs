@@ -38,6 +38,8 @@ names! {
     AccountKey;
     /// Id of a member at the account service (`mem_…`); stable for life.
     MemberId;
+    /// Id of a client access at the account service (`cla_…`).
+    ClientAccessId;
     /// Id of an invitation at the account service (`inv_…`); a resend keeps it.
     InvitationId;
     /// Version of one row at the account service, opaque; sent back as `If-Match` (RFC 9110, 13.1.1).

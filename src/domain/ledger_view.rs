@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::domain::clients::{ClientRecord, ClientSend};
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{
@@ -25,6 +26,10 @@ pub struct LedgerView {
     /// Sends whose outcome is not known. Not those that the look itself answers: the person is a
     /// member, has an open invitation, or one that is over and younger than the send.
     pub open_sends: BTreeMap<EmailAddress, OpenSend>,
+    /// What we know of each client.
+    pub clients: BTreeMap<EmailAddress, ClientRecord>,
+    /// Mails to clients whose outcome is not known, those that the look answers left out.
+    pub client_sends: BTreeMap<EmailAddress, ClientSend>,
     /// Removals that the brake was spent on.
     pub brake_spent: Vec<Spend>,
     /// Invitation mails that were sent.

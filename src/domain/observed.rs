@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::domain::clients::ObservedClient;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{
     AccountKey, ETag, InstallationId, InvitationId, MemberId, PlanName, RoleName,
@@ -18,6 +19,8 @@ pub struct Observed {
     pub members: BTreeMap<EmailAddress, ObservedMember>,
     /// Invitations that are not over, and the last one of who did not take it, by person.
     pub invitations: BTreeMap<EmailAddress, ObservedInvitation>,
+    /// Clients of an agency; `None`: not read, because none is declared or known.
+    pub client_accesses: Option<BTreeMap<EmailAddress, ObservedClient>>,
     /// What the answers say of themselves; the trusted-read guard weighs it.
     pub evidence: ReadEvidence,
 }
@@ -39,6 +42,8 @@ pub struct ObservedAccount {
     pub subscriptions: Vec<ObservedSubscription>,
     /// The service refuses all but reads, billing, removals and revocations.
     pub disabled: bool,
+    /// It may ask clients for access (NC-01).
+    pub agency: bool,
     /// Our own row, if the credential belongs to a member.
     pub caller: Option<MemberId>,
 }

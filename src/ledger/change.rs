@@ -27,10 +27,10 @@ pub const WAVE_SENDS_MAX: usize = 64;
 pub const OPEN_SENDS_MAX: usize = 2 * WAVE_SENDS_MAX;
 
 /// Window of the mail budget.
-const MAIL_WINDOW: Duration = Duration::from_secs(3600);
+pub(super) const MAIL_WINDOW: Duration = Duration::from_secs(3600);
 
 /// How far the service's clock may be behind ours when we ask whether a row is newer than a send.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// A send that is about to be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -342,6 +342,7 @@ fn new_head(account: &AccountKey, declared: &AccountKey) -> Head {
         sends: Vec::new(),
         brake_spent: Vec::new(),
         mails_sent: Vec::new(),
+        client_sends: Vec::new(),
         hold: None,
         hold_number: 0,
         approval_seen: None,
@@ -358,7 +359,7 @@ fn see_approval(head: &mut Head, digest: &HoldDigest, now: Timestamp) {
 }
 
 /// Adds to a window and drops what it can no longer see.
-fn spend(spends: &mut Vec<StoredSpend>, count: u32, now: Timestamp, window: Duration) {
+pub(super) fn spend(spends: &mut Vec<StoredSpend>, count: u32, now: Timestamp, window: Duration) {
     let window = SignedDuration::try_from(window).unwrap_or(SignedDuration::MAX);
     let since = now.saturating_sub(window).unwrap_or(Timestamp::MIN);
     spends.retain(|spend| spend.at > since);

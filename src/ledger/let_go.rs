@@ -25,7 +25,17 @@ impl Ledger {
         for hash in everyone {
             self.let_go_of_hash(&hash);
         }
+        self.let_go_of_clients();
         self.write_pages().await
+    }
+
+    /// Forgets every client: their requests stay as they are.
+    fn let_go_of_clients(&mut self) {
+        let all: Vec<PersonHash> = self.clients.keys().cloned().collect();
+        for hash in all {
+            self.changed.insert(self.layout.page_of(&hash));
+            self.clients.remove(&hash);
+        }
     }
 
     fn let_go_of_hash(&mut self, hash: &PersonHash) {

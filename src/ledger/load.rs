@@ -32,6 +32,7 @@ impl Ledger {
             layout: Layout::default(),
             pages: BTreeMap::new(),
             people: BTreeMap::new(),
+            clients: BTreeMap::new(),
             changed: BTreeSet::new(),
             repairs: BTreeSet::new(),
             viewed: None,
@@ -111,6 +112,14 @@ impl Ledger {
                 return Err(self.damaged(part, "it holds people of another page"));
             };
             self.people.insert(hash, Entry::from(stored));
+        }
+        self.clients.retain(|hash, _| !number.covers(hash));
+        for (hash, stored) in page.clients {
+            let hash = person_hash(&hash).filter(|hash| number.covers(hash));
+            let Some(hash) = hash else {
+                return Err(self.damaged(part, "it holds clients of another page"));
+            };
+            self.clients.insert(hash, stored.into());
         }
         self.pages.insert(number, (version.clone(), sealed.checksum.clone()));
         Ok(())

@@ -11,6 +11,7 @@
 //! has to be written again after the answer, and a kill between any two writes is told right.
 
 mod change;
+mod clients;
 mod error;
 mod file;
 mod kube;
@@ -27,7 +28,8 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::domain::desired::Origin;
+use crate::domain::clients::ClientRecord;
+use crate::domain::desired::{Origin, OriginKind};
 use crate::domain::identity::{EmailAddress, PersonHash};
 use crate::domain::keys::{AccountKey, HoldDigest, InstallationId};
 use crate::domain::ledger_view::{LedgerView, OpenSend, PersonRecord};
@@ -56,6 +58,7 @@ pub struct Ledger {
     /// Stored pages: version and checksum.
     pages: BTreeMap<Page, (Version, String)>,
     people: BTreeMap<PersonHash, Entry>,
+    clients: BTreeMap<PersonHash, ClientRecord>,
     /// Pages that something was learned for.
     changed: BTreeSet<Page>,
     /// Pages that a killed run left behind; they mean the same after they are written anew.
@@ -104,6 +107,9 @@ impl Ledger {
     /// When a declaration of a person was first seen; `None` for one that never counted.
     #[must_use]
     pub fn first_seen(&self, person: &EmailAddress, origin: &Origin) -> Option<Timestamp> {
+        if origin.kind == OriginKind::ClientAccess {
+            return self.client_first_seen(person, origin);
+        }
         let entry = self.people.get(&person.hashed(&self.head.as_ref()?.salt))?;
         let same = entry.record.declared_by.as_ref() == Some(&origin.object());
         same.then_some(entry.record.first_seen)
@@ -139,6 +145,8 @@ impl Ledger {
             pinned_account: Some(AccountKey(head.account.clone())),
             people: BTreeMap::new(),
             open_sends: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            client_sends: BTreeMap::new(),
             brake_spent: head.brake_spent.iter().copied().map(Into::into).collect(),
             mails_sent: head.mails_sent.iter().copied().map(Into::into).collect(),
             baseline: head.baseline.map(Into::into),

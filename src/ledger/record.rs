@@ -13,6 +13,7 @@ use crate::domain::keys::{HoldDigest, InvitationId, RequestKey, ResendMark, Role
 use crate::domain::ledger_view::{
     Baseline, Cause, HoldRecord, MailRecord, OpenSend, Paid, PersonRecord, Seen, Spend,
 };
+use crate::ledger::clients;
 
 /// Version of the stored form that this program reads and writes.
 pub(super) const FORMAT: u32 = 1;
@@ -43,6 +44,9 @@ pub(super) struct Head {
     pub paged: bool,
     /// Sends whose outcome is not known.
     pub sends: Vec<StoredSend>,
+    /// Mails to clients whose outcome is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub client_sends: Vec<clients::StoredSend>,
     pub brake_spent: Vec<StoredSpend>,
     pub mails_sent: Vec<StoredSpend>,
     pub hold: Option<StoredHold>,
@@ -197,6 +201,9 @@ pub(super) struct Page {
     pub installation: String,
     /// People by hash.
     pub people: BTreeMap<String, StoredPerson>,
+    /// Clients by hash.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub clients: BTreeMap<String, clients::StoredClient>,
 }
 
 /// What we know of one person. Fields at their usual value are left out.

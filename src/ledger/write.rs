@@ -60,7 +60,8 @@ impl Ledger {
                 pages.extend([low, high]);
                 continue;
             }
-            let needless = page == PageNumber::ROOT && content.people.is_empty();
+            let needless =
+                page == PageNumber::ROOT && content.people.is_empty() && content.clients.is_empty();
             self.write_page(page, &sealed, needless).await?;
         }
         self.delete_replaced().await
@@ -100,8 +101,15 @@ impl Ledger {
             .range(page.range())
             .map(|(hash, entry)| (hash.0.clone(), entry.to_stored()))
             .collect();
+        let clients = self.clients.range(page.range());
+        let clients = clients.map(|(hash, record)| (hash.0.clone(), record.into())).collect();
         let installation = self.head.as_ref().map(|head| head.installation.clone());
-        Page { format_version: FORMAT, installation: installation.unwrap_or_default(), people }
+        Page {
+            format_version: FORMAT,
+            installation: installation.unwrap_or_default(),
+            people,
+            clients,
+        }
     }
 
     fn sealed(&self, part: Part, content: &impl Serialize) -> Result<SealedPart, LedgerError> {

@@ -6,6 +6,7 @@ use kube::ResourceExt as _;
 
 use crate::api::Account;
 use crate::api::AccountClass;
+use crate::api::ClientAccess;
 use crate::api::Membership;
 use crate::api::Team;
 use crate::manifests::people::address;
@@ -14,6 +15,7 @@ use crate::manifests::reason::Rejection;
 use crate::manifests::resolve::Outcome;
 use crate::manifests::source::Declared;
 use crate::manifests::source::ObjectKey;
+use crate::manifests::source::client_access_key;
 use crate::manifests::source::membership_key;
 use crate::manifests::source::namespace;
 use crate::manifests::source::team_key;
@@ -31,6 +33,8 @@ pub struct Objects {
     pub teams: Vec<Declared<Team>>,
     /// Memberships.
     pub memberships: Vec<Declared<Membership>>,
+    /// Clients of agencies.
+    pub client_accesses: Vec<Declared<ClientAccess>>,
 }
 
 /// What is declared for one account.
@@ -46,6 +50,8 @@ pub struct Declarations {
     pub teams: Vec<Declared<Team>>,
     /// Memberships of its teams.
     pub memberships: Vec<Declared<Membership>>,
+    /// Its clients, if it is an agency.
+    pub client_accesses: Vec<Declared<ClientAccess>>,
     /// Teams of the namespace whose account does not exist. It cannot be known whom they meant, so
     /// their people are left as they are.
     pub stray_teams: Vec<Declared<Team>>,
@@ -88,6 +94,9 @@ impl Objects {
             let place = membership_place(membership, &teams);
             sort_membership(membership, &place, &mut accounts, &mut sorted);
         }
+        for access in &self.client_accesses {
+            sort_client_access(access, &mut accounts, &mut sorted);
+        }
         sorted.accounts = accounts.into_values().collect();
         sorted
     }
@@ -107,6 +116,7 @@ impl Objects {
                 .map(|(space, name)| format!("Account {space}/{name}")),
             teams: Vec::new(),
             memberships: Vec::new(),
+            client_accesses: Vec::new(),
             stray_teams: Vec::new(),
             stray_memberships: Vec::new(),
         });
@@ -144,9 +154,16 @@ fn id(object: &impl kube::Resource) -> (String, String) {
 
 /// Finds the account of a team.
 fn team_place(team: &Declared<Team>, accounts: &BTreeMap<(String, String), Declarations>) -> Place {
-    let space = namespace(&*team.object);
-    let name = &team.object.spec.account_ref.name;
-    let wanted = (space, name.clone());
+    account_place(namespace(&*team.object), &team.object.spec.account_ref.name, accounts)
+}
+
+/// Finds an account by its name.
+fn account_place(
+    space: String,
+    name: &str,
+    accounts: &BTreeMap<(String, String), Declarations>,
+) -> Place {
+    let wanted = (space, name.to_owned());
     if accounts.contains_key(&wanted) {
         return Ok(wanted);
     }
@@ -213,6 +230,27 @@ fn sort_team(
                 account.stray_teams.push(team.clone());
             }
             sorted.strays.insert(key, Outcome::with(vec![rejection.clone()]));
+        }
+    }
+}
+
+/// Puts a client to its account, or among the strays.
+fn sort_client_access(
+    access: &Declared<ClientAccess>,
+    accounts: &mut BTreeMap<(String, String), Declarations>,
+    sorted: &mut Sorted,
+) {
+    let space = namespace(&*access.object);
+    match account_place(space, &access.object.spec.account_ref.name, accounts) {
+        Ok(place) => {
+            if let Some(account) = accounts.get_mut(&place) {
+                account.client_accesses.push(access.clone());
+            }
+        }
+        Err(rejection) => {
+            let key = client_access_key(&access.object);
+            sorted.problems.push(access.problem(&key, &rejection));
+            sorted.strays.insert(key, Outcome::with(vec![rejection]));
         }
     }
 }

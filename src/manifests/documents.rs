@@ -26,7 +26,7 @@ use crate::yaml::Problem;
 use crate::yaml::nearest;
 
 /// Kinds that people write.
-const KINDS: [&str; 4] = ["AccountClass", "Account", "Team", "Membership"];
+const KINDS: [&str; 5] = ["AccountClass", "Account", "Team", "Membership", "ClientAccess"];
 
 /// Objects of Kubernetes that usually stand beside ours.
 const BESIDE: [&str; 3] = ["ConfigMap", "Namespace", "Secret"];
@@ -161,6 +161,9 @@ impl Collector {
             "AccountClass" => decode(source, value).map(|class| self.objects.classes.push(class)),
             "Account" => decode(source, value).map(|account| self.objects.accounts.push(account)),
             "Team" => decode(source, value).map(|team| self.objects.teams.push(team)),
+            "ClientAccess" => {
+                decode(source, value).map(|access| self.objects.client_accesses.push(access))
+            }
             _ => decode(source, value).map(|member| self.objects.memberships.push(member)),
         };
         if let Err(error) = kept {

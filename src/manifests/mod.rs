@@ -4,6 +4,7 @@
 //! planner needs and every problem come out.
 
 mod accounts;
+mod clients;
 mod collect;
 mod documents;
 mod duration;

@@ -10,6 +10,7 @@ use crate::domain::desired::{DeletionPolicy, Desired, Origin};
 use crate::domain::identity::EmailAddress;
 use crate::domain::policy::Policy;
 use crate::manifests::accounts::Declarations;
+use crate::manifests::clients::clients;
 use crate::manifests::collect::Collected;
 use crate::manifests::collect::account_not_accepted;
 use crate::manifests::collect::collect;
@@ -18,6 +19,7 @@ use crate::manifests::people::choose;
 use crate::manifests::reason::Reason;
 use crate::manifests::reason::Rejection;
 use crate::manifests::source::ObjectKey;
+use crate::manifests::source::client_access_key;
 use crate::manifests::source::membership_key;
 use crate::manifests::source::namespace;
 use crate::manifests::source::team_key;
@@ -124,6 +126,7 @@ pub fn resolve(
     for loser in losers {
         add_loser(loser, &mut outcomes);
     }
+    desired.clients = clients(declarations, profile, first_seen, &mut outcomes);
     let (account, terms, wrong) = match terms(declarations, profile) {
         Ok(terms) => (Ok(()), Some(terms), Vec::new()),
         Err(wrong) => (Err(first(&wrong)), None, wrong),
@@ -131,6 +134,8 @@ pub fn resolve(
     let problems = problems(declarations, &wrong, &outcomes);
     if terms.is_none() {
         desired.frozen.extend(std::mem::take(&mut desired.people).into_keys());
+        let clients = &mut desired.clients;
+        clients.frozen.extend(std::mem::take(&mut clients.declared).into_keys());
         for outcome in outcomes.values_mut().filter(|outcome| outcome.accepted.is_ok()) {
             outcome.accepted = Err(account_not_accepted());
         }
@@ -179,6 +184,11 @@ fn problems(
         let key = membership_key(&membership.object);
         let wrong = outcomes.get(&key).into_iter().flat_map(Outcome::own_rejections);
         problems.extend(wrong.map(|wrong| membership.problem(&key, wrong)));
+    }
+    for access in &declarations.client_accesses {
+        let key = client_access_key(&access.object);
+        let wrong = outcomes.get(&key).into_iter().flat_map(Outcome::own_rejections);
+        problems.extend(wrong.map(|wrong| access.problem(&key, wrong)));
     }
     problems.sort();
     problems

@@ -62,6 +62,7 @@ impl fmt::Display for ObjectKey {
     /// `Team web/core`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
+            OriginKind::ClientAccess => "ClientAccess",
             OriginKind::Membership => "Membership",
             OriginKind::Team => "Team",
         };
@@ -77,6 +78,11 @@ pub fn team_key(team: &api::Team) -> ObjectKey {
 /// The key of a Membership.
 pub fn membership_key(membership: &api::Membership) -> ObjectKey {
     key(OriginKind::Membership, membership)
+}
+
+/// The key of a ClientAccess.
+pub fn client_access_key(access: &api::ClientAccess) -> ObjectKey {
+    key(OriginKind::ClientAccess, access)
 }
 
 /// The key of an object of a kind.

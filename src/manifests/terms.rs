@@ -183,7 +183,7 @@ fn count_at(pointer: &str, value: i32) -> Result<u32, Rejection> {
 }
 
 /// A duration.
-fn duration_at(pointer: &str, text: &str) -> Result<Duration, Rejection> {
+pub fn duration_at(pointer: &str, text: &str) -> Result<Duration, Rejection> {
     duration::parse(text).ok_or_else(|| {
         let message = format!("{} is not a duration", quote(text));
         let hint = "write a whole number with `s`, `m`, `h` or `d`, as `10m`";

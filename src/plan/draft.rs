@@ -10,6 +10,7 @@ use crate::domain::ledger_view::{Cause, Paid, PersonRecord};
 use crate::domain::observed::{InvitationState, MemberState, ObservedInvitation, ObservedMember};
 use crate::domain::policy::Mode;
 use crate::plan::action::{Action, EndCause, InvitationRow, MemberRow};
+use crate::plan::client_access::ClientPlan;
 use crate::plan::guards::{Brake, Trust};
 use crate::plan::{Held, Hold, Input, Learn, Outlook, Plan, Rule, SeatForecast, Shortage, State};
 use crate::profile::Counted;
@@ -194,6 +195,7 @@ impl<'a> Draft<'a> {
             shortage: self.shortage,
             next_at,
             learn,
+            clients: ClientPlan::default(),
         }
     }
 

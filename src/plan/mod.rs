@@ -4,6 +4,8 @@
 
 pub mod action;
 mod check;
+pub mod client_access;
+mod clients;
 mod draft;
 pub mod guards;
 mod invitations;
@@ -25,6 +27,7 @@ use crate::domain::ledger_view::{Baseline, LedgerView, PersonRecord};
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::{Mode, Policy};
 use crate::plan::action::Action;
+use crate::plan::client_access::{ClientAction, ClientPlan};
 use crate::plan::draft::Draft;
 use crate::profile::Profile;
 
@@ -65,7 +68,7 @@ pub struct Input<'a> {
 pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     let trust = guards::trust(input);
     if let Some(stop) = guards::stop(input, &trust) {
-        return Ok(stopped(input, stop, trust));
+        return Ok(with_clients(input, stopped(input, stop, trust)));
     }
     let mut draft = Draft::new(input);
     members::classify(&mut draft);
@@ -76,7 +79,14 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     seats::admit(&mut draft);
     let plan = draft.finish(trust, brake);
     check::check(input, &plan)?;
-    Ok(plan)
+    Ok(with_clients(input, plan))
+}
+
+/// Adds the clients of an agency.
+fn with_clients(input: &Input<'_>, mut plan: Plan) -> Plan {
+    plan.clients = clients::plan(input, &plan);
+    plan.next_at = plan.next_at.into_iter().chain(plan.clients.next_at).min();
+    plan
 }
 
 /// A plan that does nothing. People are shown as they are, unless the read is not to be believed.
@@ -100,6 +110,7 @@ fn stopped(input: &Input<'_>, stop: Stop, trust: guards::Trust) -> Plan {
         shortage: None,
         next_at: trust.next_at,
         learn,
+        clients: ClientPlan::default(),
     }
 }
 
@@ -132,6 +143,17 @@ pub struct Plan {
     pub next_at: Option<Timestamp>,
     /// What the ledger has to learn.
     pub learn: Learn,
+    /// Clients of an agency.
+    pub clients: ClientPlan,
+}
+
+impl Plan {
+    /// True if somebody loses something: what is declared is read anew before.
+    #[must_use]
+    pub fn takes_away(&self) -> bool {
+        self.actions.iter().any(Action::takes_away)
+            || self.clients.actions.iter().any(ClientAction::takes_away)
+    }
 }
 
 /// What the ledger has to learn from this look.

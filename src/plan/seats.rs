@@ -292,7 +292,7 @@ fn queue(draft: &mut Draft<'_>, action: Action, position: u32) {
 }
 
 /// Mails left of this hour (`None`: no limit), and when the first of those sent comes back.
-fn mails_left(input: &Input<'_>) -> (Option<u32>, Option<Timestamp>) {
+pub(super) fn mails_left(input: &Input<'_>) -> (Option<u32>, Option<Timestamp>) {
     let ends = |at: Timestamp| at.saturating_add(HOUR).unwrap_or(Timestamp::MAX);
     let spent = input.ledger.mails_sent.iter().filter(|spend| ends(spend.at) > input.now);
     let used = spent.clone().fold(0_u32, |used, spend| used.saturating_add(spend.count));

@@ -34,6 +34,12 @@ pub enum Rule {
     ServiceDisabled,
     /// No seat is free (OP-03).
     SeatLimit,
+    /// The client lacks a seat for its agency (NC-04).
+    NoFreeSeat,
+    /// The account may not ask clients for access (NC-01).
+    NotAgency,
+    /// Only the client ends what it granted (NC-10).
+    OnlyClientEnds,
 }
 
 impl Rule {
@@ -55,6 +61,9 @@ impl Rule {
             Self::NotUnderstood => "NotUnderstood",
             Self::ServiceDisabled => "ServiceDisabled",
             Self::SeatLimit => "SeatLimitReached",
+            Self::NoFreeSeat => "NoFreeSeat",
+            Self::NotAgency => "NotAnAgency",
+            Self::OnlyClientEnds => "OnlyClientEnds",
         }
     }
 
@@ -103,6 +112,13 @@ impl Rule {
             Self::SeatLimit => {
                 "no seat is free; remove someone, withdraw a pending invitation, or upgrade the plan"
             }
+            Self::NoFreeSeat => {
+                "the client has no free seat: access is off until it upgrades or removes a member"
+            }
+            Self::NotAgency => {
+                "the account may not ask clients for access; ask the vendor to make it an agency"
+            }
+            Self::OnlyClientEnds => "only the client can end access that it granted",
         }
     }
 
@@ -119,8 +135,14 @@ impl Rule {
             | Self::RenewalSpent
             | Self::NotUnderstood
             | Self::ServiceDisabled
-            | Self::SeatLimit => true,
-            Self::Observing | Self::Settling | Self::MailBudget | Self::MailCap => false,
+            | Self::SeatLimit
+            | Self::NoFreeSeat
+            | Self::NotAgency => true,
+            Self::Observing
+            | Self::Settling
+            | Self::MailBudget
+            | Self::MailCap
+            | Self::OnlyClientEnds => false,
         }
     }
 }

@@ -44,7 +44,7 @@ fn fixed(
 
 /// Every rule that there is.
 fn cases() -> Vec<Case> {
-    [class_cases(), account_cases(), people_cases()].into_iter().flatten().collect()
+    [class_cases(), account_cases(), client_cases(), people_cases()].into_iter().flatten().collect()
 }
 
 /// Rules of AccountClass.
@@ -129,6 +129,30 @@ fn account_cases() -> Vec<Case> {
     ]
 }
 
+/// Rules of ClientAccess.
+fn client_cases() -> Vec<Case> {
+    vec![
+        fixed(
+            "ClientAccess",
+            "spec.accountRef",
+            "accountRef cannot change: delete the ClientAccess and make a new one",
+            [json!({"name": "agency"}), json!({"name": "other"})],
+        ),
+        fixed(
+            "ClientAccess",
+            "spec.clientEmail",
+            "clientEmail cannot change: delete the ClientAccess and make a new one",
+            [json!("ana@example.com"), json!("bo@example.com")],
+        ),
+        fixed(
+            "ClientAccess",
+            "spec.role",
+            "role cannot change: only the client can change it once access is granted",
+            [json!("admin"), json!("developer")],
+        ),
+    ]
+}
+
 /// Rules of Team, Membership and AccountLedger.
 fn people_cases() -> Vec<Case> {
     let name = |name: &str| json!({"name": name});
@@ -187,6 +211,9 @@ fn spec(kind: &str) -> Value {
             "credentialsSecretRef": {"name": "acme-token", "key": "token"},
         }),
         "Team" => json!({"accountRef": {"name": "acme"}}),
+        "ClientAccess" => json!({
+            "accountRef": {"name": "agency"}, "clientEmail": "ana@example.com", "role": "admin",
+        }),
         "Membership" => json!({
             "teamRef": {"name": "core"}, "email": "ana@example.com", "role": "admin",
         }),
@@ -356,6 +383,7 @@ async fn forms_and_limits_hold_on_the_api_server() {
         ("Team", "spec.roster", Value::from(vec![line.clone(); 2001])),
         ("Team", "spec.roster", json!([{"email": long}])),
         ("Team", "spec.roster", json!([{"email": "ana@example.com", "inviteEpoch": -1}])),
+        ("ClientAccess", "spec.withdrawAfter", json!("30")),
         ("Membership", "spec.role", json!("")),
         ("Membership", "spec.email", json!("x@")),
         ("Membership", "spec.inviteEpoch", json!(1.5)),

@@ -24,6 +24,10 @@ use crate::service::{OTHER_TOKEN, READ_TOKEN, SEED, TOKEN, TestService, text};
 const FILES: &[&str] = &[
     "all-at-once",
     "all-unreadable",
+    "client-access",
+    "client-access-not-offered",
+    "client-declared-twice",
+    "client-of-no-account",
     "declared-twice",
     "duplicate-keys",
     "malformed-yaml",

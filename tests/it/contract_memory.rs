@@ -38,6 +38,7 @@ impl InMemory {
             account: account(),
             members: BTreeMap::from([(EmailAddress::parse(OWNER).unwrap(), owner)]),
             invitations: BTreeMap::new(),
+            client_accesses: None,
             evidence: ReadEvidence::default(),
         };
         let profile = built_in("nitropack").unwrap();
@@ -62,6 +63,7 @@ fn account() -> ObservedAccount {
         },
         subscriptions: Vec::new(),
         disabled: false,
+        agency: false,
         caller: None,
     }
 }

@@ -159,6 +159,10 @@ fn the_columns_are_what_a_person_looks_for() {
         columns("Team"),
         ["Account", "Declared", "Active", "Pending", "Queued", "Problems", "Ready", "Age"]
     );
+    assert_eq!(
+        columns("ClientAccess"),
+        ["Client", "Role", "State", "Held", "Health", "Ready", "Age"]
+    );
     assert_eq!(columns("AccountClass"), ["Profile", "URL", "Age"]);
     assert_eq!(columns("AccountLedger"), ["Account", "Part", "Age"]);
 }
@@ -178,6 +182,7 @@ fn kinds_have_short_names_and_a_category() {
             r#"AccountClass ["acctclass"] ["seatkeeper"] Cluster"#,
             r#"AccountLedger ["acctledger"] [] Namespaced"#,
             r#"Account ["acct"] ["seatkeeper"] Namespaced"#,
+            r#"ClientAccess ["cla"] ["seatkeeper"] Namespaced"#,
             r#"Membership ["mbr"] ["seatkeeper"] Namespaced"#,
             r#"Team ["team"] ["seatkeeper"] Namespaced"#,
         ]

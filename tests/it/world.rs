@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use seatkeeper::apply::{ApplyError, Context, Job, Outcome, Report, apply};
 use seatkeeper::backend::{Backend, BackendError, Executed, Guarantees};
+use seatkeeper::domain::clients::ObservedClient;
 use seatkeeper::domain::desired::{Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::identity::EmailAddress;
 use seatkeeper::domain::keys::{AccountKey, ETag, MemberId, RequestKey, RoleName};
@@ -23,6 +24,7 @@ use seatkeeper::domain::policy::{
 };
 use seatkeeper::ledger::{Fault, Ledger, LedgerStore, MemoryStore};
 use seatkeeper::plan::action::Action;
+use seatkeeper::plan::client_access::ClientAction;
 use seatkeeper::plan::simulate::{recount, step};
 use seatkeeper::plan::{Input, Plan, plan};
 use seatkeeper::profile::{Profile, built_in};
@@ -285,6 +287,22 @@ impl Backend for Service {
         answer
     }
 
+    async fn client_accesses(
+        &self,
+        _account: &AccountKey,
+    ) -> Result<BTreeMap<EmailAddress, ObservedClient>, BackendError> {
+        Err(unreachable())
+    }
+
+    async fn execute_client(
+        &self,
+        _account: &AccountKey,
+        _action: &ClientAction,
+        _key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        Err(unreachable())
+    }
+
     async fn claim(
         &self,
         _account: &AccountKey,
@@ -338,10 +356,12 @@ fn account(profile: &Profile, now: Timestamp) -> Observed {
             seats,
             subscriptions: Vec::new(),
             disabled: false,
+            agency: false,
             caller: None,
         },
         members: BTreeMap::from([(address("owner@example.com"), owner)]),
         invitations: BTreeMap::new(),
+        client_accesses: None,
         evidence: ReadEvidence::default(),
     };
     recount(&mut observed, profile);

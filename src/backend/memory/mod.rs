@@ -21,6 +21,7 @@ use crate::backend::Guarantees;
 use crate::backend::ServiceRules;
 use crate::backend::memory::rules::{Todo, changed, rejected};
 use crate::backend::memory::state::{Answer, State, lost};
+use crate::domain::clients::ObservedClient;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{AccountKey, ETag, MemberId, RequestKey};
 use crate::domain::observed::{
@@ -28,6 +29,7 @@ use crate::domain::observed::{
     SeatLimit,
 };
 use crate::plan::action::Action;
+use crate::plan::client_access::ClientAction;
 use crate::plan::simulate;
 use crate::profile::Profile;
 
@@ -226,6 +228,22 @@ impl Backend for Memory {
         }
     }
 
+    async fn client_accesses(
+        &self,
+        _: &AccountKey,
+    ) -> Result<BTreeMap<EmailAddress, ObservedClient>, BackendError> {
+        Err(rejected("not-offered"))
+    }
+
+    async fn execute_client(
+        &self,
+        _: &AccountKey,
+        _: &ClientAction,
+        _: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        Err(rejected("not-offered"))
+    }
+
     async fn claim(
         &self,
         account: &AccountKey,
@@ -291,12 +309,14 @@ mod tests {
             seats,
             subscriptions: Vec::new(),
             disabled: false,
+            agency: false,
             caller: None,
         };
         let observed = Observed {
             account,
             members: BTreeMap::new(),
             invitations: BTreeMap::new(),
+            client_accesses: None,
             evidence: ReadEvidence::default(),
         };
         let profile = profile::built_in("nitropack").unwrap();

@@ -67,7 +67,7 @@ fn judge(account: &Account, looked: &Looked) -> (AccountState, Says) {
 
 /// State, condition, and whether a person must act.
 fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
-    let Looked { plan, observed: _, mode, refused, stopped, retry: _ } = looked;
+    let Looked { plan, observed: _, mode, refused, refused_clients, stopped, retry: _ } = looked;
     if let Some(stop) = &plan.stop {
         let (state, waits) = match stop {
             Stop::Suspended => (AccountState::Suspended, true),
@@ -77,10 +77,12 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         return (state, Say::no(stop.reason(), stop.to_string()), waits);
     }
     if *mode == Mode::Observe {
-        let message = format!("{} changes would be made", plan.held.len());
+        let message =
+            format!("{} changes would be made", plan.held.len() + plan.clients.held.len());
         return (AccountState::Observing, Say::yes(Rule::Observing.reason(), message), false);
     }
-    if let Some(trouble) = stopped.as_ref().or_else(|| gravest_refusal(refused)) {
+    let refused = || gravest_refusal(refused).or_else(|| gravest_refusal(refused_clients));
+    if let Some(trouble) = stopped.as_ref().or_else(refused) {
         let say = Say::no(trouble.reason, trouble.message.clone());
         return (trouble.state, say, trouble.is_final);
     }
@@ -97,6 +99,10 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
             shortage.enforce_at.map(|at| format!("; the service enforces the limit at {at}"));
         let message = format!("{people} people are over the limit{}", when.unwrap_or_default());
         return (AccountState::Held, Say::no(Rule::SeatLimit.reason(), message), true);
+    }
+    if let Some(held) = plan.clients.held.first() {
+        let say = Say::no(held.rule.reason(), held.message());
+        return (AccountState::Held, say, held.rule.needs_person());
     }
     if !plan.actions.is_empty() {
         let message = format!("{} changes are to be made", plan.actions.len());

@@ -1,6 +1,7 @@
 //! What every object says of itself after a reconcile. Everything here is pure but `write`.
 
 mod account;
+mod client_access;
 mod conditions;
 mod membership;
 mod person;
@@ -11,7 +12,7 @@ mod write;
 use std::collections::BTreeMap;
 
 use crate::api::AccountState;
-use crate::apply::Outcome;
+use crate::apply::{ClientOutcomes, Outcome};
 use crate::backend::{BackendError, Retry};
 use crate::controller::error::{ReconcileError, backend_state};
 use crate::controller::queue::Next;
@@ -37,6 +38,8 @@ pub struct Looked {
     pub mode: Mode,
     /// What the service did not do, by person.
     pub refused: BTreeMap<EmailAddress, Trouble>,
+    /// What it did not do, by client.
+    pub refused_clients: BTreeMap<EmailAddress, Trouble>,
     /// What stopped the run before its end.
     pub stopped: Option<Trouble>,
     /// When to try again after that.
@@ -72,6 +75,14 @@ impl Trouble {
     pub fn of(outcomes: &[(Action, Outcome)]) -> BTreeMap<EmailAddress, Self> {
         let troubled = outcomes.iter().filter_map(|(action, outcome)| {
             outcome.error().map(|error| (action.person().clone(), Self::from(error)))
+        });
+        troubled.collect()
+    }
+
+    /// What became of actions on clients that were not done.
+    pub fn of_clients(outcomes: &ClientOutcomes) -> BTreeMap<EmailAddress, Self> {
+        let troubled = outcomes.iter().filter_map(|(action, outcome)| {
+            outcome.error().map(|error| (action.client().clone(), Self::from(error)))
         });
         troubled.collect()
     }

@@ -8,7 +8,10 @@ use kube::core::object::HasStatus;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::api::{Account, AccountStatus, Membership, MembershipStatus, Team, TeamStatus};
+use crate::api::{
+    Account, AccountStatus, ClientAccess, ClientAccessStatus, Membership, MembershipStatus, Team,
+    TeamStatus,
+};
 use crate::controller::cache::Name;
 use crate::controller::clients::call;
 use crate::controller::context::{Context, MANAGER};
@@ -18,7 +21,7 @@ use crate::controller::fetch::{Fetched, key_of};
 use crate::controller::finalizers::{AT_ONE_TIME, Marked};
 use crate::controller::object::Guarded;
 use crate::controller::status::unreadable::{self, Shared};
-use crate::controller::status::{Picture, account, membership, team};
+use crate::controller::status::{Picture, account, client_access, membership, team};
 use crate::domain::desired::OriginKind;
 use crate::manifests::Sorted;
 
@@ -40,6 +43,12 @@ impl Conditions for TeamStatus {
 }
 
 impl Conditions for MembershipStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+}
+
+impl Conditions for ClientAccessStatus {
     fn conditions(&self) -> &[Condition] {
         &self.conditions
     }
@@ -72,11 +81,17 @@ pub async fn write_all(
     let teams = differing(teams.map(|team| &**team), |object: &Team| {
         team::next(object, &key_of(OriginKind::Team, object), picture, now)
     });
+    let clients = fetched.client_accesses.values().filter_map(Guarded::readable);
+    let clients = differing(clients.map(|access| &**access), |object: &ClientAccess| {
+        let key = key_of(OriginKind::ClientAccess, object);
+        client_access::next(object, &key, picture, now)
+    });
     let account =
         differing([&*fetched.account], |object| Some(account::next(object, picture, now)));
     // The account last: who waits for it finds the others written.
     let written = write::<Membership, _>(ctx, memberships).await;
     let written = written.and(write::<Team, _>(ctx, teams).await);
+    let written = written.and(write::<ClientAccess, _>(ctx, clients).await);
     written.and(write::<Account, _>(ctx, account).await)
 }
 
@@ -94,6 +109,7 @@ pub async fn write_strays(
     let accounts = ctx.caches.accounts.in_namespace(namespace);
     let teams = ctx.caches.teams.in_namespace(namespace);
     let memberships = ctx.caches.memberships.in_namespace(namespace);
+    let clients = ctx.caches.client_accesses.in_namespace(namespace);
     let rejection = |key| sorted.strays.get(&key).and_then(|stray| stray.accepted.as_ref().err());
     let stray_memberships = memberships.iter().filter_map(Guarded::readable);
     let stray_memberships = differing(stray_memberships.map(|m| &**m), |object: &Membership| {
@@ -105,7 +121,15 @@ pub async fn write_strays(
         let rejection = rejection(key_of(OriginKind::Team, object))?;
         Some(team::rejected(object, rejection, now))
     });
+    let stray_clients = clients.iter().filter_map(Guarded::readable);
+    let stray_clients =
+        differing(stray_clients.map(|access| &**access), |object: &ClientAccess| {
+            let rejection = rejection(key_of(OriginKind::ClientAccess, object))?;
+            Some(client_access::rejected(object, rejection, now))
+        });
     let written = write::<Membership, _>(ctx, stray_memberships).await;
+    let written = written.and(write::<ClientAccess, _>(ctx, stray_clients).await);
+    let written = written.and(write::<ClientAccess, _>(ctx, unread(ctx, &clients)).await);
     let written = written.and(write::<Team, _>(ctx, stray_teams).await);
     let written = written.and(write::<Account, _>(ctx, unread(ctx, &accounts)).await);
     let written = written.and(write::<Team, _>(ctx, unread(ctx, &teams)).await);

@@ -408,10 +408,12 @@ fn empty_account(limit: SeatLimit, disabled: bool) -> Observed {
             seats,
             subscriptions: Vec::new(),
             disabled,
+            agency: false,
             caller: None,
         },
         members: BTreeMap::new(),
         invitations: BTreeMap::new(),
+        client_accesses: None,
         evidence: ReadEvidence::default(),
     }
 }

@@ -147,7 +147,7 @@ impl DesiredFile {
         let lines = self.people.iter().enumerate();
         let people = lines.map(|(position, line)| declared(position, line)).collect();
         let frozen = self.frozen.iter().map(|address| person(address)).collect();
-        Desired { people, frozen }
+        Desired { people, frozen, ..Desired::default() }
     }
 }
 
@@ -233,10 +233,12 @@ impl ObservedFile {
                 seats: empty_seats(&self.seats, self.enforce_at.map(|text| time(&text))),
                 subscriptions: self.subscriptions.iter().map(|line| subscription(line)).collect(),
                 disabled: self.disabled,
+                agency: false,
                 caller,
             },
             members,
             invitations: self.invitations.iter().map(|line| invitation(line)).collect(),
+            client_accesses: None,
             evidence: ReadEvidence::default(),
         };
         recount(&mut observed, profile);
@@ -470,6 +472,8 @@ impl LedgerFile {
             pinned_account: (!self.lost).then(|| AccountKey::from(ACCOUNT)),
             people: self.people.iter().map(|line| record(line, now)).collect(),
             open_sends: self.open_sends.iter().map(|line| open_send(line)).collect(),
+            clients: BTreeMap::new(),
+            client_sends: BTreeMap::new(),
             brake_spent: self.brake_spent.iter().map(|line| spend(line)).collect(),
             mails_sent: self.mails_sent.iter().map(|line| spend(line)).collect(),
             baseline: self.baseline.map(|line| baseline(&line)),

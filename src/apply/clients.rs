@@ -1,0 +1,287 @@
+//! The clients of an agency, after its people: withdrawals, then mails in waves. Each mail is stored
+//! under its key before the call, as an invitation is.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::StreamExt as _;
+use futures::stream;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::apply::outcome::{NotRun, Outcome, stops};
+use crate::apply::wave::{Known, answered};
+use crate::apply::{ACTED, ACTING, ANSWERED, ApplyError, CLOSED, CLOSING, Job, OPENED, SENDING};
+use crate::backend::Executed;
+use crate::domain::clients::{ClientRecord, ClientSeen, ClientSend};
+use crate::domain::identity::EmailAddress;
+use crate::domain::keys::RequestKey;
+use crate::domain::observed::Observed;
+use crate::failpoint::hit;
+use crate::ledger::{Ledger, OPEN_SENDS_MAX, WAVE_SENDS_MAX};
+use crate::plan::client_access::{ClientAction, ClientPlan, WithdrawCause};
+
+/// One mail.
+struct Mail<'a> {
+    action: &'a ClientAction,
+    send: ClientSend,
+    /// What is stored once it is sent, and what is stored otherwise.
+    records: (ClientRecord, ClientRecord),
+}
+
+/// What became of each action, in the order of the plan.
+pub type ClientOutcomes = Vec<(ClientAction, Outcome)>;
+
+/// Runs the plan's actions on clients; `stopped`: nothing may be tried any more.
+pub(super) async fn run(
+    ledger: &mut Ledger,
+    job: &Job<'_>,
+    after: &mut Observed,
+    stopped: bool,
+) -> Result<ClientOutcomes, ApplyError> {
+    let plan = &job.plan.clients;
+    let news = !plan.learn.records.is_empty() || !plan.actions.is_empty();
+    let tidies = plan.learn.seen.is_some() && ledger.installation().is_some();
+    if stopped || !(news || tidies) {
+        let not_run = |action: &ClientAction| (action.clone(), Outcome::NotRun(NotRun::Stopped));
+        return Ok(plan.actions.iter().map(not_run).collect());
+    }
+    ledger.pin(&job.observed.account.key)?;
+    let before: BTreeMap<_, _> = plan
+        .actions
+        .iter()
+        .filter_map(|action| Some((action.client(), ledger.client(action.client())?)))
+        .collect();
+    ledger.learn_clients(&plan.learn);
+    if plan.actions.is_empty() {
+        return write_news(ledger).await.map(|()| Vec::new());
+    }
+    act(ledger, job, &before, after).await
+}
+
+/// Writes what was learned, if anything was.
+async fn write_news(ledger: &mut Ledger) -> Result<(), ApplyError> {
+    if ledger.head_differs() {
+        ledger.write_head().await?;
+    }
+    if ledger.pages_differ() {
+        ledger.write_pages().await?;
+    }
+    Ok(())
+}
+
+/// Runs a plan with actions.
+async fn act(
+    ledger: &mut Ledger,
+    job: &Job<'_>,
+    before: &BTreeMap<&EmailAddress, ClientRecord>,
+    after: &mut Observed,
+) -> Result<ClientOutcomes, ApplyError> {
+    let ClientPlan { actions, learn, .. } = &job.plan.clients;
+    let now = (job.context.now)();
+    let (withdrawals, mails): (Vec<_>, Vec<_>) =
+        actions.iter().partition(|action| action.takes_away());
+    let mails = mails.into_iter().filter_map(|action| mail(job, ledger, before, action, now));
+    let mails: Vec<Mail<'_>> = mails.collect();
+    let mut outcomes = BTreeMap::new();
+    ledger.spend_brake(learn.brake_spent, now, job.context.brake_window);
+    let mut waves = mails.chunks(WAVE_SENDS_MAX);
+    let mut wave = waves.next().unwrap_or_default();
+    let mut stopped = false;
+    let mut is_first = true;
+    while is_first || !wave.is_empty() {
+        let new = wave.iter().filter(|mail| mail.action.again().is_none()).count();
+        if ledger.client_sends() + new > OPEN_SENDS_MAX {
+            break;
+        }
+        open(ledger, wave, now);
+        ledger.write_head().await?;
+        hit(OPENED);
+        ledger.write_pages().await?;
+        if is_first {
+            stopped = withdraw(ledger, job, &withdrawals, after, &mut outcomes).await;
+        }
+        stopped |= send(ledger, job, wave, stopped, after, &mut outcomes).await;
+        if stopped {
+            break;
+        }
+        is_first = false;
+        wave = waves.next().unwrap_or_default();
+    }
+    close(ledger, &mails, &outcomes).await?;
+    let outcome = |action: &ClientAction| {
+        let outcome = outcomes.remove(action.client());
+        (action.clone(), outcome.unwrap_or(Outcome::NotRun(NotRun::Stopped)))
+    };
+    Ok(actions.iter().map(outcome).collect())
+}
+
+/// Prepares a mail; `None` where nothing is known of its client.
+fn mail<'a>(
+    job: &Job<'_>,
+    ledger: &mut Ledger,
+    before: &BTreeMap<&EmailAddress, ClientRecord>,
+    action: &'a ClientAction,
+    now: Timestamp,
+) -> Option<Mail<'a>> {
+    let learned = ledger.client(action.client())?;
+    let retention = SignedDuration::try_from(job.context.retention).unwrap_or(SignedDuration::MAX);
+    let fresh = |role: &str, reference: &str, request| ClientSend {
+        key: RequestKey(Uuid::new_v4().to_string()),
+        role: role.into(),
+        reference: reference.to_owned(),
+        resend_of: request,
+        at: now,
+        not_after: now.saturating_add(retention).unwrap_or(Timestamp::MAX),
+    };
+    let (send, records) = match action {
+        ClientAction::Withdraw { .. } => return None,
+        ClientAction::Resend { client, request, .. } => {
+            let resent = before.get(client).and_then(|record| record.resent.clone());
+            let unsent = ClientRecord { resent, ..learned.clone() };
+            (fresh("", "", Some(request.id.clone())), (learned, unsent))
+        }
+        ClientAction::Request { role, reference, .. } => {
+            // What is stored may be from a wave that was cut off: it counts as not sent.
+            let sent = ClientRecord { seen: ClientSeen::Requested, ..learned.clone() };
+            let unsent = ClientRecord { seen: ClientSeen::Never, ..learned };
+            (fresh(role.as_str(), reference, None), (sent, unsent))
+        }
+    };
+    // Until its wave is opened it was not sent.
+    ledger.put_client(action.client(), Some(records.1.clone()));
+    Some(Mail { action, send: action.again().cloned().unwrap_or(send), records })
+}
+
+/// Opens a wave in the ledger; the next writes store it.
+fn open(ledger: &mut Ledger, wave: &[Mail<'_>], now: Timestamp) {
+    let new = wave.iter().filter(|mail| mail.action.again().is_none()).count();
+    let sends: Vec<_> =
+        wave.iter().map(|mail| (mail.action.client().clone(), mail.send.clone())).collect();
+    ledger.open_client_wave(&sends, u32::try_from(new).unwrap_or(u32::MAX), now);
+    for mail in wave {
+        ledger.put_client(mail.action.client(), Some(mail.records.0.clone()));
+    }
+}
+
+/// Withdraws requests, one by one; true if an answer stops the run.
+async fn withdraw(
+    ledger: &mut Ledger,
+    job: &Job<'_>,
+    withdrawals: &[&ClientAction],
+    after: &mut Observed,
+    outcomes: &mut BTreeMap<EmailAddress, Outcome>,
+) -> bool {
+    for action in withdrawals {
+        let key = RequestKey(Uuid::new_v4().to_string());
+        hit(ACTING);
+        let outcome = Outcome::of(job.backend.execute_client(job.account, action, &key).await);
+        hit(ACTED);
+        if outcome.is_done() {
+            if let Some(rows) = &mut after.client_accesses {
+                rows.remove(action.client());
+            }
+            let cause = match action {
+                ClientAction::Withdraw { cause, .. } => *cause,
+                _ => WithdrawCause::NotDeclared,
+            };
+            withdrawn(ledger, action.client(), cause);
+        }
+        let ends = outcome.error().is_some_and(stops);
+        outcomes.insert(action.client().clone(), outcome);
+        if ends {
+            return true;
+        }
+    }
+    false
+}
+
+/// Records a request that was withdrawn.
+fn withdrawn(ledger: &mut Ledger, client: &EmailAddress, cause: WithdrawCause) {
+    let record = ledger.client(client).filter(|_| cause == WithdrawCause::NoAnswer);
+    let seen = ClientSeen::Withdrawn;
+    let record = record.map(|record| ClientRecord { seen, ending: false, ..record });
+    ledger.put_client(client, record);
+}
+
+/// Sends a wave that is stored, some at a time; true if an answer stops the run.
+async fn send(
+    ledger: &mut Ledger,
+    job: &Job<'_>,
+    wave: &[Mail<'_>],
+    stopped: bool,
+    after: &mut Observed,
+    outcomes: &mut BTreeMap<EmailAddress, Outcome>,
+) -> bool {
+    let stopped = AtomicBool::new(stopped);
+    let calls: Vec<_> = wave.iter().map(|mail| call(job, mail, &stopped)).collect();
+    let mut answers = stream::iter(calls).buffer_unordered(job.context.in_flight.max(1));
+    while let Some((mail, outcome)) = answers.next().await {
+        let (client, repeated) = (mail.action.client(), mail.action.again().is_some());
+        match answered(repeated, &outcome) {
+            Known::Sent => ledger.close_client_send(client),
+            Known::NotSent => {
+                ledger.close_client_send(client);
+                ledger.put_client(client, Some(mail.records.1.clone()));
+                if !repeated {
+                    ledger.refund_mail();
+                }
+            }
+            Known::No => {}
+        }
+        if let (Outcome::Done(Executed::Client(row)), Some(rows)) =
+            (&outcome, &mut after.client_accesses)
+        {
+            rows.insert(client.clone(), (**row).clone());
+        }
+        outcomes.insert(client.clone(), outcome);
+    }
+    stopped.load(Ordering::Relaxed)
+}
+
+/// One call, unless something forbids it when its turn comes.
+async fn call<'m>(
+    job: &Job<'_>,
+    mail: &'m Mail<'m>,
+    stopped: &AtomicBool,
+) -> (&'m Mail<'m>, Outcome) {
+    let too_old = (job.context.now)() >= mail.send.not_after;
+    // Without deduplication the first call is the only one; it has no time to keep.
+    let only_call = job.context.retention.is_zero() && mail.action.again().is_none();
+    if stopped.load(Ordering::Relaxed) {
+        return (mail, Outcome::NotRun(NotRun::Stopped));
+    }
+    if too_old && !only_call {
+        return (mail, Outcome::NotRun(NotRun::InDoubt));
+    }
+    hit(SENDING);
+    let answer = job.backend.execute_client(job.account, mail.action, &mail.send.key).await;
+    hit(ANSWERED);
+    let outcome = Outcome::of(answer);
+    if outcome.error().is_some_and(stops) {
+        stopped.store(true, Ordering::Relaxed);
+    }
+    (mail, outcome)
+}
+
+/// Writes what is known at the end: what was sent stays in the head until its record is stored.
+async fn close(
+    ledger: &mut Ledger,
+    mails: &[Mail<'_>],
+    outcomes: &BTreeMap<EmailAddress, Outcome>,
+) -> Result<(), ApplyError> {
+    for mail in mails.iter().filter(|mail| !outcomes.contains_key(mail.action.client())) {
+        if mail.action.again().is_none() {
+            ledger.put_client(mail.action.client(), Some(mail.records.1.clone()));
+        }
+    }
+    if ledger.pages_differ() {
+        ledger.write_pages().await?;
+    }
+    hit(CLOSING);
+    if ledger.head_differs() {
+        ledger.write_head().await?;
+    }
+    hit(CLOSED);
+    Ok(())
+}
