@@ -37,7 +37,6 @@ pub async fn import(args: &ImportArgs, io: &mut Io<'_>) -> Result<Exit> {
     let names = Names {
         url: args.url.as_str().trim_end_matches('/'),
         ca_bundle: ca_bundle.as_deref(),
-        account_id: &args.account,
         name: &object,
         namespace: &args.namespace,
     };

@@ -21,9 +21,8 @@ pub struct Names<'a> {
     pub url: &'a str,
     /// Certificates in PEM that the service's is checked against, besides those of the system.
     pub ca_bundle: Option<&'a str>,
-    /// Id or short name of the account there.
-    pub account_id: &'a str,
-    /// Name of the Account and of the first Team.
+    /// Name of the class, the Account and the first Team. The class is the account's own: one that
+    /// is there already may serve other accounts, whose tokens must not go elsewhere.
     pub name: &'a str,
     /// Their namespace.
     pub namespace: &'a str,
@@ -115,8 +114,9 @@ struct Line<'a> {
 /// the role that they have there; in mode `Observe`, so that nothing happens by itself. Adopted by
 /// them nobody gets a mail, and also in mode `Exclusive` nothing is left to do.
 ///
-/// Not declared are those whose role no declaration gives (owners), who said no or did not answer
-/// in time, and what we do not understand. Nobody of these is touched in any mode.
+/// Not declared are those whose role no declaration gives, who said no or did not answer in time, and
+/// what we do not understand. Of these only people in a role that can be removed, and that is neither
+/// an owner's nor protected, are touched, and only in mode `Exclusive`: the note says so.
 ///
 /// # Errors
 ///
@@ -135,14 +135,18 @@ pub fn export(
         backend: Backend { account_api: AccountApi { url: names.url, ca_bundle: names.ca_bundle } },
     };
     let account = Account {
-        class_name: &profile.name,
-        account_id: names.account_id,
+        class_name: names.name,
+        // A short name can come to mean another account.
+        account_id: observed.account.key.as_str(),
         credentials_secret_ref: SecretRef { name: format!("{}-token", names.name), key: "token" },
         mode: "Observe",
         grantable_roles: protected.map(RoleName::as_str).collect(),
     };
     let mut files = vec![
-        ("account-class.yaml".to_owned(), class_text(profile, class)?),
+        (
+            "account-class.yaml".to_owned(),
+            document::<api::AccountClass, _>(names.name.to_owned(), None, class)?,
+        ),
         ("account.yaml".to_owned(), account_text(names, observed, account)?),
     ];
     let lines: Vec<_> = people
@@ -159,17 +163,15 @@ pub fn export(
     Ok(Exported { files, notes, people: lines.len() })
 }
 
-fn class_text(profile: &Profile, class: Class<'_>) -> Result<String, WriteError> {
-    document::<api::AccountClass, _>(profile.name.clone(), None, class)
-}
-
 fn account_text(
     names: &Names<'_>,
     observed: &Observed,
     account: Account<'_>,
 ) -> Result<String, WriteError> {
     let text = document::<api::Account, _>(names.name.to_owned(), Some(names.namespace), account)?;
-    let name: String = observed.account.name.chars().filter(|c| !c.is_control()).collect();
+    // Nothing that any reader takes for the end of the line.
+    let plain = |c: &char| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}');
+    let name: String = observed.account.name.chars().filter(plain).collect();
     Ok(format!(
         "# {name}. Mode Observe writes nothing and says what each step would do: raise it to\n\
          # Invite, Manage or Exclusive when you agree with `seatkeeper plan`.\n{text}"
@@ -202,7 +204,13 @@ fn declarable<'a>(
         Some(name) if profile.role(name).is_some_and(|role| role.invitable) => {
             people.push((person, name));
         }
-        Some(name) => notes.push(format!("{person} is {name}: no declaration gives that role")),
+        Some(name) => {
+            let role = profile.role(name);
+            let ends = role.is_some_and(|role| role.removable && !role.protected)
+                && !profile.is_owner(name);
+            let warning = if ends { "; mode Exclusive would remove them" } else { "" };
+            notes.push(format!("{person} is {name}: no declaration gives that role{warning}"));
+        }
         None => notes.push(format!("{person} has a role that the profile does not know")),
     };
     for (person, member) in &observed.members {

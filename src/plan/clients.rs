@@ -291,7 +291,7 @@ impl<'a> Clients<'a> {
     fn budget(&mut self, main: &Plan) {
         let account = &self.input.observed.account;
         let (left, next_mail) = seats::mails_left(self.input);
-        let new = |action: &&Action| matches!(action, Action::Invite { key: None, .. });
+        let new = |action: &&Action| action.invitation_mail().is_some_and(|(_, key)| key.is_none());
         let invitations = main.actions.iter().filter(new).count();
         let invitations = u32::try_from(invitations).unwrap_or(u32::MAX);
         let mut left = left.map(|left| left.saturating_sub(invitations));

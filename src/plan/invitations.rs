@@ -34,6 +34,14 @@ pub(super) fn invited(
             return;
         }
     }
+    // Only an older row is left: what was sent since it expired is gone, for a cause that we do
+    // not know.
+    if invitation.state == InvitationState::Expired
+        && record.seen == Seen::Invited
+        && record.mails.last().is_some_and(|last| last >= invitation.expires_at)
+    {
+        return absent(draft, person, wanted, record);
+    }
     if !waits && was_member(record) {
         record.opted_out = true;
     }
@@ -45,7 +53,11 @@ pub(super) fn invited(
         InvitationState::Expired => State::Expired,
         InvitationState::Failed => State::Failed,
     };
-    remember(record, state);
+    match invitation.state {
+        // Not understood: what was said before stands.
+        InvitationState::Unknown => record.seen = Seen::Invited,
+        _ => remember(record, state),
+    }
     let understood = show(draft, person, wanted, invitation, state);
     match state {
         State::Pending if understood => {
@@ -123,9 +135,8 @@ fn pending(
     }
     let changes = from != wanted.role && change_role(draft, person, invitation, from, &wanted.role);
     match (said, changes) {
-        (true, true) => {
-            draft.timers.insert(draft.input.now);
-        }
+        // The role first; the mail follows with the next look.
+        (true, true) => {}
         (true, false) => send_again(draft, person, wanted, invitation, (record, Why::Decision)),
         (false, _) => {}
     }

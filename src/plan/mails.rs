@@ -47,8 +47,9 @@ pub(super) fn cause(
     record: &PersonRecord,
     why: Why,
 ) -> Cause {
-    let epoch = record.epoch.max(wanted.invite_epoch);
     let open = input.ledger.open_sends.get(person).map(|send| send.cause);
+    let begun = open.map_or(record.epoch, |open| open.epoch.max(record.epoch));
+    let epoch = begun.max(wanted.invite_epoch);
     let known = [Some((record.epoch, record.mails.attempts)), open.map(|c| (c.epoch, c.attempt))];
     let last = known.into_iter().flatten().filter(|(of, _)| *of == epoch).map(|(_, n)| n).max();
     Cause {

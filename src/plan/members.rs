@@ -63,7 +63,12 @@ fn record_of(draft: &Draft<'_>, person: &EmailAddress, wanted: &DesiredMember) -
         ..unknown(draft.input.now)
     });
     record.owned = true;
-    record.declared_by = Some(wanted.origin.object());
+    let object = Some(wanted.origin.object());
+    if record.declared_by.is_some() && record.declared_by != object {
+        // Who is handed over gets no mail: what the other object says is old.
+        record.mails.heed(wanted.resend);
+    }
+    record.declared_by = object;
     record.held = false;
     record.deletion_policy = wanted.deletion_policy;
     record

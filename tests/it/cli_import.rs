@@ -8,9 +8,9 @@ use serde_json::json;
 use crate::cli_run::{Desk, Said, program, said, service_now};
 use crate::service::{TOKEN, TestService, text};
 
-const SEED: &str = r"
+const SEED: &str = r#"
 accounts:
-  - name: 'Acme: ovens # 1'
+  - name: "Acme: ovens # 1\u2028: x"
     slug: acme
     profile: nitropack
     owner: {email: owner@example.com, name: Olga, password: correct horse battery}
@@ -21,7 +21,7 @@ accounts:
       - {email: dan@example.com, name: Dan, role: developer}
     tokens:
       - {token: acme-token-of-all-scopes, scopes: [read, invite, change, remove, billing, manage]}
-";
+"#;
 
 /// An account with members, one of them trimmed, an invitation that waits, and one that was declined.
 async fn lived_in() -> TestService {
@@ -72,7 +72,11 @@ async fn what_was_imported_adopts_everybody_and_asks_for_nothing_in_mode_exclusi
     );
     let account = desk.read("git/account.yaml");
     assert!(account.contains("mode: Observe"), "{account}");
-    assert!(account.starts_with("# Acme: ovens # 1. Mode Observe"), "{account}");
+    assert!(account.starts_with("# Acme: ovens # 1: x. Mode Observe"), "{account}");
+    let id = text(&service.get("/v1/accounts/acme").await.body["id"]);
+    assert!(account.contains(&format!("accountId: {id}")), "a short name can move: {account}");
+    let class = desk.read("git/account-class.yaml");
+    assert!(class.contains("name: acme\n"), "no class of somebody else's is changed: {class}");
 
     // Dan waits for a seat, which is why a person is needed (4).
     let observed = desk.exits(4, &["plan"]).await;
@@ -95,7 +99,7 @@ async fn without_a_directory_the_manifests_are_one_stream_that_is_read_back() {
     desk.write("git/all.yaml", &done.out);
     desk.write("secrets/ovens-token/token", TOKEN);
     let plan = desk.run(&["plan"]).await;
-    assert!(plan.out.starts_with("account default/ovens (Acme: ovens # 1)"), "{}", plan.out);
+    assert!(plan.out.starts_with("account default/ovens (Acme: ovens # 1"), "{}", plan.out);
     service.stop().await;
 }
 

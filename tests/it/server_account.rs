@@ -178,14 +178,15 @@ async fn owners_see_how_each_member_signs_in_and_members_do_not() {
 async fn several_addresses_are_invited_at_once_and_secure_sign_in_may_be_required_with_it() {
     let service = start().await;
     let body = json!({
-        "emails": ["one@example.com", "two@example.com"],
+        "emails": ["one@example.com", "two@example.com", "One@example.com"],
         "role": "biller",
         "require_secure_sign_in": true,
     });
     let grower = "acme-token-that-only-grows";
     batch(&service, "acme", grower, &body).await.refused(403, "scope-missing");
     let done = batch(&service, "acme", TOKEN, &body).await.expect(StatusCode::OK);
-    assert_eq!((&done["created"], &done["refused"]), (&json!(2), &json!(0)));
+    assert_eq!((&done["created"], &done["refused"]), (&json!(2), &json!(1)));
+    assert_eq!(done["items"][2]["problem"]["code"], "invitation-already-pending");
     assert_eq!(told(&service, "invitation").await, ["one@example.com", "two@example.com"]);
     let invited = service.list("/v1/accounts/acme/invitations").await;
     assert!(invited.iter().all(|row| row["role"] == "biller"), "one role: {invited:?}");

@@ -105,7 +105,7 @@ async fn a_full_disk_refuses_writes_serves_reads_and_loses_nothing() {
     let after = list(http.clone(), process.url.clone()).await;
     assert_eq!(after["total"], taken + 1);
     let wanted = taken + 1;
-    for _ in 0..100 {
+    for _ in 0..300 {
         if mails_in(&home.path("data/spool")).len() == wanted {
             break;
         }

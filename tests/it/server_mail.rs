@@ -170,6 +170,32 @@ async fn an_address_that_the_mail_server_refuses_for_good_fails_and_frees_its_se
     service.stop().await;
 }
 
+/// A row that this program does not understand, and a mail about it that is due before all others.
+const NOT_UNDERSTOOD: [&str; 2] = [
+    "insert into invitations (id, account_id, address, role, state, inviter, created_at, \
+     expires_at, last_sent_at) select 'inv_odd', id, 'odd@example.com', 'developer', 'odd', \
+     'service', 0, 0, 0 from accounts where slug = 'acme'",
+    "insert into outbox (id, account_id, template, subject, address, words, created_at, \
+     not_before) select 'odd', id, 'invitation', 'inv_odd', 'odd@example.com', \
+     '{\"account\":\"Acme\",\"slug\":\"acme\",\"role\":\"developer\"}', 0, -1 \
+     from accounts where slug = 'acme'",
+];
+
+#[tokio::test]
+async fn one_mail_that_cannot_be_dealt_with_does_not_keep_the_others_waiting() {
+    let service = TestService::start().await;
+    for statement in NOT_UNDERSTOOD {
+        service.sql(statement).await;
+    }
+    service.invite("ana@example.com", "developer").await.expect(StatusCode::CREATED);
+    // The first look ends at the odd one, whoever makes it.
+    let _ = service.running().deliver_due().await;
+    let mails = service.mails().await;
+    let addressees: Vec<_> = mails.iter().map(|mail| mail.to.as_str()).collect();
+    assert_eq!(addressees, ["ana@example.com"]);
+    service.stop().await;
+}
+
 #[tokio::test]
 async fn one_refused_address_does_not_keep_the_others_waiting() {
     let (service, peer) = world().await;

@@ -94,10 +94,12 @@ impl Lines {
         // The first invitation that asks for it makes secure sign-in required.
         let alone =
             self.request.require_secure_sign_in && change.account.secure_sign_in_since.is_none();
-        match parse(email) {
-            Some(address)
-                if sure && !alone && self.familiar.insert(address.as_str().to_owned()) =>
-            {
+        let address = parse(email);
+        let is_new = address
+            .as_ref()
+            .is_some_and(|address| self.familiar.insert(address.as_str().to_owned()));
+        match address {
+            Some(address) if sure && !alone && is_new => {
                 self.gathered.push((email.to_owned(), address));
                 Ok(())
             }

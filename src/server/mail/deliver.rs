@@ -28,6 +28,9 @@ use crate::wire::{ClientAccessState, InvitationState, OwnershipState};
 /// How long a claim lasts that is not renewed.
 const CLAIM: SignedDuration = SignedDuration::from_secs(30);
 
+/// How long a mail waits that could not be dealt with, while the others go.
+const PUT_OFF: SignedDuration = SignedDuration::from_secs(5);
+
 /// How often the claim of a mail is renewed while it is on its way.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
 
@@ -75,10 +78,16 @@ pub(crate) async fn deliver_due(service: &Arc<Service>) -> Result<Delivery, ApiE
     let mut way = Way::new(&mailer.transport);
     while let Some(Claimed { mail, attempts }) = claim(service).await? {
         failpoint::hit("mail.claimed");
-        let outcome = while_held(service, carry(service, &mut way, &mail)).await?;
-        delivery.sent += usize::from(matches!(outcome, Outcome::Sent));
-        delivery.away = matches!(outcome, Outcome::Failed(Failure::Away(_)));
-        settle(service, &mail, attempts, outcome).await?;
+        match deliver_one(service, &mut way, &mail, attempts).await {
+            Ok(Delivery { sent, away }) => {
+                delivery.sent += sent;
+                delivery.away = away;
+            }
+            Err(error) => {
+                put_off(service, &mail).await;
+                return Err(error);
+            }
+        }
         failpoint::hit("mail.settled");
         if delivery.away {
             break;
@@ -86,6 +95,35 @@ pub(crate) async fn deliver_due(service: &Arc<Service>) -> Result<Delivery, ApiE
     }
     way.end().await;
     Ok(delivery)
+}
+
+async fn deliver_one(
+    service: &Arc<Service>,
+    way: &mut Way<'_>,
+    mail: &MailRow,
+    attempts: u32,
+) -> Result<Delivery, ApiError> {
+    let outcome = while_held(service, carry(service, way, mail)).await?;
+    let delivery = Delivery {
+        sent: usize::from(matches!(outcome, Outcome::Sent)),
+        away: matches!(outcome, Outcome::Failed(Failure::Away(_))),
+    };
+    settle(service, mail, attempts, outcome).await?;
+    Ok(delivery)
+}
+
+/// Lets the other mails go before one that could not be dealt with.
+async fn put_off(service: &Arc<Service>, mail: &MailRow) {
+    let put_off = async {
+        let mut tx = service.store.begin().await?;
+        let not_before = service.now() + PUT_OFF;
+        outbox::put_off(&mut tx, &mail.id, &service.mailer.name, not_before).await?;
+        tx.commit().await
+    };
+    if let Err(error) = put_off.await {
+        let error = &error as &dyn Error;
+        tracing::warn!(mail.id, error, "could not put off a mail");
+    }
 }
 
 /// Ends the claims of who is surely gone, and says what became of their mails.

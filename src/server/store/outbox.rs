@@ -221,6 +221,25 @@ pub(crate) async fn give_back(
     Ok(())
 }
 
+/// Gives a mail of ours back that was not begun to be sent: it is due again from `not_before` on.
+pub(crate) async fn put_off(
+    conn: &mut Connection,
+    id: &str,
+    by: &str,
+    not_before: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update outbox set not_before = $3, claimed_by = null, claimed_until = null \
+         where id = $1 and claimed_by = $2 and state = 'queued'",
+    )
+    .bind(id)
+    .bind(by)
+    .bind(micros(not_before))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Gives a mail of ours back that was refused for now: it is due again from `not_before` on.
 pub(crate) async fn postpone(
     conn: &mut Connection,
