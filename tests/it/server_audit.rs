@@ -263,7 +263,7 @@ fn changing() -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn every_change_has_an_audit_row_with_before_and_after() {
+async fn every_change_but_notes_has_an_audit_row_with_before_and_after() {
     let dns = FakeDns::default();
     let walk = Walk::start(SEED, dns.clone()).await;
     people_of_an_account(&walk).await;

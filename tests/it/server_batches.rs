@@ -62,6 +62,8 @@ async fn begun(seats: bool) -> TestService {
     for name in ["revoked", "mailed-often", "mailed-often"] {
         let row = invite(&service, &format!("{name}@example.com")).await;
         let row = row.expect(StatusCode::CREATED);
+        // Its mail is out before it is revoked, and not whenever the background comes by.
+        service.mails().await;
         let path = format!("/v1/accounts/acme/invitations/{}/revoke", text(&row["id"]));
         let revoke = service.call(Method::POST, &path).token(TOKEN).if_match("*").new_key();
         revoke.send().await.expect(StatusCode::OK);
@@ -79,7 +81,7 @@ async fn outcome(service: &TestService) -> Value {
     let events: Vec<_> = events
         .iter()
         .filter(|event| !by_itself(&text(&event["action"])))
-        .map(|event| json!([event["action"], event["after"]["email"], event["after"]["delivery"]]))
+        .map(|event| json!([event["action"], event["after"]["email"]]))
         .collect();
     let mut mails: Vec<_> =
         service.mails().await.into_iter().map(|mail| (mail.template, mail.to)).collect();

@@ -189,7 +189,7 @@ async fn a_shrink_keeps_owners_even_one_who_was_added_last() {
 
 // rule: OP-03
 #[tokio::test]
-async fn of_parallel_invitations_for_the_last_seat_one_wins() {
+async fn seat_check_in_the_same_transaction_two_parallel_invitations_for_the_last_seat_one_wins() {
     let service = TestService::start().await;
     for email in ["a@example.com", "b@example.com"] {
         service.invite(email, "biller").await.expect(StatusCode::CREATED);
@@ -683,7 +683,7 @@ async fn what_is_reported_made_and_announced_has_an_audit_row_too() {
 }
 
 #[tokio::test]
-async fn adding_a_removed_person_again_is_a_new_membership_and_the_history_stays() {
+async fn re_adding_a_removed_person_is_a_new_membership_history_kept() {
     let service = TestService::start().await;
     let first = service.join("ana@example.com", "admin").await;
     remove(&service, "ana@example.com").await.expect(StatusCode::NO_CONTENT);

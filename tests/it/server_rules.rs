@@ -208,7 +208,7 @@ async fn the_highest_tier_sets_the_limit_and_cancelling_a_lower_one_changes_noth
 
 // rule: NP-14
 #[tokio::test]
-async fn cancelling_the_highest_trims_whatever_the_role_and_who_was_added_first_stays() {
+async fn shrink_trims_by_date_added_whatever_the_role_owners_kept() {
     let service = TestService::start().await;
     service.subscribe("business").await;
     three_members(&service).await;
