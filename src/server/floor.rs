@@ -5,25 +5,19 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts as _;
 use axum::http::{Request, StatusCode, header};
-use jiff::SignedDuration;
-use serde_json::json;
 
 use crate::server::Service;
 use crate::server::auth::Call;
 use crate::server::change::{Change, invitation, invitation_actions};
 use crate::server::error::{ApiError, ServerError};
 use crate::server::ids;
-use crate::server::mail::Template;
-use crate::server::permission::{At, Right};
+use crate::server::permission::Right;
 use crate::server::routes::{self, Answer, KeyRule, Once, Opened};
 use crate::server::store::answers::{self, AnswerRow};
-use crate::server::store::audit::{self, AuditRow};
-use crate::server::store::invitations::{self, InvitationRow};
 use crate::server::store::members::{self, Shown};
-use crate::server::store::outbox::{self, MailRow};
 use crate::server::store::{Connection, Window};
 use crate::server::views;
-use crate::wire::{InvitationState, Member, NewInvitation, Page};
+use crate::wire::{Member, NewInvitation, Page};
 
 /// The service's own work in one account.
 #[derive(Clone)]
@@ -114,76 +108,26 @@ impl Floor {
     async fn batch(&self, key: &str, emails: &[String], role: &str) -> Result<(), ApiError> {
         let actor = self.call.actor.clone();
         let mut change = Change::begin(&self.service, &self.account_id, actor).await?;
-        let (mut rows, mut events, mut mails) = (Vec::new(), Vec::new(), Vec::new());
-        for email in emails {
-            let mail = self.mail(&change, email, role);
-            let row = invitation_row(&change, &mail, role);
-            events.push(event(&mut change, &row)?);
-            mails.push(MailRow { subject: row.id.clone(), ..mail });
-            rows.push(row);
-        }
+        let rows = emails.iter().map(|email| {
+            let request = NewInvitation {
+                email: email.clone(),
+                role: role.to_owned(),
+                team: None,
+                name: None,
+                require_secure_sign_in: false,
+                external_ref: None,
+            };
+            invitation::new_row(&change, &request, &invitation::address(email)?)
+        });
+        let mut rows = rows.collect::<Result<Vec<_>, ApiError>>()?;
+        invitation::create(&mut change, &mut rows).await?;
         let views: Vec<_> =
             rows.iter().map(|row| views::invitation(row, change.now, vec![])).collect();
         let body = serde_json::to_string(&views)?;
-        let conn = change.conn();
-        invitations::insert(conn, &rows).await?;
-        audit::insert(conn, &events).await?;
-        outbox::queue(conn, &mails).await?;
         let now = change.now;
         keep(change.conn(), &self.account_id, key, body, now).await?;
         change.commit().await
     }
-
-    fn mail(&self, change: &Change, email: &str, role: &str) -> MailRow {
-        let (account, slug) = (&change.account.name, &change.account.slug);
-        MailRow {
-            id: self.service.ids.next_ulid(change.now).to_string(),
-            account_id: Some(self.account_id.clone()),
-            template: Template::Invitation.name().to_owned(),
-            subject: String::new(),
-            address: email.to_owned(),
-            words: json!({ "account": account, "slug": slug, "role": role }).to_string(),
-            created_at: change.now,
-        }
-    }
-}
-
-fn invitation_row(change: &Change, mail: &MailRow, role: &str) -> InvitationRow {
-    InvitationRow {
-        id: change.id("inv"),
-        account_id: change.account.id.clone(),
-        team_id: None,
-        address: mail.address.clone(),
-        name: None,
-        role: role.to_owned(),
-        state: InvitationState::Pending,
-        secure_sign_in: false,
-        inviter: change.actor.label(At::Account),
-        generation: 1,
-        created_at: change.now,
-        expires_at: change.now + SignedDuration::from_hours(30 * 24),
-        last_sent_at: change.now,
-        send_count: 1,
-        delivery: "queued".to_owned(),
-        last_mail: Some(mail.id.clone()),
-        external_ref: None,
-        version: 1,
-    }
-}
-
-fn event(change: &mut Change, row: &InvitationRow) -> Result<AuditRow, ApiError> {
-    change.account.position += 1;
-    Ok(AuditRow {
-        id: change.id("evt"),
-        account_id: row.account_id.clone(),
-        position: change.account.position,
-        at: change.now,
-        actor: row.inviter.clone(),
-        action: "invitation.created".to_owned(),
-        subject: row.id.clone(),
-        before: None,
-        after: Some(serde_json::to_string(&views::invitation(row, change.now, vec![]))?),
-    })
 }
 
 async fn keep(

@@ -64,7 +64,7 @@ pub(crate) async fn invite(
 }
 
 /// The invitation that a request asks for.
-pub(super) fn new_row(
+pub(crate) fn new_row(
     change: &Change,
     request: &NewInvitation,
     address: &EmailAddress,
@@ -92,7 +92,7 @@ pub(super) fn new_row(
 }
 
 /// Puts in invitations of one scope and role, and queues their mails.
-pub(super) async fn create(
+pub(crate) async fn create(
     change: &mut Change,
     rows: &mut [InvitationRow],
 ) -> Result<(), ApiError> {
