@@ -12,7 +12,7 @@ use crate::backend::Backend as _;
 use crate::backend::account_api::AccountApi;
 use crate::backend::transport::Reqwest;
 use crate::cli::args::ImportArgs;
-use crate::cli::session::backend;
+use crate::cli::session::{backend, own_profile};
 use crate::cli::{Exit, Io};
 use crate::domain::keys::AccountKey;
 use crate::manifests::{Exported, Names, export};
@@ -79,20 +79,10 @@ fn rules(args: &ImportArgs, name: &str) -> Result<Arc<Profile>> {
                  file with --profile"
             )
         })?,
-        Some(path) => {
-            let file = path.display().to_string();
-            let own = profile::read(&file, &read(path)?).map_err(|problems| {
-                let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-                anyhow!("{}", problems.join("\n"))
-            })?;
-            if own.name != name {
-                return Err(anyhow!(
-                    "{file} is the profile {}, and the account follows {name}",
-                    own.name
-                ));
-            }
-            Arc::new(own)
-        }
+        Some(path) => own_profile(path, name, "the account follows")?.map_err(|problems| {
+            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            anyhow!("{}", problems.join("\n"))
+        })?,
     };
     if profile.teams == Teams::Many {
         return Err(anyhow!("profile {name} has many teams in an account: not served yet"));

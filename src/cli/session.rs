@@ -1,6 +1,7 @@
 //! What `plan`, `apply` and `status` share: files, secret, ledger and service of one account.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -160,14 +161,28 @@ fn read_profile(
     let Some(class) = &declarations.class else { return Ok(Ok(None)) };
     let wanted = &class.object.spec.profile;
     let Some(path) = &args.profile else { return Ok(Ok(profile::built_in(wanted))) };
+    Ok(own_profile(path, wanted, "the class asks for")?.map(Some))
+}
+
+/// Reads a profile file of one's own, which has to be the profile `wanted`; `because` says who wants
+/// it. What is wrong in the file comes back as problems.
+///
+/// # Errors
+///
+/// The file cannot be read, or is another profile.
+pub fn own_profile(
+    path: &Path,
+    wanted: &str,
+    because: &str,
+) -> Result<Result<Arc<Profile>, Vec<Problem>>> {
     let file = path.display().to_string();
     let text = fs::read_to_string(path).with_context(|| format!("could not read {file}"))?;
     Ok(match profile::read(&file, &text) {
-        Ok(own) if own.name == *wanted => Ok(Some(Arc::new(own))),
+        Ok(own) if own.name == *wanted => Ok(Arc::new(own)),
         Ok(own) => {
             return Err(anyhow!(
-                "{file} is the profile {}, and the class asks for {wanted}\n  hint: name the file \
-                 of that profile",
+                "{file} is the profile {}, and {because} {wanted}\n  hint: name the file of that \
+                 profile",
                 own.name
             ));
         }
