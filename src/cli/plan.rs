@@ -26,8 +26,7 @@ pub async fn plan(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
         Output::Json => print_json(&session, &render::json(&plan, &session.profile), io)?,
     }
     write!(io.err, "{}", render::distrust(&plan))?;
-    let nothing = plan.actions.is_empty() && plan.clients.actions.is_empty();
-    if nothing { Ok(exit_of_rest(&plan)) } else { Ok(Exit::Changes) }
+    if plan.is_empty() { Ok(exit_of_rest(&plan)) } else { Ok(Exit::Changes) }
 }
 
 /// Shows the account and everyone that is declared, as they are now.

@@ -8,7 +8,8 @@ use crate::domain::clients::{ClientRecord, ClientSend};
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{
-    AccountKey, HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark, RoleName,
+    AccountKey, HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark, RoleName, TeamId,
+    TeamRef,
 };
 
 /// The ledger of one account, for the people that are declared or observed.
@@ -30,6 +31,8 @@ pub struct LedgerView {
     pub clients: BTreeMap<EmailAddress, ClientRecord>,
     /// Mails to clients whose outcome is not known, those that the look answers left out.
     pub client_sends: BTreeMap<EmailAddress, ClientSend>,
+    /// Declared teams that were at the service when we last looked.
+    pub teams: BTreeMap<TeamRef, TeamId>,
     /// Removals that the brake was spent on.
     pub brake_spent: Vec<Spend>,
     /// Invitation mails that were sent.

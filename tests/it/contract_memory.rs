@@ -38,6 +38,7 @@ impl InMemory {
             account: account(),
             members: BTreeMap::from([(EmailAddress::parse(OWNER).unwrap().into(), owner)]),
             invitations: BTreeMap::new(),
+            teams: BTreeMap::new(),
             client_accesses: None,
             evidence: ReadEvidence::default(),
         };
@@ -60,9 +61,11 @@ fn account() -> ObservedAccount {
             pending: 0,
             trimmed: 0,
             enforce_at: None,
+            pools: BTreeMap::new(),
         },
         subscriptions: Vec::new(),
         disabled: false,
+        secure_sign_in: false,
         agency: false,
         caller: None,
     }

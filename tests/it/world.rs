@@ -26,6 +26,7 @@ use seatkeeper::ledger::{Fault, Ledger, LedgerStore, MemoryStore};
 use seatkeeper::plan::action::Action;
 use seatkeeper::plan::client_access::ClientAction;
 use seatkeeper::plan::simulate::{recount, step};
+use seatkeeper::plan::teams::TeamAction;
 use seatkeeper::plan::{Input, Plan, plan};
 use seatkeeper::profile::{Profile, built_in};
 use tokio::sync::Notify;
@@ -287,6 +288,15 @@ impl Backend for Service {
         answer
     }
 
+    async fn execute_team(
+        &self,
+        _account: &AccountKey,
+        _action: &TeamAction,
+        _key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        Err(unreachable())
+    }
+
     async fn client_accesses(
         &self,
         _account: &AccountKey,
@@ -346,6 +356,7 @@ fn account(profile: &Profile, now: Timestamp) -> Observed {
         pending: 0,
         trimmed: 0,
         enforce_at: None,
+        pools: BTreeMap::new(),
     };
     let mut observed = Observed {
         account: ObservedAccount {
@@ -356,11 +367,13 @@ fn account(profile: &Profile, now: Timestamp) -> Observed {
             seats,
             subscriptions: Vec::new(),
             disabled: false,
+            secure_sign_in: false,
             agency: false,
             caller: None,
         },
         members: BTreeMap::from([(address("owner@example.com"), owner)]),
         invitations: BTreeMap::new(),
+        teams: BTreeMap::new(),
         client_accesses: None,
         evidence: ReadEvidence::default(),
     };

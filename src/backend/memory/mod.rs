@@ -31,6 +31,7 @@ use crate::domain::observed::{
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
 use crate::plan::simulate;
+use crate::plan::teams::TeamAction;
 use crate::profile::Profile;
 
 pub use crate::backend::memory::state::Fault;
@@ -228,6 +229,15 @@ impl Backend for Memory {
         }
     }
 
+    async fn execute_team(
+        &self,
+        _: &AccountKey,
+        _: &TeamAction,
+        _: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        Err(BackendError::Rejected { code: "not-offered".to_owned() })
+    }
+
     async fn client_accesses(
         &self,
         _: &AccountKey,
@@ -300,6 +310,7 @@ mod tests {
             pending: 0,
             trimmed: 0,
             enforce_at: None,
+            pools: BTreeMap::new(),
         };
         let account = ObservedAccount {
             key: "acc_1".into(),
@@ -309,6 +320,7 @@ mod tests {
             seats,
             subscriptions: Vec::new(),
             disabled: false,
+            secure_sign_in: false,
             agency: false,
             caller: None,
         };
@@ -316,6 +328,7 @@ mod tests {
             account,
             members: BTreeMap::new(),
             invitations: BTreeMap::new(),
+            teams: BTreeMap::new(),
             client_accesses: None,
             evidence: ReadEvidence::default(),
         };

@@ -67,7 +67,16 @@ fn judge(account: &Account, looked: &Looked) -> (AccountState, Says) {
 
 /// State, condition, and whether a person must act.
 fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
-    let Looked { plan, observed: _, mode, refused, refused_clients, stopped, retry: _ } = looked;
+    let Looked {
+        plan,
+        observed: _,
+        mode,
+        refused,
+        refused_clients,
+        refused_teams,
+        stopped,
+        retry: _,
+    } = looked;
     if let Some(stop) = &plan.stop {
         let (state, waits) = match stop {
             Stop::Suspended => (AccountState::Suspended, true),
@@ -81,7 +90,10 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
             format!("{} changes would be made", plan.held.len() + plan.clients.held.len());
         return (AccountState::Observing, Say::yes(Rule::Observing.reason(), message), false);
     }
-    let refused = || gravest_refusal(refused).or_else(|| gravest_refusal(refused_clients));
+    let refused = || {
+        let others = gravest_refusal(refused_teams).or_else(|| gravest_refusal(refused_clients));
+        gravest_refusal(refused).or(others)
+    };
     if let Some(trouble) = stopped.as_ref().or_else(refused) {
         let say = Say::no(trouble.reason, trouble.message.clone());
         return (trouble.state, say, trouble.is_final);
@@ -196,7 +208,7 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
                 held.additions += 1;
                 held.mails += 1;
             }
-            Action::Reinstate { .. } => held.additions += 1,
+            Action::Reinstate { .. } | Action::Add { .. } => held.additions += 1,
             // Beside a digest stands what it covers and nothing else.
             _ if plan.hold.is_some() && *rule != Rule::RemovalBrake => {}
             Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => held.changes += 1,
@@ -220,7 +232,8 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
 /// The address of a person that a spec names, else the member's id.
 fn name(action: &Action, plan: &Plan, picture: &Picture<'_>) -> Option<String> {
     let person: &MemberKey = action.person();
-    let named = picture.resolved.desired.people.contains_key(person)
+    let desired = picture.resolved.desired.people.keys();
+    let named = desired.map(|key| plan.teams.key(key)).any(|key| key == *person)
         || picture.resolved.leaving.iter().any(|leaving| leaving.person == *person);
     if named {
         return Some(person.to_string());
