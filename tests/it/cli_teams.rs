@@ -1,6 +1,8 @@
 //! Many teams in an account, by command line against the real service: teams are made, linked,
 //! renamed and filled as declared; seats are those of each subscription.
 
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -47,9 +49,7 @@ impl Story {
         let account: Vec<_> = account.lines().filter(|line| !line.contains("grantable")).collect();
         desk.write("git/account.yaml", &(account.join("\n") + "\n"));
         let held = service.list("/v1/accounts/acme/subscriptions").await;
-        let of = |plan: &str| {
-            text(&held.iter().find(|row| row["plan"] == plan).expect("a subscription")["id"])
-        };
+        let of = |plan: &str| text(&held.iter().find(|row| row["plan"] == plan).unwrap()["id"]);
         let (starter, growth) = (of("starter"), of("growth"));
         Self { service, desk, starter, growth }
     }
@@ -57,7 +57,7 @@ impl Story {
     /// Declares a team with this spec and roster, as `name role` each.
     fn team(&self, name: &str, spec: &str, roster: &str) {
         let lines = roster.split(", ").filter(|line| !line.is_empty()).map(|line| {
-            let (name, role) = line.split_once(' ').expect("name and role");
+            let (name, role) = line.split_once(' ').unwrap();
             format!("    - {{email: {name}@example.com, role: {role}}}\n")
         });
         let lines: String = lines.collect();
@@ -100,7 +100,7 @@ impl Story {
 
     async fn id(&self, name: &str) -> String {
         let teams = self.teams().await;
-        text(&teams.iter().find(|team| team["name"] == name).expect("a team")["id"])
+        text(&teams.iter().find(|team| team["name"] == name).unwrap()["id"])
     }
 
     /// People of a team as `tom:team-admin`, in order of their names.

@@ -14,8 +14,8 @@ use super::words::key_text;
 /// Writes everything that a plan says.
 pub fn of(plan: &Plan) -> String {
     let Plan {
-        actions,
-        held,
+        actions: _,
+        held: _,
         stop,
         people,
         seats,
@@ -24,7 +24,7 @@ pub fn of(plan: &Plan) -> String {
         shortage,
         next_at,
         learn,
-        teams,
+        teams: _,
         clients: _,
     } = plan;
     let mut text = String::new();
@@ -43,19 +43,7 @@ pub fn of(plan: &Plan) -> String {
     if let Some(stop) = stop {
         let _ = writeln!(text, "stopped: {}", stop_text(stop));
     }
-    for action in &teams.actions {
-        let _ = writeln!(text, "{action}");
-    }
-    for (action, rule) in &teams.held {
-        let _ = writeln!(text, "! held, {}: {action}", rule.reason());
-    }
-    for action in actions {
-        let _ = writeln!(text, "{action}{}", teams.place(action.person()));
-    }
-    for held in held {
-        let place = teams.place(held.action.person());
-        let _ = writeln!(text, "! held, {}: {}{place}", held.rule.reason(), held.action);
-    }
+    text.push_str(&actions_text(plan));
     if let Some(hold) = hold {
         assert_eq!(hold.digest.as_str().len(), 16, "a digest of 16 hex digits");
         let (removals, changes) = (hold.removals, hold.changes);
@@ -78,6 +66,26 @@ pub fn of(plan: &Plan) -> String {
     }
     if let Some(at) = next_at {
         let _ = writeln!(text, "next look: {at}");
+    }
+    text
+}
+
+/// What is done and what is held, a line each.
+fn actions_text(plan: &Plan) -> String {
+    let Plan { actions, held, teams, .. } = plan;
+    let mut text = String::new();
+    for action in &teams.actions {
+        let _ = writeln!(text, "{action}");
+    }
+    for (action, rule) in &teams.held {
+        let _ = writeln!(text, "! held, {}: {action}", rule.reason());
+    }
+    for action in actions {
+        let _ = writeln!(text, "{action}{}", teams.place(action.person()));
+    }
+    for held in held {
+        let place = teams.place(held.action.person());
+        let _ = writeln!(text, "! held, {}: {}{place}", held.rule.reason(), held.action);
     }
     text
 }
