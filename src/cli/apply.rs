@@ -79,7 +79,7 @@ fn say_again(session: &mut Session, people: &[String]) -> Result<Vec<EmailAddres
                  Team or Membership of this account declares"
             ));
         };
-        member.resend = Some(word);
+        member.said = Some(word);
         said.push(person);
     }
     Ok(said)

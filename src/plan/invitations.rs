@@ -66,7 +66,7 @@ pub(super) fn invited(
         }
         State::Pending => record.epoch = record.epoch.max(wanted.invite_epoch),
         _ if epoch => candidate(draft, person, wanted, (record, Why::Decision)),
-        State::OptedOut => record.mails.heed(wanted.resend),
+        State::OptedOut => record.mails.heed(wanted.words()),
         _ if !understood => {}
         _ if said => send_again(draft, person, wanted, invitation, (record, Why::Decision)),
         State::Expired => expired(draft, person, wanted, invitation, record),
@@ -255,7 +255,7 @@ pub(super) fn absent(
     let why = match (record.opted_out, record.lost) {
         _ if epoch => Why::Decision,
         (true, _) => {
-            record.mails.heed(wanted.resend);
+            record.mails.heed(wanted.words());
             draft.people.insert(person.clone(), Outlook::new(State::OptedOut));
             return;
         }

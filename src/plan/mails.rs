@@ -35,8 +35,8 @@ pub(super) fn says_again(
     record: &PersonRecord,
     open: Option<&OpenSend>,
 ) -> bool {
-    let heeded = [record.mails.mark, open.and_then(|send| send.cause.mark)];
-    wanted.resend.is_some() && !heeded.contains(&wanted.resend)
+    let sending = |word| open.is_some_and(|send| send.cause.words().any(|sent| sent == word));
+    wanted.words().any(|word| !record.mails.marks.contains(&word) && !sending(word))
 }
 
 /// What the next mail to a person is sent for: no two mails share it.
@@ -62,6 +62,7 @@ pub(super) fn cause(
         },
         decided: why == Why::Decision && capped_until(&record.mails.decided, input.now).is_none(),
         mark: wanted.resend,
+        said: wanted.said,
     }
 }
 

@@ -21,6 +21,8 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// How long the links of this product work.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// The annotation that sends again.
+const RESEND: &str = "seatkeeper.dev/resend";
 
 /// A service, its mail server and a folder of manifests.
 struct Story {
@@ -198,5 +200,33 @@ async fn what_bounced_waits_for_a_person_and_a_no_stays_one() {
     );
     story.says(0, &["apply"]).await;
     assert_eq!((story.mails(ana), story.mails(bo)), (2, 2), "a new epoch ends a no");
+    story.service.stop().await;
+}
+
+// rule: OP-02
+#[tokio::test]
+async fn a_word_of_the_command_line_and_one_in_a_file_lead_to_one_mail_each_in_any_order() {
+    let story = Story::new().await;
+    let ana = "ana@example.com";
+    story.says(0, &["apply"]).await;
+    let (plain, word) = ("namespace: web\n", format!("annotations: {{{RESEND}: once}}\n"));
+    story.desk.replace("git/team.yaml", plain, &format!("{plain}  {word}"));
+    story.says(0, &["apply"]).await;
+    assert_eq!(story.mails(ana), 2, "the word of the file");
+    for said in 1..=2 {
+        story.says(0, &["apply", "--resend", ana]).await;
+        assert_eq!(story.mails(ana), 2 + said, "the word of the command line");
+        for _ in 0..2 {
+            story.says(0, &["apply"]).await;
+        }
+        assert_eq!(story.mails(ana), 2 + said, "the word of the file is heeded");
+    }
+    for (from, to) in [("once", "twice"), ("twice", "once")] {
+        story.service.pass(DAY * 2).await;
+        let annotation = |word: &str| format!("{RESEND}: {word}");
+        story.desk.replace("git/team.yaml", &annotation(from), &annotation(to));
+        story.says(0, &["apply"]).await;
+    }
+    assert_eq!(story.mails(ana), 5, "a word that comes back is not a new one");
     story.service.stop().await;
 }

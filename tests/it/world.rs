@@ -52,6 +52,7 @@ pub fn declare_as(people: &[EmailAddress], role: &str, epoch: i64) -> Desired {
         role: role.into(),
         invite_epoch: epoch,
         resend: None,
+        said: None,
         deletion_policy: Default::default(),
         origin: Origin {
             kind: OriginKind::Team,

@@ -256,8 +256,8 @@ fn mails() -> impl Strategy<Value = MailRecord> {
     (counts, times(), times()).prop_map(
         |((attempts, renewals, given_up, mark), automatic, decided)| {
             let (automatic, decided) = (days_ago(automatic), days_ago(decided));
-            let mark = mark.map(ResendMark);
-            MailRecord { attempts, renewals, given_up, automatic, decided, mark }
+            let marks = mark.map(ResendMark).into_iter().collect();
+            MailRecord { attempts, renewals, given_up, automatic, decided, marks }
         },
     )
 }
@@ -424,6 +424,7 @@ fn desired_member(role: String, epoch: i64, retain: bool, position: usize) -> De
         role: RoleName(role),
         invite_epoch: epoch,
         resend: None,
+        said: None,
         deletion_policy: deletion_policy(retain),
         origin: Origin { kind: OriginKind::Team, namespace, name, position: Some(position) },
     }

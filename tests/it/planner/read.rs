@@ -162,6 +162,7 @@ fn declared(position: usize, line: &str) -> (EmailAddress, DesiredMember) {
     let member = DesiredMember {
         invite_epoch: words.number("epoch").unwrap_or(0),
         resend: words.named("resend").map(|text| ResendMark::of(&text)),
+        said: None,
         deletion_policy,
         origin: Origin { kind, namespace: "default".into(), name, position },
         role: RoleName(words.next()),
@@ -532,7 +533,7 @@ fn mails(words: &mut Words) -> MailRecord {
         given_up: words.flag("givenUp"),
         automatic: times(words.named("mailed")),
         decided: times(words.named("decided")),
-        mark: words.named("resend").map(|text| ResendMark::of(&text)),
+        marks: words.named("resend").iter().map(|text| ResendMark::of(text)).collect(),
     }
 }
 

@@ -173,7 +173,7 @@ fn record_text(person: &EmailAddress, record: &PersonRecord) -> String {
 }
 
 fn mails_text(mails: &MailRecord) -> String {
-    let MailRecord { attempts, renewals, given_up, automatic, decided, mark } = mails;
+    let MailRecord { attempts, renewals, given_up, automatic, decided, marks } = mails;
     let counts = [("attempts", *attempts), ("renewals", *renewals)];
     let counts = counts.into_iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!(" {word}={n}"));
     let mut text: String = counts.collect();
@@ -186,7 +186,7 @@ fn mails_text(mails: &MailRecord) -> String {
             let _ = write!(text, " {word}={}", times.join(","));
         }
     }
-    if mark.is_some() {
+    if !marks.is_empty() {
         text.push_str(" heeded");
     }
     text
