@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::apply::{ApplyError, Context, Job, Outcome, Report, apply};
 use crate::backend::{Backend, BackendError};
 use crate::domain::desired::Desired;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::keys::AccountKey;
 use crate::domain::ledger_view::LedgerView;
 use crate::domain::observed::Observed;
@@ -92,7 +92,7 @@ pub enum RunError {
 pub async fn look(
     subject: &Subject<'_>,
     ledger: &mut Ledger,
-    first_wanted: Option<BTreeMap<EmailAddress, Timestamp>>,
+    first_wanted: Option<BTreeMap<MemberKey, Timestamp>>,
     now: &(dyn Fn() -> Timestamp + Send + Sync),
 ) -> Result<Look, LookError> {
     let mut left = LOOKS;

@@ -12,7 +12,7 @@ use crate::apply::{
     RECORDED, WAVE_OPENED, WAVE_SENT,
 };
 use crate::backend::{BackendError, Executed};
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::keys::RequestKey;
 use crate::domain::observed::{Claim, MemberState, Observed};
 use crate::failpoint::hit;
@@ -82,7 +82,7 @@ async fn act(
     ledger.write_repairs().await?;
     let baseline_known = ledger.settled_baseline() == Some(people(job.observed));
     let inviting = job.plan.actions.iter().filter(|action| is_send(action));
-    let inviting: BTreeSet<&EmailAddress> = inviting.map(Action::person).collect();
+    let inviting: BTreeSet<&MemberKey> = inviting.map(Action::person).collect();
     ledger.learn(&job.plan.learn, &inviting, now);
     ledger.spend_brake(job.plan.learn.brake_spent, now, job.context.brake_window);
     let mut waves = Waves::of(job, ledger, now, progress);
@@ -185,7 +185,7 @@ pub(super) struct Progress<'a> {
     not_freed: u32,
     owner_not_raised: bool,
     /// People that had a place in a wave, and to whom nothing was sent.
-    unsent: Vec<EmailAddress>,
+    unsent: Vec<MemberKey>,
 }
 
 impl<'a> Progress<'a> {
@@ -244,7 +244,7 @@ impl<'a> Progress<'a> {
     }
 
     /// Nothing was sent to this person in this run.
-    pub fn unsent(&mut self, person: &EmailAddress) {
+    pub fn unsent(&mut self, person: &MemberKey) {
         self.unsent.push(person.clone());
     }
 

@@ -24,7 +24,7 @@ use crate::backend::problem;
 use crate::backend::rows;
 use crate::backend::transport::{Transport, TransportError};
 use crate::domain::clients::ObservedClient;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{AccountKey, ETag, RequestKey, RoleName};
 use crate::domain::observed::{Claim, Observed, ReadEvidence};
 use crate::plan::action::{Action, InvitationRow, MemberRow};
@@ -130,7 +130,7 @@ impl AccountApi {
     async fn change_member(
         &self,
         call: Call<'_>,
-        person: &EmailAddress,
+        person: &MemberKey,
         expected: impl FnOnce(&wire::Member) -> bool,
     ) -> Result<Executed, BackendError> {
         let row = self.ask(call).await.map_err(row_gone)?;
@@ -142,7 +142,7 @@ impl AccountApi {
         members: &str,
         member: &MemberRow,
         key: &RequestKey,
-        person: &EmailAddress,
+        person: &MemberKey,
         (verb, state): (&str, wire::MemberState),
     ) -> Result<Executed, BackendError> {
         let path = format!("{members}/{}/{verb}", rows::id(member.id.as_str())?);
@@ -154,7 +154,7 @@ impl AccountApi {
         &self,
         members: &str,
         member: &MemberRow,
-        person: &EmailAddress,
+        person: &MemberKey,
         to: &RoleName,
     ) -> Result<Executed, BackendError> {
         let path = format!("{members}/{}", rows::id(member.id.as_str())?);
@@ -167,7 +167,7 @@ impl AccountApi {
         &self,
         invitations: &str,
         invitation: &InvitationRow,
-        person: &EmailAddress,
+        person: &MemberKey,
         to: &RoleName,
     ) -> Result<Executed, BackendError> {
         let path = format!("{invitations}/{}", rows::id(invitation.id.as_str())?);
@@ -181,7 +181,7 @@ impl AccountApi {
         &self,
         invitations: &str,
         invitation: &InvitationRow,
-        person: &EmailAddress,
+        person: &MemberKey,
         role: &RoleName,
         key: &RequestKey,
     ) -> Result<Executed, BackendError> {
@@ -194,14 +194,14 @@ impl AccountApi {
     async fn invite(
         &self,
         invitations: &str,
-        person: &EmailAddress,
+        person: &MemberKey,
         role: &RoleName,
         key: &RequestKey,
     ) -> Result<Executed, BackendError> {
         let new = wire::NewInvitation {
-            email: person.as_str().to_owned(),
+            email: person.person.as_str().to_owned(),
             role: role.as_str().to_owned(),
-            team: None,
+            team: person.team.as_ref().map(|team| team.as_str().to_owned()),
             name: None,
             require_secure_sign_in: false,
             external_ref: Some(key.as_str().to_owned()),

@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use crate::backend::BackendError;
 use crate::backend::Guarantees;
 use crate::backend::ServiceRules;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey, TeamKey};
 use crate::domain::keys::RoleName;
-use crate::domain::keys::{AccountKey, ETag, InstallationId, InvitationId, MemberId, PlanName};
+use crate::domain::keys::{
+    AccountKey, ETag, InstallationId, InvitationId, MemberId, PlanName, TeamId,
+};
 use crate::domain::observed::{
     Claim, InvitationState, MemberState, ObservedAccount, ObservedInvitation, ObservedMember,
     ObservedSeats, ObservedSubscription, ReadEvidence, RoleSeen, SeatLimit,
@@ -32,6 +34,12 @@ pub(super) fn id(id: &str) -> Result<&str, BackendError> {
         return Err(BackendError::Malformed { what: "an id that cannot be one" });
     }
     Ok(id)
+}
+
+/// Whom a row is about.
+fn key(email: &str, team: Option<&str>) -> Result<MemberKey, BackendError> {
+    let team = team.map(|team| Ok(TeamKey::Known(TeamId(id(team)?.to_owned())))).transpose()?;
+    Ok(MemberKey { person: person(email)?, team })
 }
 
 pub(super) fn person(email: &str) -> Result<EmailAddress, BackendError> {
@@ -115,7 +123,7 @@ fn role(name: String, profile: &Profile) -> RoleSeen {
 #[derive(Default)]
 pub(super) struct Members {
     /// One row a person.
-    pub people: BTreeMap<EmailAddress, ObservedMember>,
+    pub people: BTreeMap<MemberKey, ObservedMember>,
     ids: BTreeSet<MemberId>,
 }
 
@@ -128,7 +136,7 @@ impl Members {
         profile: &Profile,
         evidence: &mut ReadEvidence,
     ) -> Result<(), BackendError> {
-        let person = person(&row.email)?;
+        let person = key(&row.email, row.team.as_deref())?;
         if !self.ids.insert(MemberId(id(&row.id)?.to_owned())) {
             evidence.duplicates += 1;
             return Ok(());
@@ -169,7 +177,7 @@ fn member(row: wire::Member, role: RoleSeen) -> ObservedMember {
 #[derive(Default)]
 pub(super) struct Invitations {
     /// The one that matters for each person.
-    pub people: BTreeMap<EmailAddress, ObservedInvitation>,
+    pub people: BTreeMap<MemberKey, ObservedInvitation>,
     ids: BTreeSet<InvitationId>,
 }
 
@@ -183,7 +191,7 @@ impl Invitations {
         profile: &Profile,
         evidence: &mut ReadEvidence,
     ) -> Result<(), BackendError> {
-        let person = person(&row.email)?;
+        let person = key(&row.email, row.team.as_deref())?;
         if !self.ids.insert(InvitationId(id(&row.id)?.to_owned())) {
             evidence.duplicates += 1;
             return Ok(());
@@ -241,11 +249,11 @@ fn invitation(row: wire::Invitation, role: RoleSeen) -> Option<ObservedInvitatio
 /// Reads the answer to a write on a member: it must show this person and `expected` of the row.
 pub(super) fn written_member(
     row: wire::Member,
-    expected_person: &EmailAddress,
+    expected_key: &MemberKey,
     expected: impl FnOnce(&wire::Member) -> bool,
 ) -> Result<ObservedMember, BackendError> {
     id(&row.id)?;
-    if person(&row.email)? != *expected_person || !expected(&row) {
+    if key(&row.email, row.team.as_deref())? != *expected_key || !expected(&row) {
         return Err(BackendError::Malformed { what: "an answer that does not show the change" });
     }
     let role = RoleSeen::Known(RoleName(row.role.clone()));
@@ -255,11 +263,11 @@ pub(super) fn written_member(
 /// Reads the answer to a write on an invitation: it must be pending for this person with `role`.
 pub(super) fn written_invitation(
     row: wire::Invitation,
-    expected_person: &EmailAddress,
+    expected_key: &MemberKey,
     role: &RoleName,
 ) -> Result<ObservedInvitation, BackendError> {
     id(&row.id)?;
-    let expected = person(&row.email)? == *expected_person
+    let expected = key(&row.email, row.team.as_deref())? == *expected_key
         && row.role == role.as_str()
         && row.state == wire::InvitationState::Pending;
     if !expected {

@@ -13,7 +13,7 @@ use crate::cli::clients;
 use crate::cli::plan::print_json;
 use crate::cli::session::{LedgerAccess, Session, exit_of_rest, open, with_hint};
 use crate::cli::{Exit, Io, render};
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::ResendMark;
 use crate::plan::action::Action;
 
@@ -67,20 +67,24 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
 }
 
 /// Says of these people, once, that their invitations are to be sent again.
-fn say_again(session: &mut Session, people: &[String]) -> Result<Vec<EmailAddress>> {
+fn say_again(session: &mut Session, people: &[String]) -> Result<Vec<MemberKey>> {
     let word = ResendMark::of(&Uuid::new_v4().to_string());
     let mut said = Vec::new();
     for text in people {
         let person = EmailAddress::parse(text)
             .map_err(|error| anyhow!("--resend {text}: {error}\n  hint: give an address"))?;
-        let Some(member) = session.desired.people.get_mut(&person) else {
+        let people = session.desired.people.iter_mut();
+        let mut found = people.filter(|(key, _)| key.person == person).peekable();
+        if found.peek().is_none() {
             return Err(anyhow!(
                 "--resend {text}: the files declare no such person\n  hint: name somebody whom a \
                  Team or Membership of this account declares"
             ));
-        };
-        member.said = Some(word);
-        said.push(person);
+        }
+        for (key, member) in found {
+            member.said = Some(word);
+            said.push(key.clone());
+        }
     }
     Ok(said)
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::apply::{Outcome, Report};
 use crate::cli::clients;
 use crate::cli::summary::summary;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
@@ -37,7 +37,7 @@ pub fn heading(name: &str, observed: &Observed, mode: Mode) -> String {
 #[must_use]
 pub fn status(plan: &Plan, observed: &Observed) -> String {
     let mut text = String::new();
-    let width = plan.people.keys().map(|person| person.as_str().chars().count()).max();
+    let width = plan.people.keys().map(|person| person.person.as_str().chars().count()).max();
     let width = width.unwrap_or(0).max("EMAIL".len());
     if !plan.people.is_empty() {
         let _ = writeln!(text, "{:width$}  {:12}  {:10}  NOTE", "EMAIL", "STATE", "ROLE");
@@ -53,8 +53,11 @@ pub fn status(plan: &Plan, observed: &Observed) -> String {
             (None, None) if outlook.role_differs => "another role is declared".to_owned(),
             (None, None) => String::new(),
         };
-        let line =
-            format!("{:width$}  {:12}  {role:10}  {note}", person.as_str(), outlook.state.as_str());
+        let line = format!(
+            "{:width$}  {:12}  {role:10}  {note}",
+            person.person.as_str(),
+            outlook.state.as_str()
+        );
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text.push_str(&clients::status(&plan.clients));
@@ -264,7 +267,7 @@ pub fn approval(plan: &Plan, given: Option<&str>) -> Option<String> {
 
 /// What is said of a `--resend` that sends nothing; `None` if it does, or if its line says why not.
 #[must_use]
-pub fn resend(plan: &Plan, person: &EmailAddress) -> Option<String> {
+pub fn resend(plan: &Plan, person: &MemberKey) -> Option<String> {
     let held = plan.held.iter().map(|held| &held.action);
     if plan.stop.is_some() || plan.actions.iter().chain(held).any(|a| a.person() == person) {
         return None;
@@ -300,7 +303,7 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
             value
         }).collect::<Vec<_>>(),
         "people": plan.people.iter().map(|(person, outlook)| json!({
-            "email": person.as_str(),
+            "email": person.person.as_str(),
             "state": outlook.state.as_str(),
             "rule": outlook.rule.map(Rule::reason),
             "position": outlook.position,
@@ -348,7 +351,7 @@ pub fn action_json(action: &Action) -> Value {
     };
     json!({
         "kind": action.kind(),
-        "email": action.person().as_str(),
+        "email": action.person().person.as_str(),
         "role": role.map(ToString::to_string),
         "from": from.map(ToString::to_string),
         "text": action.to_string(),

@@ -7,7 +7,7 @@ use crate::controller::fetch::Fetched;
 use crate::controller::status::Looked;
 use crate::domain::clients::ClientState;
 use crate::domain::desired::{DeletionPolicy, OriginKind};
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::policy::Mode;
 use crate::manifests::{ObjectKey, Resolved};
 use crate::plan::client_access::Standing;
@@ -88,7 +88,7 @@ fn of_client(fetched: &Fetched, resolved: &Resolved, looked: &Looked, key: &Obje
 fn of_person(
     resolved: &Resolved,
     plan: &Plan,
-    person: &EmailAddress,
+    person: &MemberKey,
     policy: DeletionPolicy,
 ) -> Verdict {
     let elsewhere =

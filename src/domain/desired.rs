@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::clients::DesiredClients;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::keys::{ResendMark, RoleName};
 
 /// Everything that is declared for one account, after `resolve`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desired {
     /// Declared people. One entry a person; who declared it wins by age (see [`Origin`]).
-    pub people: BTreeMap<EmailAddress, DesiredMember>,
+    pub people: BTreeMap<MemberKey, DesiredMember>,
     /// People whose declaration is there but not valid (an unknown role, a squad that is not
     /// accepted): they are left exactly as they are.
-    pub frozen: BTreeSet<EmailAddress>,
+    pub frozen: BTreeSet<MemberKey>,
     /// Clients of an agency.
     pub clients: DesiredClients,
 }

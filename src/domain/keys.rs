@@ -40,6 +40,10 @@ names! {
     MemberId;
     /// Id of a client access at the account service (`cla_…`).
     ClientAccessId;
+    /// Id of a team at the account service (`team_…`).
+    TeamId;
+    /// The declaring object of a team, as `web/core`: its external reference at the account service.
+    TeamRef;
     /// Id of an invitation at the account service (`inv_…`); a resend keeps it.
     InvitationId;
     /// Version of one row at the account service, opaque; sent back as `If-Match` (RFC 9110, 13.1.1).

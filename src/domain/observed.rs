@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::domain::clients::ObservedClient;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{
     AccountKey, ETag, InstallationId, InvitationId, MemberId, PlanName, RoleName,
 };
@@ -16,9 +16,9 @@ pub struct Observed {
     /// The account itself.
     pub account: ObservedAccount,
     /// Members by person: owner, active and trimmed.
-    pub members: BTreeMap<EmailAddress, ObservedMember>,
+    pub members: BTreeMap<MemberKey, ObservedMember>,
     /// Invitations that are not over, and the last one of who did not take it, by person.
-    pub invitations: BTreeMap<EmailAddress, ObservedInvitation>,
+    pub invitations: BTreeMap<MemberKey, ObservedInvitation>,
     /// Clients of an agency; `None`: not read, because none is declared or known.
     pub client_accesses: Option<BTreeMap<EmailAddress, ObservedClient>>,
     /// What the answers say of themselves; the trusted-read guard weighs it.

@@ -30,7 +30,7 @@ use jiff::Timestamp;
 
 use crate::domain::clients::ClientRecord;
 use crate::domain::desired::{Origin, OriginKind};
-use crate::domain::identity::{EmailAddress, PersonHash};
+use crate::domain::identity::{MemberKey, PersonHash};
 use crate::domain::keys::{AccountKey, HoldDigest, InstallationId};
 use crate::domain::ledger_view::{LedgerView, OpenSend, PersonRecord};
 use crate::domain::observed::Observed;
@@ -106,9 +106,9 @@ impl Ledger {
 
     /// When a declaration of a person was first seen; `None` for one that never counted.
     #[must_use]
-    pub fn first_seen(&self, person: &EmailAddress, origin: &Origin) -> Option<Timestamp> {
+    pub fn first_seen(&self, person: &MemberKey, origin: &Origin) -> Option<Timestamp> {
         if origin.kind == OriginKind::ClientAccess {
-            return self.client_first_seen(person, origin);
+            return self.client_first_seen(&person.person, origin);
         }
         let entry = self.people.get(&person.hashed(&self.head.as_ref()?.salt))?;
         let same = entry.record.declared_by.as_ref() == Some(&origin.object());
@@ -122,13 +122,13 @@ impl Ledger {
     /// that `observed` answers are settled first. `first_wanted` is the caller's to fill in.
     pub fn view<'a>(
         &mut self,
-        declared: impl Iterator<Item = &'a EmailAddress>,
+        declared: impl Iterator<Item = &'a MemberKey>,
         observed: &'a Observed,
         now: Timestamp,
     ) -> LedgerView {
         let Some(head) = &self.head else { return LedgerView::default() };
         let at_service = observed.members.keys().chain(observed.invitations.keys());
-        let people: BTreeMap<PersonHash, EmailAddress> = declared
+        let people: BTreeMap<PersonHash, MemberKey> = declared
             .chain(at_service)
             .map(|person| (person.hashed(&head.salt), person.clone()))
             .collect();
@@ -137,7 +137,7 @@ impl Ledger {
         self.read(people)
     }
 
-    fn read(&self, people: BTreeMap<PersonHash, EmailAddress>) -> LedgerView {
+    fn read(&self, people: BTreeMap<PersonHash, MemberKey>) -> LedgerView {
         let Some(head) = &self.head else { return LedgerView::default() };
         let mut view = LedgerView {
             installation: self.installation(),

@@ -8,7 +8,7 @@ use crate::api;
 use crate::api::Membership;
 use crate::api::Team;
 use crate::domain::desired::{DeletionPolicy, Origin};
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{ResendMark, RoleName};
 use crate::manifests::accounts::Declarations;
 use crate::manifests::people::Candidate;
@@ -120,7 +120,7 @@ impl Collector<'_> {
     fn leaving_team(&mut self, key: &ObjectKey, team: &Team) {
         for (position, line) in team.spec.roster.iter().enumerate() {
             if let Ok(person) = EmailAddress::parse(&line.email) {
-                self.leave(origin(key, Some(position)), person, team.spec.deletion_policy);
+                self.leave(origin(key, Some(position)), person.into(), team.spec.deletion_policy);
             }
         }
     }
@@ -154,7 +154,7 @@ impl Collector<'_> {
                 let deletion_policy = deletion_policy(policy);
                 let said = Line { email: &line.email, invite_epoch, resend, deletion_policy };
                 let role = accepted.clone().and(role);
-                self.declare(origin(key, Some(position)), person, role, said);
+                self.declare(origin(key, Some(position)), person.into(), role, said);
             }
         }
         Outcome { accepted, more: Vec::new(), lines }
@@ -167,7 +167,7 @@ impl Collector<'_> {
         let policy = membership.spec.deletion_policy;
         if membership.metadata.deletion_timestamp.is_some() {
             if let Ok(person) = person {
-                self.leave(origin(&key, None), person, policy);
+                self.leave(origin(&key, None), person.into(), policy);
             }
             self.collected.outcomes.insert(key, Outcome::accepted());
             return;
@@ -181,7 +181,7 @@ impl Collector<'_> {
             let (email, deletion_policy) = (&membership.spec.email, deletion_policy(policy));
             let resend = resend(membership);
             let said = Line { email, invite_epoch, resend, deletion_policy };
-            self.declare(origin(&key, None), person, role, said);
+            self.declare(origin(&key, None), person.into(), role, said);
         }
         self.collected.outcomes.insert(key, outcome);
     }
@@ -209,7 +209,7 @@ impl Collector<'_> {
         if let Ok(person) = EmailAddress::parse(email) {
             let deletion_policy = DeletionPolicy::Retain;
             let said = Line { email, invite_epoch: 0, resend: None, deletion_policy };
-            self.declare(origin, person, Err(stray()), said);
+            self.declare(origin, person.into(), Err(stray()), said);
         }
     }
 
@@ -225,7 +225,7 @@ impl Collector<'_> {
     fn declare(
         &mut self,
         origin: Origin,
-        person: EmailAddress,
+        person: MemberKey,
         role: Result<RoleName, Rejection>,
         said: Line<'_>,
     ) {
@@ -246,7 +246,7 @@ impl Collector<'_> {
     }
 
     /// Adds a person whose declaration goes.
-    fn leave(&mut self, origin: Origin, person: EmailAddress, policy: api::DeletionPolicy) {
+    fn leave(&mut self, origin: Origin, person: MemberKey, policy: api::DeletionPolicy) {
         let deletion_policy = deletion_policy(policy);
         self.collected.leaving.push(Leaving { origin, person, deletion_policy });
     }

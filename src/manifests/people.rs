@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin};
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{ResendMark, RoleName};
 use crate::manifests::reason::Reason;
 use crate::manifests::reason::Rejection;
@@ -28,7 +28,7 @@ pub struct Roles<'a> {
 #[derive(Clone, Debug)]
 pub struct Candidate {
     /// The person.
-    pub person: EmailAddress,
+    pub person: MemberKey,
     /// The address as it was written.
     pub email: String,
     /// Where.
@@ -104,7 +104,7 @@ pub fn address(text: &str, pointer: String) -> Result<EmailAddress, Rejection> {
 /// If the one that counts is not valid, the person is left as is: a younger declaration must not
 /// take over because someone broke the older. Time O(n log n).
 pub fn choose(candidates: Vec<Candidate>) -> (Desired, Vec<Loser>) {
-    let mut by_person: BTreeMap<EmailAddress, Vec<Candidate>> = BTreeMap::new();
+    let mut by_person: BTreeMap<MemberKey, Vec<Candidate>> = BTreeMap::new();
     for candidate in candidates {
         by_person.entry(candidate.person.clone()).or_default().push(candidate);
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use crate::domain::desired::{DeletionPolicy, Desired, Origin};
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::policy::Policy;
 use crate::manifests::accounts::Declarations;
 use crate::manifests::clients::clients;
@@ -31,7 +31,7 @@ use crate::yaml::Problem;
 const RESYNC: Duration = Duration::from_secs(600);
 
 /// When a declaration of a person was first seen; `None`: never before.
-pub type FirstSeen<'a> = &'a dyn Fn(&EmailAddress, &Origin) -> Option<Timestamp>;
+pub type FirstSeen<'a> = &'a dyn Fn(&MemberKey, &Origin) -> Option<Timestamp>;
 
 /// What is declared for one account.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +80,7 @@ pub struct Leaving {
     /// The declaration that goes.
     pub origin: Origin,
     /// The person.
-    pub person: EmailAddress,
+    pub person: MemberKey,
     /// What its end does.
     pub deletion_policy: DeletionPolicy,
 }

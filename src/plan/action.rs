@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::keys::{ETag, InvitationId, MemberId, RequestKey, RoleName};
 use crate::domain::ledger_view::Cause;
 
@@ -15,7 +15,7 @@ pub enum Action {
     /// Withdraws an invitation that is not accepted.
     RevokeInvitation {
         /// The person.
-        person: EmailAddress,
+        person: MemberKey,
         /// The invitation.
         invitation: InvitationRow,
         /// Why.
@@ -24,14 +24,14 @@ pub enum Action {
     /// Turns a member's access off for want of a seat; row, join date and notes stay (X18).
     Trim {
         /// The person.
-        person: EmailAddress,
+        person: MemberKey,
         /// The member.
         member: MemberRow,
     },
     /// Ends a membership.
     Remove {
         /// The person.
-        person: EmailAddress,
+        person: MemberKey,
         /// The member.
         member: MemberRow,
         /// Why.
@@ -40,7 +40,7 @@ pub enum Action {
     /// Changes a member's role; seat and join date stay (NP-07).
     ChangeRole {
         /// The person.
-        person: EmailAddress,
+        person: MemberKey,
         /// The member.
         member: MemberRow,
         /// Role at the last look.
@@ -53,7 +53,7 @@ pub enum Action {
     /// Changes the role of a pending invitation in place; no mail (X15).
     ChangeInvitedRole {
         /// The person.
-        person: EmailAddress,
+        person: MemberKey,
         /// The invitation.
         invitation: InvitationRow,
         /// Role at the last look.
@@ -64,7 +64,7 @@ pub enum Action {
     /// Gives a trimmed member access again, without an invitation (X18).
     Reinstate {
         /// The person.
-        person: EmailAddress,
+        person: MemberKey,
         /// The member.
         member: MemberRow,
     },
@@ -72,7 +72,7 @@ pub enum Action {
     /// its seat again.
     Resend {
         /// The person.
-        person: EmailAddress,
+        person: MemberKey,
         /// The invitation.
         invitation: InvitationRow,
         /// Its role.
@@ -85,7 +85,7 @@ pub enum Action {
     /// Sends an invitation: one mail.
     Invite {
         /// The person.
-        person: EmailAddress,
+        person: MemberKey,
         /// Role that acceptance gives.
         role: RoleName,
         /// What the mail is sent for.
@@ -164,7 +164,7 @@ pub enum Phase {
 impl Action {
     /// The person that it is about.
     #[must_use]
-    pub fn person(&self) -> &EmailAddress {
+    pub fn person(&self) -> &MemberKey {
         match self {
             Self::RevokeInvitation { person, .. }
             | Self::Trim { person, .. }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::keys::{RequestKey, RoleName};
 use crate::domain::ledger_view::{Cause, Paid, PersonRecord};
 use crate::domain::observed::{InvitationState, MemberState, ObservedInvitation, ObservedMember};
@@ -19,9 +19,9 @@ use crate::profile::Counted;
 pub(super) struct Draft<'a> {
     pub input: &'a Input<'a>,
     /// Everyone that is declared, and everyone that is ours and no longer declared.
-    pub people: BTreeMap<EmailAddress, Outlook>,
+    pub people: BTreeMap<MemberKey, Outlook>,
     /// What the ledger should know of them.
-    pub records: BTreeMap<EmailAddress, PersonRecord>,
+    pub records: BTreeMap<MemberKey, PersonRecord>,
     /// Removals, withdrawals and lower roles that are wanted.
     pub endings: Vec<Action>,
     /// Endings that wait for their settling time.
@@ -54,7 +54,7 @@ pub(super) struct Candidate {
     /// Place in the queue.
     pub order: (Turn, Timestamp, Option<usize>, String),
     /// The person.
-    pub person: EmailAddress,
+    pub person: MemberKey,
     /// The key to repeat.
     pub key: Option<RequestKey>,
     /// Role of the call.
@@ -284,7 +284,7 @@ pub(super) fn invitation_row(invitation: &ObservedInvitation) -> InvitationRow {
 
 /// Withdraws an invitation.
 pub(super) fn revoke(
-    person: &EmailAddress,
+    person: &MemberKey,
     invitation: &ObservedInvitation,
     cause: EndCause,
 ) -> Action {

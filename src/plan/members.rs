@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::desired::{DeletionPolicy, DesiredMember};
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::keys::RoleName;
 use crate::domain::ledger_view::{MailRecord, PersonRecord, Seen};
 use crate::domain::observed::{InvitationState, MemberState, ObservedMember};
@@ -54,7 +54,7 @@ pub(super) fn classify(draft: &mut Draft<'_>) {
 }
 
 /// What the ledger knows of a declared person; first sight is now where it knows nothing.
-fn record_of(draft: &Draft<'_>, person: &EmailAddress, wanted: &DesiredMember) -> PersonRecord {
+fn record_of(draft: &Draft<'_>, person: &MemberKey, wanted: &DesiredMember) -> PersonRecord {
     let known = draft.input.ledger.people.get(person).cloned();
     let mut record = known.unwrap_or_else(|| PersonRecord {
         epoch: wanted.invite_epoch,
@@ -77,7 +77,7 @@ fn record_of(draft: &Draft<'_>, person: &EmailAddress, wanted: &DesiredMember) -
 /// A declared person who is a member: adopted by the matching declaration, then kept at the role.
 fn declared_member(
     draft: &mut Draft<'_>,
-    person: &EmailAddress,
+    person: &MemberKey,
     wanted: &DesiredMember,
     member: &ObservedMember,
     record: &mut PersonRecord,
@@ -123,7 +123,7 @@ fn declared_member(
 /// Wants another role for a member.
 fn change_role(
     draft: &mut Draft<'_>,
-    person: &EmailAddress,
+    person: &MemberKey,
     member: &ObservedMember,
     from: RoleName,
     to: &RoleName,
@@ -168,7 +168,7 @@ pub(super) fn may_give(draft: &Draft<'_>, role: &RoleName) -> bool {
 fn undeclared(draft: &mut Draft<'_>) {
     let observed = draft.input.observed;
     let people = observed.members.keys().chain(observed.invitations.keys());
-    let mut people: Vec<EmailAddress> = people
+    let mut people: Vec<MemberKey> = people
         .filter(|person| !draft.input.desired.people.contains_key(*person))
         .filter(|person| !draft.input.desired.frozen.contains(*person))
         .cloned()
@@ -190,7 +190,7 @@ fn undeclared(draft: &mut Draft<'_>) {
     }
 }
 
-fn no_longer_declared(draft: &mut Draft<'_>, person: &EmailAddress, mut record: PersonRecord) {
+fn no_longer_declared(draft: &mut Draft<'_>, person: &MemberKey, mut record: PersonRecord) {
     if record.deletion_policy == DeletionPolicy::Retain || !draft.allows(Mode::Manage) {
         (record.owned, record.paid, record.held) = (false, None, false);
         draft.records.insert(person.clone(), record);
@@ -200,7 +200,7 @@ fn no_longer_declared(draft: &mut Draft<'_>, person: &EmailAddress, mut record: 
 }
 
 /// Wants the end of whatever the person has.
-fn end(draft: &mut Draft<'_>, person: &EmailAddress, mut record: PersonRecord, cause: EndCause) {
+fn end(draft: &mut Draft<'_>, person: &MemberKey, mut record: PersonRecord, cause: EndCause) {
     record.held = false;
     let observed = draft.input.observed;
     let mut outlook = Outlook::new(State::Removing);

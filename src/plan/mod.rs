@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::domain::desired::Desired;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::keys::{HoldDigest, MemberId, RoleName};
 use crate::domain::ledger_view::{Baseline, LedgerView, PersonRecord};
 use crate::domain::observed::{Observed, SeatLimit};
@@ -132,7 +132,7 @@ pub struct Plan {
     /// Why nothing at all may be written; `actions` is empty then.
     pub stop: Option<Stop>,
     /// Everyone that is declared, and everyone that is ours and no longer declared.
-    pub people: BTreeMap<EmailAddress, Outlook>,
+    pub people: BTreeMap<MemberKey, Outlook>,
     /// Seats now and after the plan.
     pub seats: SeatForecast,
     /// The set that waits for a person's approval.
@@ -160,7 +160,7 @@ impl Plan {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Learn {
     /// Records that differ from those in the view.
-    pub records: BTreeMap<EmailAddress, PersonRecord>,
+    pub records: BTreeMap<MemberKey, PersonRecord>,
     /// Records of people that are neither declared nor at the service can go.
     pub forget_absent: bool,
     /// Count to measure absence against from now on; `None`: leave it.
@@ -273,7 +273,7 @@ pub struct Hold {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shortage {
     /// People over the limit, in the order in which they will be hit.
-    pub people: Vec<EmailAddress>,
+    pub people: Vec<MemberKey>,
     /// When the service enforces the limit; `None`: it has not said.
     pub enforce_at: Option<Timestamp>,
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::observed::{InvitationState, MemberState, SeatLimit};
 use crate::domain::policy::{Mode, OnSeatShortage};
 use crate::plan::action::{Action, EndCause};
@@ -105,7 +105,7 @@ fn trimmable(draft: &Draft<'_>, whose: Whose) -> Vec<Action> {
     let (observed, profile) = (draft.input.observed, draft.input.profile);
     let acted = draft.actions.iter().filter(|action| ends(action));
     let ending: BTreeSet<_> = waiting_ends(draft).chain(acted).map(Action::person).collect();
-    let can = |person: &EmailAddress, understood: bool| {
+    let can = |person: &MemberKey, understood: bool| {
         let owned = draft.records.get(person).is_some_and(|record| record.owned);
         !ending.contains(person) && (whose == Whose::Anyone || (owned && understood))
     };
@@ -203,7 +203,7 @@ fn reinstate(draft: &mut Draft<'_>, disabled: bool) -> u32 {
 
 /// Trimmed members that this plan leaves there, earliest added first, and whether their end is
 /// wanted.
-fn trimmed_in_order(draft: &Draft<'_>) -> Vec<(EmailAddress, bool)> {
+fn trimmed_in_order(draft: &Draft<'_>) -> Vec<(MemberKey, bool)> {
     let gone: BTreeSet<_> = draft.actions.iter().map(Action::person).collect();
     let held = draft.held.iter().map(|held| &held.action).filter(|action| ends(action));
     let ending: BTreeSet<_> = held.map(Action::person).collect();

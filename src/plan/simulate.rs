@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::keys::{ETag, InvitationId, RoleName};
 use crate::domain::observed::{
     InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember, RoleSeen,
@@ -66,7 +66,7 @@ pub fn step(observed: &mut Observed, action: &Action, profile: &Profile, now: Ti
     }
 }
 
-fn set_state(observed: &mut Observed, person: &EmailAddress, state: MemberState) {
+fn set_state(observed: &mut Observed, person: &MemberKey, state: MemberState) {
     if let Some(member) = observed.members.get_mut(person) {
         member.state = state;
         member.etag = next(&member.etag);
@@ -79,7 +79,7 @@ fn next(etag: &ETag) -> ETag {
 }
 
 fn invitation(
-    person: &EmailAddress,
+    person: &MemberKey,
     role: &RoleName,
     now: Timestamp,
     expires_at: Timestamp,

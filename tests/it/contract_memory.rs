@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use seatkeeper::backend::Backend;
 use seatkeeper::backend::memory::Memory;
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::{EmailAddress, MemberKey};
 use seatkeeper::domain::keys::AccountKey;
 use seatkeeper::domain::observed::{
     MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence, RoleSeen,
@@ -36,7 +36,7 @@ impl InMemory {
         };
         let observed = Observed {
             account: account(),
-            members: BTreeMap::from([(EmailAddress::parse(OWNER).unwrap(), owner)]),
+            members: BTreeMap::from([(EmailAddress::parse(OWNER).unwrap().into(), owner)]),
             invitations: BTreeMap::new(),
             client_accesses: None,
             evidence: ReadEvidence::default(),
@@ -78,11 +78,11 @@ impl World for InMemory {
         "acc_1".into()
     }
 
-    async fn accept(&self, person: &EmailAddress) {
+    async fn accept(&self, person: &MemberKey) {
         self.0.accept(person).await;
     }
 
-    async fn decline(&self, person: &EmailAddress) {
+    async fn decline(&self, person: &MemberKey) {
         self.0.decline(person).await;
     }
 
@@ -90,7 +90,7 @@ impl World for InMemory {
         self.0.set_limit(SeatLimit::Seats(1)).await;
     }
 
-    async fn invitation_mails(&self, person: &EmailAddress) -> usize {
+    async fn invitation_mails(&self, person: &MemberKey) -> usize {
         let sent = |action: &&Action| action.invitation_mail().is_some();
         let effects = self.0.effects().await;
         effects.iter().filter(sent).filter(|action| action.person() == person).count()

@@ -76,7 +76,7 @@ impl Case {
         };
         let mut observed = Observed {
             account,
-            members: BTreeMap::from([(client("us"), owner)]),
+            members: BTreeMap::from([(client("us").into(), owner)]),
             invitations: BTreeMap::new(),
             client_accesses: Some(BTreeMap::new()),
             evidence: ReadEvidence::default(),

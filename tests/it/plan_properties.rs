@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::RoleName;
 use seatkeeper::domain::ledger_view::Paid;
 use seatkeeper::domain::observed::{MemberState, Observed, RoleSeen};
@@ -177,7 +177,7 @@ proptest! {
     #[test]
     fn nobody_is_acted_on_twice_and_the_mode_is_kept(world in world()) {
         let plan = world.plan()?;
-        let people: BTreeSet<&EmailAddress> = plan.actions.iter().map(Action::person).collect();
+        let people: BTreeSet<&MemberKey> = plan.actions.iter().map(Action::person).collect();
         prop_assert_eq!(people.len(), plan.actions.len());
         let adds = |a: &Action| {
             matches!(a, Action::Invite { .. } | Action::Resend { .. } | Action::Reinstate { .. })

@@ -22,7 +22,7 @@ use crate::backend::ServiceRules;
 use crate::backend::memory::rules::{Todo, changed, rejected};
 use crate::backend::memory::state::{Answer, State, lost};
 use crate::domain::clients::ObservedClient;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{AccountKey, ETag, MemberId, RequestKey};
 use crate::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember, RoleSeen,
@@ -96,7 +96,7 @@ impl Memory {
     }
 
     /// The person takes the invitation that waits. Without one, nothing happens.
-    pub async fn accept(&self, person: &EmailAddress) {
+    pub async fn accept(&self, person: &MemberKey) {
         self.change(|observed, now| {
             let pending =
                 |invitation: &ObservedInvitation| invitation.state == InvitationState::Pending;
@@ -118,7 +118,7 @@ impl Memory {
     }
 
     /// The person says no to the invitation that waits.
-    pub async fn decline(&self, person: &EmailAddress) {
+    pub async fn decline(&self, person: &MemberKey) {
         self.change(|observed, _| {
             if let Some(invitation) = observed.invitations.get_mut(person) {
                 invitation.state = InvitationState::Declined;
@@ -128,7 +128,7 @@ impl Memory {
     }
 
     /// The person leaves, or is removed by someone else.
-    pub async fn leave(&self, person: &EmailAddress) {
+    pub async fn leave(&self, person: &MemberKey) {
         self.change(|observed, _| {
             observed.members.remove(person);
         })
@@ -277,7 +277,7 @@ mod tests {
     use crate::backend::BackendError;
     use crate::backend::Executed;
     use crate::backend::memory::{Fault, Memory};
-    use crate::domain::identity::EmailAddress;
+    use crate::domain::identity::{EmailAddress, MemberKey};
     use crate::domain::keys::{AccountKey, RequestKey};
     use crate::domain::ledger_view::Cause;
     use crate::domain::observed::{
@@ -287,8 +287,8 @@ mod tests {
     use crate::plan::action::Action;
     use crate::profile;
 
-    fn person(name: &str) -> EmailAddress {
-        EmailAddress::parse(&format!("{name}@example.com")).unwrap()
+    fn person(name: &str) -> MemberKey {
+        EmailAddress::parse(&format!("{name}@example.com")).unwrap().into()
     }
 
     fn service() -> Memory {

@@ -9,7 +9,7 @@ use crate::api::{Account, AccountState, AccountStatus, Held, HeldByRule, Seats, 
 use crate::controller::error::ReconcileError;
 use crate::controller::status::conditions::{Say, Says, Truth, time};
 use crate::controller::status::{Finding, Looked, Picture, Trouble, clip, number, person};
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
 use crate::manifests::APPROVE_ANNOTATION;
@@ -112,7 +112,7 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
 }
 
 /// What the service refused: for good, if anything was.
-fn gravest_refusal(refused: &BTreeMap<EmailAddress, Trouble>) -> Option<&Trouble> {
+fn gravest_refusal<K>(refused: &BTreeMap<K, Trouble>) -> Option<&Trouble> {
     refused.values().find(|trouble| trouble.is_final).or_else(|| refused.values().next())
 }
 
@@ -219,7 +219,7 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
 
 /// The address of a person that a spec names, else the member's id.
 fn name(action: &Action, plan: &Plan, picture: &Picture<'_>) -> Option<String> {
-    let person: &EmailAddress = action.person();
+    let person: &MemberKey = action.person();
     let named = picture.resolved.desired.people.contains_key(person)
         || picture.resolved.leaving.iter().any(|leaving| leaving.person == *person);
     if named {

@@ -6,7 +6,7 @@ use crate::api::{InvitationSeen, Membership, MembershipState, MembershipStatus};
 use crate::controller::release::Verdict;
 use crate::controller::status::conditions::{Say, Says, Truth, time};
 use crate::controller::status::{Picture, clip, number, person};
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::manifests::{ObjectKey, Rejection};
 use crate::plan::Outlook;
 
@@ -30,7 +30,7 @@ pub fn next(
     let mut next = MembershipStatus::default();
     let says = match picture.finding.looked() {
         Ok(looked) => {
-            let email = EmailAddress::parse(&membership.spec.email).ok()?;
+            let email = MemberKey::from(EmailAddress::parse(&membership.spec.email).ok()?);
             let outlook = looked.plan.people.get(&email)?;
             describe(&mut next, outlook);
             person::says(looked, &email, outlook)

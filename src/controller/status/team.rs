@@ -8,7 +8,7 @@ use crate::controller::status::conditions::{Say, Says, Truth};
 use crate::controller::status::membership::{MESSAGE, rejection_says};
 use crate::controller::status::{Looked, Picture, clip, number, person};
 use crate::domain::desired::DesiredMember;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::policy::Mode;
 use crate::manifests::{ObjectKey, RejectedLine, Rejection};
 use crate::plan::{Rule, State};
@@ -87,7 +87,7 @@ fn describe(
     status: &mut TeamStatus,
     team: &Team,
     looked: &Looked,
-    people: &[(&EmailAddress, &DesiredMember)],
+    people: &[(&MemberKey, &DesiredMember)],
     lines: &[RejectedLine],
 ) {
     let mut counts = TeamCounts { declared: number(team.spec.roster.len()), ..Default::default() };

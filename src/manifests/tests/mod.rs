@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::domain::desired::{DeletionPolicy, Origin};
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::manifests::documents::Collector;
 use crate::manifests::resolve::Outcome;
 use crate::manifests::resolve::Resolved;
@@ -97,7 +97,7 @@ pub fn resolved(text: &str, with: &With<'_>) -> (Resolved, String) {
         sorted.accounts.iter().find(|a| a.account.object.metadata.name.as_deref() == Some("acme"));
     let class = account.unwrap().class.clone();
     let profile = class.and_then(|class| built_in(&class.object.spec.profile));
-    let age = |_: &EmailAddress, origin: &Origin| {
+    let age = |_: &MemberKey, origin: &Origin| {
         let position = with.oldest_first.iter().position(|name| *name == origin.name)?;
         Some(time(i64::try_from(position).unwrap()).0)
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Span, Timestamp};
 use seatkeeper::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin, OriginKind};
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::{
     AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, PlanName, RequestKey,
     ResendMark, RoleName,
@@ -151,7 +151,7 @@ impl DesiredFile {
     }
 }
 
-fn declared(position: usize, line: &str) -> (EmailAddress, DesiredMember) {
+fn declared(position: usize, line: &str) -> (MemberKey, DesiredMember) {
     let mut words = Words::of(line);
     let person = words.person();
     let (kind, name, position) = match words.named("membership") {
@@ -281,7 +281,7 @@ fn role_seen(word: String) -> RoleSeen {
     if word == "?" { RoleSeen::Unknown } else { RoleSeen::Known(RoleName(word)) }
 }
 
-fn member(line: &str) -> (EmailAddress, ObservedMember) {
+fn member(line: &str) -> (MemberKey, ObservedMember) {
     let mut words = Words::of(line);
     let person = words.person();
     let state = match (words.flag("trimmed"), words.flag("unknown")) {
@@ -297,7 +297,7 @@ fn member(line: &str) -> (EmailAddress, ObservedMember) {
     (person, ObservedMember { id, etag, role, state, added_at, joined_at: added_at })
 }
 
-fn invitation(line: &str) -> (EmailAddress, ObservedInvitation) {
+fn invitation(line: &str) -> (MemberKey, ObservedInvitation) {
     let mut words = Words::of(line);
     let person = words.person();
     let state = [
@@ -491,7 +491,7 @@ impl LedgerFile {
     }
 }
 
-fn record(line: &str, now: Timestamp) -> (EmailAddress, PersonRecord) {
+fn record(line: &str, now: Timestamp) -> (MemberKey, PersonRecord) {
     let mut words = Words::of(line);
     let person = words.person();
     let seen = [("invited", Seen::Invited), ("member", Seen::Member), ("trimmed", Seen::Trimmed)];
@@ -537,7 +537,7 @@ fn mails(words: &mut Words) -> MailRecord {
     }
 }
 
-fn open_send(line: &str) -> (EmailAddress, OpenSend) {
+fn open_send(line: &str) -> (MemberKey, OpenSend) {
     let mut words = Words::of(line);
     let person = words.person();
     let (key, role) = (RequestKey(words.next()), RoleName(words.next()));

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use seatkeeper::domain::desired::DeletionPolicy;
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::ledger_view::{MailRecord, Paid, PersonRecord, Seen};
 use seatkeeper::domain::observed::SeatLimit;
 use seatkeeper::plan::{Approval, Learn, Outlook, Plan, Stop};
@@ -129,7 +129,7 @@ fn learn_text(learn: &Learn) -> Vec<String> {
 }
 
 /// A record in the words of `ledger.yaml`.
-fn record_text(person: &EmailAddress, record: &PersonRecord) -> String {
+fn record_text(person: &MemberKey, record: &PersonRecord) -> String {
     let PersonRecord {
         first_seen: _,
         declared_by,

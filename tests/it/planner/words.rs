@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::{EmailAddress, MemberKey};
 
 /// The words of one line. Every word must be asked for: [`Words::end`] finds the rest.
 pub struct Words {
@@ -34,7 +34,7 @@ impl Words {
     }
 
     /// The next plain word, an address.
-    pub fn person(&mut self) -> EmailAddress {
+    pub fn person(&mut self) -> MemberKey {
         person(&self.next())
     }
 
@@ -67,8 +67,8 @@ impl Words {
 }
 
 /// An address.
-pub fn person(text: &str) -> EmailAddress {
-    EmailAddress::parse(text).unwrap_or_else(|error| panic!("{text} {error}"))
+pub fn person(text: &str) -> MemberKey {
+    EmailAddress::parse(text).unwrap_or_else(|error| panic!("{text} {error}")).into()
 }
 
 /// A day or a time.
