@@ -44,7 +44,16 @@ pub struct LedgerView {
     pub approval_seen: Option<(HoldDigest, Timestamp)>,
     /// When each removal was first wanted, kept in memory by the operator; `None` for a one-shot
     /// run, which sees everything at once and does not wait.
-    pub first_wanted: Option<BTreeMap<MemberKey, Timestamp>>,
+    pub first_wanted: Option<FirstWanted>,
+}
+
+/// When the operator first saw each end wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FirstWanted {
+    /// Of a person's access or invitation.
+    pub people: BTreeMap<MemberKey, Timestamp>,
+    /// Of a request to a client.
+    pub clients: BTreeMap<EmailAddress, Timestamp>,
 }
 
 /// What was spent of a window at one time.
@@ -142,6 +151,8 @@ pub struct MailRecord {
     /// The last words of people that were acted on, oldest first: each comes from a source of its
     /// own, and none counts twice.
     pub marks: Vec<ResendMark>,
+    /// The service takes no mail to this address before.
+    pub not_before: Option<Timestamp>,
 }
 
 impl MailRecord {
@@ -160,7 +171,13 @@ impl MailRecord {
         let old = times.len().saturating_sub(Self::KEPT);
         times.drain(..old);
         after.heed(cause.words());
-        Self { attempts: cause.attempt, renewals: cause.renewals, given_up: false, ..after }
+        Self {
+            attempts: cause.attempt,
+            renewals: cause.renewals,
+            given_up: false,
+            not_before: None,
+            ..after
+        }
     }
 
     /// Notes words as acted on.

@@ -255,27 +255,31 @@ pub(super) struct StoredMails {
     pub decided: Vec<Timestamp>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
 }
 
 impl StoredMails {
-    fn is_usual(&self) -> bool {
+    pub fn is_usual(&self) -> bool {
         *self == Self::default()
     }
 }
 
 impl From<MailRecord> for StoredMails {
     fn from(mails: MailRecord) -> Self {
-        let MailRecord { attempts, renewals, given_up, automatic, decided, marks } = mails;
+        let MailRecord { attempts, renewals, given_up, automatic, decided, marks, not_before } =
+            mails;
         let marks = marks.into_iter().map(|mark| mark.0).collect();
-        Self { attempts, renewals, given_up, automatic, decided, marks }
+        Self { attempts, renewals, given_up, automatic, decided, marks, not_before }
     }
 }
 
 impl From<StoredMails> for MailRecord {
     fn from(stored: StoredMails) -> Self {
-        let StoredMails { attempts, renewals, given_up, automatic, decided, marks } = stored;
+        let StoredMails { attempts, renewals, given_up, automatic, decided, marks, not_before } =
+            stored;
         let marks = marks.into_iter().map(ResendMark).collect();
-        Self { attempts, renewals, given_up, automatic, decided, marks }
+        Self { attempts, renewals, given_up, automatic, decided, marks, not_before }
     }
 }
 

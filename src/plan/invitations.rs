@@ -21,7 +21,8 @@ pub(super) fn invited(
     record: &mut PersonRecord,
 ) {
     let open = draft.input.ledger.open_sends.get(person);
-    let (epoch, said) = (wanted.invite_epoch > record.epoch, says_again(wanted, record, open));
+    let said = says_again(wanted.words(), &record.mails, open.map(|send| send.cause));
+    let epoch = wanted.invite_epoch > record.epoch;
     let waits = waits(invitation);
     // The ledger has dropped the sends that this look answers: a row that is over is an older one,
     // or the one that was to be sent again.
@@ -232,7 +233,7 @@ pub(super) fn absent(
     record: &mut PersonRecord,
 ) {
     let open = draft.input.ledger.open_sends.get(person);
-    let said = says_again(wanted, record, open);
+    let said = says_again(wanted.words(), &record.mails, open.map(|send| send.cause));
     if let Some(send) = open {
         if repeatable(draft, send) {
             return repeat(draft, person, send, None);

@@ -46,6 +46,7 @@ fn record(first_seen: Timestamp) -> PersonRecord {
             automatic: vec![first_seen],
             decided: vec![first_seen],
             marks: vec![ResendMark(u64::MAX)],
+            not_before: Some(first_seen),
         },
     }
 }

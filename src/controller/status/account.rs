@@ -67,7 +67,7 @@ fn judge(account: &Account, looked: &Looked) -> (AccountState, Says) {
 
 /// State, condition, and whether a person must act.
 fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
-    let Looked { plan, observed: _, mode, refused, refused_clients, stopped, retry: _ } = looked;
+    let Looked { plan, observed: _, mode, refused, refused_clients, stopped, .. } = looked;
     if let Some(stop) = &plan.stop {
         let (state, waits) = match stop {
             Stop::Suspended => (AccountState::Suspended, true),
@@ -101,8 +101,19 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         return (AccountState::Held, Say::no(Rule::SeatLimit.reason(), message), true);
     }
     if let Some(held) = plan.clients.held.first() {
-        let say = Say::no(held.rule.reason(), held.message());
-        return (AccountState::Held, say, held.rule.needs_person());
+        let braked = plan.clients.held.iter().any(|held| held.rule == Rule::RemovalBrake);
+        let (rule, message) = match &plan.hold {
+            Some(_) if braked => {
+                (Rule::RemovalBrake, explain(account, plan, Rule::RemovalBrake))
+            }
+            _ => (held.rule, held.message().to_owned()),
+        };
+        return (AccountState::Held, Say::no(rule.reason(), message), rule.needs_person());
+    }
+    if let Some(trouble) = &looked.clients_unread {
+        let message = format!("the clients could not be read: {}", trouble.message);
+        let say = Say::no(trouble.reason, message);
+        return (AccountState::ReadUntrusted, say, trouble.is_final);
     }
     if !plan.actions.is_empty() {
         let message = format!("{} changes are to be made", plan.actions.len());
@@ -125,7 +136,9 @@ fn gravest(plan: &Plan) -> Option<Rule> {
 
 /// What a rule holds, and the way out.
 fn explain(account: &Account, plan: &Plan, rule: Rule) -> String {
-    let held = plan.held.iter().filter(|held| held.rule == rule).count();
+    let people = plan.held.iter().map(|held| held.rule);
+    let clients = plan.clients.held.iter().map(|held| held.rule);
+    let held = people.chain(clients).filter(|held| *held == rule).count();
     match (&plan.hold, rule) {
         (Some(hold), Rule::RemovalBrake) => format!(
             "{held} changes that take away wait for a person: {} are allowed in a window and {} are \

@@ -13,7 +13,7 @@ use seatkeeper::domain::keys::{
     ResendMark, RoleName,
 };
 use seatkeeper::domain::ledger_view::{
-    Baseline, Cause, HoldRecord, LedgerView, MailRecord, OpenSend, Paid, PersonRecord, Seen, Spend,
+    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Paid, PersonRecord, Seen, Spend,
 };
 use seatkeeper::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedAccount, ObservedInvitation,
@@ -435,7 +435,7 @@ fn duration(text: &str) -> Duration {
 struct LedgerFile {
     /// `ADDRESS [ours] [never|invited|member|trimmed] [first=TIME] [epoch=N] [optedOut] [lost]
     /// [retain] [held] [paid=end|trim|lower] [membership=NAME] [attempts=N] [renewals=N] [givenUp]
-    /// [mailed=TIME,…] [decided=TIME,…] [resend=TEXT]`.
+    /// [mailed=TIME,…] [decided=TIME,…] [resend=TEXT] [notBefore=TIME]`.
     #[serde(default)]
     people: Vec<String>,
     /// `ADDRESS KEY ROLE epoch=N [attempt=N] [resend] notAfter=TIME`.
@@ -486,7 +486,7 @@ impl LedgerFile {
                 let mut words = Words::of(&line);
                 (HoldDigest(words.next()), words.time("at").expect("at="))
             }),
-            first_wanted,
+            first_wanted: first_wanted.map(|people| FirstWanted { people, ..FirstWanted::default() }),
         }
     }
 }
@@ -534,6 +534,7 @@ fn mails(words: &mut Words) -> MailRecord {
         automatic: times(words.named("mailed")),
         decided: times(words.named("decided")),
         marks: words.named("resend").iter().map(|text| ResendMark::of(text)).collect(),
+        not_before: words.time("notBefore"),
     }
 }
 

@@ -173,7 +173,7 @@ fn record_text(person: &MemberKey, record: &PersonRecord) -> String {
 }
 
 fn mails_text(mails: &MailRecord) -> String {
-    let MailRecord { attempts, renewals, given_up, automatic, decided, marks } = mails;
+    let MailRecord { attempts, renewals, given_up, automatic, decided, marks, not_before } = mails;
     let counts = [("attempts", *attempts), ("renewals", *renewals)];
     let counts = counts.into_iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!(" {word}={n}"));
     let mut text: String = counts.collect();
@@ -185,6 +185,9 @@ fn mails_text(mails: &MailRecord) -> String {
         if !times.is_empty() {
             let _ = write!(text, " {word}={}", times.join(","));
         }
+    }
+    if let Some(until) = not_before {
+        let _ = write!(text, " notBefore={until}");
     }
     if !marks.is_empty() {
         text.push_str(" heeded");
