@@ -179,7 +179,12 @@ impl Ledger {
     }
 
     /// The service takes no mail to this client for a while.
-    pub(crate) fn wait_for_client(&mut self, client: &EmailAddress, now: Timestamp, wait: Duration) {
+    pub(crate) fn wait_for_client(
+        &mut self,
+        client: &EmailAddress,
+        now: Timestamp,
+        wait: Duration,
+    ) {
         let until = Some(after(now, wait));
         self.change_client(client, |entry| entry.record.mails.not_before = until);
     }

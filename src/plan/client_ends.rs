@@ -63,7 +63,8 @@ impl Clients<'_> {
 
     /// In the operator the end of a declaration waits from first sight, as that of a person's does.
     fn settles_at(&self, action: &ClientAction) -> Option<Timestamp> {
-        let ClientAction::Withdraw { client, cause: WithdrawCause::NotDeclared, .. } = action else {
+        let ClientAction::Withdraw { client, cause: WithdrawCause::NotDeclared, .. } = action
+        else {
             return None;
         };
         let since = self.input.ledger.first_wanted.as_ref()?.clients.get(client).copied();

@@ -91,7 +91,8 @@ pub(super) fn waits(
 ) -> Option<(Timestamp, Rule)> {
     let service = record.not_before.filter(|until| *until > now);
     let caps = if repeats { None } else { capped(record, cause, now) };
-    let (service, caps) = (service.map(|at| (at, Rule::AddressLimit)), caps.map(|at| (at, Rule::MailCap)));
+    let (service, caps) =
+        (service.map(|at| (at, Rule::AddressLimit)), caps.map(|at| (at, Rule::MailCap)));
     service.into_iter().chain(caps).max()
 }
 

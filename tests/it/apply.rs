@@ -819,7 +819,8 @@ async fn a_limit_of_one_address_holds_up_that_person_only_and_its_window_is_kept
         assert!(world.service.observed().invitations.get(gone).is_none());
         world.run_through(&desired).await;
     }
-    let asked = |calls: Vec<String>| calls.iter().filter(|call| call.ends_with(" p5@example.com")).count();
+    let asked =
+        |calls: Vec<String>| calls.iter().filter(|call| call.ends_with(" p5@example.com")).count();
     assert_eq!(asked(world.service.calls()), 1, "nothing is sent inside its window");
     world.wait(SignedDuration::from_hours(1));
     world.run_through(&desired).await;

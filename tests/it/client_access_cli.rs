@@ -176,7 +176,9 @@ async fn a_deletion_before_the_grant_withdraws_the_request_and_a_file_made_anew_
     // One mail a day by itself; a person's word does not wait.
     agency.declare("bakery", "");
     let said = agency.desk.exits(0, &["apply"]).await;
-    assert!(said.out.contains("! held: ask owner@other.example for access as developer (MailCap: "));
+    assert!(
+        said.out.contains("! held: ask owner@other.example for access as developer (MailCap: ")
+    );
     agency.is_quiet(0).await;
     assert_eq!(agency.asked().await, 1);
     agency.says("bakery", "now");

@@ -432,7 +432,10 @@ fn withdrawals_and_people_share_one_brake_are_held_and_approved_together() {
     let held = "! - withdraw the request to ana (RemovalHeld)\n\
                 ! - withdraw the request to bob: no answer in time (RemovalHeld)\n\
                 ana: Removing RemovalHeld\nbob: Requested RemovalHeld\n";
-    assert_eq!(case.says().lines().collect::<std::collections::BTreeSet<_>>(), held.lines().collect());
+    assert_eq!(
+        case.says().lines().collect::<std::collections::BTreeSet<_>>(),
+        held.lines().collect()
+    );
     let learned = plan.clients.learn;
     assert!(learned.records.values().flatten().all(|record| record.held), "{learned:?}");
     assert_eq!(learned.brake_spent, 0);

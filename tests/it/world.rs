@@ -14,9 +14,7 @@ use seatkeeper::backend::{Backend, BackendError, Executed, Guarantees};
 use seatkeeper::domain::clients::{ClientState, Health, ObservedClient};
 use seatkeeper::domain::desired::{Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::identity::{EmailAddress, MemberKey};
-use seatkeeper::domain::keys::{
-    AccountKey, ClientAccessId, ETag, MemberId, RequestKey, RoleName,
-};
+use seatkeeper::domain::keys::{AccountKey, ClientAccessId, ETag, MemberId, RequestKey, RoleName};
 use seatkeeper::domain::observed::{
     Claim, MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence,
     RoleSeen, SeatLimit,
@@ -216,10 +214,7 @@ fn requested(
 
 impl Service {
     /// Changes the clients of the account behind our back.
-    pub fn change_clients(
-        &self,
-        change: impl FnOnce(&mut BTreeMap<EmailAddress, ObservedClient>),
-    ) {
+    pub fn change_clients(&self, change: impl FnOnce(&mut BTreeMap<EmailAddress, ObservedClient>)) {
         self.with(|state| change(&mut state.clients));
     }
 

@@ -14,6 +14,7 @@ use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
 use crate::manifests::APPROVE_ANNOTATION;
 use crate::plan::action::Action;
+use crate::plan::client_access::{ClientAction, HeldClient};
 use crate::plan::{Held as HeldAction, Plan, Rule, Stop};
 use crate::profile::Profile;
 
@@ -103,9 +104,7 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
     if let Some(held) = plan.clients.held.first() {
         let braked = plan.clients.held.iter().any(|held| held.rule == Rule::RemovalBrake);
         let (rule, message) = match &plan.hold {
-            Some(_) if braked => {
-                (Rule::RemovalBrake, explain(account, plan, Rule::RemovalBrake))
-            }
+            Some(_) if braked => (Rule::RemovalBrake, explain(account, plan, Rule::RemovalBrake)),
             _ => (held.rule, held.message().to_owned()),
         };
         return (AccountState::Held, Say::no(rule.reason(), message), rule.needs_person());
@@ -195,7 +194,7 @@ fn plan_of(observed: &Observed, profile: &Profile) -> Option<String> {
 }
 
 fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
-    if plan.held.is_empty() {
+    if plan.held.is_empty() && plan.clients.held.is_empty() {
         return None;
     }
     let mut held = Held {
@@ -221,6 +220,24 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
         *count += 1;
         if names.len() < NAMED {
             names.extend(name(action, plan, picture));
+        }
+    }
+    for HeldClient { action, rule } in &plan.clients.held {
+        let name = match action {
+            ClientAction::Withdraw { request, .. } => {
+                held.removals += i32::from(plan.hold.is_none() || *rule == Rule::RemovalBrake);
+                clip(request.id.as_str(), 254)
+            }
+            ClientAction::Resend { client, .. } | ClientAction::Request { client, .. } => {
+                held.additions += 1;
+                held.mails += 1;
+                client.to_string()
+            }
+        };
+        let (count, names) = rules.entry(rule.reason()).or_default();
+        *count += 1;
+        if names.len() < NAMED {
+            names.push(name);
         }
     }
     let rules = rules.into_iter();

@@ -14,7 +14,8 @@ use seatkeeper::domain::keys::{
     RoleName,
 };
 use seatkeeper::domain::ledger_view::{
-    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Paid, PersonRecord, Seen, Spend,
+    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Paid, PersonRecord,
+    Seen, Spend,
 };
 use seatkeeper::domain::observed::{
     InvitationState, MemberState, Observed, ObservedAccount, ObservedInvitation, ObservedMember,

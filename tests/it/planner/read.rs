@@ -13,7 +13,8 @@ use seatkeeper::domain::keys::{
     ResendMark, RoleName,
 };
 use seatkeeper::domain::ledger_view::{
-    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Paid, PersonRecord, Seen, Spend,
+    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Paid, PersonRecord,
+    Seen, Spend,
 };
 use seatkeeper::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedAccount, ObservedInvitation,
@@ -486,7 +487,8 @@ impl LedgerFile {
                 let mut words = Words::of(&line);
                 (HoldDigest(words.next()), words.time("at").expect("at="))
             }),
-            first_wanted: first_wanted.map(|people| FirstWanted { people, ..FirstWanted::default() }),
+            first_wanted: first_wanted
+                .map(|people| FirstWanted { people, ..FirstWanted::default() }),
         }
     }
 }
