@@ -38,6 +38,7 @@ mod operator_faults;
 mod operator_feed;
 mod operator_kill;
 mod operator_story;
+mod operator_teams;
 mod operator_world;
 mod plan_cases;
 mod plan_clients;

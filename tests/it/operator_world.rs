@@ -129,6 +129,16 @@ impl World {
 
     /// [`World::new`] on a certain control plane.
     pub async fn on(plane: Plane, folder: TempDir, plans: &str) -> Self {
+        Self::with(plane, folder, &format!("profile: nitropack\n    subscriptions: [{plans}]"))
+            .await
+    }
+
+    /// [`World::new`] with another account: `account` goes under it in the seed.
+    pub async fn of(account: &str) -> Self {
+        Self::with(Plane::shared().await, tempfile::tempdir().unwrap(), account).await
+    }
+
+    async fn with(plane: Plane, folder: TempDir, account: &str) -> Self {
         let namespace = format!("test-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
         let token = format!("canary-{namespace}-{}", uuid::Uuid::new_v4().simple());
         let seed = format!(
@@ -139,9 +149,8 @@ users:
 accounts:
   - name: Acme
     slug: acme
-    profile: nitropack
+    {account}
     owner: {{email: owner@example.com, name: Olga, password: {PASSWORD}}}
-    subscriptions: [{plans}]
     tokens:
       - {{token: {token}, scopes: [read, invite, change, remove, billing, manage]}}
 "
