@@ -8,6 +8,7 @@
 mod clients;
 mod outcome;
 mod path;
+mod recipients;
 mod run;
 mod wave;
 
@@ -28,6 +29,7 @@ use crate::profile::Profile;
 pub use clients::ClientOutcomes;
 pub use outcome::{NotRun, Outcome, Report};
 pub use path::{Look, LookError, Ran, RunError, Subject, look, run};
+pub use recipients::RecipientOutcomes;
 
 /// Points where a debug build can be killed, in order: between ledger write, send, answer and the
 /// next ledger write. Those of single actions are passed once for each.

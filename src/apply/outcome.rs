@@ -1,6 +1,6 @@
 //! What became of a plan.
 
-use crate::apply::ClientOutcomes;
+use crate::apply::{ClientOutcomes, RecipientOutcomes};
 use crate::backend::{BackendError, Executed};
 use crate::domain::observed::Observed;
 use crate::ledger::Writes;
@@ -56,6 +56,8 @@ pub struct Report {
     pub outcomes: Vec<(Action, Outcome)>,
     /// Each action on a client, in its order.
     pub clients: ClientOutcomes,
+    /// Each action on a recipient, in its order.
+    pub recipients: RecipientOutcomes,
     /// The account as far as the answers say: the look, and what was done since.
     pub after: Observed,
     /// Why the claim was not put on the account; nothing ran then.
@@ -75,7 +77,8 @@ impl Report {
     pub fn errors(&self) -> impl Iterator<Item = &BackendError> {
         let of_people = self.outcomes.iter().map(|(_, outcome)| outcome);
         let of_clients = self.clients.iter().map(|(_, outcome)| outcome);
-        of_people.chain(of_clients).filter_map(Outcome::error)
+        let of_recipients = self.recipients.iter().map(|(_, outcome)| outcome);
+        of_people.chain(of_clients).chain(of_recipients).filter_map(Outcome::error)
     }
 
     /// True if every action was done.
@@ -83,7 +86,8 @@ impl Report {
     pub fn is_complete(&self) -> bool {
         let people_done = self.outcomes.iter().all(|(_, outcome)| outcome.is_done());
         let clients_done = self.clients.iter().all(|(_, outcome)| outcome.is_done());
-        self.claim_error.is_none() && people_done && clients_done
+        let recipients_done = self.recipients.iter().all(|(_, outcome)| outcome.is_done());
+        self.claim_error.is_none() && people_done && clients_done && recipients_done
     }
 }
 

@@ -1,6 +1,7 @@
 //! The path that operator and command line share: observe → plan, then apply → report.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -48,6 +49,9 @@ pub struct Look {
     pub view: LedgerView,
     /// What is to be done.
     pub plan: Plan,
+    /// Why the categories of mail could not be read: recipients are left as they are, and all else
+    /// goes on.
+    pub unread: Option<Arc<BackendError>>,
 }
 
 /// What a run led to.
@@ -58,6 +62,8 @@ pub struct Ran {
     /// The planner's word on the account as it is after the run: the source of every status. Empty
     /// of actions, unless something failed.
     pub settled: Plan,
+    /// Why the categories of mail could not be read.
+    pub unread: Option<Arc<BackendError>>,
 }
 
 /// Why there is no plan.
@@ -103,6 +109,7 @@ pub async fn look(
             let clients = subject.backend.client_accesses(&observed.account.key).await;
             observed.client_accesses = Some(clients.map_err(LookError::Observe)?);
         }
+        let unread = read_categories(subject, ledger, &mut observed).await.err().map(Arc::new);
         let now = now();
         let first_wanted = first_wanted.clone();
         let view = LedgerView { first_wanted, ..view(subject, ledger, &observed, now) };
@@ -110,9 +117,21 @@ pub async fn look(
         left -= 1;
         let moving = matches!(plan.stop, Some(Stop::ReadUntrusted(Distrust::CountsDiffer { .. })));
         if !moving || left == 0 {
-            return Ok(Look { observed, view, plan });
+            return Ok(Look { observed, view, plan, unread });
         }
     }
+}
+
+/// Adds the categories of mail to a look, if recipients are declared or were set by us.
+async fn read_categories(
+    subject: &Subject<'_>,
+    ledger: &Ledger,
+    observed: &mut Observed,
+) -> Result<(), BackendError> {
+    if !subject.desired.recipients.categories.is_empty() || ledger.follows_recipients() {
+        observed.categories = Some(subject.backend.categories(&observed.account.key).await?);
+    }
+    Ok(())
 }
 
 /// Runs what a look led to, then asks the planner again about the account as it is now.
@@ -127,7 +146,7 @@ pub async fn run(
     context: Context<'_>,
     on_done: &(dyn Fn(&Action, &Outcome) + Send + Sync),
 ) -> Result<Ran, RunError> {
-    let Look { observed, view: before, plan } = look;
+    let Look { observed, view: before, plan, unread } = look;
     let job = Job {
         backend: subject.backend,
         account: subject.account,
@@ -138,14 +157,14 @@ pub async fn run(
         on_done,
     };
     let report = apply(ledger, &job).await?;
-    if plan.actions.is_empty() && plan.clients.actions.is_empty() {
-        return Ok(Ran { report, settled: plan });
+    if plan.is_empty() {
+        return Ok(Ran { report, settled: plan, unread });
     }
     let now = (context.now)();
     let view = view(subject, ledger, &report.after, now);
     let view = LedgerView { first_wanted: before.first_wanted, ..view };
     let settled = plan_for(subject, &report.after, &view, now)?;
-    Ok(Ran { report, settled })
+    Ok(Ran { report, settled, unread })
 }
 
 fn view(
@@ -154,9 +173,10 @@ fn view(
     observed: &Observed,
     now: Timestamp,
 ) -> LedgerView {
-    let Desired { people, frozen, clients } = subject.desired;
+    let Desired { people, frozen, clients, recipients } = subject.desired;
     let mut view = ledger.view(people.keys().chain(frozen), observed, now);
     ledger.view_clients(clients, observed, now, &mut view);
+    ledger.view_recipients(recipients, observed, &mut view);
     LedgerView { fingerprint: Some(subject.fingerprint.to_owned()), ..view }
 }
 

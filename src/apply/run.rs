@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::apply::clients;
+use crate::apply::recipients;
 use crate::apply::outcome::{NotRun, Outcome, Report, stops};
 use crate::apply::wave::{self, Waves};
 use crate::apply::{
     ACTED, ACTING, ApplyError, BEGIN, CLAIMED, CLOSED, CLOSING, ClientOutcomes, Job, OPENED,
-    RECORDED, WAVE_OPENED, WAVE_SENT,
+    RECORDED, RecipientOutcomes, WAVE_OPENED, WAVE_SENT,
 };
 use crate::backend::{BackendError, Executed};
 use crate::domain::identity::MemberKey;
@@ -32,6 +33,9 @@ pub(super) async fn run(ledger: &mut Ledger, job: &Job<'_>) -> Result<Report, Ap
     }
     let stopped = progress.is_stopped();
     progress.clients = clients::run(ledger, job, &mut progress.after, stopped).await?;
+    let mut errors = progress.clients.iter().filter_map(|(_, outcome)| outcome.error());
+    let stopped = stopped || errors.any(stops);
+    progress.recipients = recipients::run(ledger, job, &mut progress.after, stopped).await?;
     Ok(progress.report(before, ledger.writes()))
 }
 
@@ -180,6 +184,7 @@ pub(super) struct Progress<'a> {
     after: Observed,
     claim_error: Option<BackendError>,
     clients: ClientOutcomes,
+    recipients: RecipientOutcomes,
     stopped: bool,
     /// Seats that the plan counted on and that were not freed.
     not_freed: u32,
@@ -196,6 +201,7 @@ impl<'a> Progress<'a> {
             after: job.observed.clone(),
             claim_error: None,
             clients: ClientOutcomes::new(),
+            recipients: RecipientOutcomes::new(),
             stopped: false,
             not_freed: 0,
             owner_not_raised: false,
@@ -290,7 +296,7 @@ impl<'a> Progress<'a> {
             Executed::Invitation(invitation) => {
                 self.after.invitations.insert(person.clone(), invitation.clone());
             }
-            Executed::Client(_) | Executed::Gone => {}
+            Executed::Client(_) | Executed::Recipient | Executed::Gone => {}
         }
     }
 
@@ -316,6 +322,7 @@ impl<'a> Progress<'a> {
         Report {
             outcomes: actions.zip(outcomes).collect(),
             clients: self.clients,
+            recipients: self.recipients,
             after: self.after,
             claim_error: self.claim_error,
             writes: Writes { head: now.head - before.head, pages: now.pages - before.pages },

@@ -7,6 +7,7 @@ pub mod feed;
 pub mod memory;
 mod pages;
 mod problem;
+mod recipients;
 mod rows;
 mod rules;
 pub mod transport;
@@ -20,10 +21,12 @@ use thiserror::Error;
 
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::EmailAddress;
-use crate::domain::keys::{AccountKey, ETag, RequestKey};
+use crate::domain::keys::{AccountKey, CategoryName, ETag, RequestKey};
 use crate::domain::observed::{Claim, Observed, ObservedInvitation, ObservedMember};
+use crate::domain::recipients::ObservedCategory;
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
+use crate::plan::notification::RecipientAction;
 use crate::profile::Profile;
 
 /// The account service, as far as this program needs it: one read and one write.
@@ -66,6 +69,19 @@ pub trait Backend: Send + Sync {
         key: &RequestKey,
     ) -> Result<Executed, BackendError>;
 
+    /// Reads the categories of mail whole, with everyone who receives them.
+    async fn categories(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<CategoryName, ObservedCategory>, BackendError>;
+
+    /// Runs one action on a recipient, once. One that already took effect answers `Ok`.
+    async fn execute_recipient(
+        &self,
+        account: &AccountKey,
+        action: &RecipientAction,
+    ) -> Result<Executed, BackendError>;
+
     /// Puts our claim on the account, if its row is still at `etag`.
     async fn claim(
         &self,
@@ -84,6 +100,8 @@ pub enum Executed {
     Invitation(ObservedInvitation),
     /// The client as it is now.
     Client(Box<ObservedClient>),
+    /// The member is a recipient.
+    Recipient,
     /// It is gone.
     Gone,
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::apply::{Context, IN_FLIGHT, Look, Outcome, Ran, RunError, Subject, run};
 use crate::backend::{Guarantees, Retry};
 use crate::cli::args::{ApplyArgs, Output};
-use crate::cli::clients;
+use crate::cli::{clients, recipients};
 use crate::cli::plan::print_json;
 use crate::cli::session::{LedgerAccess, Session, exit_of_rest, open, with_hint};
 use crate::cli::{Exit, Io, render};
@@ -57,6 +57,12 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
                 writeln!(io.out, "{}", clients::outcome(action, outcome))?;
             }
             done.push(said(clients::action_json(action), outcome));
+        }
+        for (action, outcome) in &ran.report.recipients {
+            if args.plan.output == Output::Text {
+                writeln!(io.out, "{}", recipients::outcome(action, outcome))?;
+            }
+            done.push(said(recipients::action_json(action), outcome));
         }
         if !again || round == ROUNDS {
             return finish(&session, &ran, done, args.plan.output, io);
@@ -153,7 +159,9 @@ fn finish(
         }
     }
     write!(io.err, "{}{}", render::causes(&ran.report), render::distrust(&ran.settled))?;
-    if ran.report.is_complete() { Ok(exit_of_rest(&ran.settled)) } else { Ok(Exit::Error) }
+    write!(io.err, "{}", recipients::unread(ran.unread.as_deref()))?;
+    let complete = ran.report.is_complete() && ran.unread.is_none();
+    if complete { Ok(exit_of_rest(&ran.settled)) } else { Ok(Exit::Error) }
 }
 
 fn said(mut value: serde_json::Value, outcome: &Outcome) -> serde_json::Value {

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::apply::Look;
 use crate::cli::args::{Output, PlanArgs};
 use crate::cli::session::{LedgerAccess, Session, exit_of_rest, open};
-use crate::cli::{Exit, Io, render};
+use crate::cli::{Exit, Io, recipients, render};
 
 /// Shows what `apply` would do. Writes nothing anywhere.
 ///
@@ -17,7 +17,7 @@ pub async fn plan(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
     let Some(mut session) = open(args, LedgerAccess::Read, None, io).await? else {
         return Ok(Exit::Error);
     };
-    let (_, Look { plan, observed, .. }) = session.look(io).await?;
+    let (_, Look { plan, observed, unread, .. }) = session.look(io).await?;
     match args.output {
         Output::Text => {
             writeln!(io.out, "{}", render::heading(&session.name, &observed, session.policy.mode))?;
@@ -26,8 +26,12 @@ pub async fn plan(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
         Output::Json => print_json(&session, &render::json(&plan, &session.profile), io)?,
     }
     write!(io.err, "{}", render::distrust(&plan))?;
-    let nothing = plan.actions.is_empty() && plan.clients.actions.is_empty();
-    if nothing { Ok(exit_of_rest(&plan)) } else { Ok(Exit::Changes) }
+    write!(io.err, "{}", recipients::unread(unread.as_deref()))?;
+    match unread {
+        Some(_) => Ok(Exit::Error),
+        None if plan.is_empty() => Ok(exit_of_rest(&plan)),
+        None => Ok(Exit::Changes),
+    }
 }
 
 /// Shows the account and everyone that is declared, as they are now.
@@ -39,7 +43,7 @@ pub async fn status(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
     let Some(mut session) = open(args, LedgerAccess::Read, None, io).await? else {
         return Ok(Exit::Error);
     };
-    let (_, Look { plan, observed, .. }) = session.look(io).await?;
+    let (_, Look { plan, observed, unread, .. }) = session.look(io).await?;
     match args.output {
         Output::Text => {
             writeln!(io.out, "{}", render::heading(&session.name, &observed, session.policy.mode))?;
@@ -48,7 +52,8 @@ pub async fn status(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
         Output::Json => print_json(&session, &render::json(&plan, &session.profile), io)?,
     }
     write!(io.err, "{}", render::distrust(&plan))?;
-    Ok(exit_of_rest(&plan))
+    write!(io.err, "{}", recipients::unread(unread.as_deref()))?;
+    if unread.is_some() { Ok(Exit::Error) } else { Ok(exit_of_rest(&plan)) }
 }
 
 /// One JSON document: the account's name beside what `value` has.

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::apply::{Outcome, Report};
-use crate::cli::clients;
+use crate::cli::{clients, recipients};
 use crate::cli::summary::summary;
 use crate::domain::identity::MemberKey;
 use crate::domain::observed::{Observed, SeatLimit};
@@ -61,6 +61,7 @@ pub fn status(plan: &Plan, observed: &Observed) -> String {
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text.push_str(&clients::status(&plan.clients));
+    text.push_str(&recipients::status(&plan.recipients));
     text.push_str(&waiting(plan));
     let seats = &observed.account.seats;
     let _ = writeln!(
@@ -116,7 +117,7 @@ pub fn causes(report: &Report) -> String {
 }
 
 /// An error and what caused it.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -175,6 +176,9 @@ pub fn text(plan: &Plan, profile: &Profile) -> String {
     for action in &plan.clients.actions {
         let _ = writeln!(text, "{action}");
     }
+    for action in &plan.recipients.actions {
+        let _ = writeln!(text, "{action}");
+    }
     text.push_str(&waiting(plan));
     let _ = writeln!(text, "{}", summary(plan, profile));
     text
@@ -197,6 +201,7 @@ pub fn waiting(plan: &Plan) -> String {
         }
     }
     text.push_str(&clients::waiting(&plan.clients));
+    text.push_str(&recipients::waiting(&plan.recipients));
     if let Some(shortage) = &plan.shortage {
         let when = shortage.enforce_at.map_or_else(String::new, |at| format!(" at {at}"));
         let people: Vec<String> =
@@ -279,7 +284,8 @@ pub fn resend(plan: &Plan, person: &MemberKey) -> Option<String> {
 
 /// What is said where nothing runs.
 pub(super) fn nothing(plan: &Plan) -> &'static str {
-    if plan.held.is_empty() && plan.clients.held.is_empty() && plan.stop.is_none() {
+    let others_held = plan.clients.held.len() + plan.recipients.held.len();
+    if plan.held.is_empty() && others_held == 0 && plan.stop.is_none() {
         "nothing to change"
     } else {
         "nothing to do now"
@@ -332,6 +338,7 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
             "message": stop.to_string(),
         })),
         "clientAccess": clients::json(&plan.clients),
+        "recipients": recipients::json(&plan.recipients),
         "summary": summary(plan, profile),
     })
 }

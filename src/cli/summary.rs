@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::cli::clients;
+use crate::cli::{clients, recipients};
 use crate::cli::render::{limit, many, nothing};
 use crate::ledger::WAVE_SENDS_MAX;
 use crate::plan::Plan;
@@ -17,6 +17,7 @@ use crate::profile::{Notice, Profile};
 pub fn summary(plan: &Plan, profile: &Profile) -> String {
     let mut parts = parts(plan, profile);
     parts.extend(clients::summary(&plan.clients));
+    parts.extend(recipients::summary(&plan.recipients));
     let parts = if parts.is_empty() { nothing(plan).to_owned() } else { parts.join(", ") };
     let seats = plan.seats;
     let (before, after, limit) = (seats.before, seats.after, limit(seats.limit));

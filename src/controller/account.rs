@@ -101,7 +101,7 @@ async fn sync(
     }
     mark::declarations(ctx, name, round).await?; // cluster: write
     let ran = bench.run(round, &mut ledger, seen).await?; // backend: write
-    let Ran { report, settled } = ran;
+    let Ran { report, settled, unread } = ran;
     let wrote = report.writes.head + report.writes.pages > 0;
     let (policy, ..) = round.terms()?;
     mark::ledger(ctx, name, &policy, &mut memory.guarded, wrote).await;
@@ -110,6 +110,8 @@ async fn sync(
         mode: policy.mode,
         refused: Trouble::of(&report.outcomes),
         refused_clients: Trouble::of_clients(&report.clients),
+        refused_recipients: Trouble::of_recipients(&report.recipients),
+        unread: unread.as_deref().map(Trouble::from),
         stopped: report.stopped().map(Trouble::from),
         retry: report.stopped().map(retry),
         observed: report.after,
@@ -190,8 +192,11 @@ impl Bench<'_> {
             );
         };
         let ran = apply::run(&subject, ledger, look, context, &on_done).await?;
-        for (action, outcome) in &ran.report.clients {
-            let (kind, result) = (action.kind(), outcome.word());
+        let clients = ran.report.clients.iter();
+        let others = clients.map(|(action, outcome)| (action.kind(), outcome.word()));
+        let recipients = ran.report.recipients.iter();
+        let recipients = recipients.map(|(action, outcome)| (action.kind(), outcome.word()));
+        for (kind, result) in others.chain(recipients) {
             tracing::info!(
                 account.namespace = namespace,
                 account.name = name,
@@ -260,9 +265,11 @@ fn next(name: &Name, round: &Round, finding: &Finding, now: Timestamp) -> Next {
     if let Some(retry) = looked.retry {
         return retry;
     }
-    let mut refused = looked.refused.values().chain(looked.refused_clients.values()).peekable();
+    let people = looked.refused.values().chain(looked.refused_clients.values());
+    let mut refused =
+        people.chain(looked.refused_recipients.values()).chain(&looked.unread).peekable();
     let nothing_refused = refused.peek().is_none();
-    let left = !(looked.plan.actions.is_empty() && looked.plan.clients.actions.is_empty());
+    let left = !looked.plan.is_empty();
     if refused.any(|trouble| !trouble.is_final) || (nothing_refused && left) {
         return Next::Backoff;
     }

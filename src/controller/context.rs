@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use kube::runtime::events::Recorder;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Account, AccountApi, AccountClass, ClientAccess, Membership, Team};
+use crate::api::{
+    Account, AccountApi, AccountClass, ClientAccess, Membership, NotificationSubscription, Team,
+};
 use crate::backend::transport::{SetupError, Transport};
 use crate::controller::cache::{Cache, Name};
 use crate::controller::clients::Clients;
@@ -75,6 +77,8 @@ pub struct Caches {
     pub memberships: Arc<Cache<Membership>>,
     /// Clients of agencies.
     pub client_accesses: Arc<Cache<ClientAccess>>,
+    /// Recipients of mail.
+    pub subscriptions: Arc<Cache<NotificationSubscription>>,
 }
 
 /// When the end of each person's access was first wanted.

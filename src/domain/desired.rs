@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::clients::DesiredClients;
 use crate::domain::identity::MemberKey;
 use crate::domain::keys::{ResendMark, RoleName};
+use crate::domain::recipients::DesiredRecipients;
 
 /// Everything that is declared for one account, after `resolve`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Desired {
     pub frozen: BTreeSet<MemberKey>,
     /// Clients of an agency.
     pub clients: DesiredClients,
+    /// Recipients of categories of mail.
+    pub recipients: DesiredRecipients,
 }
 
 /// One declared person.
@@ -63,6 +66,7 @@ impl Origin {
         let kind = match self.kind {
             OriginKind::ClientAccess => "ClientAccess",
             OriginKind::Membership => "Membership",
+            OriginKind::NotificationSubscription => "NotificationSubscription",
             OriginKind::Team => "Team",
         };
         format!("{kind} {}/{}", self.namespace, self.name)
@@ -76,6 +80,8 @@ pub enum OriginKind {
     ClientAccess,
     /// A `Membership`.
     Membership,
+    /// A `NotificationSubscription`: declares recipients of a category of mail.
+    NotificationSubscription,
     /// A line in the roster of a `Team`.
     Team,
 }

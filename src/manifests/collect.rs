@@ -172,7 +172,7 @@ impl Collector<'_> {
             self.collected.outcomes.insert(key, Outcome::accepted());
             return;
         }
-        let team = team_stays(&membership.spec.team_ref.name, going);
+        let team = team_stays(&membership.spec.team_ref.name, going, "Membership");
         let role = team.and_then(|()| self.check(&membership.spec.role, "/spec/role".to_owned()));
         let wrong = [person.as_ref().err(), role.as_ref().err()];
         let outcome = Outcome::with(wrong.into_iter().flatten().cloned().collect());
@@ -229,7 +229,7 @@ impl Collector<'_> {
         role: Result<RoleName, Rejection>,
         said: Line<'_>,
     ) {
-        let first_seen = (self.first_seen)(&person, &origin);
+        let first_seen = (self.first_seen)(Some(&person), &origin);
         let Line { email, invite_epoch, resend, deletion_policy } = said;
         let email = email.to_owned();
         let candidate = Candidate {
@@ -259,13 +259,13 @@ fn no_role(position: usize) -> Rejection {
     Rejection::new(Reason::UnknownRole, pointer, "gives no role", hint)
 }
 
-/// Refuses a membership of a team that is being deleted.
-fn team_stays(team: &str, going: &BTreeSet<String>) -> Result<(), Rejection> {
+/// Refuses an object of a team that is being deleted.
+pub fn team_stays(team: &str, going: &BTreeSet<String>, kind: &str) -> Result<(), Rejection> {
     if !going.contains(team) {
         return Ok(());
     }
     let message = format!("Team `{team}` is being deleted");
-    let hint = "delete this Membership too, or make the Team again";
+    let hint = format!("delete this {kind} too, or make the Team again");
     Err(Rejection::new(Reason::ParentNotAccepted, "/spec/teamRef/name", message, hint))
 }
 

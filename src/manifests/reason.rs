@@ -13,9 +13,11 @@ pub enum Reason {
     RoleNotInvitable,
     /// A protected role that the account's `grantableRoles` does not name.
     RoleNotGrantable,
+    /// A category of mail that the profile does not have.
+    UnknownCategory,
     /// A reference to nothing.
     NotFound,
-    /// Somebody else declared this person before.
+    /// Somebody else declared this before.
     Conflict,
     /// The class names a profile that there is not.
     UnknownProfile,
@@ -37,6 +39,7 @@ impl Reason {
             Self::UnknownRole => "UnknownRole",
             Self::RoleNotInvitable => "RoleNotInvitable",
             Self::RoleNotGrantable => "RoleNotGrantable",
+            Self::UnknownCategory => "UnknownCategory",
             Self::NotFound => "NotFound",
             Self::Conflict => "Conflict",
             Self::UnknownProfile => "UnknownProfile",

@@ -11,6 +11,8 @@ pub mod guards;
 mod invitations;
 mod mails;
 mod members;
+pub mod notification;
+mod recipients;
 mod seats;
 pub mod simulate;
 mod words;
@@ -29,6 +31,7 @@ use crate::domain::policy::{Mode, Policy};
 use crate::plan::action::Action;
 use crate::plan::client_access::{ClientAction, ClientPlan};
 use crate::plan::draft::Draft;
+use crate::plan::notification::{RecipientAction, RecipientPlan};
 use crate::profile::Profile;
 
 pub use guards::people;
@@ -68,7 +71,7 @@ pub struct Input<'a> {
 pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     let trust = guards::trust(input);
     if let Some(stop) = guards::stop(input, &trust) {
-        return Ok(with_clients(input, stopped(input, stop, trust)));
+        return Ok(with_others(input, stopped(input, stop, trust)));
     }
     let mut draft = Draft::new(input);
     members::classify(&mut draft);
@@ -79,12 +82,13 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     seats::admit(&mut draft);
     let plan = draft.finish(trust, brake);
     check::check(input, &plan)?;
-    Ok(with_clients(input, plan))
+    Ok(with_others(input, plan))
 }
 
-/// Adds the clients of an agency.
-fn with_clients(input: &Input<'_>, mut plan: Plan) -> Plan {
+/// Adds the clients of an agency, and recipients of mail.
+fn with_others(input: &Input<'_>, mut plan: Plan) -> Plan {
     plan.clients = clients::plan(input, &plan);
+    plan.recipients = recipients::plan(input, &plan);
     plan.next_at = plan.next_at.into_iter().chain(plan.clients.next_at).min();
     plan
 }
@@ -111,6 +115,7 @@ fn stopped(input: &Input<'_>, stop: Stop, trust: guards::Trust) -> Plan {
         next_at: trust.next_at,
         learn,
         clients: ClientPlan::default(),
+        recipients: RecipientPlan::default(),
     }
 }
 
@@ -145,6 +150,8 @@ pub struct Plan {
     pub learn: Learn,
     /// Clients of an agency.
     pub clients: ClientPlan,
+    /// Recipients of categories of mail.
+    pub recipients: RecipientPlan,
 }
 
 impl Plan {
@@ -153,6 +160,15 @@ impl Plan {
     pub fn takes_away(&self) -> bool {
         self.actions.iter().any(Action::takes_away)
             || self.clients.actions.iter().any(ClientAction::takes_away)
+            || self.recipients.actions.iter().any(RecipientAction::takes_away)
+    }
+
+    /// True if there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.actions.is_empty()
+            && self.clients.actions.is_empty()
+            && self.recipients.actions.is_empty()
     }
 }
 

@@ -44,7 +44,10 @@ fn fixed(
 
 /// Every rule that there is.
 fn cases() -> Vec<Case> {
-    [class_cases(), account_cases(), client_cases(), people_cases()].into_iter().flatten().collect()
+    [class_cases(), account_cases(), client_cases(), recipient_cases(), people_cases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Rules of AccountClass.
@@ -153,6 +156,33 @@ fn client_cases() -> Vec<Case> {
     ]
 }
 
+/// Rules of NotificationSubscription.
+fn recipient_cases() -> Vec<Case> {
+    let (email, reference) = (json!("ana@example.com"), json!({"name": "ana-core"}));
+    vec![
+        fixed(
+            "NotificationSubscription",
+            "spec.teamRef",
+            "teamRef cannot change: delete the NotificationSubscription and make a new one",
+            [json!({"name": "core"}), json!({"name": "late"})],
+        ),
+        fixed(
+            "NotificationSubscription",
+            "spec.category",
+            "category cannot change: delete the NotificationSubscription and make a new one",
+            [json!("billing"), json!("usage")],
+        ),
+        Case {
+            kind: "NotificationSubscription",
+            path: "spec.recipients[]",
+            message: "give exactly one of email and membershipRef",
+            old: None,
+            accepted: vec![json!({"email": email}), json!({"membershipRef": reference})],
+            refused: vec![json!({}), json!({"email": email, "membershipRef": reference})],
+        },
+    ]
+}
+
 /// Rules of Team, Membership and AccountLedger.
 fn people_cases() -> Vec<Case> {
     let name = |name: &str| json!({"name": name});
@@ -217,13 +247,14 @@ fn spec(kind: &str) -> Value {
         "Membership" => json!({
             "teamRef": {"name": "core"}, "email": "ana@example.com", "role": "admin",
         }),
+        "NotificationSubscription" => json!({"teamRef": {"name": "core"}, "category": "billing"}),
         _ => json!({
             "accountId": "acc_1", "part": "head", "checksum": "0123456789abcdef", "content": "{}",
         }),
     }
 }
 
-/// An object of a kind whose field at `path` has `value`.
+/// An object of a kind whose field at `path` has `value`; `[]` at its end: the only item.
 fn object(kind: &str, name: &str, path: &str, value: &Value) -> Value {
     let mut object = json!({
         "apiVersion": "seatkeeper.dev/v1alpha1",
@@ -231,8 +262,12 @@ fn object(kind: &str, name: &str, path: &str, value: &Value) -> Value {
         "metadata": {"name": name},
         "spec": spec(kind),
     });
+    let (path, value) = match path.strip_suffix("[]") {
+        Some(list) => (list, json!([value])),
+        None => (path, value.clone()),
+    };
     let field = path.split('.').fold(&mut object, |value, step| &mut value[step]);
-    *field = value.clone();
+    *field = value;
     object
 }
 
@@ -302,7 +337,7 @@ fn rules_hold_offline() {
             let errors = check(value).expect_err(&format!("{} took {value}", case.path)).into_vec();
             let messages: Vec<&str> = errors.iter().map(|error| &*error.message).collect();
             assert_eq!(messages, [case.message], "{} {value}", case.path);
-            assert_eq!(errors[0].field_path, case.path, "{value}");
+            assert_eq!(errors[0].field_path, case.path.replace("[]", "[0]"), "{value}");
         }
     }
 }
@@ -346,7 +381,8 @@ async fn rules_hold_on_the_api_server() {
             let answer = ask(&api, old.as_ref(), object(case.kind, &name, case.path, value)).await;
             let message = answer.expect_err(&format!("{} took {value}", case.path));
             assert!(message.contains(case.message), "{} {value}: {message}", case.path);
-            assert!(message.contains(case.path), "{} {value}: {message}", case.path);
+            let path = case.path.replace("[]", "[0]");
+            assert!(message.contains(&path), "{path} {value}: {message}");
         }
     }
 }
@@ -388,6 +424,8 @@ async fn forms_and_limits_hold_on_the_api_server() {
         ("Membership", "spec.email", json!("x@")),
         ("Membership", "spec.inviteEpoch", json!(1.5)),
         ("Membership", "spec.teamRef.name", json!("Core")),
+        ("NotificationSubscription", "spec.policy", json!("exact")),
+        ("NotificationSubscription", "spec.recipients", Value::from(vec![line.clone(); 501])),
         ("AccountLedger", "spec.content", json!("x".repeat(524_289))),
         ("AccountLedger", "spec.part", json!("page-1")),
     ];

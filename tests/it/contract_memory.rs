@@ -39,6 +39,7 @@ impl InMemory {
             members: BTreeMap::from([(EmailAddress::parse(OWNER).unwrap().into(), owner)]),
             invitations: BTreeMap::new(),
             client_accesses: None,
+            categories: None,
             evidence: ReadEvidence::default(),
         };
         let profile = built_in("nitropack").unwrap();

@@ -79,6 +79,7 @@ impl Case {
             members: BTreeMap::from([(client("us").into(), owner)]),
             invitations: BTreeMap::new(),
             client_accesses: Some(BTreeMap::new()),
+            categories: None,
             evidence: ReadEvidence::default(),
         };
         recount(&mut observed, &profile);

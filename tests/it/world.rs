@@ -14,7 +14,9 @@ use seatkeeper::backend::{Backend, BackendError, Executed, Guarantees};
 use seatkeeper::domain::clients::ObservedClient;
 use seatkeeper::domain::desired::{Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::identity::{EmailAddress, MemberKey};
-use seatkeeper::domain::keys::{AccountKey, ETag, MemberId, RequestKey, RoleName};
+use seatkeeper::domain::keys::{
+    AccountKey, CategoryName, ETag, MemberId, RequestKey, RoleName,
+};
 use seatkeeper::domain::observed::{
     Claim, MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence,
     RoleSeen, SeatLimit,
@@ -22,9 +24,11 @@ use seatkeeper::domain::observed::{
 use seatkeeper::domain::policy::{
     InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
 };
+use seatkeeper::domain::recipients::ObservedCategory;
 use seatkeeper::ledger::{Fault, Ledger, LedgerStore, MemoryStore};
 use seatkeeper::plan::action::Action;
 use seatkeeper::plan::client_access::ClientAction;
+use seatkeeper::plan::notification::RecipientAction;
 use seatkeeper::plan::simulate::{recount, step};
 use seatkeeper::plan::{Input, Plan, plan};
 use seatkeeper::profile::{Profile, built_in};
@@ -303,6 +307,21 @@ impl Backend for Service {
         Err(unreachable())
     }
 
+    async fn categories(
+        &self,
+        _account: &AccountKey,
+    ) -> Result<BTreeMap<CategoryName, ObservedCategory>, BackendError> {
+        Err(unreachable())
+    }
+
+    async fn execute_recipient(
+        &self,
+        _account: &AccountKey,
+        _action: &RecipientAction,
+    ) -> Result<Executed, BackendError> {
+        Err(unreachable())
+    }
+
     async fn claim(
         &self,
         _account: &AccountKey,
@@ -362,6 +381,7 @@ fn account(profile: &Profile, now: Timestamp) -> Observed {
         members: BTreeMap::from([(address("owner@example.com"), owner)]),
         invitations: BTreeMap::new(),
         client_accesses: None,
+        categories: None,
         evidence: ReadEvidence::default(),
     };
     recount(&mut observed, profile);

@@ -67,7 +67,8 @@ fn judge(account: &Account, looked: &Looked) -> (AccountState, Says) {
 
 /// State, condition, and whether a person must act.
 fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
-    let Looked { plan, observed: _, mode, refused, refused_clients, stopped, retry: _ } = looked;
+    let Looked { plan, mode, refused, refused_clients, refused_recipients, unread, stopped, .. } =
+        looked;
     if let Some(stop) = &plan.stop {
         let (state, waits) = match stop {
             Stop::Suspended => (AccountState::Suspended, true),
@@ -78,10 +79,13 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
     }
     if *mode == Mode::Observe {
         let message =
-            format!("{} changes would be made", plan.held.len() + plan.clients.held.len());
+            format!("{} changes would be made", held_in_all(plan));
         return (AccountState::Observing, Say::yes(Rule::Observing.reason(), message), false);
     }
-    let refused = || gravest_refusal(refused).or_else(|| gravest_refusal(refused_clients));
+    let refused = || {
+        let people = gravest_refusal(refused).or_else(|| gravest_refusal(refused_clients));
+        people.or_else(|| gravest_refusal(refused_recipients)).or(unread.as_ref())
+    };
     if let Some(trouble) = stopped.as_ref().or_else(refused) {
         let say = Say::no(trouble.reason, trouble.message.clone());
         return (trouble.state, say, trouble.is_final);
@@ -104,11 +108,21 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         let say = Say::no(held.rule.reason(), held.message());
         return (AccountState::Held, say, held.rule.needs_person());
     }
-    if !plan.actions.is_empty() {
-        let message = format!("{} changes are to be made", plan.actions.len());
+    if let Some(held) = plan.recipients.held.first() {
+        let say = Say::no(held.rule.reason(), held.message());
+        return (AccountState::Held, say, held.rule.needs_person());
+    }
+    let left = plan.actions.len() + plan.recipients.actions.len();
+    if left > 0 {
+        let message = format!("{left} changes are to be made");
         return (AccountState::Synced, Say::no("Planned", message), false);
     }
     (AccountState::Synced, Say::yes("Synced", "the account matches what is declared"), false)
+}
+
+/// Everything that is held back.
+fn held_in_all(plan: &Plan) -> usize {
+    plan.held.len() + plan.clients.held.len() + plan.recipients.held.len()
 }
 
 /// What the service refused: for good, if anything was.

@@ -104,7 +104,7 @@ fn objects(teams: &[Thing], memberships: &[Thing]) -> Objects {
 fn run(objects: &Objects, known: &str) -> Resolved {
     let sorted = objects.by_account();
     let seen =
-        |_: &MemberKey, origin: &Origin| (origin.name == known).then_some(Timestamp::UNIX_EPOCH);
+        |_: Option<&MemberKey>, origin: &Origin| (origin.name == known).then_some(Timestamp::UNIX_EPOCH);
     resolve(&sorted.accounts[0], built_in("nitropack").as_deref(), &seen)
 }
 

@@ -414,6 +414,7 @@ fn empty_account(limit: SeatLimit, disabled: bool) -> Observed {
         members: BTreeMap::new(),
         invitations: BTreeMap::new(),
         client_accesses: None,
+        categories: None,
         evidence: ReadEvidence::default(),
     }
 }

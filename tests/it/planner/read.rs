@@ -239,6 +239,7 @@ impl ObservedFile {
             members,
             invitations: self.invitations.iter().map(|line| invitation(line)).collect(),
             client_accesses: None,
+            categories: None,
             evidence: ReadEvidence::default(),
         };
         recount(&mut observed, profile);
@@ -474,6 +475,8 @@ impl LedgerFile {
             open_sends: self.open_sends.iter().map(|line| open_send(line)).collect(),
             clients: BTreeMap::new(),
             client_sends: BTreeMap::new(),
+            recipients: BTreeMap::new(),
+            exact: BTreeMap::new(),
             brake_spent: self.brake_spent.iter().map(|line| spend(line)).collect(),
             mails_sent: self.mails_sent.iter().map(|line| spend(line)).collect(),
             baseline: self.baseline.map(|line| baseline(&line)),
