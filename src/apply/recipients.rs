@@ -30,7 +30,8 @@ pub(super) async fn run(
         return Ok(plan.actions.iter().map(not_run).collect());
     }
     ledger.pin(&job.observed.account.key)?;
-    let before: Vec<_> = plan.actions.iter().map(|action| ledger.recipient(&action.person)).collect();
+    let before: Vec<_> =
+        plan.actions.iter().map(|action| ledger.recipient(&action.person)).collect();
     ledger.learn_recipients(&plan.learn);
     write(ledger).await?;
     take_roles(job, after);

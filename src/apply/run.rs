@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::apply::clients;
-use crate::apply::recipients;
 use crate::apply::outcome::{NotRun, Outcome, Report, stops};
+use crate::apply::recipients;
 use crate::apply::wave::{self, Waves};
 use crate::apply::{
     ACTED, ACTING, ApplyError, BEGIN, CLAIMED, CLOSED, CLOSING, ClientOutcomes, Job, OPENED,

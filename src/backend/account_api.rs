@@ -251,7 +251,14 @@ impl Backend for AccountApi {
         evidence.member_total = listed.total;
 
         let (members, invitations) = (members.people, invitations.people);
-        Ok(Observed { account, members, invitations, client_accesses: None, categories: None, evidence })
+        Ok(Observed {
+            account,
+            members,
+            invitations,
+            client_accesses: None,
+            categories: None,
+            evidence,
+        })
     }
 
     async fn guarantees(&self, account: &AccountKey) -> Result<Guarantees, BackendError> {

@@ -55,7 +55,8 @@ pub(super) async fn execute(
     account: &str,
     action: &RecipientAction,
 ) -> Result<Executed, BackendError> {
-    let (category, member) = (rows::id(action.category.as_str())?, rows::id(action.member.as_str())?);
+    let (category, member) =
+        (rows::id(action.category.as_str())?, rows::id(action.member.as_str())?);
     let path =
         format!("/v1/accounts/{account}/notification-categories/{category}/recipients/{member}");
     match action.change {

@@ -91,8 +91,7 @@ pub fn outcome(action: &RecipientAction, outcome: &Outcome) -> String {
 /// The blast radius: `+ 2 recipients`.
 #[must_use]
 pub fn summary(plan: &RecipientPlan) -> Vec<String> {
-    let (go, come): (Vec<_>, Vec<_>) =
-        plan.actions.iter().partition(|action| action.takes_away());
+    let (go, come): (Vec<_>, Vec<_>) = plan.actions.iter().partition(|action| action.takes_away());
     let parts = [('+', come.len()), ('-', go.len())].into_iter().filter(|(_, n)| *n > 0);
     parts.map(|(sign, n)| format!("{sign} {}", many(n, "recipient"))).collect()
 }

@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::apply::{Outcome, Report};
-use crate::cli::{clients, recipients};
 use crate::cli::summary::summary;
+use crate::cli::{clients, recipients};
 use crate::domain::identity::MemberKey;
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;

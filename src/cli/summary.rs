@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::cli::{clients, recipients};
 use crate::cli::render::{limit, many, nothing};
+use crate::cli::{clients, recipients};
 use crate::ledger::WAVE_SENDS_MAX;
 use crate::plan::Plan;
 use crate::plan::action::Action;

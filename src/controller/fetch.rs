@@ -260,9 +260,7 @@ impl Fetched {
             OriginKind::ClientAccess => self.client_accesses.get(key).map(Resource::meta),
             OriginKind::Team => self.teams.get(key).map(Resource::meta),
             OriginKind::Membership => self.memberships.get(key).map(Resource::meta),
-            OriginKind::NotificationSubscription => {
-                self.subscriptions.get(key).map(Resource::meta)
-            }
+            OriginKind::NotificationSubscription => self.subscriptions.get(key).map(Resource::meta),
         }
     }
 

@@ -57,7 +57,8 @@ pub async fn marks(ctx: &Context, name: &Name, round: &Round) -> Result<(), Clus
     let clients = clients.filter(|(key, _)| round.fetched.is_ours(&round.resolved, key));
     finalizers::remove::<ClientAccess>(ctx, clients.map(|(_, c)| metadata(c))).await?;
     let subscriptions = round.fetched.subscriptions.iter();
-    let subscriptions = subscriptions.filter(|(key, _)| round.fetched.is_ours(&round.resolved, key));
+    let subscriptions =
+        subscriptions.filter(|(key, _)| round.fetched.is_ours(&round.resolved, key));
     let subscriptions = subscriptions.map(|(_, subscription)| metadata(subscription));
     finalizers::remove::<NotificationSubscription>(ctx, subscriptions).await?;
     ledger(ctx, name).await?;

@@ -160,10 +160,9 @@ async fn watch_all(
     let memberships_ended = watch(scoped(reader, namespace), memberships, started.clone(), |c| {
         wake::membership(ctx, c)
     });
-    let clients_ended =
-        watch(scoped(reader, namespace), client_accesses, started.clone(), |c| {
-            wake::client_access(ctx, c)
-        });
+    let clients_ended = watch(scoped(reader, namespace), client_accesses, started.clone(), |c| {
+        wake::client_access(ctx, c)
+    });
     let subscriptions_ended =
         watch(scoped(reader, namespace), subscriptions, started, |c| wake::subscription(ctx, c));
     let part = tokio::select! {

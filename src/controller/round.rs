@@ -43,7 +43,9 @@ impl Round {
         let class = declarations.class.as_ref().map(|class| Arc::clone(&class.object));
         let profile = class.as_ref().and_then(|class| profile::built_in(&class.spec.profile));
         let counted = |person: Option<&MemberKey>, origin: &Origin| {
-            person.and_then(|person| winners.get(person)).is_some_and(|winner| winner.object() == origin.object())
+            person
+                .and_then(|person| winners.get(person))
+                .is_some_and(|winner| winner.object() == origin.object())
         };
         let resolved = resolve_with(&fetched, &declarations, profile.as_deref(), &counted);
         let torn_down = false;

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use kube::{Resource, ResourceExt as _};
 
-use crate::api::{
-    Account, AccountClass, ClientAccess, Membership, NotificationSubscription, Team,
-};
+use crate::api::{Account, AccountClass, ClientAccess, Membership, NotificationSubscription, Team};
 use crate::controller::cache::{Change, Name};
 use crate::controller::context::{Context, Work};
 use crate::controller::object::Guarded;
@@ -89,9 +87,8 @@ pub fn client_access(ctx: &Context, change: &Change<ClientAccess>) {
 
 /// The account of the team that an object names.
 fn wake_team(ctx: &Context, namespace: &str, team: Option<&str>) {
-    let team = team.and_then(|team| {
-        ctx.caches.teams.get(&Name::new(namespace, team))?.readable().cloned()
-    });
+    let team = team
+        .and_then(|team| ctx.caches.teams.get(&Name::new(namespace, team))?.readable().cloned());
     match team {
         Some(team) => wake_account(ctx, namespace, &team.spec.account_ref.name),
         // Whom it means cannot be told, so that it holds its people wherever they are.

@@ -8,7 +8,8 @@ use crate::domain::clients::{ClientRecord, ClientSend};
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{
-    AccountKey, CategoryName, HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark, RoleName,
+    AccountKey, CategoryName, HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark,
+    RoleName,
 };
 use crate::domain::recipients::ExactRecord;
 

@@ -46,7 +46,8 @@ impl Ledger {
             }
         }
         let exact = head.exact.iter();
-        view.exact = exact.map(|(name, exact)| (CategoryName(name.clone()), exact.into())).collect();
+        view.exact =
+            exact.map(|(name, exact)| (CategoryName(name.clone()), exact.into())).collect();
     }
 
     /// Takes over what a plan learned of recipients. Who is neither declared nor a member is

@@ -8,8 +8,8 @@ use crate::api::Account;
 use crate::api::AccountClass;
 use crate::api::ClientAccess;
 use crate::api::Membership;
-use crate::api::NotificationSubscription;
 use crate::api::NameRef;
+use crate::api::NotificationSubscription;
 use crate::api::Team;
 use crate::manifests::people::address;
 use crate::manifests::reason::Reason;
@@ -101,7 +101,8 @@ impl Objects {
             sort_team(team, place, &mut accounts, &mut sorted);
         }
         for membership in &self.memberships {
-            let place = place_of_team(&*membership.object, &membership.object.spec.team_ref, &teams);
+            let place =
+                place_of_team(&*membership.object, &membership.object.spec.team_ref, &teams);
             sort_membership(membership, &place, &mut accounts, &mut sorted);
         }
         for subscription in &self.subscriptions {

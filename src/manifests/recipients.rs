@@ -153,11 +153,8 @@ impl<'a> Reader<'a> {
     ) -> (BTreeSet<EmailAddress>, Vec<Rejection>) {
         let spec = &subscription.spec;
         let mut wrong: Vec<Rejection> = self.category(&spec.category).err().into_iter().collect();
-        wrong.extend(team_stays(
-            &spec.team_ref.name,
-            &self.going,
-            "NotificationSubscription",
-        ).err());
+        wrong
+            .extend(team_stays(&spec.team_ref.name, &self.going, "NotificationSubscription").err());
         let space = namespace(subscription);
         let mut recipients = BTreeSet::new();
         for (position, entry) in spec.recipients.iter().enumerate() {
@@ -175,7 +172,8 @@ impl<'a> Reader<'a> {
         let pointer = "/spec/category";
         if profile.categories.is_empty() {
             let message = format!("profile `{}` has no categories of mail", profile.name);
-            let hint = "take the NotificationSubscription out, or use an Account of a class that has";
+            let hint =
+                "take the NotificationSubscription out, or use an Account of a class that has";
             return Err(Rejection::new(Reason::ProfileCannot, pointer, message, hint));
         }
         if profile.category(text).is_some() {

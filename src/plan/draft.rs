@@ -11,8 +11,8 @@ use crate::domain::observed::{InvitationState, MemberState, ObservedInvitation, 
 use crate::domain::policy::Mode;
 use crate::plan::action::{Action, EndCause, InvitationRow, MemberRow};
 use crate::plan::client_access::ClientPlan;
-use crate::plan::notification::RecipientPlan;
 use crate::plan::guards::{Brake, Trust};
+use crate::plan::notification::RecipientPlan;
 use crate::plan::{Held, Hold, Input, Learn, Outlook, Plan, Rule, SeatForecast, Shortage, State};
 use crate::profile::Counted;
 

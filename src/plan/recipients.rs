@@ -120,10 +120,8 @@ impl<'a> Draft<'a> {
 
     /// The service does not have the category: nothing is concluded.
     fn missing(&mut self, category: &CategoryName, declared: &DesiredCategory) {
-        let outlook = RecipientOutlook {
-            state: RecipientState::Planned,
-            rule: Some(Rule::NoSuchCategory),
-        };
+        let outlook =
+            RecipientOutlook { state: RecipientState::Planned, rule: Some(Rule::NoSuchCategory) };
         let recipients = declared.recipients.keys().map(|person| (person.clone(), outlook));
         let outlook = CategoryOutlook { recipients: recipients.collect(), ..Default::default() };
         self.plan.categories.insert(category.clone(), outlook);
@@ -311,24 +309,23 @@ impl<'a> Draft<'a> {
         let Input { desired, ledger, observed, now, .. } = *self.input;
         let nothing = BTreeSet::new();
         let mut records = std::mem::take(&mut self.ours);
-        records.retain(|person, set| {
-            set != ledger.recipients.get(person).unwrap_or(&nothing)
-        });
+        records.retain(|person, set| set != ledger.recipients.get(person).unwrap_or(&nothing));
         self.plan.learn.records = records;
         let categories = &desired.recipients.categories;
         let declared = categories.values().flat_map(|category| category.recipients.keys());
         let members = observed.members.keys().map(|key| &key.person);
         self.plan.learn.seen = Some(declared.chain(members).cloned().collect());
-        let exact: BTreeMap<_, _> = categories
-            .iter()
-            .filter_map(|(category, declared)| {
-                let declared_by = declared.exact.as_ref()?.object();
-                let known = ledger.exact.get(category);
-                let known = known.filter(|record| record.declared_by == declared_by);
-                let first_seen = known.map_or(now, |record| record.first_seen);
-                Some((category.clone(), ExactRecord { declared_by, first_seen }))
-            })
-            .collect();
+        // The one that counted may be among those that are not valid.
+        let kept = ledger.exact.iter().filter(|(category, _)| desired.recipients.keeps(category));
+        let mut exact: BTreeMap<_, _> =
+            kept.map(|(category, record)| (category.clone(), record.clone())).collect();
+        exact.extend(categories.iter().filter_map(|(category, declared)| {
+            let declared_by = declared.exact.as_ref()?.object();
+            let known = ledger.exact.get(category);
+            let known = known.filter(|record| record.declared_by == declared_by);
+            let first_seen = known.map_or(now, |record| record.first_seen);
+            Some((category.clone(), ExactRecord { declared_by, first_seen }))
+        }));
         self.plan.learn.exact = (exact != ledger.exact).then_some(exact);
     }
 }

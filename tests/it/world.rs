@@ -14,9 +14,7 @@ use seatkeeper::backend::{Backend, BackendError, Executed, Guarantees};
 use seatkeeper::domain::clients::ObservedClient;
 use seatkeeper::domain::desired::{Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::identity::{EmailAddress, MemberKey};
-use seatkeeper::domain::keys::{
-    AccountKey, CategoryName, ETag, MemberId, RequestKey, RoleName,
-};
+use seatkeeper::domain::keys::{AccountKey, CategoryName, ETag, MemberId, RequestKey, RoleName};
 use seatkeeper::domain::observed::{
     Claim, MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence,
     RoleSeen, SeatLimit,
@@ -355,7 +353,7 @@ pub fn member(id: MemberId, role: RoleSeen, added_at: Timestamp) -> ObservedMemb
 }
 
 /// An account with its owner.
-fn account(profile: &Profile, now: Timestamp) -> Observed {
+pub fn account(profile: &Profile, now: Timestamp) -> Observed {
     let owner = member(MemberId("mem_owner".into()), RoleSeen::Known("owner".into()), now);
     let seats = ObservedSeats {
         limit: SeatLimit::Unlimited,
@@ -516,7 +514,7 @@ impl World {
     }
 }
 
-fn policy() -> Policy {
+pub fn policy() -> Policy {
     Policy {
         mode: Mode::Manage,
         suspend: false,

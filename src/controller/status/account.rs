@@ -67,8 +67,9 @@ fn judge(account: &Account, looked: &Looked) -> (AccountState, Says) {
 
 /// State, condition, and whether a person must act.
 fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
-    let Looked { plan, mode, refused, refused_clients, refused_recipients, unread, stopped, .. } =
-        looked;
+    let Looked {
+        plan, mode, refused, refused_clients, refused_recipients, unread, stopped, ..
+    } = looked;
     if let Some(stop) = &plan.stop {
         let (state, waits) = match stop {
             Stop::Suspended => (AccountState::Suspended, true),
@@ -78,8 +79,7 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         return (state, Say::no(stop.reason(), stop.to_string()), waits);
     }
     if *mode == Mode::Observe {
-        let message =
-            format!("{} changes would be made", held_in_all(plan));
+        let message = format!("{} changes would be made", held_in_all(plan));
         return (AccountState::Observing, Say::yes(Rule::Observing.reason(), message), false);
     }
     let refused = || {

@@ -131,11 +131,7 @@ fn own<'a>(
     recipients.map(|(person, of)| (person, *of)).collect()
 }
 
-fn describe(
-    status: &mut NotificationSubscriptionStatus,
-    own: &Own<'_>,
-    outlook: &CategoryOutlook,
-) {
+fn describe(status: &mut NotificationSubscriptionStatus, own: &Own<'_>, outlook: &CategoryOutlook) {
     let goes = |state| matches!(state, RecipientState::Removing | RecipientState::Undeclared);
     let waiting: Vec<_> =
         own.iter().filter(|(_, of)| of.state == RecipientState::Waiting).collect();

@@ -95,10 +95,11 @@ pub async fn write_all(
         client_access::next(object, &key, picture, now)
     });
     let subscriptions = fetched.subscriptions.values().filter_map(Guarded::readable);
-    let subscriptions = differing(subscriptions.map(|s| &**s), |object: &NotificationSubscription| {
-        let key = key_of(OriginKind::NotificationSubscription, object);
-        notification_subscription::next(object, &key, picture, now)
-    });
+    let subscriptions =
+        differing(subscriptions.map(|s| &**s), |object: &NotificationSubscription| {
+            let key = key_of(OriginKind::NotificationSubscription, object);
+            notification_subscription::next(object, &key, picture, now)
+        });
     let account =
         differing([&*fetched.account], |object| Some(account::next(object, picture, now)));
     // The account last: who waits for it finds the others written.
@@ -151,7 +152,8 @@ pub async fn write_strays(
     let written = write::<Membership, _>(ctx, stray_memberships).await;
     let written = written.and(write::<NotificationSubscription, _>(ctx, stray_subscriptions).await);
     let unread_subscriptions = unread(ctx, &subscriptions);
-    let written = written.and(write::<NotificationSubscription, _>(ctx, unread_subscriptions).await);
+    let written =
+        written.and(write::<NotificationSubscription, _>(ctx, unread_subscriptions).await);
     let written = written.and(write::<ClientAccess, _>(ctx, stray_clients).await);
     let written = written.and(write::<ClientAccess, _>(ctx, unread(ctx, &clients)).await);
     let written = written.and(write::<Team, _>(ctx, stray_teams).await);

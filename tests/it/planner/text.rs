@@ -12,8 +12,7 @@ use super::read::ROSTER;
 
 /// Writes everything that a plan says.
 pub fn of(plan: &Plan) -> String {
-    let Plan { actions, held, stop, people, seats, hold, shortage, next_at, learn, .. } =
-        plan;
+    let Plan { actions, held, stop, people, seats, hold, shortage, next_at, learn, .. } = plan;
     let mut text = String::new();
     let limit = match seats.limit {
         SeatLimit::Seats(limit) => limit.to_string(),
