@@ -189,6 +189,7 @@ async fn of_two_files_that_name_somebody_one_can_go() {
 async fn a_role_that_changes_in_the_same_run_counts_as_it_will_be() {
     let mail = Mail::with(&["cyd"]).await;
     mail.declare("billing-mail", "recipients: [{membershipRef: {name: cyd-core}}]");
+    mail.does(&[]).await;
     mail.is_quiet(0).await;
     mail.desk.replace("git/membership.yaml", "role: biller", "role: developer");
     let change = "~ change cyd@example.com from biller to developer";
