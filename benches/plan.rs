@@ -80,6 +80,7 @@ fn observed(people: usize, missing: Option<usize>, profile: &Profile) -> Observe
         members: there.map(|n| (person(n), member(n))).collect(),
         invitations: BTreeMap::new(),
         client_accesses: None,
+        categories: None,
         evidence: ReadEvidence::default(),
     };
     recount(&mut observed, profile);

@@ -201,6 +201,7 @@ async fn a_role_that_changes_in_the_same_run_counts_as_it_will_be() {
     mail.desk.replace("git/membership.yaml", "role: developer", "role: biller");
     mail.does(&["~ change cyd@example.com from developer to biller"]).await;
     mail.desk.delete("git/billing-mail.yaml");
+    mail.does(&[]).await;
     mail.is_quiet(0).await;
     assert_eq!(mail.receive().await, "cyd+*");
     mail.desk.replace("git/membership.yaml", "role: biller", "role: developer");

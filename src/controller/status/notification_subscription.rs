@@ -16,10 +16,10 @@ use crate::domain::identity::EmailAddress;
 use crate::domain::keys::CategoryName;
 use crate::domain::policy::Mode;
 use crate::manifests::{ObjectKey, Rejection};
-use crate::plan::Rule;
 use crate::plan::notification::{
     CategoryOutlook, RecipientOutlook, RecipientState, recipient_message,
 };
+use crate::plan::{Rule, Stop};
 
 /// People that a status names.
 const NAMED: usize = 10;
@@ -159,7 +159,7 @@ fn says(
         .keys()
         .filter_map(|person| looked.refused_recipients.get(&(category.clone(), (*person).clone())));
     let refused = refused.max_by_key(|trouble| trouble.is_final);
-    let mut says = judge(looked, refused, own);
+    let mut says = judge(looked.mode, looked.plan.stop.as_ref(), refused, own);
     if accepted.truth == Truth::False {
         says.stalled = Some(Say { truth: Truth::True, ..accepted.clone() });
     } else if says.synced.truth == Truth::True && looked.mode > Mode::Observe {
@@ -182,17 +182,17 @@ fn accepted(own: &Own<'_>) -> Say {
     Say::no(wrong.as_str(), format!("{shown}{more}: {}", wrong.message()))
 }
 
-fn judge(looked: &Looked, refused: Option<&Trouble>, own: &Own<'_>) -> Says {
+fn judge(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, own: &Own<'_>) -> Says {
     let accepted = person::accepted();
     let stalling = |synced: Say, waits: bool| {
         let stalled = waits.then(|| Say { truth: Truth::True, ..synced.clone() });
         Says { accepted: person::accepted(), synced, stalled }
     };
-    if looked.mode == Mode::Observe {
+    if mode == Mode::Observe {
         let synced = Say::yes(Rule::Observing.reason(), Rule::Observing.message());
         return Says { accepted, synced, stalled: None };
     }
-    if let Some(stop) = &looked.plan.stop {
+    if let Some(stop) = stop {
         let synced = Say::unknown(stop.reason(), stop.to_string());
         return Says { accepted, synced, stalled: None };
     }
@@ -213,4 +213,57 @@ fn judge(looked: &Looked, refused: Option<&Trouble>, own: &Own<'_>) -> Says {
         None => Say::yes("Synced", "all declared recipients receive the category"),
     };
     Says { accepted, synced, stalled: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{accepted, judge};
+    use crate::controller::status::conditions::Truth;
+    use crate::domain::identity::EmailAddress;
+    use crate::domain::policy::Mode;
+    use crate::plan::notification::{RecipientOutlook, RecipientState};
+    use crate::plan::{Rule, Stop};
+
+    /// `Accepted`, `Synced` and its reason, and `stalled` while a person must act.
+    fn check(mode: Mode, stop: Option<&Stop>, states: &[(RecipientState, Option<Rule>)]) -> String {
+        let people = (b'a'..).map(|name| format!("{}@example.com", char::from(name)));
+        let people: Vec<_> =
+            people.take(states.len()).map(|p| EmailAddress::parse(&p).unwrap()).collect();
+        let of = |&(state, rule)| RecipientOutlook { state, rule };
+        let own: BTreeMap<_, _> = people.iter().zip(states.iter().map(of)).collect();
+        let says = judge(mode, stop, None, &own);
+        let truth = match says.synced.truth {
+            Truth::True => "True",
+            Truth::False => "False",
+            Truth::Unknown => "Unknown",
+        };
+        let stalled = says.stalled.map_or("", |_| " stalled");
+        let accepted = accepted(&own);
+        format!("{} / {truth} {}{stalled}", accepted.reason, says.synced.reason)
+    }
+
+    #[test]
+    fn every_state_of_a_recipient_says_what_the_table_says() {
+        use RecipientState::{
+            Implied, NotMember, NotOpen, Planned, Receives, Removing, Undeclared, Waiting,
+        };
+        let manage = |states: &[(RecipientState, Option<Rule>)]| check(Mode::Manage, None, states);
+        let settled = [(Receives, None), (Implied, None)];
+        assert_eq!(manage(&[]), "Accepted / True Synced");
+        assert_eq!(manage(&settled), "Accepted / True Synced");
+        assert_eq!(manage(&[settled[0], (Waiting, None)]), "Accepted / True Waiting");
+        assert_eq!(manage(&[(Waiting, None), (Planned, None)]), "Accepted / False Planned");
+        assert_eq!(manage(&[(NotMember, None), settled[0]]), "NotAMember / True Synced");
+        assert_eq!(manage(&[(NotOpen, None)]), "RoleNotOpen / True Synced");
+        assert_eq!(manage(&[(Removing, None)]), "Accepted / False Removing");
+        assert_eq!(manage(&[settled[0], (Undeclared, None)]), "Accepted / False Undeclared");
+        let only_adds = (Undeclared, Some(Rule::InviteOnly));
+        assert_eq!(manage(&[settled[0], only_adds]), "Accepted / False InviteOnly stalled");
+        let planned = [(Planned, None)];
+        assert_eq!(check(Mode::Observe, None, &planned), "Accepted / True Observing");
+        let stop = Some(&Stop::ClaimedByOther);
+        assert_eq!(check(Mode::Manage, stop, &planned), "Accepted / Unknown ClaimedByOther");
+    }
 }
