@@ -152,6 +152,7 @@ fn finish(
         }
         Output::Json => {
             let mut value = render::json(&ran.settled, &session.profile);
+            recipients::add_unread(&mut value, ran.unread.as_deref());
             value["done"] = json!(done);
             let writes = session.ledger.writes();
             value["ledger"] = json!({ "headWrites": writes.head, "pageWrites": writes.pages });

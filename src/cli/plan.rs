@@ -4,9 +4,11 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::apply::Look;
+use crate::backend::BackendError;
 use crate::cli::args::{Output, PlanArgs};
 use crate::cli::session::{LedgerAccess, Session, exit_of_rest, open};
 use crate::cli::{Exit, Io, recipients, render};
+use crate::plan::Plan;
 
 /// Shows what `apply` would do. Writes nothing anywhere.
 ///
@@ -23,7 +25,7 @@ pub async fn plan(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
             writeln!(io.out, "{}", render::heading(&session.name, &observed, session.policy.mode))?;
             write!(io.out, "{}", render::text(&plan, &session.profile))?;
         }
-        Output::Json => print_json(&session, &render::json(&plan, &session.profile), io)?,
+        Output::Json => print_plan(&session, &plan, unread.as_deref(), io)?,
     }
     write!(io.err, "{}", render::distrust(&plan))?;
     write!(io.err, "{}", recipients::unread(unread.as_deref()))?;
@@ -49,11 +51,23 @@ pub async fn status(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
             writeln!(io.out, "{}", render::heading(&session.name, &observed, session.policy.mode))?;
             write!(io.out, "{}", render::status(&plan, &observed))?;
         }
-        Output::Json => print_json(&session, &render::json(&plan, &session.profile), io)?,
+        Output::Json => print_plan(&session, &plan, unread.as_deref(), io)?,
     }
     write!(io.err, "{}", render::distrust(&plan))?;
     write!(io.err, "{}", recipients::unread(unread.as_deref()))?;
     if unread.is_some() { Ok(Exit::Error) } else { Ok(exit_of_rest(&plan)) }
+}
+
+/// The plan as one JSON document.
+fn print_plan(
+    session: &Session,
+    plan: &Plan,
+    unread: Option<&BackendError>,
+    io: &mut Io<'_>,
+) -> Result<()> {
+    let mut value = render::json(plan, &session.profile);
+    recipients::add_unread(&mut value, unread);
+    print_json(session, &value, io)
 }
 
 /// One JSON document: the account's name beside what `value` has.

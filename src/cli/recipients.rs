@@ -136,6 +136,11 @@ pub fn json(plan: &RecipientPlan) -> Value {
     })
 }
 
+/// Adds to a plan as JSON why the categories could not be read: null if they were.
+pub fn add_unread(value: &mut Value, error: Option<&BackendError>) {
+    value["recipients"]["unread"] = json!(error.map(BackendError::reason));
+}
+
 /// One action as JSON.
 #[must_use]
 pub fn action_json(action: &RecipientAction) -> Value {

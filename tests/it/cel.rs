@@ -450,7 +450,7 @@ async fn forms_and_limits_hold_on_the_api_server() {
 async fn a_new_object_says_that_nobody_looked_at_it() {
     let client = cluster::client().await;
     let namespace = cluster::namespace(&client).await;
-    for kind in ["Account", "Team", "Membership"] {
+    for kind in ["Account", "Team", "Membership", "NotificationSubscription"] {
         let api = objects(&client, &namespace, kind);
         let new = object(kind, "new", "spec.ignored", &Value::Null);
         let new: DynamicObject = serde_json::from_value(new).unwrap();
@@ -508,6 +508,11 @@ fn full_status(kind: &str) -> Value {
             "firstProblems": [{"email": "bo@example.com", "state": "Queued", "position": 1,
                                "message": "no seat is free"}],
         }),
+        "NotificationSubscription" => json!({
+            "observedGeneration": 1, "conditions": conditions, "state": "Waiting",
+            "counts": {"declared": 2, "waiting": 1, "implied": 1},
+            "waiting": ["ana@example.com"], "implied": ["mem_1"], "message": "waits",
+        }),
         _ => json!({
             "observedGeneration": 1, "conditions": conditions, "state": "Queued", "position": 1,
             "memberId": "mem_1", "role": "admin", "message": "no seat is free",
@@ -523,6 +528,9 @@ fn through_type(kind: &str, status: Value) -> Value {
             serde_json::to_value(serde_json::from_value::<api::AccountStatus>(status).unwrap())
         }
         "Team" => serde_json::to_value(serde_json::from_value::<api::TeamStatus>(status).unwrap()),
+        "NotificationSubscription" => serde_json::to_value(
+            serde_json::from_value::<api::NotificationSubscriptionStatus>(status).unwrap(),
+        ),
         _ => serde_json::to_value(serde_json::from_value::<api::MembershipStatus>(status).unwrap()),
     }
     .unwrap()
@@ -532,7 +540,7 @@ fn through_type(kind: &str, status: Value) -> Value {
 async fn a_full_status_is_stored_as_our_types_write_it() {
     let client = cluster::client().await;
     let namespace = cluster::namespace(&client).await;
-    for kind in ["Account", "Team", "Membership"] {
+    for kind in ["Account", "Team", "Membership", "NotificationSubscription"] {
         let api = objects(&client, &namespace, kind);
         let new = object(kind, "full", "spec.ignored", &Value::Null);
         let new: DynamicObject = serde_json::from_value(new).unwrap();

@@ -276,7 +276,7 @@ async fn the_plan_as_json_names_every_recipient() {
     assert_eq!(
         recipients,
         json!({
-            "actions": [action], "held": [],
+            "actions": [action], "held": [], "unread": null,
             "categories": [{"category": "billing", "recipients": wanted, "implied": Value::Null}],
         })
     );
