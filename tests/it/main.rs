@@ -3,6 +3,7 @@
 mod apply;
 mod architecture;
 mod backend_faults;
+mod backend_recipients;
 mod backend_tls;
 mod backend_writes;
 mod cel;
