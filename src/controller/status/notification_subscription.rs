@@ -44,31 +44,25 @@ pub fn next(
         return Some(rejected(subscription, rejection, now));
     }
     let mut next = NotificationSubscriptionStatus::default();
-    let unknown = |trouble: &Trouble| {
-        let known = subscription.status.as_ref().and_then(|status| status.observed_generation);
-        (known != subscription.metadata.generation || deleted)
-            .then(|| Say::unknown(trouble.reason, trouble.message.clone()))
-    };
     let says = match picture.finding.looked() {
         Ok(looked) => {
             let category = CategoryName(subscription.spec.category.clone());
             match (looked.plan.recipients.categories.get(&category), &looked.unread) {
+                (_, Some(trouble)) => not_read(looked, trouble),
                 (Some(outlook), None) => {
                     let own = own(picture, &category, key, outlook);
                     describe(&mut next, &own, outlook);
                     says(looked, &category, &own, &mut next)
                 }
-                (_, Some(trouble)) => {
-                    let synced = Say::no(trouble.reason, trouble.message.clone());
-                    let stalls = trouble.is_final && looked.mode > Mode::Observe;
-                    let stalled = stalls.then(|| Say { truth: Truth::True, ..synced.clone() });
-                    Says { accepted: person::accepted(), synced, stalled }
-                }
                 (None, None) => return None,
             }
         }
         Err(trouble) => {
-            let synced = unknown(&trouble)?;
+            let known = subscription.status.as_ref().and_then(|status| status.observed_generation);
+            if known == subscription.metadata.generation && !deleted {
+                return None;
+            }
+            let synced = Say::unknown(trouble.reason, trouble.message);
             Says { accepted: person::accepted(), synced, stalled: None }
         }
     };
@@ -98,6 +92,14 @@ fn finish(
     next.observed_generation = generation;
     next.conditions = says.conditions(old, generation, now);
     next
+}
+
+/// What is said while the categories cannot be read: everyone is left as they are.
+fn not_read(looked: &Looked, trouble: &Trouble) -> Says {
+    let synced = Say::no(trouble.reason, trouble.message.clone());
+    let stalls = trouble.is_final && looked.mode > Mode::Observe;
+    let stalled = stalls.then(|| Say { truth: Truth::True, ..synced.clone() });
+    Says { accepted: person::accepted(), synced, stalled }
 }
 
 /// The recipients that the object names; where it says who is chosen, also those that it takes away;
