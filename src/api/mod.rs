@@ -32,7 +32,7 @@ pub use notification_subscription::{
     RecipientCounts, RecipientPolicy, RecipientRef, RecipientsState,
 };
 pub use reference::{NameRef, SecretKeyRef};
-pub use team::{PersonProblem, RosterLine, Team, TeamCounts, TeamSpec, TeamStatus};
+pub use team::{PersonProblem, RosterLine, Team, TeamCounts, TeamSpec, TeamState, TeamStatus};
 
 /// API group of all kinds.
 pub const GROUP: &str = "seatkeeper.dev";

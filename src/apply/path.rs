@@ -112,8 +112,9 @@ pub async fn look(
         let unread = read_categories(subject, ledger, &mut observed).await.err().map(Arc::new);
         let now = now();
         let first_wanted = first_wanted.clone();
-        let view = LedgerView { first_wanted, ..view(subject, ledger, &observed, now) };
-        let plan = plan_for(subject, &observed, &view, now)?;
+        let desired = subject.desired.bound(&observed.teams);
+        let view = LedgerView { first_wanted, ..view(subject, ledger, &desired, &observed, now) };
+        let plan = plan_for(subject, &desired, &observed, &view, now)?;
         left -= 1;
         let moving = matches!(plan.stop, Some(Stop::ReadUntrusted(Distrust::CountsDiffer { .. })));
         if !moving || left == 0 {
@@ -161,19 +162,21 @@ pub async fn run(
         return Ok(Ran { report, settled: plan, unread });
     }
     let now = (context.now)();
-    let view = view(subject, ledger, &report.after, now);
+    let desired = subject.desired.bound(&report.after.teams);
+    let view = view(subject, ledger, &desired, &report.after, now);
     let view = LedgerView { first_wanted: before.first_wanted, ..view };
-    let settled = plan_for(subject, &report.after, &view, now)?;
+    let settled = plan_for(subject, &desired, &report.after, &view, now)?;
     Ok(Ran { report, settled, unread })
 }
 
 fn view(
     subject: &Subject<'_>,
     ledger: &mut Ledger,
+    desired: &Desired,
     observed: &Observed,
     now: Timestamp,
 ) -> LedgerView {
-    let Desired { people, frozen, clients, recipients } = subject.desired;
+    let Desired { people, frozen, clients, recipients, .. } = desired;
     let mut view = ledger.view(people.keys().chain(frozen), observed, now);
     ledger.view_clients(clients, observed, now, &mut view);
     ledger.view_recipients(recipients, observed, &mut view);
@@ -182,10 +185,11 @@ fn view(
 
 fn plan_for(
     subject: &Subject<'_>,
+    desired: &Desired,
     observed: &Observed,
     ledger: &LedgerView,
     now: Timestamp,
 ) -> Result<Plan, PlanError> {
-    let Subject { backend: _, account: _, profile, policy, desired, fingerprint: _ } = *subject;
+    let Subject { backend: _, account: _, profile, policy, desired: _, fingerprint: _ } = *subject;
     plan(&Input { desired, observed, profile, policy, ledger, now })
 }

@@ -1,12 +1,13 @@
 //! The steps of a run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
 use crate::apply::clients;
 use crate::apply::outcome::{NotRun, Outcome, Report, stops};
 use crate::apply::recipients;
+use crate::apply::teams::{self, TeamOutcomes};
 use crate::apply::wave::{self, Waves};
 use crate::apply::{
     ACTED, ACTING, ApplyError, BEGIN, CLAIMED, CLOSED, CLOSING, ClientOutcomes, Job, OPENED,
@@ -14,12 +15,13 @@ use crate::apply::{
 };
 use crate::backend::{BackendError, Executed};
 use crate::domain::identity::MemberKey;
-use crate::domain::keys::RequestKey;
+use crate::domain::keys::{RequestKey, SubscriptionId};
 use crate::domain::observed::{Claim, MemberState, Observed};
 use crate::failpoint::hit;
 use crate::ledger::{Ledger, Writes};
 use crate::plan::action::{Action, Direction};
 use crate::plan::simulate::{recount, step};
+use crate::plan::teams::TeamAction;
 use crate::plan::{Approval, Distrust, Learn, Stop, people};
 
 /// Runs a plan; see [`crate::apply::apply`].
@@ -28,6 +30,7 @@ pub(super) async fn run(ledger: &mut Ledger, job: &Job<'_>) -> Result<Report, Ap
     let mut progress = Progress::new(job);
     if job.plan.actions.is_empty() {
         learn_only(ledger, job, &mut progress).await?;
+        teams::run(job, &mut progress).await;
     } else {
         act(ledger, job, &mut progress).await?;
     }
@@ -62,11 +65,12 @@ async fn learn_only(
 
 /// True if nothing is to be written, or nothing may be.
 fn has_nothing_to_learn(ledger: &Ledger, job: &Job<'_>) -> bool {
-    let Learn { records, forget_absent, baseline, hold, approval, claim, brake_spent: _ } =
+    let Learn { records, forget_absent, baseline, hold, approval, claim, brake_spent: _, teams } =
         &job.plan.learn;
     let news = !records.is_empty()
         || baseline.is_some()
         || hold.is_some()
+        || teams.is_some()
         || *approval != Approval::None
         || (*claim && job.context.claims);
     // Only a plan that may write forgets, and only a ledger that is there can.
@@ -101,6 +105,7 @@ async fn act(
     hit(RECORDED);
     claim(ledger, job, progress).await;
     hit(CLAIMED);
+    teams::run(job, progress).await;
     one_by_one(job, progress).await;
     loop {
         wave::send(ledger, job, progress, &sends).await;
@@ -183,11 +188,12 @@ pub(super) struct Progress<'a> {
     outcomes: Vec<Option<Outcome>>,
     after: Observed,
     claim_error: Option<BackendError>,
+    teams: TeamOutcomes,
     clients: ClientOutcomes,
     recipients: RecipientOutcomes,
     stopped: bool,
-    /// Seats that the plan counted on and that were not freed.
-    not_freed: u32,
+    /// Seats of each pool that the plan counted on and that were not freed.
+    not_freed: BTreeMap<Option<SubscriptionId>, u32>,
     owner_not_raised: bool,
     /// People that had a place in a wave, and to whom nothing was sent.
     unsent: Vec<MemberKey>,
@@ -200,10 +206,11 @@ impl<'a> Progress<'a> {
             outcomes: job.plan.actions.iter().map(|_| None).collect(),
             after: job.observed.clone(),
             claim_error: None,
+            teams: TeamOutcomes::new(),
             clients: ClientOutcomes::new(),
             recipients: RecipientOutcomes::new(),
             stopped: false,
-            not_freed: 0,
+            not_freed: BTreeMap::new(),
             owner_not_raised: false,
             unsent: Vec::new(),
         }
@@ -217,11 +224,14 @@ impl<'a> Progress<'a> {
     pub fn obstacle(&self, action: &Action) -> Option<NotRun> {
         let takes_seat = matches!(
             action,
-            Action::Reinstate { .. } | Action::Resend { .. } | Action::Invite { .. }
+            Action::Reinstate { .. }
+                | Action::Resend { .. }
+                | Action::Add { .. }
+                | Action::Invite { .. }
         );
         if self.is_stopped() {
             Some(NotRun::Stopped)
-        } else if takes_seat && self.lacks_seats() {
+        } else if takes_seat && self.lacks_seats(action) {
             Some(NotRun::SeatNotFreed)
         } else if self.owner_not_raised && self.ends_owner(action) {
             Some(NotRun::OwnerNotRaised)
@@ -237,9 +247,18 @@ impl<'a> Progress<'a> {
     }
 
     /// True if what the plan lets in no longer fits, because of seats that were not freed.
-    fn lacks_seats(&self) -> bool {
-        let seats = self.job.plan.seats;
-        self.not_freed > 0 && !seats.limit.allows(seats.after.saturating_add(self.not_freed))
+    fn lacks_seats(&self, action: &Action) -> bool {
+        let (plan, pool) = (self.job.plan, self.pool_of(action));
+        let not_freed = self.not_freed.get(&pool).copied().unwrap_or(0);
+        let seats = pool.and_then(|pool| plan.pools.get(&pool)).unwrap_or(&plan.seats);
+        not_freed > 0 && !seats.limit.allows(seats.after.saturating_add(not_freed))
+    }
+
+    /// The subscription whose seats an action is about; `None`: the account's.
+    fn pool_of(&self, action: &Action) -> Option<SubscriptionId> {
+        let team = self.after.teams.get(action.person().team_id()?)?;
+        let subscription = team.subscription.as_ref()?;
+        self.job.plan.pools.contains_key(subscription).then(|| subscription.clone())
     }
 
     /// True if an owner would no longer be one.
@@ -269,9 +288,11 @@ impl<'a> Progress<'a> {
     }
 
     fn failed(&mut self, action: &Action) {
+        let (uses_seat, pool) = (self.uses_seat(action), self.pool_of(action));
         match action {
             Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. } => {
-                self.not_freed += u32::from(self.uses_seat(action));
+                let not_freed = self.not_freed.entry(pool).or_insert(0);
+                *not_freed += u32::from(uses_seat);
             }
             Action::ChangeRole { to, direction: Direction::Raise, .. } => {
                 self.owner_not_raised |= self.job.profile.is_owner(to);
@@ -280,6 +301,7 @@ impl<'a> Progress<'a> {
             | Action::ChangeInvitedRole { .. }
             | Action::Reinstate { .. }
             | Action::Resend { .. }
+            | Action::Add { .. }
             | Action::Invite { .. } => {}
         }
     }
@@ -296,8 +318,28 @@ impl<'a> Progress<'a> {
             Executed::Invitation(invitation) => {
                 self.after.invitations.insert(person.clone(), invitation.clone());
             }
-            Executed::Client(_) | Executed::Recipient | Executed::Gone => {}
+            Executed::Client(_)
+            | Executed::Recipient
+            | Executed::Team(..)
+            | Executed::Account(_)
+            | Executed::Gone => {}
         }
+    }
+
+    /// Takes the outcome of an action on a team or on the account.
+    pub fn team_done(&mut self, action: TeamAction, outcome: Outcome) {
+        match &outcome {
+            Outcome::Done(Executed::Team(id, team)) => {
+                self.after.teams.insert(id.clone(), (**team).clone());
+            }
+            Outcome::Done(Executed::Account(account)) => {
+                self.after.account.secure_sign_in = account.secure_sign_in;
+                self.after.account.etag = account.etag.clone();
+            }
+            _ => {}
+        }
+        self.stopped |= outcome.error().is_some_and(stops);
+        self.teams.push((action, outcome));
     }
 
     /// Says of everything without an outcome that it did not run.
@@ -321,6 +363,7 @@ impl<'a> Progress<'a> {
             .map(|outcome| outcome.unwrap_or(Outcome::NotRun(NotRun::Stopped)));
         Report {
             outcomes: actions.zip(outcomes).collect(),
+            teams: self.teams,
             clients: self.clients,
             recipients: self.recipients,
             after: self.after,

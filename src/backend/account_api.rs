@@ -23,6 +23,7 @@ use crate::backend::pages;
 use crate::backend::problem;
 use crate::backend::recipients;
 use crate::backend::rows;
+use crate::backend::teams;
 use crate::backend::transport::{Transport, TransportError};
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::{EmailAddress, MemberKey};
@@ -32,7 +33,8 @@ use crate::domain::recipients::ObservedCategory;
 use crate::plan::action::{Action, InvitationRow, MemberRow};
 use crate::plan::client_access::ClientAction;
 use crate::plan::notification::RecipientAction;
-use crate::profile::Profile;
+use crate::plan::teams::TeamAction;
+use crate::profile::{Profile, Teams};
 use crate::wire;
 
 /// Time for one call, unless the caller sets another.
@@ -194,6 +196,24 @@ impl AccountApi {
         rows::written_invitation(row, person, role).map(Executed::Invitation)
     }
 
+    async fn add(
+        &self,
+        members: &str,
+        person: &MemberKey,
+        role: &RoleName,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        let new = wire::NewMember {
+            email: Some(person.person.as_str().to_owned()),
+            name: None,
+            role: role.as_str().to_owned(),
+            team: person.team.as_ref().map(|team| team.as_str().to_owned()),
+            external_ref: None,
+        };
+        let call = Call::new(Method::POST, members.to_owned()).key(key).json(&new)?;
+        self.change_member(call, person, |row| row.role == role.as_str()).await
+    }
+
     async fn invite(
         &self,
         invitations: &str,
@@ -210,7 +230,11 @@ impl AccountApi {
             external_ref: Some(key.as_str().to_owned()),
         };
         let call = Call::new(Method::POST, invitations.to_owned()).key(key).json(&new)?;
-        let row = self.ask(call).await?;
+        let row: wire::Invitation = self.ask(call).await?;
+        if row.state == wire::InvitationState::Accepted {
+            // Somebody put the person into the account meanwhile, and no mail went out.
+            return Err(BackendError::Changed { code: "added-at-once".to_owned() });
+        }
         rows::written_invitation(row, person, role).map(Executed::Invitation)
     }
 }
@@ -236,6 +260,10 @@ impl Backend for AccountApi {
         let account = rows::account(answer, account)?;
         let path = format!("/v1/accounts/{}", account.key);
 
+        let teams = match profile.teams {
+            Teams::One => BTreeMap::new(),
+            Teams::Many => teams::read(self, &path, &mut position).await?,
+        };
         let mut invitations = rows::Invitations::default();
         let list = format!("{path}/invitations");
         let take = |row| invitations.take(row, profile, &mut evidence);
@@ -255,6 +283,7 @@ impl Backend for AccountApi {
             account,
             members,
             invitations,
+            teams,
             client_accesses: None,
             categories: None,
             evidence,
@@ -306,10 +335,21 @@ impl Backend for AccountApi {
             Action::Resend { person, invitation, role, .. } => {
                 self.resend(&invitations, invitation, person, role, key).await
             }
+            Action::Add { person, role, .. } => self.add(&members, person, role, key).await,
             Action::Invite { person, role, .. } => {
                 self.invite(&invitations, person, role, key).await
             }
         }
+    }
+
+    async fn execute_team(
+        &self,
+        account: &AccountKey,
+        action: &TeamAction,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        asked(account)?;
+        teams::execute(self, account, action, key).await
     }
 
     async fn client_accesses(

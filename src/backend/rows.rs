@@ -11,12 +11,14 @@ use crate::backend::ServiceRules;
 use crate::domain::identity::{EmailAddress, MemberKey, TeamKey};
 use crate::domain::keys::RoleName;
 use crate::domain::keys::{
-    AccountKey, ETag, InstallationId, InvitationId, MemberId, PlanName, TeamId,
+    AccountKey, ETag, InstallationId, InvitationId, MemberId, PlanName, SubscriptionId, TeamId,
+    TeamRef,
 };
 use crate::domain::observed::{
     Claim, InvitationState, MemberState, ObservedAccount, ObservedInvitation, ObservedMember,
-    ObservedSeats, ObservedSubscription, ReadEvidence, RoleSeen, SeatLimit,
+    ObservedSeats, ObservedSubscription, PoolSeats, ReadEvidence, RoleSeen, SeatLimit,
 };
+use crate::domain::teams::{ObservedTeam, TeamState};
 use crate::profile::Profile;
 use crate::wire;
 
@@ -73,6 +75,7 @@ pub(super) fn account(
         subscriptions: account.subscriptions.into_iter().filter_map(subscription).collect(),
         disabled,
         agency: account.agency,
+        secure_sign_in: account.secure_sign_in_required,
         caller: account.caller.member_id.map(MemberId),
     })
 }
@@ -93,7 +96,13 @@ fn seats(seats: &wire::Seats) -> ObservedSeats {
         pending,
         trimmed,
         enforce_at: seats.enforce_at,
+        pools: seats.pools.iter().map(pool).collect(),
     }
+}
+
+fn pool(pool: &wire::SeatPool) -> (SubscriptionId, PoolSeats) {
+    let seats = PoolSeats { limit: limit(pool.limit), used: pool.used };
+    (SubscriptionId(pool.subscription.clone()), seats)
 }
 
 fn limit(seats: Option<u32>) -> SeatLimit {
@@ -106,7 +115,7 @@ fn subscription(row: wire::Subscription) -> Option<ObservedSubscription> {
         wire::SubscriptionState::Active
         | wire::SubscriptionState::Ending
         | wire::SubscriptionState::Unknown => Some(ObservedSubscription {
-            id: row.id,
+            id: SubscriptionId(row.id),
             plan: PlanName(row.plan),
             ends_at: row.ends_at,
         }),
@@ -117,6 +126,23 @@ fn subscription(row: wire::Subscription) -> Option<ObservedSubscription> {
 fn role(name: String, profile: &Profile) -> RoleSeen {
     let name = RoleName(name);
     if profile.role(&name).is_some() { RoleSeen::Known(name) } else { RoleSeen::Unknown }
+}
+
+/// Reads a team.
+pub(super) fn team(row: wire::Team) -> Result<(TeamId, ObservedTeam), BackendError> {
+    let team = ObservedTeam {
+        etag: ETag(row.etag),
+        name: row.name,
+        reference: row.external_ref.map(TeamRef),
+        subscription: row.subscription.map(|linked| SubscriptionId(linked.id)),
+        state: match row.state {
+            wire::TeamState::Active => TeamState::Active,
+            wire::TeamState::Inactive => TeamState::Inactive,
+            wire::TeamState::Pending => TeamState::Pending,
+            wire::TeamState::Unknown => TeamState::Unknown,
+        },
+    };
+    Ok((TeamId(id(&row.id)?.to_owned()), team))
 }
 
 /// Members by person, filled row by row.

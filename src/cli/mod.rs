@@ -19,6 +19,7 @@ mod server_admin;
 pub mod session;
 mod signals;
 mod summary;
+mod teams;
 
 use std::io::{IsTerminal as _, Write};
 use std::sync::Arc;

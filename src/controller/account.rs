@@ -109,6 +109,7 @@ async fn sync(
         plan: settled,
         mode: policy.mode,
         refused: Trouble::of(&report.outcomes),
+        refused_teams: Trouble::of_teams(&report.teams),
         refused_clients: Trouble::of_clients(&report.clients),
         refused_recipients: Trouble::of_recipients(&report.recipients),
         unread: unread.as_deref().map(Trouble::from),
@@ -192,11 +193,12 @@ impl Bench<'_> {
             );
         };
         let ran = apply::run(&subject, ledger, look, context, &on_done).await?;
-        let clients = ran.report.clients.iter();
-        let others = clients.map(|(action, outcome)| (action.kind(), outcome.word()));
-        let recipients = ran.report.recipients.iter();
-        let recipients = recipients.map(|(action, outcome)| (action.kind(), outcome.word()));
-        for (kind, result) in others.chain(recipients) {
+        let of_teams = ran.report.teams.iter().map(|(action, done)| (action.kind(), done));
+        let of_clients = ran.report.clients.iter().map(|(action, done)| (action.kind(), done));
+        let of_recipients = ran.report.recipients.iter();
+        let of_recipients = of_recipients.map(|(action, done)| (action.kind(), done));
+        for (kind, outcome) in of_teams.chain(of_clients).chain(of_recipients) {
+            let result = outcome.word();
             tracing::info!(
                 account.namespace = namespace,
                 account.name = name,
@@ -238,6 +240,7 @@ fn still_wanted(plan: &Plan, before: &FirstWanted, now: Timestamp) -> FirstWante
         | Action::ChangeInvitedRole { .. }
         | Action::Reinstate { .. }
         | Action::Resend { .. }
+        | Action::Add { .. }
         | Action::Invite { .. } => false,
     };
     let people = plan.actions.iter().chain(held).filter(ends).map(Action::person);
@@ -265,9 +268,9 @@ fn next(name: &Name, round: &Round, finding: &Finding, now: Timestamp) -> Next {
     if let Some(retry) = looked.retry {
         return retry;
     }
-    let people = looked.refused.values().chain(looked.refused_clients.values());
-    let mut refused =
-        people.chain(looked.refused_recipients.values()).chain(&looked.unread).peekable();
+    let of_people = looked.refused.values().chain(looked.refused_clients.values());
+    let of_others = looked.refused_recipients.values().chain(&looked.unread);
+    let mut refused = of_people.chain(looked.refused_teams.values()).chain(of_others).peekable();
     let nothing_refused = refused.peek().is_none();
     let left = !looked.plan.is_empty();
     if refused.any(|trouble| !trouble.is_final) || (nothing_refused && left) {

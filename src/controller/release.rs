@@ -126,7 +126,7 @@ fn of_person(
     if elsewhere || policy == DeletionPolicy::Retain {
         return Verdict::Goes;
     }
-    match plan.people.get(person) {
+    match plan.outlook(person) {
         Some(outlook) if outlook.state == State::Removing => of_rule(outlook.rule),
         Some(_) | None => Verdict::Goes,
     }
@@ -150,6 +150,13 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             | Rule::RenewalSpent
             | Rule::NotUnderstood
             | Rule::ServiceDisabled
+            | Rule::TeamNotThere
+            | Rule::TeamInactive
+            | Rule::TeamPending
+            | Rule::TeamNotFound
+            | Rule::TeamLost
+            | Rule::TeamNameTaken
+            | Rule::SubscriptionNotFound
             | Rule::SeatLimit
             | Rule::NoFreeSeat
             | Rule::NotAgency

@@ -16,7 +16,7 @@ use crate::domain::identity::MemberKey;
 use crate::domain::policy::{Mode, Policy};
 use crate::ledger::Ledger;
 use crate::manifests::{Declarations, ObjectKey, Resolved, resolve};
-use crate::profile::{self, Profile};
+use crate::profile::{self, Profile, Teams};
 
 /// What is declared for one account, and what it means.
 pub struct Round {
@@ -72,8 +72,12 @@ impl Round {
         let unreadable = self.fetched.unreadable_people();
         self.blind = unreadable.unknown;
         let Resolved { desired, policy, .. } = &mut self.resolved;
-        let frozen = unreadable.frozen.into_iter().map(MemberKey::from);
-        desired.frozen.extend(frozen.filter(|person| !desired.people.contains_key(person)));
+        if self.profile.as_ref().is_some_and(|profile| profile.teams == Teams::Many) {
+            desired.frozen_everywhere.extend(unreadable.frozen);
+        } else {
+            let frozen = unreadable.frozen.into_iter().map(MemberKey::from);
+            desired.frozen.extend(frozen.filter(|person| !desired.people.contains_key(person)));
+        }
         let DesiredClients { declared, frozen } = &mut desired.clients;
         let clients = unreadable.clients.into_iter();
         frozen.extend(clients.filter(|client| !declared.contains_key(client)));

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use kube::{Resource, ResourceExt as _};
 
-use crate::api::{Account, AccountClass, ClientAccess, Membership, NotificationSubscription, Team};
+use crate::api::{
+    Account, AccountClass, ClientAccess, Membership, MembershipSpec, NotificationSubscription, Team,
+};
 use crate::controller::cache::{Change, Name};
 use crate::controller::context::{Context, Work};
 use crate::controller::object::Guarded;
@@ -60,8 +62,15 @@ pub fn team(ctx: &Context, change: &Change<Team>) {
 pub fn membership(ctx: &Context, change: &Change<Membership>) {
     for membership in sides(change) {
         let namespace = membership.namespace().unwrap_or_default();
-        let team = membership.readable().map(|membership| &*membership.spec.team_ref.name);
-        wake_team(ctx, &namespace, team);
+        let Some(membership) = membership.readable() else {
+            wake_namespace(ctx, &namespace);
+            continue;
+        };
+        let MembershipSpec { team_ref, account_ref, .. } = &membership.spec;
+        match (team_ref, account_ref) {
+            (None, Some(account)) => wake_account(ctx, &namespace, &account.name),
+            (team, _) => wake_team(ctx, &namespace, team.as_ref().map(|team| &*team.name)),
+        }
     }
 }
 

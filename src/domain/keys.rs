@@ -48,6 +48,8 @@ names! {
     InvitationId;
     /// Version of one row at the account service, opaque; sent back as `If-Match` (RFC 9110, 13.1.1).
     ETag;
+    /// Id of a subscription at the account service (`sub_…`).
+    SubscriptionId;
     /// Name of a role of the profile.
     RoleName;
     /// Name of a category of mail of the profile.

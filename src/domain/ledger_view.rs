@@ -9,7 +9,7 @@ use crate::domain::desired::DeletionPolicy;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{
     AccountKey, CategoryName, HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark,
-    RoleName,
+    RoleName, TeamId, TeamRef,
 };
 use crate::domain::recipients::ExactRecord;
 
@@ -36,6 +36,8 @@ pub struct LedgerView {
     pub recipients: BTreeMap<EmailAddress, BTreeSet<CategoryName>>,
     /// The declarations that let nobody else be chosen.
     pub exact: BTreeMap<CategoryName, ExactRecord>,
+    /// Declared teams that were at the service when we last looked.
+    pub teams: BTreeMap<TeamRef, TeamId>,
     /// Removals that the brake was spent on.
     pub brake_spent: Vec<Spend>,
     /// Invitation mails that were sent.

@@ -8,3 +8,4 @@ pub mod ledger_view;
 pub mod observed;
 pub mod policy;
 pub mod recipients;
+pub mod teams;

@@ -96,8 +96,16 @@ impl Ledger {
     /// Takes over what a plan learned. `inviting`: people that an invitation of this plan goes to;
     /// how they were is kept until the invitation is on its way.
     pub(crate) fn learn(&mut self, learn: &Learn, inviting: &BTreeSet<&MemberKey>, now: Timestamp) {
-        let Learn { records, forget_absent, baseline, hold, approval, claim: _, brake_spent: _ } =
-            learn;
+        let Learn {
+            records,
+            forget_absent,
+            baseline,
+            hold,
+            approval,
+            claim: _,
+            brake_spent: _,
+            teams,
+        } = learn;
         for (person, record) in records {
             self.learn_record(person, record, inviting.contains(person));
         }
@@ -107,6 +115,10 @@ impl Ledger {
         let Some(head) = &mut self.head else { return };
         if let Some(baseline) = baseline {
             head.baseline = Some((*baseline).into());
+        }
+        if let Some(teams) = teams {
+            let teams = teams.iter().map(|(reference, id)| (reference.0.clone(), id.0.clone()));
+            head.teams = teams.collect();
         }
         if let Some(hold) = hold {
             head.hold = hold.as_ref().map(|(digest, allowed)| StoredHold {
@@ -343,6 +355,7 @@ fn new_head(account: &AccountKey, declared: &AccountKey) -> Head {
         hold_number: 0,
         approval_seen: None,
         baseline: None,
+        teams: BTreeMap::new(),
     }
 }
 

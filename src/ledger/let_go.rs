@@ -11,7 +11,7 @@ impl Ledger {
     /// Recorded with the next write of the pages.
     pub fn let_go_of(&mut self, person: &MemberKey) {
         let Some(head) = &self.head else { return };
-        let hash = person.hashed(&head.salt);
+        let hash = self.bound(person).hashed(&head.salt);
         self.let_go_of_hash(&hash);
     }
 

@@ -31,8 +31,8 @@ use jiff::Timestamp;
 
 use crate::domain::clients::ClientRecord;
 use crate::domain::desired::{Origin, OriginKind};
-use crate::domain::identity::{MemberKey, PersonHash};
-use crate::domain::keys::{AccountKey, CategoryName, HoldDigest, InstallationId};
+use crate::domain::identity::{MemberKey, PersonHash, TeamKey};
+use crate::domain::keys::{AccountKey, CategoryName, HoldDigest, InstallationId, TeamId, TeamRef};
 use crate::domain::ledger_view::{LedgerView, OpenSend, PersonRecord};
 use crate::domain::observed::Observed;
 use crate::ledger::pages::{Layout, PageNumber as Page};
@@ -114,7 +114,7 @@ impl Ledger {
         if origin.kind == OriginKind::ClientAccess {
             return self.client_first_seen(&person.person, origin);
         }
-        let entry = self.people.get(&person.hashed(&self.head.as_ref()?.salt))?;
+        let entry = self.people.get(&self.bound(person).hashed(&self.head.as_ref()?.salt))?;
         let same = entry.record.declared_by.as_ref() == Some(&origin.object());
         same.then_some(entry.record.first_seen)
     }
@@ -141,6 +141,22 @@ impl Ledger {
         self.read(people)
     }
 
+    /// The key of a person, with the id of a declared team that was at the service.
+    fn bound(&self, key: &MemberKey) -> MemberKey {
+        let known = match (&key.team, &self.head) {
+            (Some(TeamKey::Declared(reference)), Some(head)) => head.teams.get(reference.as_str()),
+            _ => None,
+        };
+        let team = known.map(|id| TeamKey::Known(TeamId(id.clone()))).or_else(|| key.team.clone());
+        MemberKey { person: key.person.clone(), team }
+    }
+
+    /// Declared teams that were at the service when we last looked.
+    fn teams(&self) -> BTreeMap<TeamRef, TeamId> {
+        let teams = self.head.iter().flat_map(|head| &head.teams);
+        teams.map(|(reference, id)| (TeamRef(reference.clone()), TeamId(id.clone()))).collect()
+    }
+
     fn read(&self, people: BTreeMap<PersonHash, MemberKey>) -> LedgerView {
         let Some(head) = &self.head else { return LedgerView::default() };
         let mut view = LedgerView {
@@ -148,6 +164,7 @@ impl Ledger {
             fingerprint: None,
             pinned_account: Some(AccountKey(head.account.clone())),
             people: BTreeMap::new(),
+            teams: self.teams(),
             open_sends: BTreeMap::new(),
             clients: BTreeMap::new(),
             client_sends: BTreeMap::new(),

@@ -101,8 +101,7 @@ impl Objects {
             sort_team(team, place, &mut accounts, &mut sorted);
         }
         for membership in &self.memberships {
-            let place =
-                place_of_team(&*membership.object, &membership.object.spec.team_ref, &teams);
+            let place = membership_place(membership, &teams, &accounts);
             sort_membership(membership, &place, &mut accounts, &mut sorted);
         }
         for subscription in &self.subscriptions {
@@ -189,6 +188,20 @@ fn account_place(
     Err(not_found("/spec/accountRef/name", "Account", &wanted, known))
 }
 
+/// Finds the account of a membership.
+fn membership_place(
+    membership: &Declared<Membership>,
+    teams: &BTreeMap<(String, String), (&Declared<Team>, Place)>,
+    accounts: &BTreeMap<(String, String), Declarations>,
+) -> Place {
+    let (object, spec) = (&*membership.object, &membership.object.spec);
+    match (&spec.team_ref, &spec.account_ref) {
+        (Some(team), _) => place_of_team(object, team, teams),
+        (None, Some(account)) => account_place(namespace(object), &account.name, accounts),
+        (None, None) => Err(no_reference()),
+    }
+}
+
 /// Finds the account of the team that an object names.
 fn place_of_team(
     object: &impl kube::Resource,
@@ -210,6 +223,12 @@ fn place_of_team(
             Err(not_found("/spec/teamRef/name", "Team", &wanted, known))
         }
     }
+}
+
+/// The schema asks for one; whoever wrote this went round it.
+fn no_reference() -> Rejection {
+    let message = "needs exactly one of teamRef and accountRef";
+    Rejection::new(Reason::InvalidSpec, "/spec", message, "name the Team or the Account")
 }
 
 /// A reference to nothing.

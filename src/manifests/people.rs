@@ -13,7 +13,7 @@ use crate::manifests::source::ObjectKey;
 use crate::manifests::source::quote;
 use crate::manifests::terms::list;
 use crate::manifests::terms::unknown_role;
-use crate::profile::Profile;
+use crate::profile::{Profile, Scope, Teams};
 
 /// What roles may be given.
 #[derive(Clone, Copy)]
@@ -61,13 +61,17 @@ impl Roles<'_> {
     ///
     /// # Errors
     ///
-    /// It is not one of the profile's, cannot be given by an invitation, or is protected and the
-    /// account's `grantableRoles` does not name it.
-    pub fn check(self, text: &str, pointer: String) -> Result<RoleName, Rejection> {
+    /// It is not one of the profile's, holds elsewhere than `scope` (where an account has many
+    /// teams), cannot be given by an invitation, or is protected and the account's `grantableRoles`
+    /// does not name it.
+    pub fn check(self, text: &str, pointer: String, scope: Scope) -> Result<RoleName, Rejection> {
         let name = RoleName(text.to_owned());
         let Some(role) = self.profile.role(&name) else {
             return Err(unknown_role(self.profile, text, pointer));
         };
+        if self.profile.teams == Teams::Many && role.scope != scope {
+            return Err(not_here(&name, role.scope, pointer));
+        }
         if !role.invitable {
             let message = format!("role `{name}` cannot be given by an invitation");
             let invitable = self.profile.roles.iter().filter(|role| role.invitable);
@@ -82,6 +86,21 @@ impl Roles<'_> {
         }
         Ok(name)
     }
+}
+
+/// A role that holds in a team, given for the account, or the other way round.
+fn not_here(name: &RoleName, scope: Scope, pointer: String) -> Rejection {
+    let (message, hint) = match scope {
+        Scope::Account => (
+            format!("role `{name}` holds for the whole account, not in one team"),
+            "give it by a Membership with accountRef",
+        ),
+        Scope::Team => (
+            format!("role `{name}` holds in a team, not for the whole account"),
+            "give it by a Membership with teamRef, or in the roster of a Team",
+        ),
+    };
+    Rejection::new(Reason::RoleNotHere, pointer, message, hint)
 }
 
 /// Reads an address.

@@ -15,7 +15,6 @@ use crate::domain::recipients::DesiredRecipients;
 use crate::manifests::accounts::Declarations;
 use crate::manifests::accounts::not_found;
 use crate::manifests::collect::account_not_accepted;
-use crate::manifests::collect::team_stays;
 use crate::manifests::people::address;
 use crate::manifests::reason::Reason;
 use crate::manifests::reason::Rejection;
@@ -153,8 +152,7 @@ impl<'a> Reader<'a> {
     ) -> (BTreeSet<EmailAddress>, Vec<Rejection>) {
         let spec = &subscription.spec;
         let mut wrong: Vec<Rejection> = self.category(&spec.category).err().into_iter().collect();
-        wrong
-            .extend(team_stays(&spec.team_ref.name, &self.going, "NotificationSubscription").err());
+        wrong.extend(self.team_stays(&spec.team_ref.name).err());
         let space = namespace(subscription);
         let mut recipients = BTreeSet::new();
         for (position, entry) in spec.recipients.iter().enumerate() {
@@ -164,6 +162,16 @@ impl<'a> Reader<'a> {
             }
         }
         (recipients, wrong)
+    }
+
+    /// Refuses a team that is being deleted.
+    fn team_stays(&self, team: &str) -> Result<(), Rejection> {
+        if !self.going.contains(team) {
+            return Ok(());
+        }
+        let message = format!("Team `{team}` is being deleted");
+        let hint = "delete this NotificationSubscription too, or make the Team again";
+        Err(Rejection::new(Reason::ParentNotAccepted, "/spec/teamRef/name", message, hint))
     }
 
     /// Checks a category; without a profile none is known.

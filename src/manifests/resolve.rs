@@ -25,6 +25,7 @@ use crate::manifests::source::membership_key;
 use crate::manifests::source::namespace;
 use crate::manifests::source::subscription_key;
 use crate::manifests::source::team_key;
+use crate::manifests::teams::{secure_sign_in, teams};
 use crate::manifests::terms::terms;
 use crate::profile::Profile;
 use crate::yaml::Problem;
@@ -122,9 +123,12 @@ pub fn resolve(
     profile: Option<&Profile>,
     first_seen: FirstSeen<'_>,
 ) -> Resolved {
-    let Collected { candidates, leaving, mut outcomes } =
+    let Collected { candidates, frozen_everywhere, leaving, mut outcomes } =
         collect(declarations, profile, first_seen);
     let (mut desired, losers) = choose(candidates);
+    desired.frozen_everywhere = frozen_everywhere;
+    desired.teams = teams(&declarations.teams, profile, &outcomes);
+    desired.secure_sign_in = secure_sign_in(&declarations.teams, &outcomes);
     for loser in losers {
         add_loser(loser, &mut outcomes);
     }

@@ -82,6 +82,15 @@ pub enum Action {
         /// Key of an earlier call whose outcome is unknown, as in [`Action::Invite`].
         key: Option<RequestKey>,
     },
+    /// Gives a person who is in the account a further place at once, without an invitation (CT-05).
+    Add {
+        /// The person, and the team.
+        person: MemberKey,
+        /// Role of the place.
+        role: RoleName,
+        /// What it is done for: it opens an epoch as a mail does.
+        cause: Cause,
+    },
     /// Sends an invitation: one mail.
     Invite {
         /// The person.
@@ -157,6 +166,8 @@ pub enum Phase {
     Reinstate,
     /// [`Action::Resend`]
     Resend,
+    /// [`Action::Add`]
+    Add,
     /// [`Action::Invite`]
     Invite,
 }
@@ -173,6 +184,7 @@ impl Action {
             | Self::ChangeInvitedRole { person, .. }
             | Self::Reinstate { person, .. }
             | Self::Resend { person, .. }
+            | Self::Add { person, .. }
             | Self::Invite { person, .. } => person,
         }
     }
@@ -188,6 +200,7 @@ impl Action {
             Self::ChangeInvitedRole { .. } => Phase::ChangeInvitedRole,
             Self::Reinstate { .. } => Phase::Reinstate,
             Self::Resend { .. } => Phase::Resend,
+            Self::Add { .. } => Phase::Add,
             Self::Invite { .. } => Phase::Invite,
         }
     }
@@ -203,6 +216,7 @@ impl Action {
             Self::ChangeInvitedRole { .. } => "ChangeInvitedRole",
             Self::Reinstate { .. } => "Reinstate",
             Self::Resend { .. } => "Resend",
+            Self::Add { .. } => "Add",
             Self::Invite { .. } => "Invite",
         }
     }
@@ -223,6 +237,7 @@ impl Action {
             | Self::ChangeRole { .. }
             | Self::ChangeInvitedRole { .. }
             | Self::Resend { .. }
+            | Self::Add { .. }
             | Self::Invite { .. } => (None, None),
         };
         (self.phase(), Reverse(latest_first), earliest_first)
@@ -240,7 +255,17 @@ impl Action {
             | Self::Remove { .. }
             | Self::ChangeRole { .. }
             | Self::ChangeInvitedRole { .. }
-            | Self::Reinstate { .. } => None,
+            | Self::Reinstate { .. }
+            | Self::Add { .. } => None,
+        }
+    }
+
+    /// What the person is let in for; `None`: it lets nobody in.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Add { cause, .. } => Some(*cause),
+            _ => self.invitation_mail().map(|(cause, _)| cause),
         }
     }
 
@@ -253,6 +278,7 @@ impl Action {
             Self::ChangeInvitedRole { .. }
             | Self::Reinstate { .. }
             | Self::Resend { .. }
+            | Self::Add { .. }
             | Self::Invite { .. } => false,
         }
     }
@@ -281,6 +307,7 @@ impl fmt::Display for Action {
                 let again = if key.is_some() { " (again, under the same key)" } else { "" };
                 write!(f, "+ resend the invitation of {person} as {role}{again}")
             }
+            Self::Add { person, role, .. } => write!(f, "+ add {person} as {role}"),
             Self::Invite { person, role, key: None, .. } => {
                 write!(f, "+ invite {person} as {role}")
             }

@@ -12,6 +12,7 @@ use crate::domain::observed::{InvitationState, MemberState, Observed};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
 use crate::plan::draft::{Draft, price};
+use crate::plan::pools;
 use crate::plan::simulate::Count;
 use crate::plan::{Approval, Distrust, Hold, Input, Rule, Stop};
 
@@ -104,8 +105,15 @@ fn disagreement(input: &Input<'_>) -> Option<Distrust> {
         ("trimmed members", rows.trimmed.into(), said.trimmed.into(), members),
         ("used seats", used.into(), said.used.into(), members + invitations),
     ];
+    let strange = members + invitations;
+    let pools = pools::used(observed, profile);
+    let pools = said.pools.iter().map(|(id, pool)| {
+        let rows = pools.get(id).copied().unwrap_or(0);
+        ("used seats of a subscription", rows.into(), pool.used.into(), strange)
+    });
     counts
         .into_iter()
+        .chain(pools)
         .find(|(_, rows, said, slack)| rows.abs_diff(*said) > *slack)
         .map(|(what, rows, said, _)| Distrust::CountsDiffer { what, rows, said })
 }
@@ -339,6 +347,7 @@ fn digest(input: &Input<'_>, number: u64, wanted: &[&Action]) -> HoldDigest {
             }
             Action::Reinstate { member, .. } => format!("reinstate {}", member.id),
             Action::Resend { invitation, .. } => format!("resend {}", invitation.id),
+            Action::Add { person, role, .. } => format!("add {person} {role}"),
             Action::Invite { person, role, .. } => format!("invite {person} {role}"),
         })
         .collect();

@@ -331,6 +331,7 @@ fn enter(draft: &mut Draft<'_>, candidate: Candidate) {
     if may_give(draft, &candidate.role) {
         draft.candidates.push(candidate);
     } else {
-        draft.hold_back(candidate.into_action(), Rule::ProtectedRole);
+        let known = draft.is_known(&candidate.person.person);
+        draft.hold_back(candidate.into_action(known), Rule::ProtectedRole);
     }
 }

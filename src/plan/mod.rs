@@ -12,9 +12,11 @@ mod invitations;
 mod mails;
 mod members;
 pub mod notification;
+mod pools;
 mod recipients;
 mod seats;
 pub mod simulate;
+pub mod teams;
 mod words;
 
 use std::collections::BTreeMap;
@@ -24,7 +26,7 @@ use thiserror::Error;
 
 use crate::domain::desired::Desired;
 use crate::domain::identity::MemberKey;
-use crate::domain::keys::{HoldDigest, MemberId, RoleName};
+use crate::domain::keys::{HoldDigest, MemberId, RoleName, SubscriptionId, TeamId, TeamRef};
 use crate::domain::ledger_view::{Baseline, LedgerView, PersonRecord};
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::{Mode, Policy};
@@ -32,6 +34,7 @@ use crate::plan::action::Action;
 use crate::plan::client_access::{ClientAction, ClientPlan};
 use crate::plan::draft::Draft;
 use crate::plan::notification::{RecipientAction, RecipientPlan};
+use crate::plan::teams::TeamPlan;
 use crate::profile::Profile;
 
 pub use guards::people;
@@ -80,7 +83,9 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     let trims = seats::trims(&mut draft);
     let brake = guards::brake(&mut draft, trims);
     seats::admit(&mut draft);
-    let plan = draft.finish(trust, brake);
+    let mut plan = draft.finish(trust, brake);
+    plan.teams = teams::plan(input);
+    plan.learn.teams = teams::learn(input);
     check::check(input, &plan)?;
     Ok(with_others(input, plan))
 }
@@ -104,11 +109,14 @@ fn stopped(input: &Input<'_>, stop: Stop, trust: guards::Trust) -> Plan {
     } else {
         members::classify(&mut draft);
     }
+    let (seats, pools) = draft.forecast();
     Plan {
         actions: Vec::new(),
         held: Vec::new(),
         stop: Some(stop),
-        seats: draft.forecast(input.observed.account.seats.used),
+        seats,
+        pools,
+        teams: teams::stopped(input),
         people: draft.people,
         hold: None,
         shortage: None,
@@ -140,6 +148,9 @@ pub struct Plan {
     pub people: BTreeMap<MemberKey, Outlook>,
     /// Seats now and after the plan.
     pub seats: SeatForecast,
+    /// The same for each subscription, where seats belong to subscriptions; `seats` counts places
+    /// then.
+    pub pools: BTreeMap<SubscriptionId, SeatForecast>,
     /// The set that waits for a person's approval.
     pub hold: Option<Hold>,
     /// Who the service will trim, and when, while `onSeatShortage: Hold` leaves the choice to people.
@@ -148,6 +159,8 @@ pub struct Plan {
     pub next_at: Option<Timestamp>,
     /// What the ledger has to learn.
     pub learn: Learn,
+    /// Teams, where an account has many, and settings of the account.
+    pub teams: TeamPlan,
     /// Clients of an agency.
     pub clients: ClientPlan,
     /// Recipients of categories of mail.
@@ -155,20 +168,25 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What is known of a person; a team that is at the service may be named by its declaration.
+    #[must_use]
+    pub fn outlook(&self, key: &MemberKey) -> Option<&Outlook> {
+        self.people.get(&self.teams.key(key))
+    }
+
+    /// True if there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let others = self.clients.actions.is_empty() && self.recipients.actions.is_empty();
+        self.actions.is_empty() && self.teams.actions.is_empty() && others
+    }
+
     /// True if somebody loses something: what is declared is read anew before.
     #[must_use]
     pub fn takes_away(&self) -> bool {
         self.actions.iter().any(Action::takes_away)
             || self.clients.actions.iter().any(ClientAction::takes_away)
             || self.recipients.actions.iter().any(RecipientAction::takes_away)
-    }
-
-    /// True if there is nothing to do.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.actions.is_empty()
-            && self.clients.actions.is_empty()
-            && self.recipients.actions.is_empty()
     }
 }
 
@@ -189,6 +207,8 @@ pub struct Learn {
     pub claim: bool,
     /// Removals that this plan spends of the brake's window.
     pub brake_spent: u32,
+    /// Declared teams that are at the service, where that is news.
+    pub teams: Option<BTreeMap<TeamRef, TeamId>>,
 }
 
 /// What became of an approval.

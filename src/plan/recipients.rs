@@ -71,6 +71,7 @@ impl<'a> Draft<'a> {
                 | Action::ChangeInvitedRole { .. }
                 | Action::Reinstate { .. }
                 | Action::Resend { .. }
+                | Action::Add { .. }
                 | Action::Invite { .. } => {}
             }
         }

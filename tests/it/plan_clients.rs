@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +19,12 @@ use seatkeeper::domain::ledger_view::{Baseline, LedgerView, Spend};
 use seatkeeper::domain::observed::{
     Observed, ObservedAccount, ObservedSeats, ReadEvidence, RoleSeen, SeatLimit,
 };
-use seatkeeper::domain::policy::{
-    InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
-};
+use seatkeeper::domain::policy::{Mode, Policy};
 use seatkeeper::plan::simulate::recount;
 use seatkeeper::plan::{Input, Plan, plan};
 use seatkeeper::profile::{Profile, built_in};
 
-use crate::world::member;
+use crate::world::{member, policy};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -62,6 +60,7 @@ impl Case {
             pending: 0,
             trimmed: 0,
             enforce_at: None,
+            pools: BTreeMap::new(),
         };
         let account = ObservedAccount {
             key: "acc_1".into(),
@@ -71,6 +70,7 @@ impl Case {
             seats,
             subscriptions: Vec::new(),
             disabled: false,
+            secure_sign_in: false,
             agency: true,
             caller: None,
         };
@@ -78,32 +78,13 @@ impl Case {
             account,
             members: BTreeMap::from([(client("us").into(), owner)]),
             invitations: BTreeMap::new(),
+            teams: BTreeMap::new(),
             client_accesses: Some(BTreeMap::new()),
             categories: None,
             evidence: ReadEvidence::default(),
         };
         recount(&mut observed, &profile);
-        let removals = RemovalPolicy {
-            max_count: 3,
-            max_percent: 10,
-            max_total: 50,
-            window: Duration::from_hours(24),
-            settle: Duration::from_secs(30),
-        };
-        let policy = Policy {
-            mode,
-            suspend: false,
-            removals,
-            on_seat_shortage: OnSeatShortage::Hold,
-            grantable_roles: BTreeSet::new(),
-            invitations_per_hour: Some(3),
-            invitations: InvitationPolicy {
-                renewals: 0,
-                every: Duration::from_hours(7 * 24),
-                on_lost: OnLost::Hold,
-            },
-            approval: None,
-        };
+        let policy = Policy { mode, invitations_per_hour: Some(3), ..policy() };
         let ledger = LedgerView {
             baseline: Some(Baseline { people: 1, smaller: None }),
             ..LedgerView::default()

@@ -28,6 +28,7 @@ use seatkeeper::plan::action::Action;
 use seatkeeper::plan::client_access::ClientAction;
 use seatkeeper::plan::notification::RecipientAction;
 use seatkeeper::plan::simulate::{recount, step};
+use seatkeeper::plan::teams::TeamAction;
 use seatkeeper::plan::{Input, Plan, plan};
 use seatkeeper::profile::{Profile, built_in};
 use tokio::sync::Notify;
@@ -289,6 +290,15 @@ impl Backend for Service {
         answer
     }
 
+    async fn execute_team(
+        &self,
+        _account: &AccountKey,
+        _action: &TeamAction,
+        _key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        Err(unreachable())
+    }
+
     async fn client_accesses(
         &self,
         _account: &AccountKey,
@@ -363,6 +373,7 @@ pub fn account(profile: &Profile, now: Timestamp) -> Observed {
         pending: 0,
         trimmed: 0,
         enforce_at: None,
+        pools: BTreeMap::new(),
     };
     let mut observed = Observed {
         account: ObservedAccount {
@@ -373,11 +384,13 @@ pub fn account(profile: &Profile, now: Timestamp) -> Observed {
             seats,
             subscriptions: Vec::new(),
             disabled: false,
+            secure_sign_in: false,
             agency: false,
             caller: None,
         },
         members: BTreeMap::from([(address("owner@example.com"), owner)]),
         invitations: BTreeMap::new(),
+        teams: BTreeMap::new(),
         client_accesses: None,
         categories: None,
         evidence: ReadEvidence::default(),

@@ -33,6 +33,7 @@ use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
 use crate::plan::notification::RecipientAction;
 use crate::plan::simulate;
+use crate::plan::teams::TeamAction;
 use crate::profile::Profile;
 
 pub use crate::backend::memory::state::Fault;
@@ -230,6 +231,15 @@ impl Backend for Memory {
         }
     }
 
+    async fn execute_team(
+        &self,
+        _: &AccountKey,
+        _: &TeamAction,
+        _: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        Err(BackendError::Rejected { code: "not-offered".to_owned() })
+    }
+
     async fn client_accesses(
         &self,
         _: &AccountKey,
@@ -317,6 +327,7 @@ mod tests {
             pending: 0,
             trimmed: 0,
             enforce_at: None,
+            pools: BTreeMap::new(),
         };
         let account = ObservedAccount {
             key: "acc_1".into(),
@@ -326,6 +337,7 @@ mod tests {
             seats,
             subscriptions: Vec::new(),
             disabled: false,
+            secure_sign_in: false,
             agency: false,
             caller: None,
         };
@@ -333,6 +345,7 @@ mod tests {
             account,
             members: BTreeMap::new(),
             invitations: BTreeMap::new(),
+            teams: BTreeMap::new(),
             client_accesses: None,
             categories: None,
             evidence: ReadEvidence::default(),

@@ -61,6 +61,10 @@ pub(super) fn check(
             let row = row_of_invitation(observed, person, invitation).map_err(Missing::error)?;
             may_resend(profile, observed, person, row)
         }
+        Action::Add { person, .. } if observed.members.contains_key(person) => {
+            Err(changed("already-member"))
+        }
+        Action::Add { .. } => fits(profile, observed, Counted::Active).map(|()| Todo::Do),
         Action::Invite { person, role, .. } => may_invite(profile, observed, person, role),
     }
 }
@@ -223,6 +227,7 @@ pub(super) fn is_post(action: &Action) -> bool {
         | Action::Trim { .. }
         | Action::Reinstate { .. }
         | Action::Resend { .. }
+        | Action::Add { .. }
         | Action::Invite { .. } => true,
         Action::Remove { .. } | Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => {
             false

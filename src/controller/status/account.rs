@@ -67,9 +67,7 @@ fn judge(account: &Account, looked: &Looked) -> (AccountState, Says) {
 
 /// State, condition, and whether a person must act.
 fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
-    let Looked {
-        plan, mode, refused, refused_clients, refused_recipients, unread, stopped, ..
-    } = looked;
+    let Looked { plan, mode, .. } = looked;
     if let Some(stop) = &plan.stop {
         let (state, waits) = match stop {
             Stop::Suspended => (AccountState::Suspended, true),
@@ -82,11 +80,7 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         let message = format!("{} changes would be made", held_in_all(plan));
         return (AccountState::Observing, Say::yes(Rule::Observing.reason(), message), false);
     }
-    let refused = || {
-        let people = gravest_refusal(refused).or_else(|| gravest_refusal(refused_clients));
-        people.or_else(|| gravest_refusal(refused_recipients)).or(unread.as_ref())
-    };
-    if let Some(trouble) = stopped.as_ref().or_else(refused) {
+    if let Some(trouble) = looked.stopped.as_ref().or_else(|| refused(looked)) {
         let say = Say::no(trouble.reason, trouble.message.clone());
         return (trouble.state, say, trouble.is_final);
     }
@@ -123,6 +117,15 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
 /// Everything that is held back.
 fn held_in_all(plan: &Plan) -> usize {
     plan.held.len() + plan.clients.held.len() + plan.recipients.held.len()
+}
+
+/// What the service refused: of people, of teams, of clients, of recipients.
+fn refused(looked: &Looked) -> Option<&Trouble> {
+    let people = gravest_refusal(&looked.refused);
+    let teams = || gravest_refusal(&looked.refused_teams);
+    let clients = || gravest_refusal(&looked.refused_clients);
+    let recipients = || gravest_refusal(&looked.refused_recipients).or(looked.unread.as_ref());
+    people.or_else(teams).or_else(clients).or_else(recipients)
 }
 
 /// What the service refused: for good, if anything was.
@@ -210,7 +213,7 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
                 held.additions += 1;
                 held.mails += 1;
             }
-            Action::Reinstate { .. } => held.additions += 1,
+            Action::Reinstate { .. } | Action::Add { .. } => held.additions += 1,
             // Beside a digest stands what it covers and nothing else.
             _ if plan.hold.is_some() && *rule != Rule::RemovalBrake => {}
             Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => held.changes += 1,
@@ -234,7 +237,8 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
 /// The address of a person that a spec names, else the member's id.
 fn name(action: &Action, plan: &Plan, picture: &Picture<'_>) -> Option<String> {
     let person: &MemberKey = action.person();
-    let named = picture.resolved.desired.people.contains_key(person)
+    let desired = picture.resolved.desired.people.keys();
+    let named = desired.map(|key| plan.teams.key(key)).any(|key| key == *person)
         || picture.resolved.leaving.iter().any(|leaving| leaving.person == *person);
     if named {
         return Some(person.to_string());

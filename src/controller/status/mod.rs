@@ -13,14 +13,14 @@ mod write;
 use std::collections::BTreeMap;
 
 use crate::api::AccountState;
-use crate::apply::{ClientOutcomes, Outcome, RecipientOutcomes};
+use crate::apply::{ClientOutcomes, Outcome, RecipientOutcomes, TeamOutcomes};
 use crate::backend::{BackendError, Retry};
 use crate::controller::error::{ReconcileError, backend_state};
 use crate::controller::queue::Next;
 use crate::controller::release::Verdict;
 use crate::domain::desired::DesiredMember;
 use crate::domain::identity::{EmailAddress, MemberKey};
-use crate::domain::keys::CategoryName;
+use crate::domain::keys::{CategoryName, TeamRef};
 use crate::domain::observed::Observed;
 use crate::domain::policy::Mode;
 use crate::manifests::{ObjectKey, Resolved};
@@ -46,6 +46,8 @@ pub struct Looked {
     pub refused_recipients: BTreeMap<(CategoryName, EmailAddress), Trouble>,
     /// Why the categories of mail could not be read.
     pub unread: Option<Trouble>,
+    /// What the service refused of single teams.
+    pub refused_teams: BTreeMap<TeamRef, Trouble>,
     /// What stopped the run before its end.
     pub stopped: Option<Trouble>,
     /// When to try again after that.
@@ -83,6 +85,14 @@ impl Trouble {
             outcome.error().map(|error| (action.person().clone(), Self::from(error)))
         });
         troubled.collect()
+    }
+
+    /// What the service refused of single teams.
+    pub fn of_teams(outcomes: &TeamOutcomes) -> BTreeMap<TeamRef, Self> {
+        let errors = outcomes.iter().filter_map(|(action, outcome)| {
+            Some((action.reference()?.clone(), Self::from(outcome.error()?)))
+        });
+        errors.collect()
     }
 
     /// What became of actions on clients that were not done.

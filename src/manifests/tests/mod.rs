@@ -5,6 +5,7 @@ mod folders;
 mod people;
 mod properties;
 mod recipients;
+mod teams;
 
 use std::collections::BTreeMap;
 
@@ -143,6 +144,12 @@ fn time(second: i64) -> k8s_openapi::apimachinery::pkg::apis::meta::v1::Time {
     k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::from_second(second).unwrap())
 }
 
+/// Whom a declaration means.
+fn key(key: &MemberKey) -> String {
+    let team = key.team.as_ref().map(|team| format!(" in {}", team.as_str()));
+    format!("{key}{}", team.unwrap_or_default())
+}
+
 /// Declared, frozen and leaving people.
 fn people(resolved: &Resolved) -> Vec<String> {
     let by = |origin: &Origin| match origin.position {
@@ -157,13 +164,14 @@ fn people(resolved: &Resolved) -> Vec<String> {
         } else {
             format!(", epoch {}", member.invite_epoch)
         };
-        lines.push(format!("{person}: {} by {}{epoch}{policy}", member.role, by(&member.origin)));
+        let (role, by) = (&member.role, by(&member.origin));
+        lines.push(format!("{}: {role} by {by}{epoch}{policy}", key(person)));
     }
-    lines.extend(resolved.desired.frozen.iter().map(|person| format!("{person}: frozen")));
+    lines.extend(resolved.desired.frozen.iter().map(|person| format!("{}: frozen", key(person))));
     lines.extend(resolved.leaving.iter().map(|leaving| {
         format!(
             "{}: leaving {}, {:?}",
-            leaving.person,
+            key(&leaving.person),
             by(&leaving.origin),
             leaving.deletion_policy
         )

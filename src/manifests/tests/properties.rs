@@ -64,6 +64,10 @@ fn team(position: usize, thing: &Thing) -> Declared<api::Team> {
         invite_epoch: 0,
     };
     let spec = api::TeamSpec {
+        display_name: None,
+        team_id: None,
+        subscription: None,
+        require_secure_sign_in: None,
         account_ref: api::NameRef { name: thing.parent.to_owned() },
         default_role: (position == 1).then(|| "nurse".to_owned()),
         deletion_policy: api::DeletionPolicy::Revoke,
@@ -76,7 +80,8 @@ fn team(position: usize, thing: &Thing) -> Declared<api::Team> {
 fn membership(position: usize, thing: &Thing) -> Declared<api::Membership> {
     let (email, role) = thing.lines[0];
     let spec = api::MembershipSpec {
-        team_ref: api::NameRef { name: thing.parent.to_owned() },
+        team_ref: Some(api::NameRef { name: thing.parent.to_owned() }),
+        account_ref: None,
         email: email.to_owned(),
         role: role.unwrap_or("admin").to_owned(),
         invite_epoch: 0,

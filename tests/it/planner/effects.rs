@@ -18,8 +18,16 @@ const KEY_LASTS: SignedDuration = SignedDuration::from_hours(23);
 
 /// The write of the head that opens the wave: budgets, approval, hold, keys.
 pub fn write_head(world: &mut World, plan: &Plan, round: usize) {
-    let Learn { records: _, forget_absent: _, baseline, hold, approval, claim: _, brake_spent } =
-        &plan.learn;
+    let Learn {
+        records: _,
+        forget_absent: _,
+        baseline,
+        hold,
+        approval,
+        claim: _,
+        brake_spent,
+        teams: _,
+    } = &plan.learn;
     let (ledger, now) = (&mut world.ledger, world.now);
     ledger.installation = Some(installation());
     ledger.pinned_account = Some(world.observed.account.key.clone());

@@ -398,7 +398,16 @@ fn finish(world: &mut World, has_caller: bool) {
 
 fn empty_account(limit: SeatLimit, disabled: bool) -> Observed {
     let (used, owner, active, pending, trimmed) = (0, 0, 0, 0, 0);
-    let seats = ObservedSeats { limit, used, owner, active, pending, trimmed, enforce_at: None };
+    let seats = ObservedSeats {
+        limit,
+        used,
+        owner,
+        active,
+        pending,
+        trimmed,
+        enforce_at: None,
+        pools: BTreeMap::new(),
+    };
     Observed {
         account: ObservedAccount {
             key: AccountKey::from("acc_1"),
@@ -408,11 +417,13 @@ fn empty_account(limit: SeatLimit, disabled: bool) -> Observed {
             seats,
             subscriptions: Vec::new(),
             disabled,
+            secure_sign_in: false,
             agency: false,
             caller: None,
         },
         members: BTreeMap::new(),
         invitations: BTreeMap::new(),
+        teams: BTreeMap::new(),
         client_accesses: None,
         categories: None,
         evidence: ReadEvidence::default(),
