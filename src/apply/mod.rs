@@ -8,6 +8,7 @@
 mod clients;
 mod outcome;
 mod path;
+mod recipients;
 mod run;
 mod teams;
 mod wave;
@@ -28,7 +29,8 @@ use crate::profile::Profile;
 
 pub use clients::ClientOutcomes;
 pub use outcome::{NotRun, Outcome, Report};
-pub use path::{Look, LookError, Ran, RunError, Subject, look, run};
+pub use path::{Look, LookError, Ran, RunError, Subject, Unread, look, run};
+pub use recipients::RecipientOutcomes;
 pub use teams::TeamOutcomes;
 
 /// Points where a debug build can be killed, in order: between ledger write, send, answer and the

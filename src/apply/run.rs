@@ -6,11 +6,12 @@ use uuid::Uuid;
 
 use crate::apply::clients;
 use crate::apply::outcome::{NotRun, Outcome, Report, stops};
+use crate::apply::recipients;
 use crate::apply::teams::{self, TeamOutcomes};
 use crate::apply::wave::{self, Waves};
 use crate::apply::{
     ACTED, ACTING, ApplyError, BEGIN, CLAIMED, CLOSED, CLOSING, ClientOutcomes, Job, OPENED,
-    RECORDED, WAVE_OPENED, WAVE_SENT,
+    RECORDED, RecipientOutcomes, WAVE_OPENED, WAVE_SENT,
 };
 use crate::backend::{BackendError, Executed};
 use crate::domain::identity::MemberKey;
@@ -35,6 +36,9 @@ pub(super) async fn run(ledger: &mut Ledger, job: &Job<'_>) -> Result<Report, Ap
     }
     let stopped = progress.is_stopped();
     progress.clients = clients::run(ledger, job, &mut progress.after, stopped).await?;
+    let mut errors = progress.clients.iter().filter_map(|(_, outcome)| outcome.error());
+    let stopped = stopped || errors.any(stops);
+    progress.recipients = recipients::run(ledger, job, &mut progress.after, stopped).await?;
     Ok(progress.report(before, ledger.writes()))
 }
 
@@ -186,6 +190,7 @@ pub(super) struct Progress<'a> {
     claim_error: Option<BackendError>,
     teams: TeamOutcomes,
     clients: ClientOutcomes,
+    recipients: RecipientOutcomes,
     stopped: bool,
     /// Seats of each pool that the plan counted on and that were not freed.
     not_freed: BTreeMap<Option<SubscriptionId>, u32>,
@@ -203,6 +208,7 @@ impl<'a> Progress<'a> {
             claim_error: None,
             teams: TeamOutcomes::new(),
             clients: ClientOutcomes::new(),
+            recipients: RecipientOutcomes::new(),
             stopped: false,
             not_freed: BTreeMap::new(),
             owner_not_raised: false,
@@ -312,7 +318,11 @@ impl<'a> Progress<'a> {
             Executed::Invitation(invitation) => {
                 self.after.invitations.insert(person.clone(), invitation.clone());
             }
-            Executed::Client(_) | Executed::Team(..) | Executed::Account(_) | Executed::Gone => {}
+            Executed::Client(_)
+            | Executed::Recipient
+            | Executed::Team(..)
+            | Executed::Account(_)
+            | Executed::Gone => {}
         }
     }
 
@@ -355,6 +365,7 @@ impl<'a> Progress<'a> {
             outcomes: actions.zip(outcomes).collect(),
             teams: self.teams,
             clients: self.clients,
+            recipients: self.recipients,
             after: self.after,
             claim_error: self.claim_error,
             writes: Writes { head: now.head - before.head, pages: now.pages - before.pages },

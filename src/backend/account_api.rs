@@ -21,15 +21,18 @@ use crate::backend::call::{Call, json};
 use crate::backend::clients;
 use crate::backend::pages;
 use crate::backend::problem;
+use crate::backend::recipients;
 use crate::backend::rows;
 use crate::backend::teams;
 use crate::backend::transport::{Transport, TransportError};
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::{EmailAddress, MemberKey};
-use crate::domain::keys::{AccountKey, ETag, RequestKey, RoleName};
+use crate::domain::keys::{AccountKey, CategoryName, ETag, RequestKey, RoleName};
 use crate::domain::observed::{Claim, Observed, ReadEvidence};
+use crate::domain::recipients::ObservedCategory;
 use crate::plan::action::{Action, InvitationRow, MemberRow};
 use crate::plan::client_access::ClientAction;
+use crate::plan::notification::RecipientAction;
 use crate::plan::teams::TeamAction;
 use crate::profile::{Profile, Teams};
 use crate::wire;
@@ -276,7 +279,15 @@ impl Backend for AccountApi {
         evidence.member_total = listed.total;
 
         let (members, invitations) = (members.people, invitations.people);
-        Ok(Observed { account, members, invitations, teams, client_accesses: None, evidence })
+        Ok(Observed {
+            account,
+            members,
+            invitations,
+            teams,
+            client_accesses: None,
+            categories: None,
+            evidence,
+        })
     }
 
     async fn guarantees(&self, account: &AccountKey) -> Result<Guarantees, BackendError> {
@@ -355,6 +366,21 @@ impl Backend for AccountApi {
         key: &RequestKey,
     ) -> Result<Executed, BackendError> {
         clients::execute(self, asked(account)?, action, key).await
+    }
+
+    async fn categories(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<CategoryName, ObservedCategory>, BackendError> {
+        recipients::read(self, asked(account)?).await
+    }
+
+    async fn execute_recipient(
+        &self,
+        account: &AccountKey,
+        action: &RecipientAction,
+    ) -> Result<Executed, BackendError> {
+        recipients::execute(self, asked(account)?, action).await
     }
 
     async fn claim(

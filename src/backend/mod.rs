@@ -7,6 +7,7 @@ pub mod feed;
 pub mod memory;
 mod pages;
 mod problem;
+mod recipients;
 mod rows;
 mod rules;
 mod teams;
@@ -21,13 +22,15 @@ use thiserror::Error;
 
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::EmailAddress;
-use crate::domain::keys::{AccountKey, ETag, RequestKey, TeamId};
+use crate::domain::keys::{AccountKey, CategoryName, ETag, RequestKey, TeamId};
 use crate::domain::observed::{
     Claim, Observed, ObservedAccount, ObservedInvitation, ObservedMember,
 };
+use crate::domain::recipients::ObservedCategory;
 use crate::domain::teams::ObservedTeam;
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
+use crate::plan::notification::RecipientAction;
 use crate::plan::teams::TeamAction;
 use crate::profile::Profile;
 
@@ -79,6 +82,19 @@ pub trait Backend: Send + Sync {
         key: &RequestKey,
     ) -> Result<Executed, BackendError>;
 
+    /// Reads the categories of mail whole, with everyone who receives them.
+    async fn categories(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<CategoryName, ObservedCategory>, BackendError>;
+
+    /// Runs one action on a recipient, once. One that already took effect answers `Ok`.
+    async fn execute_recipient(
+        &self,
+        account: &AccountKey,
+        action: &RecipientAction,
+    ) -> Result<Executed, BackendError>;
+
     /// Puts our claim on the account, if its row is still at `etag`.
     async fn claim(
         &self,
@@ -101,6 +117,8 @@ pub enum Executed {
     Account(Box<ObservedAccount>),
     /// The client as it is now.
     Client(Box<ObservedClient>),
+    /// The member is a recipient.
+    Recipient,
     /// It is gone.
     Gone,
 }

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::apply::{Outcome, Report};
+use crate::apply::{Outcome, Report, Unread};
+use crate::backend::BackendError;
 use crate::cli::summary::summary;
-use crate::cli::{clients, teams};
+use crate::cli::{clients, recipients, teams};
 use crate::domain::identity::{MemberKey, TeamKey};
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
@@ -62,6 +64,7 @@ pub fn status(plan: &Plan, observed: &Observed) -> String {
     }
     text.push_str(&teams::status(plan));
     text.push_str(&clients::status(&plan.clients));
+    text.push_str(&recipients::status(&plan.recipients));
     text.push_str(&waiting(plan));
     let seats = &observed.account.seats;
     let _ = writeln!(
@@ -122,7 +125,7 @@ pub fn causes(report: &Report) -> String {
 }
 
 /// An error and what caused it.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -142,6 +145,29 @@ pub fn distrust(plan: &Plan) -> &'static str {
         }
         Some(Stop::Suspended | Stop::ClaimedByOther) | None => "",
     }
+}
+
+/// What is said of lists that could not be read; empty if all were.
+#[must_use]
+pub fn unread(unread: &Unread) -> String {
+    let lists = [("the clients", &unread.clients), ("the categories of mail", &unread.categories)];
+    let failed = lists.into_iter().filter_map(|(what, error)| Some((what, error.as_deref()?)));
+    let said = failed.map(|(what, error)| {
+        format!(
+            "error: {}: {what} could not be read, and all in them is left as it is: {}\n  hint: {}\n",
+            error.reason(),
+            chain(error),
+            error.hint()
+        )
+    });
+    said.collect()
+}
+
+/// Adds to a plan as JSON why lists could not be read: null if they were.
+pub fn add_unread(value: &mut Value, unread: &Unread) {
+    let reason = |error: &Option<Arc<BackendError>>| error.as_deref().map(BackendError::reason);
+    value["clientAccess"]["unread"] = json!(reason(&unread.clients));
+    value["recipients"]["unread"] = json!(reason(&unread.categories));
 }
 
 /// Last line of `apply`.
@@ -189,6 +215,9 @@ pub fn text(plan: &Plan, profile: &Profile) -> String {
     for action in &plan.clients.actions {
         let _ = writeln!(text, "{action}");
     }
+    for action in &plan.recipients.actions {
+        let _ = writeln!(text, "{action}");
+    }
     text.push_str(&waiting(plan));
     let _ = writeln!(text, "{}", summary(plan, profile));
     text
@@ -212,6 +241,7 @@ pub fn waiting(plan: &Plan) -> String {
         }
     }
     text.push_str(&clients::waiting(&plan.clients));
+    text.push_str(&recipients::waiting(&plan.recipients));
     if let Some(shortage) = &plan.shortage {
         let when = shortage.enforce_at.map_or_else(String::new, |at| format!(" at {at}"));
         let people: Vec<String> =
@@ -295,7 +325,8 @@ pub fn resend(plan: &Plan, person: &MemberKey) -> Option<String> {
 
 /// What is said where nothing runs.
 pub(super) fn nothing(plan: &Plan) -> &'static str {
-    if plan.held.is_empty() && plan.clients.held.is_empty() && plan.stop.is_none() {
+    let others_held = plan.clients.held.len() + plan.recipients.held.len();
+    if plan.held.is_empty() && others_held == 0 && plan.stop.is_none() {
         "nothing to change"
     } else {
         "nothing to do now"
@@ -356,6 +387,7 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
         })).collect::<Vec<_>>(),
         "teams": teams::json(plan),
         "clientAccess": clients::json(&plan.clients),
+        "recipients": recipients::json(&plan.recipients),
         "summary": summary(plan, profile),
     })
 }

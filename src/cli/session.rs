@@ -14,7 +14,7 @@ use crate::backend::account_api::AccountApi;
 use crate::backend::transport::Reqwest;
 use crate::backend::{Backend, BackendError, Guarantees, ServiceRules};
 use crate::cli::args::PlanArgs;
-use crate::cli::{Exit, Io, ledgers, secrets};
+use crate::cli::{Exit, Io, ledgers, recipients, secrets};
 use crate::domain::desired::Desired;
 use crate::domain::keys::{AccountKey, HoldDigest};
 use crate::domain::policy::Policy;
@@ -250,7 +250,8 @@ pub fn exit_of_rest(plan: &crate::plan::Plan) -> Exit {
         || plan.held.iter().any(|held| held.rule.needs_person())
         || plan.teams.held.iter().any(|(_, rule)| rule.needs_person())
         || plan.people.values().any(Outlook::needs_person)
-        || clients_wait(&plan.clients);
+        || clients_wait(&plan.clients)
+        || recipients::needs_person(&plan.recipients);
     match &plan.stop {
         Some(Stop::ReadUntrusted(_)) => Exit::Error,
         Some(Stop::Suspended | Stop::ClaimedByOther) => Exit::Waits,

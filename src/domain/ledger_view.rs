@@ -1,6 +1,6 @@
 //! What the ledger knows, as plain values. The planner reads it; the ledger module makes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -8,9 +8,10 @@ use crate::domain::clients::{ClientRecord, ClientSend};
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{
-    AccountKey, HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark, RoleName, TeamId,
-    TeamRef,
+    AccountKey, CategoryName, HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark,
+    RoleName, TeamId, TeamRef,
 };
+use crate::domain::recipients::ExactRecord;
 
 /// The ledger of one account, for the people that are declared or observed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +32,10 @@ pub struct LedgerView {
     pub clients: BTreeMap<EmailAddress, ClientRecord>,
     /// Mails to clients whose outcome is not known, those that the look answers left out.
     pub client_sends: BTreeMap<EmailAddress, ClientSend>,
+    /// Categories that we made people recipients of.
+    pub recipients: BTreeMap<EmailAddress, BTreeSet<CategoryName>>,
+    /// The declarations that let nobody else be chosen.
+    pub exact: BTreeMap<CategoryName, ExactRecord>,
     /// Declared teams that were at the service when we last looked.
     pub teams: BTreeMap<TeamRef, TeamId>,
     /// Removals that the brake was spent on.

@@ -359,6 +359,7 @@ fn new_head(account: &AccountKey, declared: &AccountKey) -> Head {
         brake_spent: Vec::new(),
         mails_sent: Vec::new(),
         client_sends: Vec::new(),
+        exact: BTreeMap::new(),
         hold: None,
         hold_number: 0,
         approval_seen: None,

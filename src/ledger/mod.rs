@@ -19,6 +19,7 @@ mod let_go;
 mod load;
 mod memory;
 mod pages;
+mod recipients;
 mod record;
 mod store;
 mod write;
@@ -30,7 +31,7 @@ use jiff::Timestamp;
 
 use crate::domain::desired::{Origin, OriginKind};
 use crate::domain::identity::{MemberKey, PersonHash, TeamKey};
-use crate::domain::keys::{AccountKey, HoldDigest, InstallationId, TeamId, TeamRef};
+use crate::domain::keys::{AccountKey, CategoryName, HoldDigest, InstallationId, TeamId, TeamRef};
 use crate::domain::ledger_view::{LedgerView, OpenSend, PersonRecord};
 use crate::domain::observed::Observed;
 use crate::ledger::pages::{Layout, PageNumber as Page};
@@ -58,6 +59,7 @@ pub struct Ledger {
     pages: BTreeMap<Page, (Version, String)>,
     people: BTreeMap<PersonHash, Entry>,
     clients: BTreeMap<PersonHash, clients::ClientEntry>,
+    recipients: BTreeMap<PersonHash, BTreeSet<CategoryName>>,
     /// Pages that something was learned for.
     changed: BTreeSet<Page>,
     /// Pages that a killed run left behind; they mean the same after they are written anew.
@@ -103,9 +105,11 @@ impl Ledger {
         self.head.as_ref().map(|head| InstallationId(head.installation.clone()))
     }
 
-    /// When a declaration of a person was first seen; `None` for one that never counted.
+    /// When a declaration, of a person or as a whole, was first seen; `None` for one that never
+    /// counted.
     #[must_use]
-    pub fn first_seen(&self, person: &MemberKey, origin: &Origin) -> Option<Timestamp> {
+    pub fn first_seen(&self, person: Option<&MemberKey>, origin: &Origin) -> Option<Timestamp> {
+        let Some(person) = person else { return self.exact_first_seen(origin) };
         if origin.kind == OriginKind::ClientAccess {
             return self.client_first_seen(&person.person, origin);
         }
@@ -163,6 +167,8 @@ impl Ledger {
             open_sends: BTreeMap::new(),
             clients: BTreeMap::new(),
             client_sends: BTreeMap::new(),
+            recipients: BTreeMap::new(),
+            exact: BTreeMap::new(),
             brake_spent: head.brake_spent.iter().copied().map(Into::into).collect(),
             mails_sent: head.mails_sent.iter().copied().map(Into::into).collect(),
             baseline: head.baseline.map(Into::into),

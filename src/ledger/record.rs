@@ -2,7 +2,7 @@
 //!
 //! No `Debug` where a key or the salt is inside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::domain::keys::{HoldDigest, InvitationId, RequestKey, ResendMark, Role
 use crate::domain::ledger_view::{
     Baseline, Cause, HoldRecord, MailRecord, OpenSend, Paid, PersonRecord, Seen, Spend,
 };
-use crate::ledger::clients;
+use crate::ledger::{clients, recipients};
 
 /// Version of the stored form that this program reads and writes.
 pub(super) const FORMAT: u32 = 1;
@@ -47,6 +47,9 @@ pub(super) struct Head {
     /// Mails to clients whose outcome is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub client_sends: Vec<clients::StoredSend>,
+    /// The declarations that let nobody else be chosen, by category.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exact: BTreeMap<String, recipients::StoredExact>,
     pub brake_spent: Vec<StoredSpend>,
     pub mails_sent: Vec<StoredSpend>,
     pub hold: Option<StoredHold>,
@@ -211,6 +214,16 @@ pub(super) struct Page {
     /// Clients by hash.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub clients: BTreeMap<String, clients::StoredClient>,
+    /// Categories that we made people recipients of, by hash.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub recipients: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Page {
+    /// True if it says nothing of anybody.
+    pub fn is_empty(&self) -> bool {
+        self.people.is_empty() && self.clients.is_empty() && self.recipients.is_empty()
+    }
 }
 
 /// What we know of one person. Fields at their usual value are left out.

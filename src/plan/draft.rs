@@ -13,6 +13,7 @@ use crate::plan::action::{Action, EndCause, InvitationRow, MemberRow};
 use crate::plan::client_access::ClientPlan;
 use crate::plan::client_ends::ClientEnd;
 use crate::plan::guards::{Brake, Trust};
+use crate::plan::notification::RecipientPlan;
 use crate::plan::pools::{PoolKey, Pools, pool_of};
 use crate::plan::teams::TeamPlan;
 use crate::plan::{Held, Hold, Input, Learn, Outlook, Plan, Rule, SeatForecast, Shortage, State};
@@ -261,6 +262,7 @@ impl<'a> Draft<'a> {
             learn,
             teams: TeamPlan::default(),
             clients: ClientPlan::default(),
+            recipients: RecipientPlan::default(),
         }
     }
 

@@ -12,7 +12,9 @@ pub mod guards;
 mod invitations;
 mod mails;
 mod members;
+pub mod notification;
 mod pools;
+mod recipients;
 mod seats;
 pub mod simulate;
 pub mod teams;
@@ -34,6 +36,7 @@ use crate::plan::client_access::{ClientAction, ClientPlan};
 use crate::plan::client_ends::ClientEnd;
 use crate::plan::clients::Clients;
 use crate::plan::draft::Draft;
+use crate::plan::notification::{RecipientAction, RecipientPlan};
 use crate::plan::teams::TeamPlan;
 use crate::profile::Profile;
 
@@ -75,7 +78,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     let trust = guards::trust(input);
     if let Some(stop) = guards::stop(input, &trust) {
         let clients = Clients::of(input).filter(|_| !matches!(stop, Stop::ReadUntrusted(_)));
-        return Ok(with_clients(stopped(input, stop, trust), clients, Vec::new()));
+        return Ok(with_others(input, stopped(input, stop, trust), clients, Vec::new()));
     }
     let mut draft = Draft::new(input);
     members::classify(&mut draft);
@@ -91,12 +94,18 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     plan.teams = teams::plan(input);
     plan.learn.teams = teams::learn(input);
     check::check(input, &plan)?;
-    Ok(with_clients(plan, clients, client_ends))
+    Ok(with_others(input, plan, clients, client_ends))
 }
 
-/// Adds the clients of an agency.
-fn with_clients(mut plan: Plan, clients: Option<Clients<'_>>, ends: Vec<ClientEnd>) -> Plan {
+/// Adds the clients of an agency, and recipients of mail.
+fn with_others(
+    input: &Input<'_>,
+    mut plan: Plan,
+    clients: Option<Clients<'_>>,
+    ends: Vec<ClientEnd>,
+) -> Plan {
     plan.clients = clients.map(|clients| clients.finish(&plan, ends)).unwrap_or_default();
+    plan.recipients = recipients::plan(input, &plan);
     plan.next_at = plan.next_at.into_iter().chain(plan.clients.next_at).min();
     plan
 }
@@ -126,6 +135,7 @@ fn stopped(input: &Input<'_>, stop: Stop, trust: guards::Trust) -> Plan {
         next_at: trust.next_at,
         learn,
         clients: ClientPlan::default(),
+        recipients: RecipientPlan::default(),
     }
 }
 
@@ -165,6 +175,8 @@ pub struct Plan {
     pub teams: TeamPlan,
     /// Clients of an agency.
     pub clients: ClientPlan,
+    /// Recipients of categories of mail.
+    pub recipients: RecipientPlan,
 }
 
 impl Plan {
@@ -177,7 +189,8 @@ impl Plan {
     /// True if there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.actions.is_empty() && self.teams.actions.is_empty() && self.clients.actions.is_empty()
+        let others = self.clients.actions.is_empty() && self.recipients.actions.is_empty();
+        self.actions.is_empty() && self.teams.actions.is_empty() && others
     }
 
     /// True if somebody loses something: what is declared is read anew before.
@@ -185,6 +198,7 @@ impl Plan {
     pub fn takes_away(&self) -> bool {
         self.actions.iter().any(Action::takes_away)
             || self.clients.actions.iter().any(ClientAction::takes_away)
+            || self.recipients.actions.iter().any(RecipientAction::takes_away)
     }
 }
 

@@ -56,6 +56,8 @@ pub enum Rule {
     NotAgency,
     /// Only the client ends what it granted (NC-10).
     OnlyClientEnds,
+    /// The account service has no such category of mail.
+    NoSuchCategory,
 }
 
 impl Rule {
@@ -88,6 +90,7 @@ impl Rule {
             Self::NoFreeSeat => "NoFreeSeat",
             Self::NotAgency => "NotAnAgency",
             Self::OnlyClientEnds => "OnlyClientEnds",
+            Self::NoSuchCategory => "CapabilityMissing",
         }
     }
 
@@ -173,6 +176,10 @@ impl Rule {
                 "the account may not ask clients for access; ask the vendor to make it an agency"
             }
             Self::OnlyClientEnds => "only the client can end access that it granted",
+            Self::NoSuchCategory => {
+                "the account service has no such category of mail; use the same version of the profile \
+                 on both sides"
+            }
         }
     }
 
@@ -197,7 +204,8 @@ impl Rule {
             | Self::SubscriptionNotFound
             | Self::SeatLimit
             | Self::NoFreeSeat
-            | Self::NotAgency => true,
+            | Self::NotAgency
+            | Self::NoSuchCategory => true,
             Self::Observing
             | Self::Settling
             | Self::MailBudget

@@ -68,7 +68,7 @@ fn judge(account: &Account, looked: &Looked) -> (AccountState, Says) {
 
 /// State, condition, and whether a person must act.
 fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
-    let Looked { plan, mode, refused, refused_clients, refused_teams, stopped, .. } = looked;
+    let Looked { plan, mode, .. } = looked;
     if let Some(stop) = &plan.stop {
         let (state, waits) = match stop {
             Stop::Suspended => (AccountState::Suspended, true),
@@ -78,15 +78,10 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         return (state, Say::no(stop.reason(), stop.to_string()), waits);
     }
     if *mode == Mode::Observe {
-        let message =
-            format!("{} changes would be made", plan.held.len() + plan.clients.held.len());
+        let message = format!("{} changes would be made", held_in_all(plan));
         return (AccountState::Observing, Say::yes(Rule::Observing.reason(), message), false);
     }
-    let refused = || {
-        let others = gravest_refusal(refused_teams).or_else(|| gravest_refusal(refused_clients));
-        gravest_refusal(refused).or(others)
-    };
-    if let Some(trouble) = stopped.as_ref().or_else(refused) {
+    if let Some(trouble) = looked.stopped.as_ref().or_else(|| refused(looked)) {
         let say = Say::no(trouble.reason, trouble.message.clone());
         return (trouble.state, say, trouble.is_final);
     }
@@ -117,11 +112,31 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         let say = Say::no(trouble.reason, message);
         return (AccountState::ReadUntrusted, say, trouble.is_final);
     }
-    if !plan.actions.is_empty() {
-        let message = format!("{} changes are to be made", plan.actions.len());
+    if let Some(held) = plan.recipients.held.first() {
+        let say = Say::no(held.rule.reason(), held.message());
+        return (AccountState::Held, say, held.rule.needs_person());
+    }
+    let left = plan.actions.len() + plan.recipients.actions.len();
+    if left > 0 {
+        let message = format!("{left} changes are to be made");
         return (AccountState::Synced, Say::no("Planned", message), false);
     }
     (AccountState::Synced, Say::yes("Synced", "the account matches what is declared"), false)
+}
+
+/// Everything that is held back.
+fn held_in_all(plan: &Plan) -> usize {
+    plan.held.len() + plan.clients.held.len() + plan.recipients.held.len()
+}
+
+/// What the service refused: of people, of teams, of clients, of recipients.
+fn refused(looked: &Looked) -> Option<&Trouble> {
+    let people = gravest_refusal(&looked.refused);
+    let teams = || gravest_refusal(&looked.refused_teams);
+    let clients = || gravest_refusal(&looked.refused_clients);
+    let recipients =
+        || gravest_refusal(&looked.refused_recipients).or(looked.categories_unread.as_ref());
+    people.or_else(teams).or_else(clients).or_else(recipients)
 }
 
 /// What the service refused: for good, if anything was.

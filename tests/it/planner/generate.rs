@@ -427,6 +427,7 @@ fn empty_account(limit: SeatLimit, disabled: bool) -> Observed {
         invitations: BTreeMap::new(),
         teams: BTreeMap::new(),
         client_accesses: None,
+        categories: None,
         evidence: ReadEvidence::default(),
     }
 }

@@ -294,6 +294,7 @@ impl ObservedFile {
             invitations: self.invitations.iter().map(|line| invitation(line)).collect(),
             teams: self.teams.iter().map(|line| observed_team(line)).collect(),
             client_accesses: None,
+            categories: None,
             evidence: ReadEvidence::default(),
         };
         for (plan, seats) in &self.pools {
@@ -559,6 +560,8 @@ impl LedgerFile {
                 .collect(),
             clients: BTreeMap::new(),
             client_sends: BTreeMap::new(),
+            recipients: BTreeMap::new(),
+            exact: BTreeMap::new(),
             brake_spent: self.brake_spent.iter().map(|line| spend(line)).collect(),
             mails_sent: self.mails_sent.iter().map(|line| spend(line)).collect(),
             baseline: self.baseline.map(|line| baseline(&line)),

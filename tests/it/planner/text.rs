@@ -26,6 +26,7 @@ pub fn of(plan: &Plan) -> String {
         learn,
         teams: _,
         clients: _,
+        recipients: _,
     } = plan;
     let mut text = String::new();
     let limit = match seats.limit {
