@@ -13,7 +13,7 @@ use crate::domain::identity::EmailAddress;
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
-use crate::plan::{Approval, Held, Plan, Rule, State, Stop};
+use crate::plan::{Approval, Emptied, Held, Hold, HoldCause, Plan, Rule, State, Stop};
 use crate::profile::Profile;
 
 /// First line of every answer: `account web/acme (Acme): growth, mode Manage`.
@@ -206,23 +206,39 @@ pub fn waiting(plan: &Plan) -> String {
         );
     }
     if let Some(hold) = &plan.hold {
-        let _ = writeln!(
-            text,
-            "! held set {}: {}, {}; {} of the {} removals that spec.removals allows in its window are \
-             used\n  hint: let exactly this set run, once: seatkeeper apply … --approve {}; or raise \
-             the limit, or declare the people again",
-            hold.digest,
-            many(hold.removals as usize, "removal"),
-            many(hold.changes as usize, "lower role"),
-            hold.spent,
-            hold.allowed,
-            hold.digest
-        );
+        text.push_str(&hold_lines(hold));
     }
     if let Some(stop) = &plan.stop {
         let _ = writeln!(text, "! {}: {stop}", stop.reason());
     }
     text
+}
+
+/// What waits for approval, why, and the ways out.
+fn hold_lines(hold: &Hold) -> String {
+    let (why, ways_out) = match hold.why {
+        HoldCause::RemovalBrake => (
+            format!(
+                "{} of the {} removals that spec.removals allows in its window are used",
+                hold.spent, hold.allowed
+            ),
+            "; or raise the limit, or declare the people again",
+        ),
+        HoldCause::EmptySource(Emptied { gone, declared }) => (
+            format!(
+                "{gone} of the {declared} people that were declared are gone: is a file missing?"
+            ),
+            "; or declare the people again",
+        ),
+    };
+    let Hold { digest, removals, changes, .. } = hold;
+    let (removals, changes) = (*removals as usize, *changes as usize);
+    format!(
+        "! held set {digest}: {}, {}; {why}\n  hint: let exactly this set run, once: seatkeeper apply \
+         … --approve {digest}{ways_out}\n",
+        many(removals, "removal"),
+        many(changes, "lower role"),
+    )
 }
 
 fn held_line(plan: &Plan, held: &Held) -> String {
@@ -240,7 +256,9 @@ fn held_line(plan: &Plan, held: &Held) -> String {
             let what = without_sign(action);
             match rule {
                 // Its way out is said once, with the digest of the set.
-                Rule::RemovalBrake => format!("! held: {what} ({})", rule.reason()),
+                Rule::RemovalBrake | Rule::EmptySource => {
+                    format!("! held: {what} ({})", rule.reason())
+                }
                 _ => format!("! held: {what} ({}: {})", rule.reason(), rule.message()),
             }
         }
@@ -323,6 +341,9 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
             "changes": hold.changes,
             "allowed": hold.allowed,
             "spent": hold.spent,
+            "rule": hold.rule().reason(),
+            "gone": emptied(hold).map(|emptied| emptied.gone),
+            "declaredBefore": emptied(hold).map(|emptied| emptied.declared),
         })),
         "stop": plan.stop.as_ref().map(|stop| json!({
             "reason": stop.reason(),
@@ -331,6 +352,13 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
         "clientAccess": clients::json(&plan.clients),
         "summary": summary(plan, profile),
     })
+}
+
+fn emptied(hold: &Hold) -> Option<Emptied> {
+    match hold.why {
+        HoldCause::EmptySource(emptied) => Some(emptied),
+        HoldCause::RemovalBrake => None,
+    }
 }
 
 /// One action as JSON.

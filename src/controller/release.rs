@@ -113,6 +113,7 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
         Some(Rule::Observing | Rule::InviteOnly) => Verdict::Goes,
         Some(
             Rule::RemovalBrake
+            | Rule::EmptySource
             | Rule::Settling
             | Rule::ProtectedRole
             | Rule::MailBudget

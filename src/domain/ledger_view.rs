@@ -42,6 +42,8 @@ pub struct LedgerView {
     pub hold_number: u64,
     /// An approval that was seen, and when it was first seen.
     pub approval_seen: Option<(HoldDigest, Timestamp)>,
+    /// People that are ours and neither declared any more nor at the service.
+    pub out_of_sight: u64,
     /// When each removal was first wanted, kept in memory by the operator; `None` for a one-shot
     /// run, which sees everything at once and does not wait.
     pub first_wanted: Option<BTreeMap<EmailAddress, Timestamp>>,
@@ -218,4 +220,7 @@ pub struct HoldRecord {
     pub digest: HoldDigest,
     /// Removals that were allowed when it was held; a raised limit releases it.
     pub allowed: u64,
+    /// `maxCount` when it was held because the source was all but empty; only a raised one, or a
+    /// person, releases it.
+    pub emptied_under: Option<u32>,
 }

@@ -14,8 +14,8 @@ use crate::domain::observed::{InvitationState, Observed, ObservedInvitation};
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::ledger::record::{
-    Entry, FORMAT, Head, Invite, StoredApproval, StoredBaseline, StoredHold, StoredResend,
-    StoredSend, StoredSpend,
+    Entry, FORMAT, Head, Invite, StoredApproval, StoredBaseline, StoredResend, StoredSend,
+    StoredSpend,
 };
 use crate::ledger::store::Part;
 use crate::plan::{Approval, CAPS_LAST, Learn};
@@ -114,10 +114,7 @@ impl Ledger {
             head.baseline = Some((*baseline).into());
         }
         if let Some(hold) = hold {
-            head.hold = hold.as_ref().map(|(digest, allowed)| StoredHold {
-                digest: digest.0.clone(),
-                allowed: *allowed,
-            });
+            head.hold = hold.as_ref().map(Into::into);
         }
         match approval {
             Approval::None => {}

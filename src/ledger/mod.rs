@@ -156,6 +156,7 @@ impl Ledger {
                 .approval_seen
                 .as_ref()
                 .map(|seen| (HoldDigest(seen.digest.clone()), seen.at)),
+            out_of_sight: self.out_of_sight(&people),
             first_wanted: None,
         };
         for (hash, person) in people {
@@ -167,6 +168,14 @@ impl Ledger {
             }
         }
         view
+    }
+
+    /// People that are ours and in none of `people`; who said no outlives the declaration.
+    fn out_of_sight(&self, people: &BTreeMap<PersonHash, EmailAddress>) -> u64 {
+        let others = self.people.iter().filter(|(hash, _)| !people.contains_key(*hash));
+        let ours = others
+            .filter(|(_, Entry { record, .. })| record.owned && !record.opted_out && !record.lost);
+        ours.count() as u64
     }
 
     /// The send of a person whose outcome is not known.

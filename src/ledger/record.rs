@@ -147,11 +147,21 @@ impl From<StoredSpend> for Spend {
 pub(super) struct StoredHold {
     pub digest: String,
     pub allowed: u64,
+    #[serde(default, rename = "emptiedUnder", skip_serializing_if = "Option::is_none")]
+    pub emptied_under: Option<u32>,
 }
 
 impl StoredHold {
     pub fn to_view(&self) -> HoldRecord {
-        HoldRecord { digest: HoldDigest(self.digest.clone()), allowed: self.allowed }
+        let Self { digest, allowed, emptied_under } = self.clone();
+        HoldRecord { digest: HoldDigest(digest), allowed, emptied_under }
+    }
+}
+
+impl From<&HoldRecord> for StoredHold {
+    fn from(hold: &HoldRecord) -> Self {
+        let HoldRecord { digest, allowed, emptied_under } = hold.clone();
+        Self { digest: digest.0, allowed, emptied_under }
     }
 }
 

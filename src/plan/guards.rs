@@ -13,7 +13,7 @@ use crate::domain::policy::Mode;
 use crate::plan::action::Action;
 use crate::plan::draft::{Draft, price};
 use crate::plan::simulate::Count;
-use crate::plan::{Approval, Distrust, Hold, Input, Rule, Stop};
+use crate::plan::{Approval, Distrust, Emptied, Hold, HoldCause, Input, Rule, Stop, source};
 
 /// How long an approval is good for after it was first seen.
 const APPROVAL_LASTS: SignedDuration = SignedDuration::from_hours(1);
@@ -235,7 +235,8 @@ pub(super) struct Brake {
 
 /// Removal brake (OP-07): what would be taken away within the sliding window is at most
 /// max(maxCount, min(maxPercent of the last trusted count, maxTotal)), or none of it runs until a
-/// person approves it. A set that was held stays held when the window slides.
+/// person approves it. A set that was held stays held when the window slides. A source that is all
+/// but empty holds them too, whatever the window allows.
 pub(super) fn brake(draft: &mut Draft<'_>, trims: Vec<Action>) -> Brake {
     let (endings, unsettled) =
         (std::mem::take(&mut draft.endings), std::mem::take(&mut draft.unsettled));
@@ -245,7 +246,8 @@ pub(super) fn brake(draft: &mut Draft<'_>, trims: Vec<Action>) -> Brake {
     let unpaid = wanted.iter().filter(|action| !is_paid(draft, action)).count() as u64;
     // What was paid for was allowed or approved then: a run that was killed goes on.
     let exceeds = unpaid > 0 && spent.saturating_add(unpaid) > allowed;
-    let over = exceeds || stays_held(draft, &wanted, allowed);
+    let emptied = source::emptied(draft, &wanted);
+    let over = emptied.is_some() || exceeds || stays_held(draft, &wanted, allowed);
     let digest = digest(draft.input, draft.input.ledger.hold_number, &wanted);
     let approval = approval(draft.input, over.then_some(&digest));
     let approved = matches!(approval, Approval::Used(_));
@@ -253,12 +255,14 @@ pub(super) fn brake(draft: &mut Draft<'_>, trims: Vec<Action>) -> Brake {
         let number = draft.input.ledger.hold_number;
         let lapsed = matches!(approval, Approval::Lapsed(_));
         let digest = if lapsed { self::digest(draft.input, number + 1, &wanted) } else { digest };
-        draft.hold = Some(hold(digest, &wanted, allowed, spent));
+        let hold = hold(digest, &wanted, (allowed, spent), emptied);
+        let rule = hold.rule();
+        draft.hold = Some(hold);
         for action in endings.into_iter().chain(unsettled).chain(trims) {
             if let Some(record) = draft.records.get_mut(action.person()) {
                 record.held = true;
             }
-            draft.hold_back(action, Rule::RemovalBrake);
+            draft.hold_back(action, rule);
         }
         return Brake { approval };
     }
@@ -306,7 +310,8 @@ pub(super) fn is_paid(draft: &Draft<'_>, action: &Action) -> bool {
 
 fn stays_held(draft: &Draft<'_>, wanted: &[&Action], allowed: u64) -> bool {
     let ledger = draft.input.ledger;
-    ledger.hold.as_ref().is_some_and(|hold| hold.allowed >= allowed)
+    let hold = ledger.hold.as_ref().filter(|hold| hold.emptied_under.is_none());
+    hold.is_some_and(|hold| hold.allowed >= allowed)
         && wanted
             .iter()
             .any(|action| ledger.people.get(action.person()).is_some_and(|record| record.held))
@@ -351,9 +356,15 @@ fn digest(input: &Input<'_>, number: u64, wanted: &[&Action]) -> HoldDigest {
     HoldDigest(hex)
 }
 
-fn hold(digest: HoldDigest, wanted: &[&Action], allowed: u64, spent: u64) -> Hold {
+fn hold(
+    digest: HoldDigest,
+    wanted: &[&Action],
+    (allowed, spent): (u64, u64),
+    emptied: Option<Emptied>,
+) -> Hold {
     let lowered = |action: &&&Action| matches!(action, Action::ChangeRole { .. });
     let changes = u32::try_from(wanted.iter().filter(lowered).count()).unwrap_or(u32::MAX);
     let all = u32::try_from(wanted.len()).unwrap_or(u32::MAX);
-    Hold { digest, removals: all - changes, changes, allowed, spent }
+    let why = emptied.map_or(HoldCause::RemovalBrake, HoldCause::EmptySource);
+    Hold { digest, removals: all - changes, changes, allowed, spent, why }
 }

@@ -13,6 +13,7 @@ mod mails;
 mod members;
 mod seats;
 pub mod simulate;
+mod source;
 mod words;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use thiserror::Error;
 use crate::domain::desired::Desired;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{HoldDigest, MemberId, RoleName};
-use crate::domain::ledger_view::{Baseline, LedgerView, PersonRecord};
+use crate::domain::ledger_view::{Baseline, HoldRecord, LedgerView, PersonRecord};
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::{Mode, Policy};
 use crate::plan::action::Action;
@@ -166,7 +167,7 @@ pub struct Learn {
     /// Count to measure absence against from now on; `None`: leave it.
     pub baseline: Option<Baseline>,
     /// The held set to remember; the outer `None`: leave it.
-    pub hold: Option<Option<(HoldDigest, u64)>>,
+    pub hold: Option<Option<HoldRecord>>,
     /// What became of an approval.
     pub approval: Approval,
     /// The account carries no claim yet: put ours on it before the first send.
@@ -267,6 +268,37 @@ pub struct Hold {
     pub allowed: u64,
     /// Of these, already spent in the window that runs.
     pub spent: u64,
+    /// What holds it.
+    pub why: HoldCause,
+}
+
+/// What holds a set that a person can approve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldCause {
+    /// More would be taken away than the brake allows.
+    RemovalBrake,
+    /// More than half of the declared people are gone: held whatever the window allows.
+    EmptySource(Emptied),
+}
+
+/// What became of the people that were declared last time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Emptied {
+    /// People that are no longer declared.
+    pub gone: u64,
+    /// People that were.
+    pub declared: u64,
+}
+
+impl Hold {
+    /// The guard that holds the set.
+    #[must_use]
+    pub fn rule(&self) -> Rule {
+        match self.why {
+            HoldCause::RemovalBrake => Rule::RemovalBrake,
+            HoldCause::EmptySource(_) => Rule::EmptySource,
+        }
+    }
 }
 
 /// Who the service itself will trim, and when.

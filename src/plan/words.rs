@@ -12,6 +12,8 @@ pub enum Rule {
     InviteOnly,
     /// More removals than the brake allows (OP-07).
     RemovalBrake,
+    /// More than half of the declared people are gone at once (OP-07).
+    EmptySource,
     /// A removal waits for its settling time.
     Settling,
     /// The last owner stays (OP-05).
@@ -50,6 +52,7 @@ impl Rule {
             Self::Observing => "Observing",
             Self::InviteOnly => "InviteOnly",
             Self::RemovalBrake => "RemovalHeld",
+            Self::EmptySource => "EmptySource",
             Self::Settling => "Settling",
             Self::OwnerGuard => "OwnerGuard",
             Self::OwnIdentity => "OwnIdentity",
@@ -76,6 +79,11 @@ impl Rule {
             Self::RemovalBrake => {
                 "more removals than spec.removals allows in its window; approve the held set by its \
                  digest, raise the limit, or declare the people again"
+            }
+            Self::EmptySource => {
+                "more than half of the declared people are gone at once, and more than \
+                 spec.removals.maxCount: check that no file is missing and declare them again, or, if it \
+                 is meant, approve the held set by its digest"
             }
             Self::Settling => "waits for spec.removals.settle, so that a mass deletion shows whole",
             Self::OwnerGuard => {
@@ -128,6 +136,7 @@ impl Rule {
         match self {
             Self::InviteOnly
             | Self::RemovalBrake
+            | Self::EmptySource
             | Self::OwnerGuard
             | Self::OwnIdentity
             | Self::NotRemovable

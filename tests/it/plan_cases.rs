@@ -158,6 +158,19 @@ fn over_the_brake_no_removal_runs_until_a_person_acts() {
 
 // rule: OP-07
 #[test]
+fn a_source_that_lost_most_of_its_people_ends_nobodys_access_until_a_person_acts() {
+    let names = folders(&cases());
+    let names: Vec<_> = names.iter().filter(|name| name.starts_with("empty-source-")).collect();
+    assert!(names.len() >= 8, "cases of a source that is all but empty: {names:?}");
+    check(&names.iter().map(|name| name.as_str()).collect::<Vec<_>>());
+    check(&["half-of-the-source-is-not-most-of-it"]);
+    let held = Case::read(&cases().join("empty-source-is-held-whatever-the-window-allows"));
+    let digest = held.plan().hold.unwrap().digest;
+    assert_eq!(held.approve(digest).plan().actions.len(), 7, "six removals and an invitation");
+}
+
+// rule: OP-07
+#[test]
 fn a_removal_settles_so_that_a_mass_deletion_is_seen_as_one() {
     check(&[
         "settling-waits-and-says-until-when",

@@ -14,7 +14,7 @@ use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
 use crate::manifests::APPROVE_ANNOTATION;
 use crate::plan::action::Action;
-use crate::plan::{Held as HeldAction, Plan, Rule, Stop};
+use crate::plan::{Emptied, Held as HeldAction, Hold, HoldCause, Plan, Rule, Stop};
 use crate::profile::Profile;
 
 /// People that are named for each rule.
@@ -119,24 +119,33 @@ fn gravest_refusal(refused: &BTreeMap<EmailAddress, Trouble>) -> Option<&Trouble
 /// The rule that most needs a person among those that hold something back.
 fn gravest(plan: &Plan) -> Option<Rule> {
     let rules: BTreeSet<Rule> = plan.held.iter().map(|held| held.rule).collect();
-    let brake = rules.get(&Rule::RemovalBrake);
-    brake.or_else(|| rules.iter().find(|rule| rule.needs_person())).or(rules.first()).copied()
+    let hold = plan.hold.as_ref().map(Hold::rule);
+    let hold = hold.as_ref().and_then(|rule| rules.get(rule));
+    hold.or_else(|| rules.iter().find(|rule| rule.needs_person())).or(rules.first()).copied()
 }
 
 /// What a rule holds, and the way out.
 fn explain(account: &Account, plan: &Plan, rule: Rule) -> String {
     let held = plan.held.iter().filter(|held| held.rule == rule).count();
-    match (&plan.hold, rule) {
-        (Some(hold), Rule::RemovalBrake) => format!(
-            "{held} changes that take away wait for a person: {} are allowed in a window and {} are \
-             spent; let them run with `kubectl annotate --overwrite account {} {APPROVE_ANNOTATION}={}`",
-            hold.allowed,
-            hold.spent,
-            account.name_any(),
-            hold.digest,
-        ),
-        _ => format!("{held} changes are held: {}", rule.message()),
-    }
+    let Some(hold) = plan.hold.as_ref().filter(|hold| hold.rule() == rule) else {
+        return format!("{held} changes are held: {}", rule.message());
+    };
+    let why = match hold.why {
+        HoldCause::RemovalBrake => {
+            format!("{} are allowed in a window and {} are spent", hold.allowed, hold.spent)
+        }
+        HoldCause::EmptySource(Emptied { gone, declared }) => {
+            format!(
+                "{gone} of the {declared} people that were declared are gone: is a file missing?"
+            )
+        }
+    };
+    format!(
+        "{held} changes that take away wait for a person: {why}; let them run with `kubectl annotate \
+         --overwrite account {} {APPROVE_ANNOTATION}={}`",
+        account.name_any(),
+        hold.digest,
+    )
 }
 
 fn describe(looked: &Looked, picture: &Picture<'_>, state: AccountState) -> AccountStatus {
@@ -198,7 +207,7 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
             }
             Action::Reinstate { .. } => held.additions += 1,
             // Beside a digest stands what it covers and nothing else.
-            _ if plan.hold.is_some() && *rule != Rule::RemovalBrake => {}
+            _ if plan.hold.as_ref().is_some_and(|hold| hold.rule() != *rule) => {}
             Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => held.changes += 1,
             Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. } => {
                 held.removals += 1;

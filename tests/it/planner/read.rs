@@ -450,6 +450,11 @@ struct LedgerFile {
     baseline: Option<String>,
     /// Highest limit under which the set was held.
     held_under: Option<u64>,
+    /// `maxCount` when it was held for an empty source.
+    emptied_under: Option<u32>,
+    /// People that are ours and neither declared nor at the service.
+    #[serde(default)]
+    out_of_sight: u64,
     #[serde(default)]
     hold_number: u64,
     /// `DIGEST at=TIME`; or `shown at=TIME`.
@@ -477,14 +482,17 @@ impl LedgerFile {
             brake_spent: self.brake_spent.iter().map(|line| spend(line)).collect(),
             mails_sent: self.mails_sent.iter().map(|line| spend(line)).collect(),
             baseline: self.baseline.map(|line| baseline(&line)),
-            hold: self
-                .held_under
-                .map(|allowed| HoldRecord { digest: HoldDigest::from("an earlier one"), allowed }),
+            hold: self.held_under.map(|allowed| HoldRecord {
+                digest: HoldDigest::from("an earlier one"),
+                allowed,
+                emptied_under: self.emptied_under,
+            }),
             hold_number: self.hold_number,
             approval_seen: self.approval_seen.map(|line| {
                 let mut words = Words::of(&line);
                 (HoldDigest(words.next()), words.time("at").expect("at="))
             }),
+            out_of_sight: self.out_of_sight,
             first_wanted,
         }
     }

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use seatkeeper::domain::desired::DeletionPolicy;
 use seatkeeper::domain::identity::EmailAddress;
-use seatkeeper::domain::ledger_view::{MailRecord, Paid, PersonRecord, Seen};
+use seatkeeper::domain::ledger_view::{HoldRecord, MailRecord, Paid, PersonRecord, Seen};
 use seatkeeper::domain::observed::SeatLimit;
-use seatkeeper::plan::{Approval, Learn, Outlook, Plan, Stop};
+use seatkeeper::plan::{Approval, Emptied, HoldCause, Learn, Outlook, Plan, Stop};
 
 use super::read::ROSTER;
 
@@ -36,6 +36,9 @@ pub fn of(plan: &Plan) -> String {
         assert_eq!(hold.digest.as_str().len(), 16, "a digest of 16 hex digits");
         let (removals, changes) = (hold.removals, hold.changes);
         let (allowed, spent) = (hold.allowed, hold.spent);
+        if let HoldCause::EmptySource(Emptied { gone, declared }) = hold.why {
+            let _ = writeln!(text, "{gone} of {declared} declared people are gone");
+        }
         let _ = writeln!(
             text,
             "waits for approval: {removals} removals, {changes} lower roles; {allowed} allowed in the window, {spent} of them spent"
@@ -111,7 +114,11 @@ fn learn_text(learn: &Learn) -> Vec<String> {
     match hold {
         None => {}
         Some(None) => lines.push("nothing is held any more".into()),
-        Some(Some((_, allowed))) => lines.push(format!("a set is held under a limit of {allowed}")),
+        Some(Some(HoldRecord { digest: _, allowed, emptied_under })) => {
+            let emptied = emptied_under.map(|max| format!(", for an empty source, under {max}"));
+            let emptied = emptied.unwrap_or_default();
+            lines.push(format!("a set is held under a limit of {allowed}{emptied}"));
+        }
     }
     match approval {
         Approval::None => {}
