@@ -1,17 +1,13 @@
 //! `--ledger file:PATH` and `--ledger kube:NAMESPACE/NAME`.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client, Config};
+use kube::{Api, Client};
 
+use crate::cli::cluster;
 use crate::cli::session::{LedgerAccess, with_hint};
 use crate::domain::keys::AccountKey;
 use crate::ledger::{FileStore, KubeStore, Ledger, LedgerStore};
-
-/// Time for one call to the cluster.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Opens the ledger that `name` names for the account that is declared as `account`; says where it
 /// is kept too: `file`, or the UID of the cluster's `kube-system` namespace.
@@ -35,7 +31,7 @@ pub async fn open(
         Some(("kube", place)) => {
             let (namespace, name) =
                 place.split_once('/').context("a ledger in a cluster is kube:NAMESPACE/NAME")?;
-            let client = client().await?;
+            let (client, _) = cluster::client(None).await?;
             let fingerprint = fingerprint(&client).await?;
             (Box::new(KubeStore::new(client, namespace, name)), fingerprint)
         }
@@ -45,14 +41,6 @@ pub async fn open(
     };
     let ledger = Ledger::load(store, account).await.map_err(with_hint)?;
     Ok((ledger, fingerprint))
-}
-
-/// A client that repeats nothing: a write of the ledger that was sent once is not sent again.
-async fn client() -> anyhow::Result<Client> {
-    let mut config = Config::infer().await.context("could not read the kubeconfig")?;
-    config.default_retry = false;
-    config.read_timeout = Some(DEADLINE);
-    Client::try_from(config).context("could not use the kubeconfig")
 }
 
 async fn fingerprint(client: &Client) -> anyhow::Result<String> {

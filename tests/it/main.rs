@@ -29,6 +29,7 @@ mod mail_peer;
 mod mail_server;
 mod many_accounts;
 mod openapi;
+mod operator_acts;
 mod operator_clients;
 mod operator_definitions;
 mod operator_deletion;
