@@ -2,6 +2,7 @@
 
 pub mod account_api;
 mod call;
+mod client_state;
 mod clients;
 pub mod feed;
 pub mod memory;
@@ -20,7 +21,7 @@ use thiserror::Error;
 
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::EmailAddress;
-use crate::domain::keys::{AccountKey, ETag, RequestKey};
+use crate::domain::keys::{AccountKey, ETag, InstallationId, RequestKey};
 use crate::domain::observed::{Claim, Observed, ObservedInvitation, ObservedMember};
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
@@ -66,11 +67,13 @@ pub trait Backend: Send + Sync {
         key: &RequestKey,
     ) -> Result<Executed, BackendError>;
 
-    /// Puts our claim on the account, if its row is still at `etag`.
+    /// Puts our claim on the account, if its row is still at `etag`; in place of that of `replaces`, or
+    /// where nobody else's is.
     async fn claim(
         &self,
         account: &AccountKey,
         claim: &Claim,
+        replaces: Option<&InstallationId>,
         etag: &ETag,
     ) -> Result<(), BackendError>;
 }

@@ -3,6 +3,7 @@
 pub mod apply;
 mod approve;
 pub mod args;
+mod claim;
 mod clients;
 mod cluster;
 pub mod crds;
@@ -110,6 +111,7 @@ async fn dispatch(command: Command, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         Command::Plan(args) => plan::plan(&args, io).await,
         Command::Apply(args) => apply::apply(&args, io).await,
         Command::Status(args) => plan::status(&args, io).await,
+        Command::Claim(args) => claim::claim(&args, io).await,
         Command::Approve(args) => approve::approve(&args, io).await,
         Command::Resend(args) => resend::resend(&args, io).await,
         Command::Import(args) => import::import(&args, io).await,

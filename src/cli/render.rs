@@ -131,7 +131,7 @@ pub fn distrust(plan: &Plan) -> &'static str {
             "error: ReadUntrusted: nothing was done\n  hint: try again; if it stays so, compare with \
              what the service itself shows\n"
         }
-        Some(Stop::Suspended | Stop::ClaimedByOther) | None => "",
+        Some(Stop::Suspended | Stop::ClaimedByOther | Stop::LedgerLost) | None => "",
     }
 }
 
@@ -149,7 +149,7 @@ pub fn after(plan: &Plan, done: usize, failed: usize) -> String {
         let _ = write!(line, "; {} queued", seats.queued);
     }
     if let Some(hold) = &plan.hold {
-        let _ = write!(line, "; {} held", hold.removals + hold.changes);
+        let _ = write!(line, "; {} held", hold.additions + hold.removals + hold.changes);
     }
     line
 }
@@ -230,12 +230,17 @@ fn hold_lines(hold: &Hold) -> String {
             ),
             "; or declare the people again",
         ),
+        HoldCause::LedgerLost => ("the ledger is lost".to_owned(), "; or bring the ledger back"),
     };
-    let Hold { digest, removals, changes, .. } = hold;
+    let Hold { digest, additions, removals, changes, .. } = hold;
     let (removals, changes) = (*removals as usize, *changes as usize);
+    let additions = match (hold.why, *additions as usize) {
+        (HoldCause::LedgerLost, n) => format!("{}, ", many(n, "addition")),
+        _ => String::new(),
+    };
     format!(
-        "! held set {digest}: {}, {}; {why}\n  hint: let exactly this set run, once: seatkeeper apply \
-         … --approve {digest}{ways_out}\n",
+        "! held set {digest}: {additions}{}, {}; {why}\n  hint: let exactly this set run, once: \
+         seatkeeper apply … --approve {digest}{ways_out}\n",
         many(removals, "removal"),
         many(changes, "lower role"),
     )
@@ -256,7 +261,7 @@ fn held_line(plan: &Plan, held: &Held) -> String {
             let what = without_sign(action);
             match rule {
                 // Its way out is said once, with the digest of the set.
-                Rule::RemovalBrake | Rule::EmptySource => {
+                Rule::RemovalBrake | Rule::EmptySource | Rule::LedgerLost => {
                     format!("! held: {what} ({})", rule.reason())
                 }
                 _ => format!("! held: {what} ({}: {})", rule.reason(), rule.message()),
@@ -357,7 +362,7 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
 fn emptied(hold: &Hold) -> Option<Emptied> {
     match hold.why {
         HoldCause::EmptySource(emptied) => Some(emptied),
-        HoldCause::RemovalBrake => None,
+        HoldCause::RemovalBrake | HoldCause::LedgerLost => None,
     }
 }
 

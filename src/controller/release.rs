@@ -114,6 +114,7 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
         Some(
             Rule::RemovalBrake
             | Rule::EmptySource
+            | Rule::LedgerLost
             | Rule::Settling
             | Rule::ProtectedRole
             | Rule::MailBudget

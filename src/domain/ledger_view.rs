@@ -10,6 +10,7 @@ use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{
     AccountKey, HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark, RoleName,
 };
+use crate::domain::observed::Claim;
 
 /// The ledger of one account, for the people that are declared or observed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct LedgerView {
     /// Where we run: UID of the cluster's `kube-system` namespace, or `file`. A claim of our
     /// installation from another place means that the ledger was copied. `None`: not known.
     pub fingerprint: Option<String>,
+    /// The claim that a person decided to put ours in place of, until that is done.
+    pub takes_from: Option<Claim>,
     /// Account id pinned at first contact.
     pub pinned_account: Option<AccountKey>,
     /// What we know of each person.

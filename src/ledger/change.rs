@@ -333,6 +333,7 @@ fn new_head(account: &AccountKey, declared: &AccountKey) -> Head {
         declared: declared.0.clone(),
         installation: Uuid::new_v4().to_string(),
         salt: Uuid::new_v4().simple().to_string(),
+        takes_from: None,
         wave: 0,
         open: false,
         paged: false,

@@ -10,7 +10,9 @@
 //! sent; a send that is still in the open wave is in doubt; any other was sent. So a record never
 //! has to be written again after the answer, and a kill between any two writes is told right.
 
+mod account;
 mod change;
+mod claim;
 mod clients;
 mod error;
 mod file;
@@ -37,6 +39,7 @@ use crate::domain::observed::Observed;
 use crate::ledger::pages::{Layout, PageNumber as Page};
 use crate::ledger::record::{Entry, Head, Invite};
 
+pub use account::{AccountStore, ClientState, StateError};
 pub use change::{NewSend, OPEN_SENDS_MAX, WAVE_SENDS_MAX};
 pub use error::LedgerError;
 pub use file::FileStore;
@@ -142,6 +145,7 @@ impl Ledger {
         let mut view = LedgerView {
             installation: self.installation(),
             fingerprint: None,
+            takes_from: head.takes_from.as_ref().map(record::StoredClaim::to_view),
             pinned_account: Some(AccountKey(head.account.clone())),
             people: BTreeMap::new(),
             open_sends: BTreeMap::new(),

@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::identity::PersonHash;
-use crate::domain::keys::{HoldDigest, InvitationId, RequestKey, ResendMark, RoleName};
+use crate::domain::keys::{
+    HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark, RoleName,
+};
 use crate::domain::ledger_view::{
     Baseline, Cause, HoldRecord, MailRecord, OpenSend, Paid, PersonRecord, Seen, Spend,
 };
+use crate::domain::observed::Claim;
 use crate::ledger::clients;
 
 /// Version of the stored form that this program reads and writes.
@@ -36,6 +39,9 @@ pub(super) struct Head {
     pub declared: String,
     pub installation: String,
     pub salt: String,
+    /// The claim that ours is put in place of, until that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes_from: Option<StoredClaim>,
     /// Number of the last wave that was opened; never falls.
     pub wave: u64,
     /// A run is under way, or was cut off.
@@ -53,6 +59,28 @@ pub(super) struct Head {
     pub hold_number: u64,
     pub approval_seen: Option<StoredApproval>,
     pub baseline: Option<StoredBaseline>,
+}
+
+/// [`Claim`]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoredClaim {
+    pub installation: String,
+    pub fingerprint: String,
+}
+
+impl From<&Claim> for StoredClaim {
+    fn from(claim: &Claim) -> Self {
+        let Claim { installation, fingerprint } = claim.clone();
+        Self { installation: installation.0, fingerprint }
+    }
+}
+
+impl StoredClaim {
+    pub fn to_view(&self) -> Claim {
+        let Self { installation, fingerprint } = self.clone();
+        Claim { installation: InstallationId(installation), fingerprint }
+    }
 }
 
 /// One send, stored before the call.

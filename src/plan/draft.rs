@@ -10,6 +10,7 @@ use crate::domain::ledger_view::{Cause, HoldRecord, Paid, PersonRecord};
 use crate::domain::observed::{InvitationState, MemberState, ObservedInvitation, ObservedMember};
 use crate::domain::policy::Mode;
 use crate::plan::action::{Action, EndCause, InvitationRow, MemberRow};
+use crate::plan::claims::{Claimed, claimed};
 use crate::plan::client_access::ClientPlan;
 use crate::plan::guards::{Brake, Trust};
 use crate::plan::{
@@ -210,7 +211,7 @@ impl<'a> Draft<'a> {
     }
 
     fn learn(&mut self, trust: &Trust, brake: &Brake) -> Learn {
-        let Input { ledger, observed, policy, .. } = *self.input;
+        let Input { ledger, policy, .. } = *self.input;
         if policy.mode == Mode::Observe {
             return Learn::default();
         }
@@ -235,7 +236,7 @@ impl<'a> Draft<'a> {
             allowed: hold.allowed.max(before),
             emptied_under: match hold.why {
                 HoldCause::EmptySource(_) => Some(policy.removals.max_count),
-                HoldCause::RemovalBrake => None,
+                HoldCause::RemovalBrake | HoldCause::LedgerLost => None,
             },
         });
         Learn {
@@ -244,7 +245,7 @@ impl<'a> Draft<'a> {
             baseline: trust.baseline,
             hold: (hold != ledger.hold).then_some(hold),
             approval: brake.approval.clone(),
-            claim: observed.account.claim.is_none(),
+            claim: matches!(claimed(self.input), Claimed::Free | Claimed::Taking),
             brake_spent,
         }
     }

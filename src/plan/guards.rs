@@ -11,6 +11,7 @@ use crate::domain::ledger_view::{Baseline, Paid, Seen};
 use crate::domain::observed::{InvitationState, MemberState, Observed};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
+use crate::plan::claims::{Claimed, claimed};
 use crate::plan::draft::{Draft, price};
 use crate::plan::simulate::Count;
 use crate::plan::{Approval, Distrust, Emptied, Hold, HoldCause, Input, Rule, Stop, source};
@@ -121,15 +122,11 @@ pub fn people(observed: &Observed) -> u64 {
 
 /// Why nothing at all may be written.
 pub(super) fn stop(input: &Input<'_>, trust: &Trust) -> Option<Stop> {
-    let Input { observed, ledger, policy, .. } = *input;
+    let policy = input.policy;
     if let Some(distrust) = &trust.distrust {
         return Some(Stop::ReadUntrusted(distrust.clone()));
     }
-    let foreign = observed.account.claim.as_ref().is_some_and(|claim| {
-        let elsewhere = ledger.fingerprint.as_ref().is_some_and(|here| *here != claim.fingerprint);
-        elsewhere || ledger.installation.as_ref() != Some(&claim.installation)
-    });
-    if policy.mode > Mode::Observe && foreign {
+    if policy.mode > Mode::Observe && claimed(input) == Claimed::ByOther {
         return Some(Stop::ClaimedByOther);
     }
     policy.suspend.then_some(Stop::Suspended)
@@ -332,25 +329,32 @@ fn approval(input: &Input<'_>, held: Option<&HoldDigest>) -> Approval {
 
 /// Digest of a set: account, number of the hold, ids and roles.
 fn digest(input: &Input<'_>, number: u64, wanted: &[&Action]) -> HoldDigest {
-    let mut lines: Vec<String> = wanted
-        .iter()
-        .map(|action| match action {
-            Action::RevokeInvitation { invitation, .. } => format!("revoke {}", invitation.id),
-            Action::Trim { member, .. } => format!("trim {}", member.id),
-            Action::Remove { member, .. } => format!("remove {}", member.id),
-            Action::ChangeRole { member, to, .. } => format!("change {} {to}", member.id),
-            Action::ChangeInvitedRole { invitation, to, .. } => {
-                format!("change {} {to}", invitation.id)
-            }
-            Action::Reinstate { member, .. } => format!("reinstate {}", member.id),
-            Action::Resend { invitation, .. } => format!("resend {}", invitation.id),
-            Action::Invite { person, role, .. } => format!("invite {person} {role}"),
-        })
-        .collect();
+    let mut lines: Vec<String> = wanted.iter().map(|action| line(action)).collect();
     lines.sort();
     let text = format!("{}\n{number}\n{}", input.observed.account.key, lines.join("\n"));
+    hex(&Sha256::digest(text))
+}
+
+/// What an action is in a digest: ids and roles.
+pub(super) fn line(action: &Action) -> String {
+    match action {
+        Action::RevokeInvitation { invitation, .. } => format!("revoke {}", invitation.id),
+        Action::Trim { member, .. } => format!("trim {}", member.id),
+        Action::Remove { member, .. } => format!("remove {}", member.id),
+        Action::ChangeRole { member, to, .. } => format!("change {} {to}", member.id),
+        Action::ChangeInvitedRole { invitation, to, .. } => {
+            format!("change {} {to}", invitation.id)
+        }
+        Action::Reinstate { member, .. } => format!("reinstate {}", member.id),
+        Action::Resend { invitation, .. } => format!("resend {}", invitation.id),
+        Action::Invite { person, role, .. } => format!("invite {person} {role}"),
+    }
+}
+
+/// The first bytes of a digest, as people copy it.
+pub(super) fn hex(digest: &[u8]) -> HoldDigest {
     let mut hex = String::with_capacity(16);
-    for byte in &Sha256::digest(text)[..8] {
+    for byte in digest.iter().take(8) {
         let _ = write!(hex, "{byte:02x}");
     }
     HoldDigest(hex)
@@ -366,5 +370,5 @@ fn hold(
     let changes = u32::try_from(wanted.iter().filter(lowered).count()).unwrap_or(u32::MAX);
     let all = u32::try_from(wanted.len()).unwrap_or(u32::MAX);
     let why = emptied.map_or(HoldCause::RemovalBrake, HoldCause::EmptySource);
-    Hold { digest, removals: all - changes, changes, allowed, spent, why }
+    Hold { digest, additions: 0, removals: all - changes, changes, allowed, spent, why }
 }

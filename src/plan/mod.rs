@@ -4,6 +4,7 @@
 
 pub mod action;
 mod check;
+mod claims;
 pub mod client_access;
 mod clients;
 mod draft;
@@ -28,7 +29,7 @@ use crate::domain::ledger_view::{Baseline, HoldRecord, LedgerView, PersonRecord}
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::{Mode, Policy};
 use crate::plan::action::Action;
-use crate::plan::client_access::{ClientAction, ClientPlan};
+use crate::plan::client_access::{ClientAction, ClientPlan, HeldClient};
 use crate::plan::draft::Draft;
 use crate::profile::Profile;
 
@@ -80,7 +81,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     seats::admit(&mut draft);
     let plan = draft.finish(trust, brake);
     check::check(input, &plan)?;
-    Ok(with_clients(input, plan))
+    Ok(claims::hold_if_lost(input, with_clients(input, plan)))
 }
 
 /// Adds the clients of an agency.
@@ -260,6 +261,8 @@ pub struct SeatForecast {
 pub struct Hold {
     /// Digest by which it is approved.
     pub digest: HoldDigest,
+    /// People that would be invited or let in.
+    pub additions: u32,
     /// People that would lose access or an invitation.
     pub removals: u32,
     /// Roles that would be lowered.
@@ -279,6 +282,8 @@ pub enum HoldCause {
     RemovalBrake,
     /// More than half of the declared people are gone: held whatever the window allows.
     EmptySource(Emptied),
+    /// The account carries a claim from here, and the ledger that knows of it is gone.
+    LedgerLost,
 }
 
 /// What became of the people that were declared last time.
@@ -297,6 +302,7 @@ impl Hold {
         match self.why {
             HoldCause::RemovalBrake => Rule::RemovalBrake,
             HoldCause::EmptySource(_) => Rule::EmptySource,
+            HoldCause::LedgerLost => Rule::LedgerLost,
         }
     }
 }

@@ -14,6 +14,8 @@ pub enum Rule {
     RemovalBrake,
     /// More than half of the declared people are gone at once (OP-07).
     EmptySource,
+    /// The ledger that goes with the claim on the account is gone.
+    LedgerLost,
     /// A removal waits for its settling time.
     Settling,
     /// The last owner stays (OP-05).
@@ -53,6 +55,7 @@ impl Rule {
             Self::InviteOnly => "InviteOnly",
             Self::RemovalBrake => "RemovalHeld",
             Self::EmptySource => "EmptySource",
+            Self::LedgerLost => "LedgerLost",
             Self::Settling => "Settling",
             Self::OwnerGuard => "OwnerGuard",
             Self::OwnIdentity => "OwnIdentity",
@@ -84,6 +87,10 @@ impl Rule {
                 "more than half of the declared people are gone at once, and more than \
                  spec.removals.maxCount: check that no file is missing and declare them again, or, if it \
                  is meant, approve the held set by its digest"
+            }
+            Self::LedgerLost => {
+                "the record of what was sent, and of who said no, is gone; bring the ledger back, or \
+                 approve by the digest what would be done without it"
             }
             Self::Settling => "waits for spec.removals.settle, so that a mass deletion shows whole",
             Self::OwnerGuard => {
@@ -137,6 +144,7 @@ impl Rule {
             Self::InviteOnly
             | Self::RemovalBrake
             | Self::EmptySource
+            | Self::LedgerLost
             | Self::OwnerGuard
             | Self::OwnIdentity
             | Self::NotRemovable
@@ -163,6 +171,8 @@ pub enum Stop {
     Suspended,
     /// Another installation manages the account.
     ClaimedByOther,
+    /// The account carries a claim from here, and the ledger that knows of it is gone.
+    LedgerLost,
     /// The read may not be used to conclude absence.
     ReadUntrusted(Distrust),
 }
@@ -174,6 +184,7 @@ impl Stop {
         match self {
             Self::Suspended => "Suspended",
             Self::ClaimedByOther => "ClaimedByOther",
+            Self::LedgerLost => "LedgerLost",
             Self::ReadUntrusted(_) => "ReadUntrusted",
         }
     }
@@ -184,7 +195,13 @@ impl fmt::Display for Stop {
         match self {
             Self::Suspended => f.write_str("spec.suspend is set; nothing is written"),
             Self::ClaimedByOther => f.write_str(
-                "another installation manages this account; run from there, or use its ledger",
+                "another installation manages this account; run from there, use its ledger, or take the \
+                 account over: seatkeeper claim --take",
+            ),
+            Self::LedgerLost => f.write_str(
+                "the account is claimed from here, and the ledger that goes with the claim is gone: \
+                 nothing is written until it is back, or a person approves what would be done without \
+                 it; who said no, or was mailed, is not known any more",
             ),
             Self::ReadUntrusted(distrust) => write!(
                 f,

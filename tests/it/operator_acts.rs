@@ -59,6 +59,43 @@ async fn a_team_that_lost_its_roster_ends_no_access_until_its_digest_is_approved
     assert!(said.err.contains("nothing waits for an approval"), "{}", said.err);
 }
 
+/// Takes the ledger of the account away, as a restore of the cluster without it would.
+async fn lose_the_ledger(world: &World) {
+    let free = r#"{"metadata":{"finalizers":null}}"#;
+    let objects = world.k(&["get", "accountledgers", "-o", "name"]).await;
+    for object in objects.lines() {
+        world.k(&["patch", object, "--type=merge", "-p", free]).await;
+    }
+    world.k(&["delete", "accountledgers", "--all"]).await;
+}
+
+// rule: OP-02
+#[tokio::test]
+async fn a_cluster_that_lost_the_ledger_waits_until_its_digest_is_approved() {
+    let mut world = World::start("growth").await;
+    world.declare("", "{email: ana@example.com}").await;
+    world.until("ana is invited", async || pending(&world).await == 1).await;
+    world.becomes("account/acme", "Synced").await;
+    assert!(world.stop_operator().await);
+    lose_the_ledger(&world).await;
+    world.declare_member("bo", "developer").await;
+
+    world.start_operator("info").await;
+    world.becomes("account/acme", "LedgerLost").await;
+    assert_eq!(world.condition("account/acme", "Stalled").await, "True/LedgerLost");
+    let held = world.get("account/acme").await["status"]["held"].clone();
+    assert_eq!((&held["additions"], &held["mails"]), (&1.into(), &1.into()), "{held}");
+    world.looks_again(2).await;
+    assert_eq!(world.mails("invitation").len(), 1);
+    assert_eq!(world.k(&["get", "accountledgers", "-o", "name"]).await, "");
+
+    let (namespace, digest) = (world.namespace.clone(), held["digest"].as_str().unwrap());
+    world.exits(0, &["approve", "acme", "-n", &namespace, "--digest", digest]).await;
+    world.becomes("membership/bo", "Pending").await;
+    world.becomes("account/acme", "Synced").await;
+    assert_eq!(world.mails("invitation").len(), 2);
+}
+
 // rule: OP-02
 #[tokio::test]
 async fn a_person_asks_for_one_more_mail_by_a_command_and_gets_one() {

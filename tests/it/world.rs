@@ -14,7 +14,7 @@ use seatkeeper::backend::{Backend, BackendError, Executed, Guarantees};
 use seatkeeper::domain::clients::ObservedClient;
 use seatkeeper::domain::desired::{Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::identity::EmailAddress;
-use seatkeeper::domain::keys::{AccountKey, ETag, MemberId, RequestKey, RoleName};
+use seatkeeper::domain::keys::{AccountKey, ETag, InstallationId, MemberId, RequestKey, RoleName};
 use seatkeeper::domain::observed::{
     Claim, MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence,
     RoleSeen, SeatLimit,
@@ -307,6 +307,7 @@ impl Backend for Service {
         &self,
         _account: &AccountKey,
         claim: &Claim,
+        _replaces: Option<&InstallationId>,
         etag: &ETag,
     ) -> Result<(), BackendError> {
         self.kill.point().await;

@@ -23,7 +23,7 @@ use crate::backend::memory::rules::{Todo, changed, rejected};
 use crate::backend::memory::state::{Answer, State, lost};
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::EmailAddress;
-use crate::domain::keys::{AccountKey, ETag, MemberId, RequestKey};
+use crate::domain::keys::{AccountKey, ETag, InstallationId, MemberId, RequestKey};
 use crate::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember, RoleSeen,
     SeatLimit,
@@ -248,6 +248,7 @@ impl Backend for Memory {
         &self,
         account: &AccountKey,
         claim: &Claim,
+        replaces: Option<&InstallationId>,
         etag: &ETag,
     ) -> Result<(), BackendError> {
         let mut state = self.state.lock().await;
@@ -257,7 +258,8 @@ impl Backend for Memory {
         if row.etag != *etag {
             return Err(changed("stale"));
         }
-        if row.claim.as_ref().is_some_and(|there| there.installation != claim.installation) {
+        let held = row.claim.as_ref().map(|there| &there.installation);
+        if held.is_some_and(|held| *held != claim.installation && Some(held) != replaces) {
             return Err(rejected("claimed-by-other"));
         }
         row.claim = Some(claim.clone());

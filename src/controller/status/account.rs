@@ -72,6 +72,10 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         let (state, waits) = match stop {
             Stop::Suspended => (AccountState::Suspended, true),
             Stop::ClaimedByOther => (AccountState::ClaimedByOther, true),
+            Stop::LedgerLost => {
+                let message = explain(account, plan, Rule::LedgerLost);
+                return (AccountState::LedgerLost, Say::no(stop.reason(), message), true);
+            }
             Stop::ReadUntrusted(_) => (AccountState::ReadUntrusted, false),
         };
         return (state, Say::no(stop.reason(), stop.to_string()), waits);
@@ -139,9 +143,10 @@ fn explain(account: &Account, plan: &Plan, rule: Rule) -> String {
                 "{gone} of the {declared} people that were declared are gone: is a file missing?"
             )
         }
+        HoldCause::LedgerLost => Rule::LedgerLost.message().to_owned(),
     };
     format!(
-        "{held} changes that take away wait for a person: {why}; let them run with `kubectl annotate \
+        "{held} changes wait for a person: {why}; let them run with `kubectl annotate \
          --overwrite account {} {APPROVE_ANNOTATION}={}`",
         account.name_any(),
         hold.digest,

@@ -461,6 +461,8 @@ struct LedgerFile {
     approval_seen: Option<String>,
     /// Address to time; there at all: the operator, which waits for settling.
     first_wanted: Option<BTreeMap<String, String>>,
+    /// Installation whose claim a person decided to replace.
+    takes_from: Option<String>,
     /// The ledger was lost: it knows no installation.
     #[serde(default)]
     lost: bool,
@@ -473,6 +475,10 @@ impl LedgerFile {
         });
         LedgerView {
             fingerprint: None,
+            takes_from: self.takes_from.map(|installation| Claim {
+                installation: InstallationId(installation),
+                fingerprint: "file".into(),
+            }),
             installation: (!self.lost).then(|| InstallationId::from(INSTALLATION)),
             pinned_account: (!self.lost).then(|| AccountKey::from(ACCOUNT)),
             people: self.people.iter().map(|line| record(line, now)).collect(),

@@ -39,10 +39,16 @@ pub fn of(plan: &Plan) -> String {
         if let HoldCause::EmptySource(Emptied { gone, declared }) = hold.why {
             let _ = writeln!(text, "{gone} of {declared} declared people are gone");
         }
-        let _ = writeln!(
-            text,
-            "waits for approval: {removals} removals, {changes} lower roles; {allowed} allowed in the window, {spent} of them spent"
-        );
+        let people = format!("{removals} removals, {changes} lower roles");
+        let _ = match hold.why {
+            HoldCause::LedgerLost => {
+                writeln!(text, "waits for approval: {} additions, {people}", hold.additions)
+            }
+            HoldCause::RemovalBrake | HoldCause::EmptySource(_) => writeln!(
+                text,
+                "waits for approval: {people}; {allowed} allowed in the window, {spent} of them spent"
+            ),
+        };
     }
     if let Some(shortage) = shortage {
         let people: Vec<_> = shortage.people.iter().map(ToString::to_string).collect();
@@ -64,7 +70,7 @@ pub fn of(plan: &Plan) -> String {
 fn stop_text(stop: &Stop) -> String {
     match stop {
         Stop::ReadUntrusted(distrust) => format!("{}, {distrust}", stop.reason()),
-        Stop::Suspended | Stop::ClaimedByOther => stop.reason().to_owned(),
+        Stop::Suspended | Stop::ClaimedByOther | Stop::LedgerLost => stop.reason().to_owned(),
     }
 }
 
