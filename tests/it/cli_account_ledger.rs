@@ -71,6 +71,36 @@ async fn a_runner_that_keeps_nothing_finds_its_ledger_at_the_service_in_two_writ
     service.stop().await;
 }
 
+#[tokio::test]
+async fn a_check_without_the_ledger_marks_what_only_the_ledger_knows() {
+    let service = service_now(SEED).await;
+    run(&service, &["apply"], "").await;
+    let desk = Desk::new(&service.base, "acme-token-that-reads");
+    desk.replace(
+        "git/team.yaml",
+        "    - email: bo@example.com\n",
+        "    - email: zoe@example.com\n",
+    );
+    desk.replace("git/membership.yaml", "role: biller", "role: admin");
+    let said = desk.exits(3, &["plan"]).await;
+    assert_eq!(
+        said.out,
+        "account web/acme (Acme): scale, mode Manage\n\
+         ~ change the invitation of cyd@example.com from biller to admin\n\
+         ? + invite zoe@example.com as developer\n\
+         ? not declared, at the service: 1; removed if they are ours\n\
+         ? means that only the ledger knows: who is ours, said no, or was mailed; give it with --ledger \
+         kube:NAMESPACE/NAME, file:PATH or account\n\
+         ! ClaimedByOther: another installation manages this account; run from there, use its ledger, \
+         or take the account over: seatkeeper claim --take\n\
+         nothing to do now; seats 3 → 3 of 10\n"
+    );
+    assert_eq!(desk.ledger(), "-");
+    let known = run(&service, &["plan"], "").await;
+    assert!(!known.out.contains('?'), "{}", known.out);
+    service.stop().await;
+}
+
 // rule: OP-02
 #[tokio::test]
 async fn a_runner_that_is_killed_anywhere_is_followed_by_one_that_mails_nobody_twice() {
