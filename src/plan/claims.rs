@@ -4,6 +4,8 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::policy::Mode;
+use crate::plan::action::Action;
+use crate::plan::client_access::ClientLearn;
 use crate::plan::guards::{hex, line};
 use crate::plan::{Approval, Held, HeldClient, Hold, HoldCause, Input, Learn, Plan, Rule, Stop};
 
@@ -57,7 +59,7 @@ pub(super) fn hold_if_lost(input: &Input<'_>, mut plan: Plan) -> Plan {
     plan.held.sort_by_key(|held| held.action.order());
     let clients = std::mem::take(&mut plan.clients.actions).into_iter();
     plan.clients.held.extend(clients.map(|action| HeldClient { action, rule: Rule::LedgerLost }));
-    plan.clients.learn = crate::plan::client_access::ClientLearn::default();
+    plan.clients.learn = ClientLearn::default();
     plan.seats.after = plan.seats.before;
     (plan.learn, plan.hold, plan.stop) = (Learn::default(), Some(hold), Some(Stop::LedgerLost));
     plan
@@ -72,27 +74,25 @@ fn hold(input: &Input<'_>, plan: &Plan) -> Hold {
     let account = &input.observed.account;
     let claim = account.claim.as_ref().map_or("", |claim| claim.installation.as_str());
     let text = format!("{}\nledger lost\n{claim}\n{}", account.key, lines.join("\n"));
-    let (removals, additions) =
-        plan.actions.iter().fold((0, 0), |(removals, additions), action| {
-            use crate::plan::action::Action as A;
-            match action {
-                A::RevokeInvitation { .. } | A::Trim { .. } | A::Remove { .. } => {
-                    (removals + 1, additions)
-                }
-                A::Reinstate { .. } | A::Resend { .. } | A::Invite { .. } => {
-                    (removals, additions + 1)
-                }
-                A::ChangeRole { .. } | A::ChangeInvitedRole { .. } => (removals, additions),
-            }
-        });
-    let people = u32::try_from(plan.actions.len()).unwrap_or(u32::MAX);
+    let count = |of: fn(&Action) -> bool| {
+        let count = plan.actions.iter().filter(|action| of(action)).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    };
     Hold {
         digest: hex(&Sha256::digest(text)),
-        additions,
-        removals,
-        changes: people - removals - additions,
+        additions: count(adds),
+        removals: count(ends),
+        changes: count(|action| !adds(action) && !ends(action)),
         allowed: 0,
         spent: 0,
         why: HoldCause::LedgerLost,
     }
+}
+
+fn adds(action: &Action) -> bool {
+    matches!(action, Action::Invite { .. } | Action::Resend { .. } | Action::Reinstate { .. })
+}
+
+fn ends(action: &Action) -> bool {
+    matches!(action, Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. })
 }

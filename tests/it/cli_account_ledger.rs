@@ -119,9 +119,12 @@ async fn a_runner_that_is_killed_anywhere_is_followed_by_one_that_mails_nobody_t
     }
 }
 
+/// A document and its version.
+type Versioned = (Vec<u8>, u64);
+
 /// A document in memory, with a limit on its size.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Option<(Vec<u8>, u64)>>>);
+struct Kept(Arc<Mutex<Option<Versioned>>>);
 
 #[async_trait]
 impl ClientState for Kept {

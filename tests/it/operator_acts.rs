@@ -1,7 +1,5 @@
 //! What a person does about guards, in a cluster: the commands `approve` and `resend`.
 
-#![expect(clippy::unwrap_used, reason = "test helpers")]
-
 use serde_json::Value;
 
 use crate::operator_world::World;
