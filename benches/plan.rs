@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use seatkeeper::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin, OriginKind};
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::{EmailAddress, MemberKey};
 use seatkeeper::domain::ledger_view::{LedgerView, PersonRecord, Seen};
 use seatkeeper::domain::observed::{
     MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence, RoleSeen,
@@ -25,8 +25,8 @@ use seatkeeper::profile::{Profile, built_in};
 
 const ROUNDS: usize = 7;
 
-fn person(n: usize) -> EmailAddress {
-    EmailAddress::parse(&format!("person-{n}@example.com")).unwrap()
+fn person(n: usize) -> MemberKey {
+    EmailAddress::parse(&format!("person-{n}@example.com")).unwrap().into()
 }
 
 fn desired(people: usize) -> Desired {
@@ -71,14 +71,17 @@ fn observed(people: usize, missing: Option<usize>, profile: &Profile) -> Observe
                 pending: 0,
                 trimmed: 0,
                 enforce_at: None,
+                pools: BTreeMap::new(),
             },
             subscriptions: Vec::new(),
             disabled: false,
+            secure_sign_in: false,
             agency: false,
             caller: None,
         },
         members: there.map(|n| (person(n), member(n))).collect(),
         invitations: BTreeMap::new(),
+        teams: BTreeMap::new(),
         client_accesses: None,
         evidence: ReadEvidence::default(),
     };

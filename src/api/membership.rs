@@ -59,11 +59,24 @@ use super::reference::NameRef;
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.teamRef) != has(self.accountRef)")
+    .message("needs exactly one of teamRef and accountRef"))]
+#[x_kube(validation = Rule::new("has(self.teamRef) == has(oldSelf.teamRef)")
+    .message("teamRef and accountRef cannot change: delete the Membership and make a new one"))]
 pub struct MembershipSpec {
-    /// Team that the person joins, in the same namespace. Required; cannot change.
+    /// Team that the person joins, in the same namespace. Either this or `accountRef`; cannot
+    /// change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self == oldSelf")
         .message("teamRef cannot change: delete the Membership and make a new one"))]
-    pub team_ref: NameRef,
+    pub team_ref: Option<NameRef>,
+
+    /// Account that the person joins, in the same namespace: for roles that hold for the whole
+    /// account. Either this or `teamRef`; cannot change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self == oldSelf")
+        .message("accountRef cannot change: delete the Membership and make a new one"))]
+    pub account_ref: Option<NameRef>,
 
     /// Address that the invitation goes to. Compared without case. Required; cannot change.
     #[schemars(length(min = 3, max = 254))]

@@ -27,7 +27,7 @@ pub use membership::{
     DeletionPolicy, InvitationSeen, Membership, MembershipSpec, MembershipState, MembershipStatus,
 };
 pub use reference::{NameRef, SecretKeyRef};
-pub use team::{PersonProblem, RosterLine, Team, TeamCounts, TeamSpec, TeamStatus};
+pub use team::{PersonProblem, RosterLine, Team, TeamCounts, TeamSpec, TeamState, TeamStatus};
 
 /// API group of all kinds.
 pub const GROUP: &str = "seatkeeper.dev";

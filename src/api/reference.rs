@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 pub(super) const OBJECT_NAME: &str =
     r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 
+/// Ids at the account service, as far as one can be a segment of a path.
+pub(super) const SERVICE_ID: &str = "^[A-Za-z0-9_-]{1,128}$";
+
 /// Keys of a Secret, as the API server checks them.
 const SECRET_KEY: &str = r"^[-._a-zA-Z0-9]+$";
 

@@ -2,11 +2,12 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::condition;
 use super::membership::{DeletionPolicy, MembershipState};
-use super::reference::NameRef;
+use super::reference::{NameRef, SERVICE_ID};
 
 /// A team of an account with its roster.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -26,6 +27,12 @@ use super::reference::NameRef;
         type_ = "string",
         json_path = ".spec.accountRef.name",
         description = "Account of the team"
+    ),
+    printcolumn(
+        name = "State",
+        type_ = "string",
+        json_path = ".status.state",
+        description = "State of the team, where an account has many"
     ),
     printcolumn(
         name = "Declared",
@@ -71,11 +78,38 @@ use super::reference::NameRef;
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new(
+        "!has(oldSelf.teamId) || (has(self.teamId) && self.teamId == oldSelf.teamId)")
+    .message("teamId cannot change once it is set: delete the Team and make a new one"))]
 pub struct TeamSpec {
     /// Account of this team, in the same namespace. Required; cannot change.
     #[x_kube(validation = Rule::new("self == oldSelf")
         .message("accountRef cannot change: delete the Team and make a new one"))]
     pub account_ref: NameRef,
+
+    /// Name of the team for people, at most 100 characters. Where an account has many teams, its name
+    /// at the account service. Default: the name of this object.
+    #[schemars(length(min = 1, max = 100))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+
+    /// Id of a team that is at the account service already, to adopt it. Only where an account has
+    /// many teams. Default: none, so that the team is the one made for this object. Cannot change
+    /// once it is set.
+    #[schemars(length(min = 1, max = 128), regex(pattern = SERVICE_ID))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team_id: Option<String>,
+
+    /// Id of the subscription that the team is linked to. Required where every team has one, and not
+    /// allowed elsewhere.
+    #[schemars(length(min = 1, max = 128), regex(pattern = SERVICE_ID))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<String>,
+
+    /// Whether everyone in the account must sign in by more than a password. Only where the profile
+    /// knows it. Of several Teams that say it the oldest counts. Default: left as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require_secure_sign_in: Option<bool>,
 
     /// Role of roster lines that give none: a word of the account's profile. Default: none, so
     /// every line has to give one.
@@ -129,6 +163,22 @@ pub struct TeamStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 
+    /// Where the team is at the account service: `Active`, `Inactive` (its subscription is over),
+    /// `Pending` (its setup is not complete, or it is not made yet). Not set where an account has
+    /// one team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<TeamState>,
+
+    /// Id of the team at the account service, where an account has many.
+    #[schemars(length(max = 128))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team_id: Option<String>,
+
+    /// Subscription that the account service links the team to.
+    #[schemars(length(max = 128))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<String>,
+
     /// How many people of the roster are where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<TeamCounts>,
@@ -139,6 +189,17 @@ pub struct TeamStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub first_problems: Vec<PersonProblem>,
+}
+
+/// Where a team is at the account service.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub enum TeamState {
+    /// Open.
+    Active,
+    /// Its subscription is over: people can only be taken out.
+    Inactive,
+    /// Its setup is not complete, or it is not made yet.
+    Pending,
 }
 
 /// How many people of the roster are where.

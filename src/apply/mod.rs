@@ -10,6 +10,7 @@ mod clients;
 mod outcome;
 mod path;
 mod run;
+mod teams;
 mod wave;
 
 use std::fmt;
@@ -30,6 +31,7 @@ pub use claim::{TakeError, take};
 pub use clients::ClientOutcomes;
 pub use outcome::{NotRun, Outcome, Report};
 pub use path::{Look, LookError, Ran, RunError, Subject, look, run};
+pub use teams::TeamOutcomes;
 
 /// Points where a debug build can be killed, in order: between ledger write, send, answer and the
 /// next ledger write. Those of single actions are passed once for each.

@@ -1,10 +1,11 @@
 //! What became of a plan.
 
-use crate::apply::ClientOutcomes;
+use crate::apply::{ClientOutcomes, TeamOutcomes};
 use crate::backend::{BackendError, Executed};
 use crate::domain::observed::Observed;
 use crate::ledger::Writes;
 use crate::plan::action::Action;
+use crate::plan::teams::TeamAction;
 
 /// What became of one action.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ impl NotRun {
 pub struct Report {
     /// Each action of the plan, in its order.
     pub outcomes: Vec<(Action, Outcome)>,
+    /// Each action on a team or on the account, in its order.
+    pub teams: TeamOutcomes,
     /// Each action on a client, in its order.
     pub clients: ClientOutcomes,
     /// The account as far as the answers say: the look, and what was done since.
@@ -73,9 +76,10 @@ impl Report {
 
     /// What the service did not do.
     pub fn errors(&self) -> impl Iterator<Item = &BackendError> {
+        let of_teams = self.teams.iter().map(|(_, outcome)| outcome);
         let of_people = self.outcomes.iter().map(|(_, outcome)| outcome);
         let of_clients = self.clients.iter().map(|(_, outcome)| outcome);
-        of_people.chain(of_clients).filter_map(Outcome::error)
+        of_teams.chain(of_people).chain(of_clients).filter_map(Outcome::error)
     }
 
     /// True if every action was done.
@@ -83,7 +87,17 @@ impl Report {
     pub fn is_complete(&self) -> bool {
         let people_done = self.outcomes.iter().all(|(_, outcome)| outcome.is_done());
         let clients_done = self.clients.iter().all(|(_, outcome)| outcome.is_done());
-        self.claim_error.is_none() && people_done && clients_done
+        let teams_done = self.teams.iter().all(|(_, outcome)| outcome.is_done());
+        self.claim_error.is_none() && teams_done && people_done && clients_done
+    }
+
+    /// True if a team came to be: its people follow with the next look.
+    #[must_use]
+    pub fn made_team(&self) -> bool {
+        let made = |(action, outcome): &(TeamAction, Outcome)| {
+            matches!(action, TeamAction::Create { .. }) && outcome.is_done()
+        };
+        self.teams.iter().any(made)
     }
 }
 

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::apply::{ApplyError, Context, Job, Outcome, Report, apply};
 use crate::backend::{Backend, BackendError};
 use crate::domain::desired::Desired;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::keys::AccountKey;
 use crate::domain::ledger_view::LedgerView;
 use crate::domain::observed::Observed;
@@ -92,7 +92,7 @@ pub enum RunError {
 pub async fn look(
     subject: &Subject<'_>,
     ledger: &mut Ledger,
-    first_wanted: Option<BTreeMap<EmailAddress, Timestamp>>,
+    first_wanted: Option<BTreeMap<MemberKey, Timestamp>>,
     now: &(dyn Fn() -> Timestamp + Send + Sync),
 ) -> Result<Look, LookError> {
     let mut left = LOOKS;
@@ -105,8 +105,9 @@ pub async fn look(
         }
         let now = now();
         let first_wanted = first_wanted.clone();
-        let view = LedgerView { first_wanted, ..view(subject, ledger, &observed, now) };
-        let plan = plan_for(subject, &observed, &view, now)?;
+        let desired = subject.desired.bound(&observed.teams);
+        let view = LedgerView { first_wanted, ..view(subject, ledger, &desired, &observed, now) };
+        let plan = plan_for(subject, &desired, &observed, &view, now)?;
         left -= 1;
         let moving = matches!(plan.stop, Some(Stop::ReadUntrusted(Distrust::CountsDiffer { .. })));
         if !moving || left == 0 {
@@ -138,23 +139,25 @@ pub async fn run(
         on_done,
     };
     let report = apply(ledger, &job).await?;
-    if plan.actions.is_empty() && plan.clients.actions.is_empty() {
+    if plan.is_empty() {
         return Ok(Ran { report, settled: plan });
     }
     let now = (context.now)();
-    let view = view(subject, ledger, &report.after, now);
+    let desired = subject.desired.bound(&report.after.teams);
+    let view = view(subject, ledger, &desired, &report.after, now);
     let view = LedgerView { first_wanted: before.first_wanted, ..view };
-    let settled = plan_for(subject, &report.after, &view, now)?;
+    let settled = plan_for(subject, &desired, &report.after, &view, now)?;
     Ok(Ran { report, settled })
 }
 
 fn view(
     subject: &Subject<'_>,
     ledger: &mut Ledger,
+    desired: &Desired,
     observed: &Observed,
     now: Timestamp,
 ) -> LedgerView {
-    let Desired { people, frozen, clients } = subject.desired;
+    let Desired { people, frozen, clients, .. } = desired;
     let mut view = ledger.view(people.keys().chain(frozen), observed, now);
     ledger.view_clients(clients, observed, now, &mut view);
     LedgerView { fingerprint: Some(subject.fingerprint.to_owned()), ..view }
@@ -162,10 +165,11 @@ fn view(
 
 fn plan_for(
     subject: &Subject<'_>,
+    desired: &Desired,
     observed: &Observed,
     ledger: &LedgerView,
     now: Timestamp,
 ) -> Result<Plan, PlanError> {
-    let Subject { backend: _, account: _, profile, policy, desired, fingerprint: _ } = *subject;
+    let Subject { backend: _, account: _, profile, policy, desired: _, fingerprint: _ } = *subject;
     plan(&Input { desired, observed, profile, policy, ledger, now })
 }

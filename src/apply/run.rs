@@ -1,25 +1,27 @@
 //! The steps of a run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
 use crate::apply::claim::{claim, prepare};
 use crate::apply::clients;
 use crate::apply::outcome::{NotRun, Outcome, Report, stops};
+use crate::apply::teams::{self, TeamOutcomes};
 use crate::apply::wave::{self, Waves};
 use crate::apply::{
     ACTED, ACTING, ApplyError, BEGIN, CLAIMED, CLOSED, CLOSING, ClientOutcomes, Job, OPENED,
     RECORDED, WAVE_OPENED, WAVE_SENT,
 };
 use crate::backend::{BackendError, Executed};
-use crate::domain::identity::EmailAddress;
-use crate::domain::keys::RequestKey;
+use crate::domain::identity::MemberKey;
+use crate::domain::keys::{RequestKey, SubscriptionId};
 use crate::domain::observed::{MemberState, Observed};
 use crate::failpoint::hit;
 use crate::ledger::{Ledger, Writes};
 use crate::plan::action::{Action, Direction};
 use crate::plan::simulate::{recount, step};
+use crate::plan::teams::TeamAction;
 use crate::plan::{Approval, Distrust, Learn, Stop, people};
 
 /// Runs a plan; see [`crate::apply::apply`].
@@ -28,6 +30,7 @@ pub(super) async fn run(ledger: &mut Ledger, job: &Job<'_>) -> Result<Report, Ap
     let mut progress = Progress::new(job);
     if job.plan.actions.is_empty() {
         learn_only(ledger, job, &mut progress).await?;
+        teams::run(job, &mut progress).await;
     } else {
         act(ledger, job, &mut progress).await?;
     }
@@ -66,11 +69,12 @@ async fn learn_only(
 
 /// True if nothing is to be written, or nothing may be.
 fn has_nothing_to_learn(ledger: &Ledger, job: &Job<'_>) -> bool {
-    let Learn { records, forget_absent, baseline, hold, approval, claim, brake_spent: _ } =
+    let Learn { records, forget_absent, baseline, hold, approval, claim, brake_spent: _, teams } =
         &job.plan.learn;
     let news = !records.is_empty()
         || baseline.is_some()
         || hold.is_some()
+        || teams.is_some()
         || *approval != Approval::None
         || (*claim && job.context.claims);
     // Only a plan that may write forgets, and only a ledger that is there can.
@@ -90,7 +94,7 @@ async fn act(
     ledger.write_repairs().await?;
     let baseline_known = ledger.settled_baseline() == Some(people(job.observed));
     let inviting = job.plan.actions.iter().filter(|action| is_send(action));
-    let inviting: BTreeSet<&EmailAddress> = inviting.map(Action::person).collect();
+    let inviting: BTreeSet<&MemberKey> = inviting.map(Action::person).collect();
     ledger.learn(&job.plan.learn, &inviting, now);
     ledger.spend_brake(job.plan.learn.brake_spent, now, job.context.brake_window);
     let mut waves = Waves::of(job, ledger, now, progress);
@@ -109,6 +113,7 @@ async fn act(
     hit(RECORDED);
     claim(ledger, job, progress).await;
     hit(CLAIMED);
+    teams::run(job, progress).await;
     one_by_one(job, progress).await;
     loop {
         wave::send(ledger, job, progress, &sends).await;
@@ -182,13 +187,14 @@ pub(super) struct Progress<'a> {
     outcomes: Vec<Option<Outcome>>,
     pub after: Observed,
     pub claim_error: Option<BackendError>,
+    teams: TeamOutcomes,
     clients: ClientOutcomes,
     stopped: bool,
-    /// Seats that the plan counted on and that were not freed.
-    not_freed: u32,
+    /// Seats of each pool that the plan counted on and that were not freed.
+    not_freed: BTreeMap<Option<SubscriptionId>, u32>,
     owner_not_raised: bool,
     /// People that had a place in a wave, and to whom nothing was sent.
-    unsent: Vec<EmailAddress>,
+    unsent: Vec<MemberKey>,
 }
 
 impl<'a> Progress<'a> {
@@ -198,9 +204,10 @@ impl<'a> Progress<'a> {
             outcomes: job.plan.actions.iter().map(|_| None).collect(),
             after: job.observed.clone(),
             claim_error: None,
+            teams: TeamOutcomes::new(),
             clients: ClientOutcomes::new(),
             stopped: false,
-            not_freed: 0,
+            not_freed: BTreeMap::new(),
             owner_not_raised: false,
             unsent: Vec::new(),
         }
@@ -214,11 +221,14 @@ impl<'a> Progress<'a> {
     pub fn obstacle(&self, action: &Action) -> Option<NotRun> {
         let takes_seat = matches!(
             action,
-            Action::Reinstate { .. } | Action::Resend { .. } | Action::Invite { .. }
+            Action::Reinstate { .. }
+                | Action::Resend { .. }
+                | Action::Add { .. }
+                | Action::Invite { .. }
         );
         if self.is_stopped() {
             Some(NotRun::Stopped)
-        } else if takes_seat && self.lacks_seats() {
+        } else if takes_seat && self.lacks_seats(action) {
             Some(NotRun::SeatNotFreed)
         } else if self.owner_not_raised && self.ends_owner(action) {
             Some(NotRun::OwnerNotRaised)
@@ -234,9 +244,18 @@ impl<'a> Progress<'a> {
     }
 
     /// True if what the plan lets in no longer fits, because of seats that were not freed.
-    fn lacks_seats(&self) -> bool {
-        let seats = self.job.plan.seats;
-        self.not_freed > 0 && !seats.limit.allows(seats.after.saturating_add(self.not_freed))
+    fn lacks_seats(&self, action: &Action) -> bool {
+        let (plan, pool) = (self.job.plan, self.pool_of(action));
+        let not_freed = self.not_freed.get(&pool).copied().unwrap_or(0);
+        let seats = pool.and_then(|pool| plan.pools.get(&pool)).unwrap_or(&plan.seats);
+        not_freed > 0 && !seats.limit.allows(seats.after.saturating_add(not_freed))
+    }
+
+    /// The subscription whose seats an action is about; `None`: the account's.
+    fn pool_of(&self, action: &Action) -> Option<SubscriptionId> {
+        let team = self.after.teams.get(action.person().team_id()?)?;
+        let subscription = team.subscription.as_ref()?;
+        self.job.plan.pools.contains_key(subscription).then(|| subscription.clone())
     }
 
     /// True if an owner would no longer be one.
@@ -247,7 +266,7 @@ impl<'a> Progress<'a> {
     }
 
     /// Nothing was sent to this person in this run.
-    pub fn unsent(&mut self, person: &EmailAddress) {
+    pub fn unsent(&mut self, person: &MemberKey) {
         self.unsent.push(person.clone());
     }
 
@@ -266,9 +285,11 @@ impl<'a> Progress<'a> {
     }
 
     fn failed(&mut self, action: &Action) {
+        let (uses_seat, pool) = (self.uses_seat(action), self.pool_of(action));
         match action {
             Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. } => {
-                self.not_freed += u32::from(self.uses_seat(action));
+                let not_freed = self.not_freed.entry(pool).or_insert(0);
+                *not_freed += u32::from(uses_seat);
             }
             Action::ChangeRole { to, direction: Direction::Raise, .. } => {
                 self.owner_not_raised |= self.job.profile.is_owner(to);
@@ -277,6 +298,7 @@ impl<'a> Progress<'a> {
             | Action::ChangeInvitedRole { .. }
             | Action::Reinstate { .. }
             | Action::Resend { .. }
+            | Action::Add { .. }
             | Action::Invite { .. } => {}
         }
     }
@@ -293,8 +315,24 @@ impl<'a> Progress<'a> {
             Executed::Invitation(invitation) => {
                 self.after.invitations.insert(person.clone(), invitation.clone());
             }
-            Executed::Client(_) | Executed::Gone => {}
+            Executed::Client(_) | Executed::Team(..) | Executed::Account(_) | Executed::Gone => {}
         }
+    }
+
+    /// Takes the outcome of an action on a team or on the account.
+    pub fn team_done(&mut self, action: TeamAction, outcome: Outcome) {
+        match &outcome {
+            Outcome::Done(Executed::Team(id, team)) => {
+                self.after.teams.insert(id.clone(), (**team).clone());
+            }
+            Outcome::Done(Executed::Account(account)) => {
+                self.after.account.secure_sign_in = account.secure_sign_in;
+                self.after.account.etag = account.etag.clone();
+            }
+            _ => {}
+        }
+        self.stopped |= outcome.error().is_some_and(stops);
+        self.teams.push((action, outcome));
     }
 
     /// Says of everything without an outcome that it did not run.
@@ -318,6 +356,7 @@ impl<'a> Progress<'a> {
             .map(|outcome| outcome.unwrap_or(Outcome::NotRun(NotRun::Stopped)));
         Report {
             outcomes: actions.zip(outcomes).collect(),
+            teams: self.teams,
             clients: self.clients,
             after: self.after,
             claim_error: self.claim_error,

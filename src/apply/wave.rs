@@ -135,7 +135,8 @@ fn target(action: &Action) -> Option<Target<'_>> {
         | Action::Remove { .. }
         | Action::ChangeRole { .. }
         | Action::ChangeInvitedRole { .. }
-        | Action::Reinstate { .. } => None,
+        | Action::Reinstate { .. }
+        | Action::Add { .. } => None,
     }
 }
 

@@ -22,14 +22,16 @@ use crate::backend::clients;
 use crate::backend::pages;
 use crate::backend::problem;
 use crate::backend::rows;
+use crate::backend::teams;
 use crate::backend::transport::{Transport, TransportError};
 use crate::domain::clients::ObservedClient;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{AccountKey, ETag, InstallationId, RequestKey, RoleName};
 use crate::domain::observed::{Claim, Observed, ReadEvidence};
 use crate::plan::action::{Action, InvitationRow, MemberRow};
 use crate::plan::client_access::ClientAction;
-use crate::profile::Profile;
+use crate::plan::teams::TeamAction;
+use crate::profile::{Profile, Teams};
 use crate::wire;
 
 /// Time for one call, unless the caller sets another.
@@ -130,7 +132,7 @@ impl AccountApi {
     async fn change_member(
         &self,
         call: Call<'_>,
-        person: &EmailAddress,
+        person: &MemberKey,
         expected: impl FnOnce(&wire::Member) -> bool,
     ) -> Result<Executed, BackendError> {
         let row = self.ask(call).await.map_err(row_gone)?;
@@ -142,7 +144,7 @@ impl AccountApi {
         members: &str,
         member: &MemberRow,
         key: &RequestKey,
-        person: &EmailAddress,
+        person: &MemberKey,
         (verb, state): (&str, wire::MemberState),
     ) -> Result<Executed, BackendError> {
         let path = format!("{members}/{}/{verb}", rows::id(member.id.as_str())?);
@@ -154,7 +156,7 @@ impl AccountApi {
         &self,
         members: &str,
         member: &MemberRow,
-        person: &EmailAddress,
+        person: &MemberKey,
         to: &RoleName,
     ) -> Result<Executed, BackendError> {
         let path = format!("{members}/{}", rows::id(member.id.as_str())?);
@@ -167,7 +169,7 @@ impl AccountApi {
         &self,
         invitations: &str,
         invitation: &InvitationRow,
-        person: &EmailAddress,
+        person: &MemberKey,
         to: &RoleName,
     ) -> Result<Executed, BackendError> {
         let path = format!("{invitations}/{}", rows::id(invitation.id.as_str())?);
@@ -181,7 +183,7 @@ impl AccountApi {
         &self,
         invitations: &str,
         invitation: &InvitationRow,
-        person: &EmailAddress,
+        person: &MemberKey,
         role: &RoleName,
         key: &RequestKey,
     ) -> Result<Executed, BackendError> {
@@ -191,23 +193,45 @@ impl AccountApi {
         rows::written_invitation(row, person, role).map(Executed::Invitation)
     }
 
+    async fn add(
+        &self,
+        members: &str,
+        person: &MemberKey,
+        role: &RoleName,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        let new = wire::NewMember {
+            email: Some(person.person.as_str().to_owned()),
+            name: None,
+            role: role.as_str().to_owned(),
+            team: person.team.as_ref().map(|team| team.as_str().to_owned()),
+            external_ref: None,
+        };
+        let call = Call::new(Method::POST, members.to_owned()).key(key).json(&new)?;
+        self.change_member(call, person, |row| row.role == role.as_str()).await
+    }
+
     async fn invite(
         &self,
         invitations: &str,
-        person: &EmailAddress,
+        person: &MemberKey,
         role: &RoleName,
         key: &RequestKey,
     ) -> Result<Executed, BackendError> {
         let new = wire::NewInvitation {
-            email: person.as_str().to_owned(),
+            email: person.person.as_str().to_owned(),
             role: role.as_str().to_owned(),
-            team: None,
+            team: person.team.as_ref().map(|team| team.as_str().to_owned()),
             name: None,
             require_secure_sign_in: false,
             external_ref: Some(key.as_str().to_owned()),
         };
         let call = Call::new(Method::POST, invitations.to_owned()).key(key).json(&new)?;
-        let row = self.ask(call).await?;
+        let row: wire::Invitation = self.ask(call).await?;
+        if row.state == wire::InvitationState::Accepted {
+            // Somebody put the person into the account meanwhile, and no mail went out.
+            return Err(BackendError::Changed { code: "added-at-once".to_owned() });
+        }
         rows::written_invitation(row, person, role).map(Executed::Invitation)
     }
 }
@@ -233,6 +257,10 @@ impl Backend for AccountApi {
         let account = rows::account(answer, account)?;
         let path = format!("/v1/accounts/{}", account.key);
 
+        let teams = match profile.teams {
+            Teams::One => BTreeMap::new(),
+            Teams::Many => teams::read(self, &path, &mut position).await?,
+        };
         let mut invitations = rows::Invitations::default();
         let list = format!("{path}/invitations");
         let take = |row| invitations.take(row, profile, &mut evidence);
@@ -248,7 +276,7 @@ impl Backend for AccountApi {
         evidence.member_total = listed.total;
 
         let (members, invitations) = (members.people, invitations.people);
-        Ok(Observed { account, members, invitations, client_accesses: None, evidence })
+        Ok(Observed { account, members, invitations, teams, client_accesses: None, evidence })
     }
 
     async fn guarantees(&self, account: &AccountKey) -> Result<Guarantees, BackendError> {
@@ -296,10 +324,21 @@ impl Backend for AccountApi {
             Action::Resend { person, invitation, role, .. } => {
                 self.resend(&invitations, invitation, person, role, key).await
             }
+            Action::Add { person, role, .. } => self.add(&members, person, role, key).await,
             Action::Invite { person, role, .. } => {
                 self.invite(&invitations, person, role, key).await
             }
         }
+    }
+
+    async fn execute_team(
+        &self,
+        account: &AccountKey,
+        action: &TeamAction,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        asked(account)?;
+        teams::execute(self, account, action, key).await
     }
 
     async fn client_accesses(

@@ -10,6 +10,7 @@ mod pages;
 mod problem;
 mod rows;
 mod rules;
+mod teams;
 pub mod transport;
 
 use std::collections::BTreeMap;
@@ -21,10 +22,14 @@ use thiserror::Error;
 
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::EmailAddress;
-use crate::domain::keys::{AccountKey, ETag, InstallationId, RequestKey};
-use crate::domain::observed::{Claim, Observed, ObservedInvitation, ObservedMember};
+use crate::domain::keys::{AccountKey, ETag, InstallationId, RequestKey, TeamId};
+use crate::domain::observed::{
+    Claim, Observed, ObservedAccount, ObservedInvitation, ObservedMember,
+};
+use crate::domain::teams::ObservedTeam;
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
+use crate::plan::teams::TeamAction;
 use crate::profile::Profile;
 
 /// The account service, as far as this program needs it: one read and one write.
@@ -50,6 +55,14 @@ pub trait Backend: Send + Sync {
         &self,
         account: &AccountKey,
         action: &Action,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError>;
+
+    /// Runs one action on a team or on the account, once, under the rules of [`Backend::execute`].
+    async fn execute_team(
+        &self,
+        account: &AccountKey,
+        action: &TeamAction,
         key: &RequestKey,
     ) -> Result<Executed, BackendError>;
 
@@ -85,6 +98,10 @@ pub enum Executed {
     Member(ObservedMember),
     /// The invitation as it is now.
     Invitation(ObservedInvitation),
+    /// The team as it is now.
+    Team(TeamId, Box<ObservedTeam>),
+    /// The account as it is now.
+    Account(Box<ObservedAccount>),
     /// The client as it is now.
     Client(Box<ObservedClient>),
     /// It is gone.

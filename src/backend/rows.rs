@@ -8,13 +8,17 @@ use jiff::Timestamp;
 use crate::backend::BackendError;
 use crate::backend::Guarantees;
 use crate::backend::ServiceRules;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey, TeamKey};
 use crate::domain::keys::RoleName;
-use crate::domain::keys::{AccountKey, ETag, InstallationId, InvitationId, MemberId, PlanName};
+use crate::domain::keys::{
+    AccountKey, ETag, InstallationId, InvitationId, MemberId, PlanName, SubscriptionId, TeamId,
+    TeamRef,
+};
 use crate::domain::observed::{
     Claim, InvitationState, MemberState, ObservedAccount, ObservedInvitation, ObservedMember,
-    ObservedSeats, ObservedSubscription, ReadEvidence, RoleSeen, SeatLimit,
+    ObservedSeats, ObservedSubscription, PoolSeats, ReadEvidence, RoleSeen, SeatLimit,
 };
+use crate::domain::teams::{ObservedTeam, TeamState};
 use crate::profile::Profile;
 use crate::wire;
 
@@ -32,6 +36,12 @@ pub(super) fn id(id: &str) -> Result<&str, BackendError> {
         return Err(BackendError::Malformed { what: "an id that cannot be one" });
     }
     Ok(id)
+}
+
+/// Whom a row is about.
+fn key(email: &str, team: Option<&str>) -> Result<MemberKey, BackendError> {
+    let team = team.map(|team| Ok(TeamKey::Known(TeamId(id(team)?.to_owned())))).transpose()?;
+    Ok(MemberKey { person: person(email)?, team })
 }
 
 pub(super) fn person(email: &str) -> Result<EmailAddress, BackendError> {
@@ -65,6 +75,7 @@ pub(super) fn account(
         subscriptions: account.subscriptions.into_iter().filter_map(subscription).collect(),
         disabled,
         agency: account.agency,
+        secure_sign_in: account.secure_sign_in_required,
         caller: account.caller.member_id.map(MemberId),
     })
 }
@@ -85,7 +96,13 @@ fn seats(seats: &wire::Seats) -> ObservedSeats {
         pending,
         trimmed,
         enforce_at: seats.enforce_at,
+        pools: seats.pools.iter().map(pool).collect(),
     }
+}
+
+fn pool(pool: &wire::SeatPool) -> (SubscriptionId, PoolSeats) {
+    let seats = PoolSeats { limit: limit(pool.limit), used: pool.used };
+    (SubscriptionId(pool.subscription.clone()), seats)
 }
 
 fn limit(seats: Option<u32>) -> SeatLimit {
@@ -98,7 +115,7 @@ fn subscription(row: wire::Subscription) -> Option<ObservedSubscription> {
         wire::SubscriptionState::Active
         | wire::SubscriptionState::Ending
         | wire::SubscriptionState::Unknown => Some(ObservedSubscription {
-            id: row.id,
+            id: SubscriptionId(row.id),
             plan: PlanName(row.plan),
             ends_at: row.ends_at,
         }),
@@ -111,11 +128,28 @@ fn role(name: String, profile: &Profile) -> RoleSeen {
     if profile.role(&name).is_some() { RoleSeen::Known(name) } else { RoleSeen::Unknown }
 }
 
+/// Reads a team.
+pub(super) fn team(row: wire::Team) -> Result<(TeamId, ObservedTeam), BackendError> {
+    let team = ObservedTeam {
+        etag: ETag(row.etag),
+        name: row.name,
+        reference: row.external_ref.map(TeamRef),
+        subscription: row.subscription.map(|linked| SubscriptionId(linked.id)),
+        state: match row.state {
+            wire::TeamState::Active => TeamState::Active,
+            wire::TeamState::Inactive => TeamState::Inactive,
+            wire::TeamState::Pending => TeamState::Pending,
+            wire::TeamState::Unknown => TeamState::Unknown,
+        },
+    };
+    Ok((TeamId(id(&row.id)?.to_owned()), team))
+}
+
 /// Members by person, filled row by row.
 #[derive(Default)]
 pub(super) struct Members {
     /// One row a person.
-    pub people: BTreeMap<EmailAddress, ObservedMember>,
+    pub people: BTreeMap<MemberKey, ObservedMember>,
     ids: BTreeSet<MemberId>,
 }
 
@@ -128,7 +162,7 @@ impl Members {
         profile: &Profile,
         evidence: &mut ReadEvidence,
     ) -> Result<(), BackendError> {
-        let person = person(&row.email)?;
+        let person = key(&row.email, row.team.as_deref())?;
         if !self.ids.insert(MemberId(id(&row.id)?.to_owned())) {
             evidence.duplicates += 1;
             return Ok(());
@@ -169,7 +203,7 @@ fn member(row: wire::Member, role: RoleSeen) -> ObservedMember {
 #[derive(Default)]
 pub(super) struct Invitations {
     /// The one that matters for each person.
-    pub people: BTreeMap<EmailAddress, ObservedInvitation>,
+    pub people: BTreeMap<MemberKey, ObservedInvitation>,
     ids: BTreeSet<InvitationId>,
 }
 
@@ -183,7 +217,7 @@ impl Invitations {
         profile: &Profile,
         evidence: &mut ReadEvidence,
     ) -> Result<(), BackendError> {
-        let person = person(&row.email)?;
+        let person = key(&row.email, row.team.as_deref())?;
         if !self.ids.insert(InvitationId(id(&row.id)?.to_owned())) {
             evidence.duplicates += 1;
             return Ok(());
@@ -241,11 +275,11 @@ fn invitation(row: wire::Invitation, role: RoleSeen) -> Option<ObservedInvitatio
 /// Reads the answer to a write on a member: it must show this person and `expected` of the row.
 pub(super) fn written_member(
     row: wire::Member,
-    expected_person: &EmailAddress,
+    expected_key: &MemberKey,
     expected: impl FnOnce(&wire::Member) -> bool,
 ) -> Result<ObservedMember, BackendError> {
     id(&row.id)?;
-    if person(&row.email)? != *expected_person || !expected(&row) {
+    if key(&row.email, row.team.as_deref())? != *expected_key || !expected(&row) {
         return Err(BackendError::Malformed { what: "an answer that does not show the change" });
     }
     let role = RoleSeen::Known(RoleName(row.role.clone()));
@@ -255,11 +289,11 @@ pub(super) fn written_member(
 /// Reads the answer to a write on an invitation: it must be pending for this person with `role`.
 pub(super) fn written_invitation(
     row: wire::Invitation,
-    expected_person: &EmailAddress,
+    expected_key: &MemberKey,
     role: &RoleName,
 ) -> Result<ObservedInvitation, BackendError> {
     id(&row.id)?;
-    let expected = person(&row.email)? == *expected_person
+    let expected = key(&row.email, row.team.as_deref())? == *expected_key
         && row.role == role.as_str()
         && row.state == wire::InvitationState::Pending;
     if !expected {

@@ -9,11 +9,11 @@ use uuid::Uuid;
 use crate::apply::{Context, IN_FLIGHT, Look, Outcome, Ran, RunError, Subject, run};
 use crate::backend::{Guarantees, Retry};
 use crate::cli::args::{ApplyArgs, Output};
-use crate::cli::clients;
 use crate::cli::plan::print_json;
 use crate::cli::session::{LedgerAccess, Session, exit_of_rest, open, with_hint};
 use crate::cli::{Exit, Io, render};
-use crate::domain::identity::EmailAddress;
+use crate::cli::{clients, teams};
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::ResendMark;
 use crate::plan::action::Action;
 
@@ -50,6 +50,13 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
         }
         let ran = run_once(&mut session, look, &guarantees, args.plan.output, io).await?;
         let again = ran.report.stopped().is_some_and(|error| error.retry() == Retry::LookAgain);
+        let made_team = ran.report.made_team() && ran.report.stopped().is_none();
+        for (action, outcome) in &ran.report.teams {
+            if args.plan.output == Output::Text {
+                writeln!(io.out, "{}", teams::outcome(action, outcome))?;
+            }
+            done.push(said(teams::action_json(action), outcome));
+        }
         let people = ran.report.outcomes.iter();
         done.extend(people.map(|(action, outcome)| said(render::action_json(action), outcome)));
         for (action, outcome) in &ran.report.clients {
@@ -58,8 +65,11 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
             }
             done.push(said(clients::action_json(action), outcome));
         }
-        if !again || round == ROUNDS {
+        if !(again || made_team) || round == ROUNDS {
             return finish(&session, &ran, done, args.plan.output, io);
+        }
+        if made_team {
+            continue; // The people of a new team follow.
         }
         writeln!(io.err, "the account changed meanwhile; looking again")?;
     }
@@ -67,20 +77,24 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
 }
 
 /// Says of these people, once, that their invitations are to be sent again.
-fn say_again(session: &mut Session, people: &[String]) -> Result<Vec<EmailAddress>> {
+fn say_again(session: &mut Session, people: &[String]) -> Result<Vec<MemberKey>> {
     let word = ResendMark::of(&Uuid::new_v4().to_string());
     let mut said = Vec::new();
     for text in people {
         let person = EmailAddress::parse(text)
             .map_err(|error| anyhow!("--resend {text}: {error}\n  hint: give an address"))?;
-        let Some(member) = session.desired.people.get_mut(&person) else {
+        let people = session.desired.people.iter_mut();
+        let mut found = people.filter(|(key, _)| key.person == person).peekable();
+        if found.peek().is_none() {
             return Err(anyhow!(
                 "--resend {text}: the files declare no such person\n  hint: name somebody whom a \
                  Team or Membership of this account declares"
             ));
-        };
-        member.resend = Some(word);
-        said.push(person);
+        }
+        for (key, member) in found {
+            member.resend = Some(word);
+            said.push(key.clone());
+        }
     }
     Ok(said)
 }
@@ -103,6 +117,7 @@ async fn run_once(
         claims: guarantees.claims,
         brake_window: policy.removals.window,
     };
+    let teams = look.plan.teams.clone();
     let lines = Mutex::new((&mut *io.out, &mut *io.err, 0_usize));
     let on_done = |action: &Action, outcome: &Outcome| {
         let Ok(mut lines) = lines.lock() else { return };
@@ -110,7 +125,7 @@ async fn run_once(
         *n += 1;
         // A reader that went away must not stop a run half-way.
         if output == Output::Text {
-            let _ = writeln!(out, "{}", render::outcome(action, outcome));
+            let _ = writeln!(out, "{}", render::outcome(&teams, action, outcome));
         }
         if total > PROGRESS && *n % PROGRESS == 0 {
             let _ = writeln!(err, "{n} of {total} done");

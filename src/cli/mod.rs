@@ -22,6 +22,7 @@ mod server_admin;
 pub mod session;
 mod signals;
 mod summary;
+mod teams;
 mod unsure;
 
 use std::io::{IsTerminal as _, Write};

@@ -33,8 +33,7 @@ pub async fn plan(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
     }
     write!(io.err, "{}", render::distrust(&plan))?;
     let unsure = unsure.is_some_and(|unsure| !unsure.held.is_empty());
-    let nothing = plan.actions.is_empty() && plan.clients.actions.is_empty() && !unsure;
-    if nothing { Ok(exit_of_rest(&plan)) } else { Ok(Exit::Changes) }
+    if plan.is_empty() && !unsure { Ok(exit_of_rest(&plan)) } else { Ok(Exit::Changes) }
 }
 
 /// The plan of who has the ledger, as far as it can be told without; `None` where it is at hand, or

@@ -7,12 +7,13 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::apply::{Outcome, Report};
-use crate::cli::clients;
 use crate::cli::summary::summary;
-use crate::domain::identity::EmailAddress;
+use crate::cli::{clients, teams};
+use crate::domain::identity::{MemberKey, TeamKey};
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
+use crate::plan::teams::TeamPlan;
 use crate::plan::{Approval, Emptied, Held, Hold, HoldCause, Plan, Rule, State, Stop};
 use crate::profile::Profile;
 
@@ -37,7 +38,7 @@ pub fn heading(name: &str, observed: &Observed, mode: Mode) -> String {
 #[must_use]
 pub fn status(plan: &Plan, observed: &Observed) -> String {
     let mut text = String::new();
-    let width = plan.people.keys().map(|person| person.as_str().chars().count()).max();
+    let width = plan.people.keys().map(|person| person.person.as_str().chars().count()).max();
     let width = width.unwrap_or(0).max("EMAIL".len());
     if !plan.people.is_empty() {
         let _ = writeln!(text, "{:width$}  {:12}  {:10}  NOTE", "EMAIL", "STATE", "ROLE");
@@ -53,10 +54,13 @@ pub fn status(plan: &Plan, observed: &Observed) -> String {
             (None, None) if outlook.role_differs => "another role is declared".to_owned(),
             (None, None) => String::new(),
         };
+        let (state, place) = (outlook.state.as_str(), plan.teams.place(person));
+        let note = format!("{note}{place}");
         let line =
-            format!("{:width$}  {:12}  {role:10}  {note}", person.as_str(), outlook.state.as_str());
+            format!("{:width$}  {state:12}  {role:10}  {}", person.person.as_str(), note.trim());
         let _ = writeln!(text, "{}", line.trim_end());
     }
+    text.push_str(&teams::status(plan));
     text.push_str(&clients::status(&plan.clients));
     text.push_str(&waiting(plan));
     let seats = &observed.account.seats;
@@ -75,21 +79,26 @@ pub fn status(plan: &Plan, observed: &Observed) -> String {
 
 /// One action with what became of it.
 #[must_use]
-pub fn outcome(action: &Action, outcome: &Outcome) -> String {
+pub fn outcome(plan: &TeamPlan, action: &Action, outcome: &Outcome) -> String {
+    let (line, what) = (line(plan, action), without_sign(plan, action));
     match outcome {
-        Outcome::Done(_) => action.to_string(),
-        Outcome::Refused(error) => format!("! refused: {}: {error}", without_sign(action)),
-        Outcome::Unknown(error) => format!(
-            "! not known whether it took effect: {}: {error}; the next run finds out",
-            without_sign(action)
-        ),
-        Outcome::NotRun(why) => format!("! not done: {} ({})", without_sign(action), why.reason()),
+        Outcome::Done(_) => line,
+        Outcome::Refused(error) => format!("! refused: {what}: {error}"),
+        Outcome::Unknown(error) => {
+            format!("! not known whether it took effect: {what}: {error}; the next run finds out")
+        }
+        Outcome::NotRun(why) => format!("! not done: {what} ({})", why.reason()),
     }
 }
 
+/// One line of a plan, with the team where an account has many.
+fn line(plan: &TeamPlan, action: &Action) -> String {
+    format!("{action}{}", plan.place(action.person()))
+}
+
 /// The action without the sign in front.
-fn without_sign(action: &Action) -> String {
-    unsigned(&action.to_string())
+fn without_sign(plan: &TeamPlan, action: &Action) -> String {
+    unsigned(&line(plan, action))
 }
 
 /// A line of a plan without the sign in front.
@@ -144,7 +153,12 @@ pub fn after(plan: &Plan, done: usize, failed: usize) -> String {
         (done, 0) => format!("{done} done"),
         (done, failed) => format!("{done} done, {failed} not done"),
     };
-    let _ = write!(line, "; seats {} of {}", seats.before, limit(seats.limit));
+    for (id, pool) in &plan.pools {
+        let _ = write!(line, "; seats of {id} {} of {}", pool.before, limit(pool.limit));
+    }
+    if plan.pools.is_empty() {
+        let _ = write!(line, "; seats {} of {}", seats.before, limit(seats.limit));
+    }
     if seats.queued > 0 {
         let _ = write!(line, "; {} queued", seats.queued);
     }
@@ -166,8 +180,11 @@ pub(super) fn limit(limit: SeatLimit) -> String {
 #[must_use]
 pub fn text(plan: &Plan, profile: &Profile) -> String {
     let mut text = String::new();
-    for action in &plan.actions {
+    for action in &plan.teams.actions {
         let _ = writeln!(text, "{action}");
+    }
+    for action in &plan.actions {
+        let _ = writeln!(text, "{}", line(&plan.teams, action));
     }
     for action in &plan.clients.actions {
         let _ = writeln!(text, "{action}");
@@ -180,7 +197,7 @@ pub fn text(plan: &Plan, profile: &Profile) -> String {
 /// What does not go on by itself: held actions, people that wait, the hold, the stop.
 #[must_use]
 pub fn waiting(plan: &Plan) -> String {
-    let mut text = String::new();
+    let mut text = teams::waiting(&plan.teams);
     for held in &plan.held {
         let _ = writeln!(text, "{}", held_line(plan, held));
     }
@@ -190,7 +207,8 @@ pub fn waiting(plan: &Plan) -> String {
     for (person, outlook) in &plan.people {
         if outlook.needs_person() && !said.contains(person) {
             let state = outlook.state.as_str();
-            let _ = writeln!(text, "! {person}: {state}: {}", outlook.message());
+            let place = plan.teams.place(person);
+            let _ = writeln!(text, "! {person}{place}: {state}: {}", outlook.message());
         }
     }
     text.push_str(&clients::waiting(&plan.clients));
@@ -250,15 +268,16 @@ fn held_line(plan: &Plan, held: &Held) -> String {
     let Held { action, rule } = held;
     let outlook = plan.people.get(action.person());
     let state = outlook.map(|outlook| outlook.state);
+    let place = plan.teams.place(action.person());
     match (rule, state, outlook.and_then(|outlook| outlook.position)) {
         (Rule::SeatLimit, Some(State::Queued), Some(position)) => {
-            format!("! {}: Queued, position {position}: {}", action.person(), rule.message())
+            format!("! {}{place}: Queued, position {position}: {}", action.person(), rule.message())
         }
         (Rule::SeatLimit, Some(State::Trimmed), _) => {
             format!("! {}: Trimmed: {}", action.person(), State::Trimmed.message())
         }
         _ => {
-            let what = without_sign(action);
+            let what = without_sign(&plan.teams, action);
             match rule {
                 // Its way out is said once, with the digest of the set.
                 Rule::RemovalBrake | Rule::EmptySource | Rule::LedgerLost => {
@@ -287,7 +306,7 @@ pub fn approval(plan: &Plan, given: Option<&str>) -> Option<String> {
 
 /// What is said of a `--resend` that sends nothing; `None` if it does, or if its line says why not.
 #[must_use]
-pub fn resend(plan: &Plan, person: &EmailAddress) -> Option<String> {
+pub fn resend(plan: &Plan, person: &MemberKey) -> Option<String> {
     let held = plan.held.iter().map(|held| &held.action);
     if plan.stop.is_some() || plan.actions.iter().chain(held).any(|a| a.person() == person) {
         return None;
@@ -323,7 +342,8 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
             value
         }).collect::<Vec<_>>(),
         "people": plan.people.iter().map(|(person, outlook)| json!({
-            "email": person.as_str(),
+            "email": person.person.as_str(),
+            "team": person.team.as_ref().map(TeamKey::as_str),
             "state": outlook.state.as_str(),
             "rule": outlook.rule.map(Rule::reason),
             "position": outlook.position,
@@ -354,6 +374,13 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
             "reason": stop.reason(),
             "message": stop.to_string(),
         })),
+        "pools": plan.pools.iter().map(|(subscription, seats)| json!({
+            "subscription": subscription.as_str(),
+            "before": seats.before,
+            "after": seats.after,
+            "limit": match seats.limit { SeatLimit::Seats(n) => Some(n), SeatLimit::Unlimited => None },
+        })).collect::<Vec<_>>(),
+        "teams": teams::json(plan),
         "clientAccess": clients::json(&plan.clients),
         "summary": summary(plan, profile),
     })
@@ -373,7 +400,9 @@ pub fn action_json(action: &Action) -> Value {
         Action::ChangeRole { from, to, .. } | Action::ChangeInvitedRole { from, to, .. } => {
             (Some(to), Some(from))
         }
-        Action::Resend { role, .. } | Action::Invite { role, .. } => (Some(role), None),
+        Action::Resend { role, .. } | Action::Add { role, .. } | Action::Invite { role, .. } => {
+            (Some(role), None)
+        }
         Action::RevokeInvitation { .. }
         | Action::Trim { .. }
         | Action::Remove { .. }
@@ -381,7 +410,8 @@ pub fn action_json(action: &Action) -> Value {
     };
     json!({
         "kind": action.kind(),
-        "email": action.person().as_str(),
+        "email": action.person().person.as_str(),
+        "team": action.person().team.as_ref().map(TeamKey::as_str),
         "role": role.map(ToString::to_string),
         "from": from.map(ToString::to_string),
         "text": action.to_string(),

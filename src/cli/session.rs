@@ -256,6 +256,7 @@ pub fn with_hint(error: LedgerError) -> anyhow::Error {
 pub fn exit_of_rest(plan: &crate::plan::Plan) -> Exit {
     let waits = plan.hold.is_some()
         || plan.held.iter().any(|held| held.rule.needs_person())
+        || plan.teams.held.iter().any(|(_, rule)| rule.needs_person())
         || plan.people.values().any(Outlook::needs_person)
         || clients_wait(&plan.clients);
     match &plan.stop {

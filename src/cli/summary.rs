@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::cli::clients;
 use crate::cli::render::{limit, many, nothing};
+use crate::cli::{clients, teams};
 use crate::ledger::WAVE_SENDS_MAX;
-use crate::plan::Plan;
 use crate::plan::action::Action;
+use crate::plan::{Plan, SeatForecast};
 use crate::profile::{Notice, Profile};
 
 /// The blast radius in one line:
@@ -15,12 +15,12 @@ use crate::profile::{Notice, Profile};
 /// Mails are counted as `profile` sends them.
 #[must_use]
 pub fn summary(plan: &Plan, profile: &Profile) -> String {
-    let mut parts = parts(plan, profile);
+    let mut parts = teams::summary(&plan.teams);
+    parts.extend(self::parts(plan, profile));
     parts.extend(clients::summary(&plan.clients));
     let parts = if parts.is_empty() { nothing(plan).to_owned() } else { parts.join(", ") };
     let seats = plan.seats;
-    let (before, after, limit) = (seats.before, seats.after, limit(seats.limit));
-    let mut line = format!("{parts}; seats {before} → {after} of {limit}");
+    let mut line = format!("{parts}; {}", forecast(plan));
     if seats.queued > 0 {
         let _ = write!(line, "; {} queued", seats.queued);
     }
@@ -30,13 +30,27 @@ pub fn summary(plan: &Plan, profile: &Profile) -> String {
     line
 }
 
+/// Seats before and after, of each subscription where they belong to those.
+fn forecast(plan: &Plan) -> String {
+    let seats = |SeatForecast { before, after, limit: most, .. }: &SeatForecast| {
+        format!("{before} → {after} of {}", limit(*most))
+    };
+    if plan.pools.is_empty() {
+        return format!("seats {}", seats(&plan.seats));
+    }
+    let pools = plan.pools.iter().map(|(id, pool)| format!("seats of {id} {}", seats(pool)));
+    pools.collect::<Vec<_>>().join(", ")
+}
+
 /// Invitations, reinstatements, role changes and removals, each with its mails.
 fn parts(plan: &Plan, profile: &Profile) -> Vec<String> {
     let (mut invitations, mut back) = (Tally::default(), Tally::default());
+    let mut added = Tally::default();
     let (mut changes, mut removals) = (Tally::default(), Tally::default());
     for action in &plan.actions {
         let tally = match action {
             Action::Resend { .. } | Action::Invite { .. } => &mut invitations,
+            Action::Add { .. } => &mut added,
             Action::Reinstate { .. } => &mut back,
             Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => &mut changes,
             Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. } => {
@@ -49,6 +63,7 @@ fn parts(plan: &Plan, profile: &Profile) -> Vec<String> {
     let waves = many(invitations.people.div_ceil(WAVE_SENDS_MAX), "wave");
     [
         ("+", invitations, "invitation", format!(", in {waves}")),
+        ("+", added, "person added at once", String::new()),
         ("+", back, "reinstatement", String::new()),
         ("~", changes, "role change", String::new()),
         ("-", removals, "removal", String::new()),
@@ -72,7 +87,9 @@ struct Tally {
 fn mails(action: &Action, profile: &Profile) -> bool {
     match action {
         Action::Resend { .. } | Action::Invite { .. } => true,
-        Action::ChangeInvitedRole { .. } | Action::RevokeInvitation { .. } => false,
+        Action::ChangeInvitedRole { .. } | Action::RevokeInvitation { .. } | Action::Add { .. } => {
+            false
+        }
         Action::ChangeRole { .. } => profile.tells_person(Notice::RoleChanged),
         Action::Reinstate { .. } => profile.tells_person(Notice::Reinstated),
         Action::Trim { .. } => profile.tells_person(Notice::Trimmed),

@@ -49,6 +49,7 @@ fn needs_ledger(action: &Action) -> bool {
     match action {
         Action::Invite { .. }
         | Action::Resend { .. }
+        | Action::Add { .. }
         | Action::RevokeInvitation { .. }
         | Action::Trim { .. }
         | Action::Remove { .. } => true,

@@ -109,6 +109,7 @@ async fn sync(
         plan: settled,
         mode: policy.mode,
         refused: Trouble::of(&report.outcomes),
+        refused_teams: Trouble::of_teams(&report.teams),
         refused_clients: Trouble::of_clients(&report.clients),
         stopped: report.stopped().map(Trouble::from),
         retry: report.stopped().map(retry),
@@ -190,8 +191,10 @@ impl Bench<'_> {
             );
         };
         let ran = apply::run(&subject, ledger, look, context, &on_done).await?;
-        for (action, outcome) in &ran.report.clients {
-            let (kind, result) = (action.kind(), outcome.word());
+        let of_teams = ran.report.teams.iter().map(|(action, done)| (action.kind(), done));
+        let of_clients = ran.report.clients.iter().map(|(action, done)| (action.kind(), done));
+        for (kind, outcome) in of_teams.chain(of_clients) {
+            let result = outcome.word();
             tracing::info!(
                 account.namespace = namespace,
                 account.name = name,
@@ -233,6 +236,7 @@ fn still_wanted(plan: &Plan, before: &FirstWanted, now: Timestamp) -> FirstWante
         | Action::ChangeInvitedRole { .. }
         | Action::Reinstate { .. }
         | Action::Resend { .. }
+        | Action::Add { .. }
         | Action::Invite { .. } => false,
     };
     let people = plan.actions.iter().chain(held).filter(ends).map(Action::person);
@@ -260,9 +264,10 @@ fn next(name: &Name, round: &Round, finding: &Finding, now: Timestamp) -> Next {
     if let Some(retry) = looked.retry {
         return retry;
     }
-    let mut refused = looked.refused.values().chain(looked.refused_clients.values()).peekable();
+    let of_people = looked.refused.values().chain(looked.refused_clients.values());
+    let mut refused = of_people.chain(looked.refused_teams.values()).peekable();
     let nothing_refused = refused.peek().is_none();
-    let left = !(looked.plan.actions.is_empty() && looked.plan.clients.actions.is_empty());
+    let left = !looked.plan.is_empty();
     if refused.any(|trouble| !trouble.is_final) || (nothing_refused && left) {
         return Next::Backoff;
     }

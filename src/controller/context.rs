@@ -16,7 +16,7 @@ use crate::controller::metrics::Metrics;
 use crate::controller::queue::Queue;
 use crate::controller::session::{self, Session};
 use crate::domain::desired::Origin;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 
 /// Name under which we own fields of objects.
 pub const MANAGER: &str = "seatkeeper";
@@ -78,10 +78,10 @@ pub struct Caches {
 }
 
 /// When the end of each person's access was first wanted.
-pub type FirstWanted = BTreeMap<EmailAddress, Timestamp>;
+pub type FirstWanted = BTreeMap<MemberKey, Timestamp>;
 
 /// The declaration that counts for each person.
-pub type Winners = BTreeMap<EmailAddress, Origin>;
+pub type Winners = BTreeMap<MemberKey, Origin>;
 
 /// What is remembered of an account between two reconciles. All of it may be lost: then the next
 /// reconcile asks or waits anew.

@@ -18,7 +18,7 @@ use crate::controller::context::Context;
 use crate::controller::error::ClusterError;
 use crate::controller::object::{Guarded, People};
 use crate::domain::desired::{DeletionPolicy, OriginKind};
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::manifests::{Declarations, Declared, Leaving, ObjectKey, Objects, Resolved};
 
 /// Objects a page of a fresh list.
@@ -242,7 +242,7 @@ impl Fetched {
         &self,
         resolved: &Resolved,
         key: &ObjectKey,
-    ) -> Vec<(EmailAddress, DeletionPolicy)> {
+    ) -> Vec<(MemberKey, DeletionPolicy)> {
         let of = |leaving: &&Leaving| {
             leaving.origin.kind == key.kind
                 && leaving.origin.namespace == key.namespace
@@ -260,7 +260,7 @@ impl Fetched {
             People::Unknown => &[],
         });
         let named = named.filter_map(|address| EmailAddress::parse(address).ok());
-        known.chain(named.map(|person| (person, DeletionPolicy::Revoke))).collect()
+        known.chain(named.map(|person| (MemberKey::from(person), DeletionPolicy::Revoke))).collect()
     }
 }
 

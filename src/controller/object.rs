@@ -159,7 +159,11 @@ fn people(spec: &Value) -> People {
         (None, Some(Value::Array(lines))) => {
             lines.iter().map(|line| line["email"].as_str()).collect()
         }
-        (None, Some(Value::Null) | None) if spec.get("accountRef").is_some() => Vec::new(),
+        (None, Some(Value::Null) | None)
+            if spec.get("accountRef").is_some() && spec.get("role").is_none() =>
+        {
+            Vec::new()
+        }
         (None, _) => return People::Unknown,
     };
     let named: Option<Vec<_>> = lines.into_iter().map(|email| email.map(str::to_owned)).collect();

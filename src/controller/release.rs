@@ -7,7 +7,7 @@ use crate::controller::fetch::Fetched;
 use crate::controller::status::Looked;
 use crate::domain::clients::ClientState;
 use crate::domain::desired::{DeletionPolicy, OriginKind};
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::policy::Mode;
 use crate::manifests::{ObjectKey, Resolved};
 use crate::plan::client_access::Standing;
@@ -88,7 +88,7 @@ fn of_client(fetched: &Fetched, resolved: &Resolved, looked: &Looked, key: &Obje
 fn of_person(
     resolved: &Resolved,
     plan: &Plan,
-    person: &EmailAddress,
+    person: &MemberKey,
     policy: DeletionPolicy,
 ) -> Verdict {
     let elsewhere =
@@ -96,7 +96,7 @@ fn of_person(
     if elsewhere || policy == DeletionPolicy::Retain {
         return Verdict::Goes;
     }
-    match plan.people.get(person) {
+    match plan.outlook(person) {
         Some(outlook) if outlook.state == State::Removing => of_rule(outlook.rule),
         Some(_) | None => Verdict::Goes,
     }
@@ -122,6 +122,13 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             | Rule::RenewalSpent
             | Rule::NotUnderstood
             | Rule::ServiceDisabled
+            | Rule::TeamNotThere
+            | Rule::TeamInactive
+            | Rule::TeamPending
+            | Rule::TeamNotFound
+            | Rule::TeamLost
+            | Rule::TeamNameTaken
+            | Rule::SubscriptionNotFound
             | Rule::SeatLimit
             | Rule::NoFreeSeat
             | Rule::NotAgency

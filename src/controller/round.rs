@@ -12,11 +12,11 @@ use crate::controller::error::ReconcileError;
 use crate::controller::fetch::{self, Fetched};
 use crate::domain::clients::DesiredClients;
 use crate::domain::desired::Origin;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::policy::{Mode, Policy};
 use crate::ledger::Ledger;
 use crate::manifests::{Declarations, ObjectKey, Resolved, resolve};
-use crate::profile::{self, Profile};
+use crate::profile::{self, Profile, Teams};
 
 /// What is declared for one account, and what it means.
 pub struct Round {
@@ -42,7 +42,7 @@ impl Round {
         let declarations = fetched.declarations()?;
         let class = declarations.class.as_ref().map(|class| Arc::clone(&class.object));
         let profile = class.as_ref().and_then(|class| profile::built_in(&class.spec.profile));
-        let counted = |person: &EmailAddress, origin: &Origin| {
+        let counted = |person: &MemberKey, origin: &Origin| {
             winners.get(person).is_some_and(|winner| winner.object() == origin.object())
         };
         let resolved = resolve_with(&fetched, &declarations, profile.as_deref(), &counted);
@@ -56,7 +56,7 @@ impl Round {
     /// Resolves once more, now that the ledger can say which declaration of a person is the older.
     pub fn consult(&mut self, ledger: &Ledger, winners: &mut Winners) {
         let counted =
-            |person: &EmailAddress, origin: &Origin| ledger.first_seen(person, origin).is_some();
+            |person: &MemberKey, origin: &Origin| ledger.first_seen(person, origin).is_some();
         let Self { fetched, declarations, profile, .. } = self;
         self.resolved = resolve_with(fetched, declarations, profile.as_deref(), &counted);
         self.restrain();
@@ -70,8 +70,12 @@ impl Round {
         let unreadable = self.fetched.unreadable_people();
         self.blind = unreadable.unknown;
         let Resolved { desired, policy, .. } = &mut self.resolved;
-        let frozen = unreadable.frozen.into_iter();
-        desired.frozen.extend(frozen.filter(|person| !desired.people.contains_key(person)));
+        if self.profile.as_ref().is_some_and(|profile| profile.teams == Teams::Many) {
+            desired.frozen_everywhere.extend(unreadable.frozen);
+        } else {
+            let frozen = unreadable.frozen.into_iter().map(MemberKey::from);
+            desired.frozen.extend(frozen.filter(|person| !desired.people.contains_key(person)));
+        }
         let DesiredClients { declared, frozen } = &mut desired.clients;
         let clients = unreadable.clients.into_iter();
         frozen.extend(clients.filter(|client| !declared.contains_key(client)));
@@ -130,9 +134,9 @@ fn resolve_with(
     fetched: &Fetched,
     declarations: &Declarations,
     profile: Option<&Profile>,
-    counted: &dyn Fn(&EmailAddress, &Origin) -> bool,
+    counted: &dyn Fn(&MemberKey, &Origin) -> bool,
 ) -> Resolved {
-    let first_seen = |person: &EmailAddress, origin: &Origin| {
+    let first_seen = |person: &MemberKey, origin: &Origin| {
         if counted(person, origin) {
             return Some(Timestamp::MIN);
         }

@@ -28,6 +28,7 @@ use crate::domain::keys::{AccountKey, ETag, InstallationId, RequestKey};
 use crate::domain::observed::{Claim, Observed};
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
+use crate::plan::teams::TeamAction;
 use crate::profile::Profile;
 
 /// The clients of one account's service.
@@ -231,6 +232,21 @@ impl Backend for Counted {
         Ok(executed)
     }
 
+    async fn execute_team(
+        &self,
+        account: &AccountKey,
+        action: &TeamAction,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        let answer = self.backend.execute_team(account, action, key).await;
+        let executed = self.count(action.kind(), answer)?;
+        match &executed {
+            Executed::Team(id, _) => self.place.wrote(id.as_str()),
+            _ => self.place.wrote_account(),
+        }
+        Ok(executed)
+    }
+
     async fn client_accesses(
         &self,
         account: &AccountKey,
@@ -270,7 +286,7 @@ fn row<'a>(action: &'a Action, executed: &'a Executed) -> &'a str {
         (Executed::Invitation(invitation), _) => invitation.id.as_str(),
         (Executed::Gone, Action::Remove { member, .. }) => member.id.as_str(),
         (Executed::Gone, Action::RevokeInvitation { invitation, .. }) => invitation.id.as_str(),
-        (Executed::Gone | Executed::Client(_), _) => "",
+        (Executed::Gone | Executed::Client(_) | Executed::Team(..) | Executed::Account(_), _) => "",
     }
 }
 

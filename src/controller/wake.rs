@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kube::{Resource, ResourceExt as _};
 
-use crate::api::{Account, AccountClass, ClientAccess, Membership, Team};
+use crate::api::{Account, AccountClass, ClientAccess, Membership, MembershipSpec, Team};
 use crate::controller::cache::{Change, Name};
 use crate::controller::context::{Context, Work};
 use crate::controller::object::Guarded;
@@ -60,12 +60,14 @@ pub fn team(ctx: &Context, change: &Change<Team>) {
 pub fn membership(ctx: &Context, change: &Change<Membership>) {
     for membership in sides(change) {
         let namespace = membership.namespace().unwrap_or_default();
-        let team = membership.readable().and_then(|membership| {
-            let team = Name::new(namespace.clone(), &membership.spec.team_ref.name);
-            ctx.caches.teams.get(&team)?.readable().cloned()
+        let account = membership.readable().and_then(|membership| {
+            let MembershipSpec { team_ref, account_ref, .. } = &membership.spec;
+            let Some(team) = team_ref else { return account_ref.clone() };
+            let team = Name::new(namespace.clone(), &team.name);
+            Some(ctx.caches.teams.get(&team)?.readable()?.spec.account_ref.clone())
         });
-        match team {
-            Some(team) => wake_account(ctx, &namespace, &team.spec.account_ref.name),
+        match account {
+            Some(account) => wake_account(ctx, &namespace, &account.name),
             // Whom it means cannot be told, so that it holds its person wherever they are.
             None => wake_namespace(ctx, &namespace),
         }

@@ -3,19 +3,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::clients::DesiredClients;
-use crate::domain::identity::EmailAddress;
-use crate::domain::keys::{ResendMark, RoleName};
+use crate::domain::identity::{EmailAddress, MemberKey};
+use crate::domain::keys::{ResendMark, RoleName, TeamRef};
+use crate::domain::teams::DesiredTeam;
 
 /// Everything that is declared for one account, after `resolve`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desired {
     /// Declared people. One entry a person; who declared it wins by age (see [`Origin`]).
-    pub people: BTreeMap<EmailAddress, DesiredMember>,
+    pub people: BTreeMap<MemberKey, DesiredMember>,
     /// People whose declaration is there but not valid (an unknown role, a squad that is not
     /// accepted): they are left exactly as they are.
-    pub frozen: BTreeSet<EmailAddress>,
+    pub frozen: BTreeSet<MemberKey>,
+    /// Of these people nothing is known but the address: they are left as they are in every team.
+    pub frozen_everywhere: BTreeSet<EmailAddress>,
+    /// Teams, where an account has many.
+    pub teams: BTreeMap<TeamRef, DesiredTeam>,
+    /// Whether everyone must sign in by more than a password; `None`: not declared.
+    pub secure_sign_in: Option<bool>,
     /// Clients of an agency.
     pub clients: DesiredClients,
+}
+
+impl Desired {
+    /// True if the person stays exactly as they are.
+    #[must_use]
+    pub fn is_frozen(&self, key: &MemberKey) -> bool {
+        let everywhere = self.frozen_everywhere.contains(&key.person);
+        self.frozen.contains(key) || everywhere && !self.people.contains_key(key)
+    }
 }
 
 /// One declared person.

@@ -7,6 +7,8 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::domain::keys::{TeamId, TeamRef};
+
 /// Longest address taken, in bytes. Source: RFC 5321, 4.5.3.1.3 (path), less its two brackets.
 const MAX_BYTES: usize = 254;
 
@@ -65,8 +67,7 @@ impl EmailAddress {
     /// SHA-256(salt ‖ canonical address), in hex.
     #[must_use]
     pub fn hashed(&self, salt: &str) -> PersonHash {
-        let digest = Sha256::new().chain_update(salt).chain_update(&self.0).finalize();
-        PersonHash(digest[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+        hash(&[salt, &self.0])
     }
 }
 
@@ -74,6 +75,69 @@ impl fmt::Display for EmailAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Whom a row of a member or an invitation is about: one person in the account, or in one team of
+/// it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberKey {
+    /// The person.
+    pub person: EmailAddress,
+    /// The team; `None`: the account as a whole.
+    pub team: Option<TeamKey>,
+}
+
+/// One team of an account that has many.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TeamKey {
+    /// At the service.
+    Known(TeamId),
+    /// Declared by this object and not at the service, as far as we know.
+    Declared(TeamRef),
+}
+
+impl TeamKey {
+    /// The id, or the reference of one that has none yet.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Known(id) => id.as_str(),
+            Self::Declared(reference) => reference.as_str(),
+        }
+    }
+}
+
+impl MemberKey {
+    /// The name under which the ledger keeps it: as [`EmailAddress::hashed`], and the id of the
+    /// team behind a space, which no address has.
+    #[must_use]
+    pub fn hashed(&self, salt: &str) -> PersonHash {
+        let Self { person, team } = self;
+        match team {
+            None => person.hashed(salt),
+            Some(team) => hash(&[salt, person.as_str(), " ", team.as_str()]),
+        }
+    }
+}
+
+impl From<EmailAddress> for MemberKey {
+    /// The person in the account as a whole.
+    fn from(person: EmailAddress) -> Self {
+        Self { person, team: None }
+    }
+}
+
+impl fmt::Display for MemberKey {
+    /// The address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.person.fmt(f)
+    }
+}
+
+/// The first 128 bits of SHA-256 over `parts`, in hex.
+fn hash(parts: &[&str]) -> PersonHash {
+    let digest = parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize();
+    PersonHash(digest[..16].iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// A person in the ledger: a salted hash, 32 hex digits.

@@ -40,10 +40,16 @@ names! {
     MemberId;
     /// Id of a client access at the account service (`cla_…`).
     ClientAccessId;
+    /// Id of a team at the account service (`team_…`).
+    TeamId;
+    /// The declaring object of a team, as `web/core`: its external reference at the account service.
+    TeamRef;
     /// Id of an invitation at the account service (`inv_…`); a resend keeps it.
     InvitationId;
     /// Version of one row at the account service, opaque; sent back as `If-Match` (RFC 9110, 13.1.1).
     ETag;
+    /// Id of a subscription at the account service (`sub_…`).
+    SubscriptionId;
     /// Name of a role of the profile.
     RoleName;
     /// Name of a plan of the profile.

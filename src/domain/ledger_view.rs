@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use crate::domain::clients::{ClientRecord, ClientSend};
 use crate::domain::desired::DeletionPolicy;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{
-    AccountKey, HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark, RoleName,
+    AccountKey, HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark, RoleName, TeamId,
+    TeamRef,
 };
 use crate::domain::observed::Claim;
 
@@ -25,14 +26,16 @@ pub struct LedgerView {
     /// Account id pinned at first contact.
     pub pinned_account: Option<AccountKey>,
     /// What we know of each person.
-    pub people: BTreeMap<EmailAddress, PersonRecord>,
+    pub people: BTreeMap<MemberKey, PersonRecord>,
     /// Sends whose outcome is not known. Not those that the look itself answers: the person is a
     /// member, has an open invitation, or one that is over and younger than the send.
-    pub open_sends: BTreeMap<EmailAddress, OpenSend>,
+    pub open_sends: BTreeMap<MemberKey, OpenSend>,
     /// What we know of each client.
     pub clients: BTreeMap<EmailAddress, ClientRecord>,
     /// Mails to clients whose outcome is not known, those that the look answers left out.
     pub client_sends: BTreeMap<EmailAddress, ClientSend>,
+    /// Declared teams that were at the service when we last looked.
+    pub teams: BTreeMap<TeamRef, TeamId>,
     /// Removals that the brake was spent on.
     pub brake_spent: Vec<Spend>,
     /// Invitation mails that were sent.
@@ -49,7 +52,7 @@ pub struct LedgerView {
     pub out_of_sight: u64,
     /// When each removal was first wanted, kept in memory by the operator; `None` for a one-shot
     /// run, which sees everything at once and does not wait.
-    pub first_wanted: Option<BTreeMap<EmailAddress, Timestamp>>,
+    pub first_wanted: Option<BTreeMap<MemberKey, Timestamp>>,
 }
 
 /// What was spent of a window at one time.

@@ -7,3 +7,4 @@ pub mod keys;
 pub mod ledger_view;
 pub mod observed;
 pub mod policy;
+pub mod teams;

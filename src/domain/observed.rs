@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::domain::clients::ObservedClient;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{
-    AccountKey, ETag, InstallationId, InvitationId, MemberId, PlanName, RoleName,
+    AccountKey, ETag, InstallationId, InvitationId, MemberId, PlanName, RoleName, SubscriptionId,
+    TeamId,
 };
+use crate::domain::teams::ObservedTeam;
 
 /// One account, complete: a partial answer is an error of the backend, never a value of this type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,9 +18,11 @@ pub struct Observed {
     /// The account itself.
     pub account: ObservedAccount,
     /// Members by person: owner, active and trimmed.
-    pub members: BTreeMap<EmailAddress, ObservedMember>,
+    pub members: BTreeMap<MemberKey, ObservedMember>,
     /// Invitations that are not over, and the last one of who did not take it, by person.
-    pub invitations: BTreeMap<EmailAddress, ObservedInvitation>,
+    pub invitations: BTreeMap<MemberKey, ObservedInvitation>,
+    /// Teams, where an account has many.
+    pub teams: BTreeMap<TeamId, ObservedTeam>,
     /// Clients of an agency; `None`: not read, because none is declared or known.
     pub client_accesses: Option<BTreeMap<EmailAddress, ObservedClient>>,
     /// What the answers say of themselves; the trusted-read guard weighs it.
@@ -44,6 +48,8 @@ pub struct ObservedAccount {
     pub disabled: bool,
     /// It may ask clients for access (NC-01).
     pub agency: bool,
+    /// Everyone must sign in by more than a password.
+    pub secure_sign_in: bool,
     /// Our own row, if the credential belongs to a member.
     pub caller: Option<MemberId>,
 }
@@ -74,6 +80,18 @@ pub struct ObservedSeats {
     pub trimmed: u32,
     /// When the service itself trims who is over the limit; `None` when nobody is.
     pub enforce_at: Option<Timestamp>,
+    /// Where seats belong to subscriptions: those of each. The other figures are places then: who
+    /// is in two teams is there twice.
+    pub pools: BTreeMap<SubscriptionId, PoolSeats>,
+}
+
+/// Seats that the people in the teams of one subscription share; who is in two of them takes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolSeats {
+    /// What the plan allows.
+    pub limit: SeatLimit,
+    /// What counts against it.
+    pub used: u32,
 }
 
 /// What a plan allows.
@@ -100,7 +118,7 @@ impl SeatLimit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedSubscription {
     /// Id at the service.
-    pub id: String,
+    pub id: SubscriptionId,
     /// Plan of the profile.
     pub plan: PlanName,
     /// When a cancelled one ends; `None` while it renews by itself.

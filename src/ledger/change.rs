@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::domain::desired::DeletionPolicy;
-use crate::domain::identity::{EmailAddress, PersonHash};
+use crate::domain::identity::{MemberKey, PersonHash};
 use crate::domain::keys::{AccountKey, HoldDigest, InvitationId, RequestKey, RoleName};
 use crate::domain::ledger_view::{Cause, MailRecord, OpenSend, PersonRecord, Seen};
 use crate::domain::observed::{InvitationState, Observed, ObservedInvitation};
@@ -36,7 +36,7 @@ pub(super) const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewSend {
     /// The person.
-    pub person: EmailAddress,
+    pub person: MemberKey,
     /// Key of the call.
     pub key: RequestKey,
     /// Role of the call.
@@ -95,14 +95,17 @@ impl Ledger {
 
     /// Takes over what a plan learned. `inviting`: people that an invitation of this plan goes to;
     /// how they were is kept until the invitation is on its way.
-    pub(crate) fn learn(
-        &mut self,
-        learn: &Learn,
-        inviting: &BTreeSet<&EmailAddress>,
-        now: Timestamp,
-    ) {
-        let Learn { records, forget_absent, baseline, hold, approval, claim: _, brake_spent: _ } =
-            learn;
+    pub(crate) fn learn(&mut self, learn: &Learn, inviting: &BTreeSet<&MemberKey>, now: Timestamp) {
+        let Learn {
+            records,
+            forget_absent,
+            baseline,
+            hold,
+            approval,
+            claim: _,
+            brake_spent: _,
+            teams,
+        } = learn;
         for (person, record) in records {
             self.learn_record(person, record, inviting.contains(person));
         }
@@ -112,6 +115,10 @@ impl Ledger {
         let Some(head) = &mut self.head else { return };
         if let Some(baseline) = baseline {
             head.baseline = Some((*baseline).into());
+        }
+        if let Some(teams) = teams {
+            let teams = teams.iter().map(|(reference, id)| (reference.0.clone(), id.0.clone()));
+            head.teams = teams.collect();
         }
         if let Some(hold) = hold {
             head.hold = hold.as_ref().map(Into::into);
@@ -126,7 +133,7 @@ impl Ledger {
         }
     }
 
-    fn learn_record(&mut self, person: &EmailAddress, record: &PersonRecord, inviting: bool) {
+    fn learn_record(&mut self, person: &MemberKey, record: &PersonRecord, inviting: bool) {
         let Some(hash) = self.hash(person) else { return };
         let invite = self.people.get(&hash).and_then(|entry| entry.invite);
         let invite = invite.filter(|invite| self.is_open(&hash, *invite));
@@ -189,7 +196,7 @@ impl Ledger {
     }
 
     /// The send of a person whose outcome is not known.
-    pub(crate) fn open_send_of(&self, person: &EmailAddress) -> Option<OpenSend> {
+    pub(crate) fn open_send_of(&self, person: &MemberKey) -> Option<OpenSend> {
         self.open_send(&self.hash(person)?)
     }
 
@@ -241,7 +248,7 @@ impl Ledger {
     }
 
     /// The outcome of a send is known: it goes with the next write of the head.
-    pub(crate) fn close_send(&mut self, person: &EmailAddress) {
+    pub(crate) fn close_send(&mut self, person: &MemberKey) {
         let Some(hash) = self.hash(person) else { return };
         if let Some(head) = &mut self.head {
             head.sends.retain(|send| send.person != hash.0);
@@ -257,7 +264,7 @@ impl Ledger {
     }
 
     /// Nothing was sent to a person that had a place in a wave: they are as they were before.
-    pub(crate) fn unplace(&mut self, person: &EmailAddress) {
+    pub(crate) fn unplace(&mut self, person: &MemberKey) {
         let Some(hash) = self.hash(person) else { return };
         if let Some(mut entry) = self.people.get(&hash).cloned() {
             entry.invite = None;
@@ -280,7 +287,7 @@ impl Ledger {
         baseline.smaller.is_none().then_some(baseline.people)
     }
 
-    fn hash(&self, person: &EmailAddress) -> Option<PersonHash> {
+    fn hash(&self, person: &MemberKey) -> Option<PersonHash> {
         self.head.as_ref().map(|head| person.hashed(&head.salt))
     }
 
@@ -345,6 +352,7 @@ fn new_head(account: &AccountKey, declared: &AccountKey) -> Head {
         hold_number: 0,
         approval_seen: None,
         baseline: None,
+        teams: BTreeMap::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Forgets that people are ours, without a look at the account: nobody loses anything by it.
 
 use crate::domain::desired::DeletionPolicy;
-use crate::domain::identity::{EmailAddress, PersonHash};
+use crate::domain::identity::{MemberKey, PersonHash};
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::ledger::record::Entry;
@@ -9,9 +9,9 @@ use crate::ledger::record::Entry;
 impl Ledger {
     /// Lets go of one person: what was declared of them is over, and they stay as they are.
     /// Recorded with the next write of the pages.
-    pub fn let_go_of(&mut self, person: &EmailAddress) {
+    pub fn let_go_of(&mut self, person: &MemberKey) {
         let Some(head) = &self.head else { return };
-        let hash = person.hashed(&head.salt);
+        let hash = self.bound(person).hashed(&head.salt);
         self.let_go_of_hash(&hash);
     }
 

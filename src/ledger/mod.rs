@@ -32,8 +32,8 @@ use jiff::Timestamp;
 
 use crate::domain::clients::ClientRecord;
 use crate::domain::desired::{Origin, OriginKind};
-use crate::domain::identity::{EmailAddress, PersonHash};
-use crate::domain::keys::{AccountKey, HoldDigest, InstallationId};
+use crate::domain::identity::{MemberKey, PersonHash, TeamKey};
+use crate::domain::keys::{AccountKey, HoldDigest, InstallationId, TeamId, TeamRef};
 use crate::domain::ledger_view::{LedgerView, OpenSend, PersonRecord};
 use crate::domain::observed::Observed;
 use crate::ledger::pages::{Layout, PageNumber as Page};
@@ -109,11 +109,11 @@ impl Ledger {
 
     /// When a declaration of a person was first seen; `None` for one that never counted.
     #[must_use]
-    pub fn first_seen(&self, person: &EmailAddress, origin: &Origin) -> Option<Timestamp> {
+    pub fn first_seen(&self, person: &MemberKey, origin: &Origin) -> Option<Timestamp> {
         if origin.kind == OriginKind::ClientAccess {
-            return self.client_first_seen(person, origin);
+            return self.client_first_seen(&person.person, origin);
         }
-        let entry = self.people.get(&person.hashed(&self.head.as_ref()?.salt))?;
+        let entry = self.people.get(&self.bound(person).hashed(&self.head.as_ref()?.salt))?;
         let same = entry.record.declared_by.as_ref() == Some(&origin.object());
         same.then_some(entry.record.first_seen)
     }
@@ -125,13 +125,13 @@ impl Ledger {
     /// that `observed` answers are settled first. `first_wanted` is the caller's to fill in.
     pub fn view<'a>(
         &mut self,
-        declared: impl Iterator<Item = &'a EmailAddress>,
+        declared: impl Iterator<Item = &'a MemberKey>,
         observed: &'a Observed,
         now: Timestamp,
     ) -> LedgerView {
         let Some(head) = &self.head else { return LedgerView::default() };
         let at_service = observed.members.keys().chain(observed.invitations.keys());
-        let people: BTreeMap<PersonHash, EmailAddress> = declared
+        let people: BTreeMap<PersonHash, MemberKey> = declared
             .chain(at_service)
             .map(|person| (person.hashed(&head.salt), person.clone()))
             .collect();
@@ -140,7 +140,23 @@ impl Ledger {
         self.read(people)
     }
 
-    fn read(&self, people: BTreeMap<PersonHash, EmailAddress>) -> LedgerView {
+    /// The key of a person, with the id of a declared team that was at the service.
+    fn bound(&self, key: &MemberKey) -> MemberKey {
+        let known = match (&key.team, &self.head) {
+            (Some(TeamKey::Declared(reference)), Some(head)) => head.teams.get(reference.as_str()),
+            _ => None,
+        };
+        let team = known.map(|id| TeamKey::Known(TeamId(id.clone()))).or_else(|| key.team.clone());
+        MemberKey { person: key.person.clone(), team }
+    }
+
+    /// Declared teams that were at the service when we last looked.
+    fn teams(&self) -> BTreeMap<TeamRef, TeamId> {
+        let teams = self.head.iter().flat_map(|head| &head.teams);
+        teams.map(|(reference, id)| (TeamRef(reference.clone()), TeamId(id.clone()))).collect()
+    }
+
+    fn read(&self, people: BTreeMap<PersonHash, MemberKey>) -> LedgerView {
         let Some(head) = &self.head else { return LedgerView::default() };
         let mut view = LedgerView {
             installation: self.installation(),
@@ -148,6 +164,7 @@ impl Ledger {
             takes_from: head.takes_from.as_ref().map(record::StoredClaim::to_view),
             pinned_account: Some(AccountKey(head.account.clone())),
             people: BTreeMap::new(),
+            teams: self.teams(),
             open_sends: BTreeMap::new(),
             clients: BTreeMap::new(),
             client_sends: BTreeMap::new(),
@@ -175,7 +192,7 @@ impl Ledger {
     }
 
     /// People that are ours and in none of `people`; who said no outlives the declaration.
-    fn out_of_sight(&self, people: &BTreeMap<PersonHash, EmailAddress>) -> u64 {
+    fn out_of_sight(&self, people: &BTreeMap<PersonHash, MemberKey>) -> u64 {
         let others = self.people.iter().filter(|(hash, _)| !people.contains_key(*hash));
         let ours = others
             .filter(|(_, Entry { record, .. })| record.owned && !record.opted_out && !record.lost);

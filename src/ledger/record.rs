@@ -59,6 +59,9 @@ pub(super) struct Head {
     pub hold_number: u64,
     pub approval_seen: Option<StoredApproval>,
     pub baseline: Option<StoredBaseline>,
+    /// Declared teams that were at the service, by reference.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub teams: BTreeMap<String, String>,
 }
 
 /// [`Claim`]

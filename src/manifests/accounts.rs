@@ -91,7 +91,7 @@ impl Objects {
             sort_team(team, place, &mut accounts, &mut sorted);
         }
         for membership in &self.memberships {
-            let place = membership_place(membership, &teams);
+            let place = membership_place(membership, &teams, &accounts);
             sort_membership(membership, &place, &mut accounts, &mut sorted);
         }
         for access in &self.client_accesses {
@@ -175,8 +175,15 @@ fn account_place(
 fn membership_place(
     membership: &Declared<Membership>,
     teams: &BTreeMap<(String, String), (&Declared<Team>, Place)>,
+    accounts: &BTreeMap<(String, String), Declarations>,
 ) -> Place {
-    let wanted = (namespace(&*membership.object), membership.object.spec.team_ref.name.clone());
+    let (space, spec) = (namespace(&*membership.object), &membership.object.spec);
+    let team = match (&spec.team_ref, &spec.account_ref) {
+        (Some(team), _) => team.name.clone(),
+        (None, Some(account)) => return account_place(space, &account.name, accounts),
+        (None, None) => return Err(no_reference()),
+    };
+    let wanted = (space, team);
     match teams.get(&wanted) {
         Some((_, Ok(place))) => Ok(place.clone()),
         Some((_, Err(_))) => Err(Rejection::new(
@@ -191,6 +198,12 @@ fn membership_place(
             Err(not_found("/spec/teamRef/name", "Team", &wanted, known))
         }
     }
+}
+
+/// The schema asks for one; whoever wrote this went round it.
+fn no_reference() -> Rejection {
+    let message = "needs exactly one of teamRef and accountRef";
+    Rejection::new(Reason::InvalidSpec, "/spec", message, "name the Team or the Account")
 }
 
 /// A reference to nothing.

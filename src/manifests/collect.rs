@@ -7,8 +7,8 @@ use kube::ResourceExt as _;
 use crate::api;
 use crate::api::Membership;
 use crate::api::Team;
-use crate::domain::desired::{DeletionPolicy, Origin};
-use crate::domain::identity::EmailAddress;
+use crate::domain::desired::{DeletionPolicy, Origin, OriginKind};
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{ResendMark, RoleName};
 use crate::manifests::accounts::Declarations;
 use crate::manifests::people::Candidate;
@@ -23,15 +23,18 @@ use crate::manifests::resolve::RejectedLine;
 use crate::manifests::source::ObjectKey;
 use crate::manifests::source::membership_key;
 use crate::manifests::source::team_key;
+use crate::manifests::teams;
 use crate::manifests::terms::RESEND_ANNOTATION;
 use crate::manifests::terms::grantable_roles;
-use crate::profile::Profile;
+use crate::profile::{Profile, Scope, Teams};
 
 /// What the objects of one account declare.
 #[derive(Debug, Default)]
 pub struct Collected {
     /// Declarations of people, several of one person among them.
     pub candidates: Vec<Candidate>,
+    /// People of objects that belong to no account, where it cannot be known which team they mean.
+    pub frozen_everywhere: BTreeSet<EmailAddress>,
     /// People of objects that are being deleted.
     pub leaving: Vec<Leaving>,
     /// Acceptance of each object.
@@ -46,7 +49,9 @@ pub fn collect(
 ) -> Collected {
     let grantable = grantable_roles(&declarations.account.object.spec);
     let roles = profile.map(|profile| Roles { profile, grantable: &grantable });
-    let mut collector = Collector { roles, first_seen, collected: Collected::default() };
+    let refused = profile.map(|profile| teams::refused(&declarations.teams, profile));
+    let refused = refused.unwrap_or_default();
+    let mut collector = Collector { roles, first_seen, refused, collected: Collected::default() };
     for team in &declarations.teams {
         collector.team(&team.object);
     }
@@ -86,6 +91,8 @@ struct Collector<'a> {
     roles: Option<Roles<'a>>,
     /// Age of declarations.
     first_seen: FirstSeen<'a>,
+    /// Teams that the profile does not allow, or that are in each other's way.
+    refused: BTreeMap<ObjectKey, Rejection>,
     /// What was read.
     collected: Collected,
 }
@@ -120,6 +127,7 @@ impl Collector<'_> {
     fn leaving_team(&mut self, key: &ObjectKey, team: &Team) {
         for (position, line) in team.spec.roster.iter().enumerate() {
             if let Ok(person) = EmailAddress::parse(&line.email) {
+                let person = self.key(person, Some(key));
                 self.leave(origin(key, Some(position)), person, team.spec.deletion_policy);
             }
         }
@@ -132,12 +140,15 @@ impl Collector<'_> {
             .spec
             .default_role
             .as_deref()
-            .map(|role| self.check(role, "/spec/defaultRole".to_owned()));
-        let accepted = default.clone().transpose().map(|_| ());
+            .map(|role| self.check(role, "/spec/defaultRole".to_owned(), Scope::Team));
+        let allowed = self.refused.get(key).cloned().map_or(Ok(()), Err);
+        let accepted = allowed.and(default.clone().transpose().map(|_| ()));
         let (mut lines, resend) = (Vec::new(), resend(team));
         for (position, line) in team.spec.roster.iter().enumerate() {
             let role = match (&line.role, &default) {
-                (Some(role), _) => self.check(role, format!("/spec/roster/{position}/role")),
+                (Some(role), _) => {
+                    self.check(role, format!("/spec/roster/{position}/role"), Scope::Team)
+                }
                 (None, Some(default)) => default.clone(),
                 (None, None) => Err(no_role(position)),
             };
@@ -154,6 +165,7 @@ impl Collector<'_> {
                 let deletion_policy = deletion_policy(policy);
                 let said = Line { email: &line.email, invite_epoch, resend, deletion_policy };
                 let role = accepted.clone().and(role);
+                let person = self.key(person, Some(key));
                 self.declare(origin(key, Some(position)), person, role, said);
             }
         }
@@ -165,15 +177,22 @@ impl Collector<'_> {
         let key = membership_key(membership);
         let person = address(&membership.spec.email, "/spec/email".to_owned());
         let policy = membership.spec.deletion_policy;
+        let team = membership.spec.team_ref.as_ref().map(|team| ObjectKey {
+            kind: OriginKind::Team,
+            namespace: key.namespace.clone(),
+            name: team.name.clone(),
+        });
         if membership.metadata.deletion_timestamp.is_some() {
             if let Ok(person) = person {
-                self.leave(origin(&key, None), person, policy);
+                self.leave(origin(&key, None), self.key(person, team.as_ref()), policy);
             }
             self.collected.outcomes.insert(key, Outcome::accepted());
             return;
         }
-        let team = team_stays(&membership.spec.team_ref.name, going);
-        let role = team.and_then(|()| self.check(&membership.spec.role, "/spec/role".to_owned()));
+        let scope = if team.is_some() { Scope::Team } else { Scope::Account };
+        let allowed = team.as_ref().map_or(Ok(()), |team| self.team_stays(team, going));
+        let role = allowed
+            .and_then(|()| self.check(&membership.spec.role, "/spec/role".to_owned(), scope));
         let wrong = [person.as_ref().err(), role.as_ref().err()];
         let outcome = Outcome::with(wrong.into_iter().flatten().cloned().collect());
         if let Ok(person) = person {
@@ -181,6 +200,7 @@ impl Collector<'_> {
             let (email, deletion_policy) = (&membership.spec.email, deletion_policy(policy));
             let resend = resend(membership);
             let said = Line { email, invite_epoch, resend, deletion_policy };
+            let person = self.key(person, team.as_ref());
             self.declare(origin(&key, None), person, role, said);
         }
         self.collected.outcomes.insert(key, outcome);
@@ -206,17 +226,42 @@ impl Collector<'_> {
 
     /// Declares a person of an object that belongs to no account.
     fn stray(&mut self, origin: Origin, email: &str) {
-        if let Ok(person) = EmailAddress::parse(email) {
+        let Ok(person) = EmailAddress::parse(email) else { return };
+        if self.has_many_teams() {
+            self.collected.frozen_everywhere.insert(person);
+        } else {
             let deletion_policy = DeletionPolicy::Retain;
             let said = Line { email, invite_epoch: 0, resend: None, deletion_policy };
-            self.declare(origin, person, Err(stray()), said);
+            self.declare(origin, person.into(), Err(stray()), said);
         }
     }
 
+    /// Refuses a membership of a team that is being deleted or not accepted.
+    fn team_stays(&self, team: &ObjectKey, going: &BTreeSet<String>) -> Result<(), Rejection> {
+        let (message, hint) = if going.contains(&team.name) {
+            let hint = "delete this Membership too, or make the Team again";
+            (format!("Team `{}` is being deleted", team.name), hint)
+        } else if self.refused.contains_key(team) {
+            (format!("Team `{}` is not accepted", team.name), "see the Team's condition Accepted")
+        } else {
+            return Ok(());
+        };
+        Err(Rejection::new(Reason::ParentNotAccepted, "/spec/teamRef/name", message, hint))
+    }
+
+    fn has_many_teams(&self) -> bool {
+        self.roles.is_some_and(|roles| roles.profile.teams == Teams::Many)
+    }
+
+    /// Whom a declaration means: the person in the team, where an account has many.
+    fn key(&self, person: EmailAddress, team: Option<&ObjectKey>) -> MemberKey {
+        teams::member_key(person, team, self.roles.map(|roles| roles.profile))
+    }
+
     /// Checks a role; without a profile no role is known.
-    fn check(&self, role: &str, pointer: String) -> Result<RoleName, Rejection> {
+    fn check(&self, role: &str, pointer: String, scope: Scope) -> Result<RoleName, Rejection> {
         match self.roles {
-            Some(roles) => roles.check(role, pointer),
+            Some(roles) => roles.check(role, pointer, scope),
             None => Err(account_not_accepted()),
         }
     }
@@ -225,7 +270,7 @@ impl Collector<'_> {
     fn declare(
         &mut self,
         origin: Origin,
-        person: EmailAddress,
+        person: MemberKey,
         role: Result<RoleName, Rejection>,
         said: Line<'_>,
     ) {
@@ -246,7 +291,7 @@ impl Collector<'_> {
     }
 
     /// Adds a person whose declaration goes.
-    fn leave(&mut self, origin: Origin, person: EmailAddress, policy: api::DeletionPolicy) {
+    fn leave(&mut self, origin: Origin, person: MemberKey, policy: api::DeletionPolicy) {
         let deletion_policy = deletion_policy(policy);
         self.collected.leaving.push(Leaving { origin, person, deletion_policy });
     }
@@ -257,16 +302,6 @@ fn no_role(position: usize) -> Rejection {
     let pointer = format!("/spec/roster/{position}");
     let hint = "give the line a `role`, or the Team a `defaultRole`";
     Rejection::new(Reason::UnknownRole, pointer, "gives no role", hint)
-}
-
-/// Refuses a membership of a team that is being deleted.
-fn team_stays(team: &str, going: &BTreeSet<String>) -> Result<(), Rejection> {
-    if !going.contains(team) {
-        return Ok(());
-    }
-    let message = format!("Team `{team}` is being deleted");
-    let hint = "delete this Membership too, or make the Team again";
-    Err(Rejection::new(Reason::ParentNotAccepted, "/spec/teamRef/name", message, hint))
 }
 
 /// The word by which a person has the object's invitations sent again.

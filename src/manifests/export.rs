@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::api;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::RoleName;
 use crate::domain::observed::{InvitationState, MemberState, Observed, RoleSeen};
 use crate::profile::Profile;
@@ -200,18 +200,18 @@ fn declarable<'a>(
     observed: &'a Observed,
 ) -> (Vec<(&'a EmailAddress, &'a RoleName)>, Vec<String>) {
     let (mut people, mut notes) = (Vec::new(), Vec::new());
-    let mut place = |person: &'a EmailAddress, role: &'a RoleSeen| match role.known() {
+    let mut place = |key: &'a MemberKey, role: &'a RoleSeen| match role.known() {
         Some(name) if profile.role(name).is_some_and(|role| role.invitable) => {
-            people.push((person, name));
+            people.push((&key.person, name));
         }
         Some(name) => {
             let role = profile.role(name);
             let ends = role.is_some_and(|role| role.removable && !role.protected)
                 && !profile.is_owner(name);
             let warning = if ends { "; mode Exclusive would remove them" } else { "" };
-            notes.push(format!("{person} is {name}: no declaration gives that role{warning}"));
+            notes.push(format!("{key} is {name}: no declaration gives that role{warning}"));
         }
-        None => notes.push(format!("{person} has a role that the profile does not know")),
+        None => notes.push(format!("{key} has a role that the profile does not know")),
     };
     for (person, member) in &observed.members {
         if member.state != MemberState::Unknown {

@@ -16,6 +16,7 @@ mod reason;
 mod resolve;
 mod schema;
 mod source;
+mod teams;
 mod terms;
 
 pub use crate::manifests::accounts::Declarations;
@@ -37,6 +38,7 @@ pub use crate::manifests::source::Declared;
 pub use crate::manifests::source::ObjectKey;
 pub use crate::manifests::source::Source;
 pub use crate::manifests::source::namespace;
+pub use crate::manifests::teams::{member_key, reference};
 pub use crate::manifests::terms::APPROVE_ANNOTATION;
 pub use crate::manifests::terms::RESEND_ANNOTATION;
 

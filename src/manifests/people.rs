@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin};
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{ResendMark, RoleName};
 use crate::manifests::reason::Reason;
 use crate::manifests::reason::Rejection;
@@ -13,7 +13,7 @@ use crate::manifests::source::ObjectKey;
 use crate::manifests::source::quote;
 use crate::manifests::terms::list;
 use crate::manifests::terms::unknown_role;
-use crate::profile::Profile;
+use crate::profile::{Profile, Scope, Teams};
 
 /// What roles may be given.
 #[derive(Clone, Copy)]
@@ -28,7 +28,7 @@ pub struct Roles<'a> {
 #[derive(Clone, Debug)]
 pub struct Candidate {
     /// The person.
-    pub person: EmailAddress,
+    pub person: MemberKey,
     /// The address as it was written.
     pub email: String,
     /// Where.
@@ -61,13 +61,17 @@ impl Roles<'_> {
     ///
     /// # Errors
     ///
-    /// It is not one of the profile's, cannot be given by an invitation, or is protected and the
-    /// account's `grantableRoles` does not name it.
-    pub fn check(self, text: &str, pointer: String) -> Result<RoleName, Rejection> {
+    /// It is not one of the profile's, holds elsewhere than `scope` (where an account has many
+    /// teams), cannot be given by an invitation, or is protected and the account's `grantableRoles`
+    /// does not name it.
+    pub fn check(self, text: &str, pointer: String, scope: Scope) -> Result<RoleName, Rejection> {
         let name = RoleName(text.to_owned());
         let Some(role) = self.profile.role(&name) else {
             return Err(unknown_role(self.profile, text, pointer));
         };
+        if self.profile.teams == Teams::Many && role.scope != scope {
+            return Err(not_here(&name, role.scope, pointer));
+        }
         if !role.invitable {
             let message = format!("role `{name}` cannot be given by an invitation");
             let invitable = self.profile.roles.iter().filter(|role| role.invitable);
@@ -82,6 +86,21 @@ impl Roles<'_> {
         }
         Ok(name)
     }
+}
+
+/// A role that holds in a team, given for the account, or the other way round.
+fn not_here(name: &RoleName, scope: Scope, pointer: String) -> Rejection {
+    let (message, hint) = match scope {
+        Scope::Account => (
+            format!("role `{name}` holds for the whole account, not in one team"),
+            "give it by a Membership with accountRef",
+        ),
+        Scope::Team => (
+            format!("role `{name}` holds in a team, not for the whole account"),
+            "give it by a Membership with teamRef, or in the roster of a Team",
+        ),
+    };
+    Rejection::new(Reason::RoleNotHere, pointer, message, hint)
 }
 
 /// Reads an address.
@@ -104,7 +123,7 @@ pub fn address(text: &str, pointer: String) -> Result<EmailAddress, Rejection> {
 /// If the one that counts is not valid, the person is left as is: a younger declaration must not
 /// take over because someone broke the older. Time O(n log n).
 pub fn choose(candidates: Vec<Candidate>) -> (Desired, Vec<Loser>) {
-    let mut by_person: BTreeMap<EmailAddress, Vec<Candidate>> = BTreeMap::new();
+    let mut by_person: BTreeMap<MemberKey, Vec<Candidate>> = BTreeMap::new();
     for candidate in candidates {
         by_person.entry(candidate.person.clone()).or_default().push(candidate);
     }

@@ -9,6 +9,8 @@ pub enum Reason {
     InvalidAddress,
     /// A role that the profile does not have, or none where one is needed.
     UnknownRole,
+    /// A role of the whole account where a team is meant, or the other way round.
+    RoleNotHere,
     /// A role that no invitation can give.
     RoleNotInvitable,
     /// A protected role that the account's `grantableRoles` does not name.
@@ -35,6 +37,7 @@ impl Reason {
             Self::InvalidSpec => "InvalidSpec",
             Self::InvalidAddress => "InvalidAddress",
             Self::UnknownRole => "UnknownRole",
+            Self::RoleNotHere => "RoleNotHere",
             Self::RoleNotInvitable => "RoleNotInvitable",
             Self::RoleNotGrantable => "RoleNotGrantable",
             Self::NotFound => "NotFound",

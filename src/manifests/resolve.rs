@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use crate::domain::desired::{DeletionPolicy, Desired, Origin};
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::policy::Policy;
 use crate::manifests::accounts::Declarations;
 use crate::manifests::clients::clients;
@@ -23,6 +23,7 @@ use crate::manifests::source::client_access_key;
 use crate::manifests::source::membership_key;
 use crate::manifests::source::namespace;
 use crate::manifests::source::team_key;
+use crate::manifests::teams::{secure_sign_in, teams};
 use crate::manifests::terms::terms;
 use crate::profile::Profile;
 use crate::yaml::Problem;
@@ -31,7 +32,7 @@ use crate::yaml::Problem;
 const RESYNC: Duration = Duration::from_secs(600);
 
 /// When a declaration of a person was first seen; `None`: never before.
-pub type FirstSeen<'a> = &'a dyn Fn(&EmailAddress, &Origin) -> Option<Timestamp>;
+pub type FirstSeen<'a> = &'a dyn Fn(&MemberKey, &Origin) -> Option<Timestamp>;
 
 /// What is declared for one account.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +81,7 @@ pub struct Leaving {
     /// The declaration that goes.
     pub origin: Origin,
     /// The person.
-    pub person: EmailAddress,
+    pub person: MemberKey,
     /// What its end does.
     pub deletion_policy: DeletionPolicy,
 }
@@ -120,9 +121,12 @@ pub fn resolve(
     profile: Option<&Profile>,
     first_seen: FirstSeen<'_>,
 ) -> Resolved {
-    let Collected { candidates, leaving, mut outcomes } =
+    let Collected { candidates, frozen_everywhere, leaving, mut outcomes } =
         collect(declarations, profile, first_seen);
     let (mut desired, losers) = choose(candidates);
+    desired.frozen_everywhere = frozen_everywhere;
+    desired.teams = teams(&declarations.teams, profile, &outcomes);
+    desired.secure_sign_in = secure_sign_in(&declarations.teams, &outcomes);
     for loser in losers {
         add_loser(loser, &mut outcomes);
     }

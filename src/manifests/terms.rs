@@ -16,6 +16,7 @@ use crate::manifests::reason::Reason;
 use crate::manifests::reason::Rejection;
 use crate::manifests::source::quote;
 use crate::profile::OnShrink;
+use crate::profile::Pool;
 use crate::profile::Profile;
 use crate::profile::Teams;
 use crate::profile::built_in_names;
@@ -112,10 +113,15 @@ fn unknown_profile(name: &str, class_name: &str) -> Rejection {
 /// What the profile has to allow.
 fn against_profile(spec: &api::AccountSpec, profile: &Profile) -> Vec<Rejection> {
     let mut wrong = Vec::new();
-    if profile.teams == Teams::Many {
-        let message =
-            format!("profile `{}` has many teams in an account: not served yet", profile.name);
-        let hint = "use a class whose profile has one team in an account";
+    if profile.teams == Teams::Many
+        && (profile.seats.pool == Pool::Account || profile.seats.on_shrink != OnShrink::Keep)
+    {
+        let message = format!(
+            "profile `{}` has many teams in an account that share its seats or are trimmed: not \
+             served yet",
+            profile.name
+        );
+        let hint = "use a profile whose seats belong to subscriptions and are kept at a shrink";
         wrong.push(Rejection::new(Reason::NotServed, "/spec/className", message, hint));
     }
     if spec.on_seat_shortage == api::OnSeatShortage::Trim

@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::keys::{ETag, InvitationId, MemberId, RequestKey, RoleName};
 use crate::domain::ledger_view::Cause;
 
@@ -15,7 +15,7 @@ pub enum Action {
     /// Withdraws an invitation that is not accepted.
     RevokeInvitation {
         /// The person.
-        person: EmailAddress,
+        person: MemberKey,
         /// The invitation.
         invitation: InvitationRow,
         /// Why.
@@ -24,14 +24,14 @@ pub enum Action {
     /// Turns a member's access off for want of a seat; row, join date and notes stay (X18).
     Trim {
         /// The person.
-        person: EmailAddress,
+        person: MemberKey,
         /// The member.
         member: MemberRow,
     },
     /// Ends a membership.
     Remove {
         /// The person.
-        person: EmailAddress,
+        person: MemberKey,
         /// The member.
         member: MemberRow,
         /// Why.
@@ -40,7 +40,7 @@ pub enum Action {
     /// Changes a member's role; seat and join date stay (NP-07).
     ChangeRole {
         /// The person.
-        person: EmailAddress,
+        person: MemberKey,
         /// The member.
         member: MemberRow,
         /// Role at the last look.
@@ -53,7 +53,7 @@ pub enum Action {
     /// Changes the role of a pending invitation in place; no mail (X15).
     ChangeInvitedRole {
         /// The person.
-        person: EmailAddress,
+        person: MemberKey,
         /// The invitation.
         invitation: InvitationRow,
         /// Role at the last look.
@@ -64,7 +64,7 @@ pub enum Action {
     /// Gives a trimmed member access again, without an invitation (X18).
     Reinstate {
         /// The person.
-        person: EmailAddress,
+        person: MemberKey,
         /// The member.
         member: MemberRow,
     },
@@ -72,7 +72,7 @@ pub enum Action {
     /// its seat again.
     Resend {
         /// The person.
-        person: EmailAddress,
+        person: MemberKey,
         /// The invitation.
         invitation: InvitationRow,
         /// Its role.
@@ -82,10 +82,19 @@ pub enum Action {
         /// Key of an earlier call whose outcome is unknown, as in [`Action::Invite`].
         key: Option<RequestKey>,
     },
+    /// Gives a person who is in the account a further place at once, without an invitation (CT-05).
+    Add {
+        /// The person, and the team.
+        person: MemberKey,
+        /// Role of the place.
+        role: RoleName,
+        /// What it is done for: it opens an epoch as a mail does.
+        cause: Cause,
+    },
     /// Sends an invitation: one mail.
     Invite {
         /// The person.
-        person: EmailAddress,
+        person: MemberKey,
         /// Role that acceptance gives.
         role: RoleName,
         /// What the mail is sent for.
@@ -157,6 +166,8 @@ pub enum Phase {
     Reinstate,
     /// [`Action::Resend`]
     Resend,
+    /// [`Action::Add`]
+    Add,
     /// [`Action::Invite`]
     Invite,
 }
@@ -164,7 +175,7 @@ pub enum Phase {
 impl Action {
     /// The person that it is about.
     #[must_use]
-    pub fn person(&self) -> &EmailAddress {
+    pub fn person(&self) -> &MemberKey {
         match self {
             Self::RevokeInvitation { person, .. }
             | Self::Trim { person, .. }
@@ -173,6 +184,7 @@ impl Action {
             | Self::ChangeInvitedRole { person, .. }
             | Self::Reinstate { person, .. }
             | Self::Resend { person, .. }
+            | Self::Add { person, .. }
             | Self::Invite { person, .. } => person,
         }
     }
@@ -188,6 +200,7 @@ impl Action {
             Self::ChangeInvitedRole { .. } => Phase::ChangeInvitedRole,
             Self::Reinstate { .. } => Phase::Reinstate,
             Self::Resend { .. } => Phase::Resend,
+            Self::Add { .. } => Phase::Add,
             Self::Invite { .. } => Phase::Invite,
         }
     }
@@ -203,6 +216,7 @@ impl Action {
             Self::ChangeInvitedRole { .. } => "ChangeInvitedRole",
             Self::Reinstate { .. } => "Reinstate",
             Self::Resend { .. } => "Resend",
+            Self::Add { .. } => "Add",
             Self::Invite { .. } => "Invite",
         }
     }
@@ -223,6 +237,7 @@ impl Action {
             | Self::ChangeRole { .. }
             | Self::ChangeInvitedRole { .. }
             | Self::Resend { .. }
+            | Self::Add { .. }
             | Self::Invite { .. } => (None, None),
         };
         (self.phase(), Reverse(latest_first), earliest_first)
@@ -240,7 +255,17 @@ impl Action {
             | Self::Remove { .. }
             | Self::ChangeRole { .. }
             | Self::ChangeInvitedRole { .. }
-            | Self::Reinstate { .. } => None,
+            | Self::Reinstate { .. }
+            | Self::Add { .. } => None,
+        }
+    }
+
+    /// What the person is let in for; `None`: it lets nobody in.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Add { cause, .. } => Some(*cause),
+            _ => self.invitation_mail().map(|(cause, _)| cause),
         }
     }
 
@@ -253,6 +278,7 @@ impl Action {
             Self::ChangeInvitedRole { .. }
             | Self::Reinstate { .. }
             | Self::Resend { .. }
+            | Self::Add { .. }
             | Self::Invite { .. } => false,
         }
     }
@@ -281,6 +307,7 @@ impl fmt::Display for Action {
                 let again = if key.is_some() { " (again, under the same key)" } else { "" };
                 write!(f, "+ resend the invitation of {person} as {role}{again}")
             }
+            Self::Add { person, role, .. } => write!(f, "+ add {person} as {role}"),
             Self::Invite { person, role, key: None, .. } => {
                 write!(f, "+ invite {person} as {role}")
             }

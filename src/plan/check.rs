@@ -37,7 +37,13 @@ pub(super) fn check(input: &Input<'_>, plan: &Plan) -> Result<(), PlanError> {
 fn mode_holds(input: &Input<'_>, plan: &Plan) -> bool {
     let mode = input.policy.mode;
     let adds = |action: &Action| {
-        matches!(action, Action::Invite { .. } | Action::Resend { .. } | Action::Reinstate { .. })
+        matches!(
+            action,
+            Action::Add { .. }
+                | Action::Invite { .. }
+                | Action::Resend { .. }
+                | Action::Reinstate { .. }
+        )
     };
     match mode {
         Mode::Observe => plan.actions.is_empty(),
@@ -71,24 +77,23 @@ fn ours_only(input: &Input<'_>, plan: &Plan) -> bool {
             | Action::ChangeInvitedRole { .. }
             | Action::Reinstate { .. }
             | Action::Resend { .. }
+            | Action::Add { .. }
             | Action::Invite { .. } => declared(person),
         }
     })
 }
 
 fn frozen_stay(input: &Input<'_>, plan: &Plan) -> bool {
-    plan.actions.iter().all(|action| !input.desired.frozen.contains(action.person()))
+    plan.actions.iter().all(|action| !input.desired.is_frozen(action.person()))
 }
 
 /// At every prefix: what takes a seat finds one (OP-03).
 fn seats_hold(input: &Input<'_>, plan: &Plan) -> bool {
-    let draft = Draft::new(input);
-    let limit = input.observed.account.seats.limit;
-    let mut used = i64::from(input.observed.account.seats.used);
+    let mut draft = Draft::new(input);
     plan.actions.iter().all(|action| {
-        let seats = draft.seats_of(action);
-        used += seats;
-        seats <= 0 || limit.allows(u32::try_from(used).unwrap_or(0))
+        let (pool, takes) = (draft.pool_of(action.person()), draft.seats_of(action) > 0);
+        draft.act(action.clone());
+        !takes || draft.pools.limit(&pool).allows(draft.pools.used(&pool))
     })
 }
 

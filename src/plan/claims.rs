@@ -59,6 +59,9 @@ pub(super) fn hold_if_lost(input: &Input<'_>, mut plan: Plan) -> Plan {
     plan.held.sort_by_key(|held| held.action.order());
     let clients = std::mem::take(&mut plan.clients.actions).into_iter();
     plan.clients.held.extend(clients.map(|action| HeldClient { action, rule: Rule::LedgerLost }));
+    for action in std::mem::take(&mut plan.teams.actions) {
+        plan.teams.hold(action, Rule::LedgerLost);
+    }
     plan.clients.learn = ClientLearn::default();
     plan.seats.after = plan.seats.before;
     (plan.learn, plan.hold, plan.stop) = (Learn::default(), Some(hold), Some(Stop::LedgerLost));
@@ -70,6 +73,7 @@ pub(super) fn hold_if_lost(input: &Input<'_>, mut plan: Plan) -> Plan {
 fn hold(input: &Input<'_>, plan: &Plan) -> Hold {
     let mut lines: Vec<String> = plan.actions.iter().map(line).collect();
     lines.extend(plan.clients.actions.iter().map(ToString::to_string));
+    lines.extend(plan.teams.actions.iter().map(ToString::to_string));
     lines.sort();
     let account = &input.observed.account;
     let claim = account.claim.as_ref().map_or("", |claim| claim.installation.as_str());
@@ -90,7 +94,13 @@ fn hold(input: &Input<'_>, plan: &Plan) -> Hold {
 }
 
 fn adds(action: &Action) -> bool {
-    matches!(action, Action::Invite { .. } | Action::Resend { .. } | Action::Reinstate { .. })
+    matches!(
+        action,
+        Action::Invite { .. }
+            | Action::Add { .. }
+            | Action::Resend { .. }
+            | Action::Reinstate { .. }
+    )
 }
 
 fn ends(action: &Action) -> bool {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::identity::EmailAddress;
-use crate::domain::keys::{RequestKey, RoleName};
+use crate::domain::identity::{EmailAddress, MemberKey, TeamKey};
+use crate::domain::keys::{RequestKey, RoleName, SubscriptionId};
 use crate::domain::ledger_view::{Cause, HoldRecord, Paid, PersonRecord};
 use crate::domain::observed::{InvitationState, MemberState, ObservedInvitation, ObservedMember};
 use crate::domain::policy::Mode;
@@ -13,18 +13,22 @@ use crate::plan::action::{Action, EndCause, InvitationRow, MemberRow};
 use crate::plan::claims::{Claimed, claimed};
 use crate::plan::client_access::ClientPlan;
 use crate::plan::guards::{Brake, Trust};
+use crate::plan::pools::{PoolKey, Pools, pool_of};
+use crate::plan::teams::TeamPlan;
 use crate::plan::{
     Held, Hold, HoldCause, Input, Learn, Outlook, Plan, Rule, SeatForecast, Shortage, State,
 };
-use crate::profile::Counted;
+use crate::profile::{Counted, KnownUser};
 
 /// A plan in the making: what is wanted, before the guards and the seat ledger have spoken.
 pub(super) struct Draft<'a> {
     pub input: &'a Input<'a>,
+    /// People with access somewhere in the account, where such people are added at once.
+    known: BTreeSet<EmailAddress>,
     /// Everyone that is declared, and everyone that is ours and no longer declared.
-    pub people: BTreeMap<EmailAddress, Outlook>,
+    pub people: BTreeMap<MemberKey, Outlook>,
     /// What the ledger should know of them.
-    pub records: BTreeMap<EmailAddress, PersonRecord>,
+    pub records: BTreeMap<MemberKey, PersonRecord>,
     /// Removals, withdrawals and lower roles that are wanted.
     pub endings: Vec<Action>,
     /// Endings that wait for their settling time.
@@ -43,8 +47,8 @@ pub(super) struct Draft<'a> {
     pub hold: Option<Hold>,
     /// Who the service will trim.
     pub shortage: Option<Shortage>,
-    /// Seats used once `actions` have run.
-    pub used: u32,
+    /// Seats once `actions` have run.
+    pub pools: Pools,
     /// People that wait for a seat.
     pub queued: u32,
     /// The next timers.
@@ -57,7 +61,7 @@ pub(super) struct Candidate {
     /// Place in the queue.
     pub order: (Turn, Timestamp, Option<usize>, String),
     /// The person.
-    pub person: EmailAddress,
+    pub person: MemberKey,
     /// The key to repeat.
     pub key: Option<RequestKey>,
     /// Role of the call.
@@ -80,13 +84,33 @@ pub(super) enum Turn {
 }
 
 impl Candidate {
-    /// The action that it asks for.
-    pub fn into_action(self) -> Action {
+    /// The action that it asks for; `known`: the person is in the account already and is added
+    /// without an invitation (CT-05).
+    pub fn into_action(self, known: bool) -> Action {
         let Self { order: _, person, key, role, cause, resend } = self;
-        match resend {
-            Some(invitation) => Action::Resend { person, invitation, role, cause, key },
-            None => Action::Invite { person, role, cause, key },
+        match (resend, key) {
+            (Some(invitation), key) => Action::Resend { person, invitation, role, cause, key },
+            (None, None) if known => Action::Add { person, role, cause },
+            (None, key) => Action::Invite { person, role, cause, key },
         }
+    }
+}
+
+/// Seats of each pool that are kept for somebody.
+#[derive(Debug, Default)]
+pub(super) struct Reserved(BTreeMap<PoolKey, u32>);
+
+impl Reserved {
+    /// Those of a pool.
+    pub fn of(&self, pool: &PoolKey) -> u32 {
+        self.0.get(pool).copied().unwrap_or(0)
+    }
+
+    /// Keeps so many more.
+    pub fn add(&mut self, pool: PoolKey, seats: u32) -> u32 {
+        let kept = self.0.entry(pool).or_insert(0);
+        *kept += seats;
+        *kept
     }
 }
 
@@ -94,6 +118,7 @@ impl<'a> Draft<'a> {
     pub fn new(input: &'a Input<'a>) -> Self {
         Self {
             input,
+            known: known(input),
             people: BTreeMap::new(),
             records: BTreeMap::new(),
             endings: Vec::new(),
@@ -105,7 +130,7 @@ impl<'a> Draft<'a> {
             held: Vec::new(),
             hold: None,
             shortage: None,
-            used: input.observed.account.seats.used,
+            pools: Pools::of(input.observed, input.profile),
             queued: 0,
             timers: BTreeSet::new(),
         }
@@ -119,14 +144,36 @@ impl<'a> Draft<'a> {
         self.held.push(Held { action, rule });
     }
 
+    /// True if the person is in the account, and the product adds such people at once.
+    pub fn is_known(&self, person: &EmailAddress) -> bool {
+        self.known.contains(person)
+    }
+
     /// True if the mode allows `needed`; in mode `Observe` everything is planned, then held.
     pub fn allows(&self, needed: Mode) -> bool {
         let mode = self.input.policy.mode;
         mode == Mode::Observe || mode >= needed
     }
 
-    /// How many seats an action frees (negative) or takes.
+    /// How many seats an action frees (negative) or takes in its pool.
     pub fn seats_of(&self, action: &Action) -> i64 {
+        let key = action.person();
+        self.pools.seats_of(&self.pool_of(key), &key.person, self.places_of(action))
+    }
+
+    /// The pool that a place counts in.
+    pub fn pool_of(&self, key: &MemberKey) -> PoolKey {
+        pool_of(self.input.observed, self.input.profile, key)
+    }
+
+    /// True if a seat is free for an action besides `reserved` ones of its pool.
+    pub fn has_seat(&self, action: &Action, reserved: &Reserved) -> bool {
+        let pool = self.pool_of(action.person());
+        self.pools.has_seat(&pool, reserved.of(&pool))
+    }
+
+    /// How many places that take a seat an action frees (negative) or takes.
+    fn places_of(&self, action: &Action) -> i64 {
         let takes = |counted| i64::from(self.input.profile.counts(counted));
         match action {
             Action::RevokeInvitation { .. } => -takes(Counted::Pending),
@@ -143,6 +190,7 @@ impl<'a> Draft<'a> {
                 if waits { 0 } else { takes(Counted::Pending) }
             }
             Action::Invite { .. } => takes(Counted::Pending),
+            Action::Add { role, .. } => takes(self.counted_role(role)),
             Action::ChangeRole { from, to, .. } => {
                 takes(self.counted_role(to)) - takes(self.counted_role(from))
             }
@@ -161,8 +209,8 @@ impl<'a> Draft<'a> {
 
     /// Does an action: counts its seats.
     pub fn act(&mut self, action: Action) {
-        let used = i64::from(self.used) + self.seats_of(&action);
-        self.used = u32::try_from(used).unwrap_or(0);
+        let (key, places) = (action.person(), self.places_of(&action));
+        self.pools.take(&self.pool_of(key), &key.person, places);
         self.actions.push(action);
     }
 
@@ -172,9 +220,19 @@ impl<'a> Draft<'a> {
         at.saturating_add(wait).unwrap_or(Timestamp::MAX)
     }
 
-    pub fn forecast(&self, after: u32) -> SeatForecast {
+    /// Seats now and after the plan, the account's and those of its subscriptions.
+    pub fn forecast(&self) -> (SeatForecast, BTreeMap<SubscriptionId, SeatForecast>) {
         let seats = &self.input.observed.account.seats;
-        SeatForecast { before: seats.used, after, limit: seats.limit, queued: self.queued }
+        let mut forecasts = self.pools.forecasts();
+        let own = forecasts.remove(&None).map_or(seats.used, |own| own.after);
+        let own = SeatForecast {
+            before: seats.used,
+            after: own,
+            limit: seats.limit,
+            queued: self.queued,
+        };
+        let pools = forecasts.into_iter().filter_map(|(pool, seats)| Some((pool?, seats)));
+        (own, pools.collect())
     }
 
     /// Puts everything in order and says what the ledger has to learn.
@@ -188,8 +246,10 @@ impl<'a> Draft<'a> {
         self.timers.extend(trust.next_at);
         self.timers.extend(self.announced());
         let next_at = self.timers.range(self.input.now..).next().copied();
+        let (seats, pools) = self.forecast();
         Plan {
-            seats: self.forecast(self.used),
+            seats,
+            pools,
             actions: self.actions,
             held: self.held,
             stop: None,
@@ -198,6 +258,7 @@ impl<'a> Draft<'a> {
             shortage: self.shortage,
             next_at,
             learn,
+            teams: TeamPlan::default(),
             clients: ClientPlan::default(),
         }
     }
@@ -207,7 +268,7 @@ impl<'a> Draft<'a> {
         for action in std::mem::take(&mut self.actions) {
             self.hold_back(action, Rule::Observing);
         }
-        self.used = self.input.observed.account.seats.used;
+        self.pools = Pools::of(self.input.observed, self.input.profile);
     }
 
     fn learn(&mut self, trust: &Trust, brake: &Brake) -> Learn {
@@ -218,7 +279,7 @@ impl<'a> Draft<'a> {
         let mut brake_spent = 0;
         for action in &self.actions {
             let Some(record) = self.records.get_mut(action.person()) else { continue };
-            if let Some((cause, _)) = action.invitation_mail() {
+            if let Some(cause) = action.cause() {
                 (record.epoch, record.opted_out, record.lost) = (cause.epoch, false, false);
                 record.mails.given_up = false;
             }
@@ -227,7 +288,9 @@ impl<'a> Draft<'a> {
                 record.paid = Some(paid);
             }
         }
-        self.records.retain(|person, record| ledger.people.get(person) != Some(record));
+        // Where nothing can be done yet, nothing is to be remembered.
+        let there = |key: &MemberKey| !matches!(key.team, Some(TeamKey::Declared(_)));
+        self.records.retain(|key, record| there(key) && ledger.people.get(key) != Some(record));
         // The highest limit under which the set was held: a limit that falls and comes back with
         // the number of people is not one that a person raised.
         let before = ledger.hold.as_ref().map_or(0, |hold| hold.allowed);
@@ -247,6 +310,7 @@ impl<'a> Draft<'a> {
             approval: brake.approval.clone(),
             claim: matches!(claimed(self.input), Claimed::Free | Claimed::Taking),
             brake_spent,
+            teams: None,
         }
     }
 
@@ -263,6 +327,15 @@ impl<'a> Draft<'a> {
     }
 }
 
+fn known(input: &Input<'_>) -> BTreeSet<EmailAddress> {
+    if input.profile.invitations.known_user != KnownUser::AddAtOnce {
+        return BTreeSet::new();
+    }
+    let members = input.observed.members.iter();
+    let active = members.filter(|(_, row)| row.state == MemberState::Active);
+    active.map(|(key, _)| key.person.clone()).collect()
+}
+
 /// What the brake pays for an action.
 pub(super) fn price(action: &Action) -> Option<Paid> {
     match action {
@@ -272,6 +345,7 @@ pub(super) fn price(action: &Action) -> Option<Paid> {
         Action::ChangeInvitedRole { .. }
         | Action::Reinstate { .. }
         | Action::Resend { .. }
+        | Action::Add { .. }
         | Action::Invite { .. } => None,
     }
 }
@@ -293,7 +367,7 @@ pub(super) fn invitation_row(invitation: &ObservedInvitation) -> InvitationRow {
 
 /// Withdraws an invitation.
 pub(super) fn revoke(
-    person: &EmailAddress,
+    person: &MemberKey,
     invitation: &ObservedInvitation,
     cause: EndCause,
 ) -> Action {

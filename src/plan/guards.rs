@@ -13,6 +13,7 @@ use crate::domain::policy::Mode;
 use crate::plan::action::Action;
 use crate::plan::claims::{Claimed, claimed};
 use crate::plan::draft::{Draft, price};
+use crate::plan::pools;
 use crate::plan::simulate::Count;
 use crate::plan::{Approval, Distrust, Emptied, Hold, HoldCause, Input, Rule, Stop, source};
 
@@ -105,8 +106,15 @@ fn disagreement(input: &Input<'_>) -> Option<Distrust> {
         ("trimmed members", rows.trimmed.into(), said.trimmed.into(), members),
         ("used seats", used.into(), said.used.into(), members + invitations),
     ];
+    let strange = members + invitations;
+    let pools = pools::used(observed, profile);
+    let pools = said.pools.iter().map(|(id, pool)| {
+        let rows = pools.get(id).copied().unwrap_or(0);
+        ("used seats of a subscription", rows.into(), pool.used.into(), strange)
+    });
     counts
         .into_iter()
+        .chain(pools)
         .find(|(_, rows, said, slack)| rows.abs_diff(*said) > *slack)
         .map(|(what, rows, said, _)| Distrust::CountsDiffer { what, rows, said })
 }
@@ -347,6 +355,7 @@ pub(super) fn line(action: &Action) -> String {
         }
         Action::Reinstate { member, .. } => format!("reinstate {}", member.id),
         Action::Resend { invitation, .. } => format!("resend {}", invitation.id),
+        Action::Add { person, role, .. } => format!("add {person} {role}"),
         Action::Invite { person, role, .. } => format!("invite {person} {role}"),
     }
 }

@@ -1,7 +1,7 @@
 //! The invitation state machine: what becomes of someone who is declared and not a member.
 
 use crate::domain::desired::DesiredMember;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::keys::RoleName;
 use crate::domain::ledger_view::{OpenSend, Paid, PersonRecord, Seen};
 use crate::domain::observed::{InvitationState, ObservedInvitation};
@@ -15,7 +15,7 @@ use crate::plan::{Outlook, Rule, State};
 /// Places a declared person with an invitation.
 pub(super) fn invited(
     draft: &mut Draft<'_>,
-    person: &EmailAddress,
+    person: &MemberKey,
     wanted: &DesiredMember,
     invitation: &ObservedInvitation,
     record: &mut PersonRecord,
@@ -87,7 +87,7 @@ fn was_member(record: &PersonRecord) -> bool {
 /// Shows an invitation; false if we do not understand its row.
 fn show(
     draft: &mut Draft<'_>,
-    person: &EmailAddress,
+    person: &MemberKey,
     wanted: &DesiredMember,
     invitation: &ObservedInvitation,
     state: State,
@@ -124,7 +124,7 @@ fn remember(record: &mut PersonRecord, state: State) {
 /// says so. The role first: nobody is to accept the old one because of the mail.
 fn pending(
     draft: &mut Draft<'_>,
-    person: &EmailAddress,
+    person: &MemberKey,
     wanted: &DesiredMember,
     invitation: &ObservedInvitation,
     (record, said): (&mut PersonRecord, bool),
@@ -145,7 +145,7 @@ fn pending(
 /// Wants another role for someone whose invitation waits; false if a rule holds it back.
 fn change_role(
     draft: &mut Draft<'_>,
-    person: &EmailAddress,
+    person: &MemberKey,
     invitation: &ObservedInvitation,
     from: RoleName,
     to: &RoleName,
@@ -170,7 +170,7 @@ fn change_role(
 /// renewals are spent.
 fn expired(
     draft: &mut Draft<'_>,
-    person: &EmailAddress,
+    person: &MemberKey,
     wanted: &DesiredMember,
     invitation: &ObservedInvitation,
     record: &mut PersonRecord,
@@ -200,7 +200,7 @@ fn expired(
 /// declared is left: a new one goes out, so that nobody gets the old role by our mail.
 fn send_again(
     draft: &mut Draft<'_>,
-    person: &EmailAddress,
+    person: &MemberKey,
     wanted: &DesiredMember,
     invitation: &ObservedInvitation,
     (record, why): (&PersonRecord, Why),
@@ -227,7 +227,7 @@ fn send_again(
 /// a person or `onLost` says so of what was lost.
 pub(super) fn absent(
     draft: &mut Draft<'_>,
-    person: &EmailAddress,
+    person: &MemberKey,
     wanted: &DesiredMember,
     record: &mut PersonRecord,
 ) {
@@ -279,7 +279,7 @@ fn repeatable(draft: &Draft<'_>, send: &OpenSend) -> bool {
 /// more cannot be: it is waited for until the call can no longer arrive.
 fn repeat(
     draft: &mut Draft<'_>,
-    person: &EmailAddress,
+    person: &MemberKey,
     send: &OpenSend,
     row: Option<&ObservedInvitation>,
 ) {
@@ -308,7 +308,7 @@ fn repeat(
 /// Puts a person in the queue of those to invite: oldest declaration first.
 fn candidate(
     draft: &mut Draft<'_>,
-    person: &EmailAddress,
+    person: &MemberKey,
     wanted: &DesiredMember,
     (record, why): (&PersonRecord, Why),
 ) {
@@ -331,6 +331,7 @@ fn enter(draft: &mut Draft<'_>, candidate: Candidate) {
     if may_give(draft, &candidate.role) {
         draft.candidates.push(candidate);
     } else {
-        draft.hold_back(candidate.into_action(), Rule::ProtectedRole);
+        let known = draft.is_known(&candidate.person.person);
+        draft.hold_back(candidate.into_action(known), Rule::ProtectedRole);
     }
 }

@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::desired::DesiredMember;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::ledger_view::{Cause, MailRecord, OpenSend, PersonRecord};
 use crate::domain::policy::InvitationPolicy;
 use crate::plan::Input;
@@ -42,7 +42,7 @@ pub(super) fn says_again(
 /// What the next mail to a person is sent for: no two mails share it.
 pub(super) fn cause(
     input: &Input<'_>,
-    person: &EmailAddress,
+    person: &MemberKey,
     wanted: &DesiredMember,
     record: &PersonRecord,
     why: Why,

@@ -1,16 +1,20 @@
 //! Members and their roles: what is wanted for each person, before guards and seats have spoken.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::domain::desired::{DeletionPolicy, DesiredMember};
-use crate::domain::identity::EmailAddress;
-use crate::domain::keys::RoleName;
+use crate::domain::identity::MemberKey;
+use crate::domain::keys::{RoleName, TeamId, TeamRef};
 use crate::domain::ledger_view::{MailRecord, PersonRecord, Seen};
 use crate::domain::observed::{InvitationState, MemberState, ObservedMember};
 use crate::domain::policy::Mode;
+use crate::domain::teams::bindings;
 use crate::plan::action::{Action, Direction, EndCause};
 use crate::plan::draft::{Draft, member_row, revoke};
-use crate::plan::{Outlook, Rule, State, invitations};
+use crate::plan::pools::closed;
+use crate::plan::{Input, Outlook, Rule, State, invitations};
 
 impl Outlook {
     /// A person in this state, with nothing more to say.
@@ -54,7 +58,7 @@ pub(super) fn classify(draft: &mut Draft<'_>) {
 }
 
 /// What the ledger knows of a declared person; first sight is now where it knows nothing.
-fn record_of(draft: &Draft<'_>, person: &EmailAddress, wanted: &DesiredMember) -> PersonRecord {
+fn record_of(draft: &Draft<'_>, person: &MemberKey, wanted: &DesiredMember) -> PersonRecord {
     let known = draft.input.ledger.people.get(person).cloned();
     let mut record = known.unwrap_or_else(|| PersonRecord {
         epoch: wanted.invite_epoch,
@@ -77,7 +81,7 @@ fn record_of(draft: &Draft<'_>, person: &EmailAddress, wanted: &DesiredMember) -
 /// A declared person who is a member: adopted by the matching declaration, then kept at the role.
 fn declared_member(
     draft: &mut Draft<'_>,
-    person: &EmailAddress,
+    person: &MemberKey,
     wanted: &DesiredMember,
     member: &ObservedMember,
     record: &mut PersonRecord,
@@ -123,7 +127,7 @@ fn declared_member(
 /// Wants another role for a member.
 fn change_role(
     draft: &mut Draft<'_>,
-    person: &EmailAddress,
+    person: &MemberKey,
     member: &ObservedMember,
     from: RoleName,
     to: &RoleName,
@@ -139,8 +143,8 @@ fn change_role(
         to: to.clone(),
         direction: if lowers { Direction::Lower } else { Direction::Raise },
     };
-    if draft.input.observed.account.disabled {
-        draft.hold_back(action, Rule::ServiceDisabled);
+    if let Some(rule) = closed(draft.input, person) {
+        draft.hold_back(action, rule);
     } else if immutable || !touchable {
         draft.hold_back(action, Rule::ProtectedRole);
     } else if !draft.allows(Mode::Manage) {
@@ -168,20 +172,21 @@ pub(super) fn may_give(draft: &Draft<'_>, role: &RoleName) -> bool {
 fn undeclared(draft: &mut Draft<'_>) {
     let observed = draft.input.observed;
     let people = observed.members.keys().chain(observed.invitations.keys());
-    let mut people: Vec<EmailAddress> = people
+    let mut people: Vec<MemberKey> = people
         .filter(|person| !draft.input.desired.people.contains_key(*person))
-        .filter(|person| !draft.input.desired.frozen.contains(*person))
+        .filter(|person| !draft.input.desired.is_frozen(person))
         .cloned()
         .collect();
     people.sort();
     people.dedup();
+    let declared = DeclaredTeams::of(draft.input);
     for person in people {
         let known = draft.input.ledger.people.get(&person).cloned();
         match known {
             Some(record) if record.owned => no_longer_declared(draft, &person, record),
             // Whom a declaration left behind on purpose stays, in this mode too (OP-08).
             Some(record) if record.deletion_policy == DeletionPolicy::Retain => {}
-            known if draft.input.policy.mode == Mode::Exclusive => {
+            known if draft.input.policy.mode == Mode::Exclusive && declared.holds(&person) => {
                 let record = known.unwrap_or_else(|| unknown(draft.input.now));
                 end(draft, &person, record, EndCause::NotOurs);
             }
@@ -190,7 +195,25 @@ fn undeclared(draft: &mut Draft<'_>) {
     }
 }
 
-fn no_longer_declared(draft: &mut Draft<'_>, person: &EmailAddress, mut record: PersonRecord) {
+/// The teams that mode `Exclusive` is about: the account as a whole, and those that are declared. A
+/// team that nobody declared is somebody else's.
+struct DeclaredTeams(BTreeSet<TeamId>);
+
+impl DeclaredTeams {
+    fn of(input: &Input<'_>) -> Self {
+        let Input { desired, observed, .. } = *input;
+        let bound = bindings(&desired.teams, &observed.teams).into_iter();
+        let stays =
+            |reference: &TeamRef| desired.teams.get(reference).is_some_and(|team| !team.passive);
+        Self(bound.filter(|(reference, _)| stays(reference)).map(|(_, id)| id).collect())
+    }
+
+    fn holds(&self, key: &MemberKey) -> bool {
+        key.team_id().is_none_or(|id| self.0.contains(id))
+    }
+}
+
+fn no_longer_declared(draft: &mut Draft<'_>, person: &MemberKey, mut record: PersonRecord) {
     if record.deletion_policy == DeletionPolicy::Retain || !draft.allows(Mode::Manage) {
         (record.owned, record.paid, record.held) = (false, None, false);
         draft.records.insert(person.clone(), record);
@@ -200,7 +223,7 @@ fn no_longer_declared(draft: &mut Draft<'_>, person: &EmailAddress, mut record: 
 }
 
 /// Wants the end of whatever the person has.
-fn end(draft: &mut Draft<'_>, person: &EmailAddress, mut record: PersonRecord, cause: EndCause) {
+fn end(draft: &mut Draft<'_>, person: &MemberKey, mut record: PersonRecord, cause: EndCause) {
     record.held = false;
     let observed = draft.input.observed;
     let mut outlook = Outlook::new(State::Removing);

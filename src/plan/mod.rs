@@ -12,9 +12,11 @@ pub mod guards;
 mod invitations;
 mod mails;
 mod members;
+mod pools;
 mod seats;
 pub mod simulate;
 mod source;
+pub mod teams;
 mod words;
 
 use std::collections::BTreeMap;
@@ -23,14 +25,15 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::domain::desired::Desired;
-use crate::domain::identity::EmailAddress;
-use crate::domain::keys::{HoldDigest, MemberId, RoleName};
+use crate::domain::identity::MemberKey;
+use crate::domain::keys::{HoldDigest, MemberId, RoleName, SubscriptionId, TeamId, TeamRef};
 use crate::domain::ledger_view::{Baseline, HoldRecord, LedgerView, PersonRecord};
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::{Mode, Policy};
 use crate::plan::action::Action;
 use crate::plan::client_access::{ClientAction, ClientPlan, HeldClient};
 use crate::plan::draft::Draft;
+use crate::plan::teams::TeamPlan;
 use crate::profile::Profile;
 
 pub use guards::people;
@@ -79,7 +82,9 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     let trims = seats::trims(&mut draft);
     let brake = guards::brake(&mut draft, trims);
     seats::admit(&mut draft);
-    let plan = draft.finish(trust, brake);
+    let mut plan = draft.finish(trust, brake);
+    plan.teams = teams::plan(input);
+    plan.learn.teams = teams::learn(input);
     check::check(input, &plan)?;
     Ok(claims::hold_if_lost(input, with_clients(input, plan)))
 }
@@ -102,11 +107,14 @@ fn stopped(input: &Input<'_>, stop: Stop, trust: guards::Trust) -> Plan {
     } else {
         members::classify(&mut draft);
     }
+    let (seats, pools) = draft.forecast();
     Plan {
         actions: Vec::new(),
         held: Vec::new(),
         stop: Some(stop),
-        seats: draft.forecast(input.observed.account.seats.used),
+        seats,
+        pools,
+        teams: teams::stopped(input),
         people: draft.people,
         hold: None,
         shortage: None,
@@ -134,9 +142,12 @@ pub struct Plan {
     /// Why nothing at all may be written; `actions` is empty then.
     pub stop: Option<Stop>,
     /// Everyone that is declared, and everyone that is ours and no longer declared.
-    pub people: BTreeMap<EmailAddress, Outlook>,
+    pub people: BTreeMap<MemberKey, Outlook>,
     /// Seats now and after the plan.
     pub seats: SeatForecast,
+    /// The same for each subscription, where seats belong to subscriptions; `seats` counts places
+    /// then.
+    pub pools: BTreeMap<SubscriptionId, SeatForecast>,
     /// The set that waits for a person's approval.
     pub hold: Option<Hold>,
     /// Who the service will trim, and when, while `onSeatShortage: Hold` leaves the choice to people.
@@ -145,11 +156,25 @@ pub struct Plan {
     pub next_at: Option<Timestamp>,
     /// What the ledger has to learn.
     pub learn: Learn,
+    /// Teams, where an account has many, and settings of the account.
+    pub teams: TeamPlan,
     /// Clients of an agency.
     pub clients: ClientPlan,
 }
 
 impl Plan {
+    /// What is known of a person; a team that is at the service may be named by its declaration.
+    #[must_use]
+    pub fn outlook(&self, key: &MemberKey) -> Option<&Outlook> {
+        self.people.get(&self.teams.key(key))
+    }
+
+    /// True if there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.actions.is_empty() && self.teams.actions.is_empty() && self.clients.actions.is_empty()
+    }
+
     /// True if somebody loses something: what is declared is read anew before.
     #[must_use]
     pub fn takes_away(&self) -> bool {
@@ -162,7 +187,7 @@ impl Plan {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Learn {
     /// Records that differ from those in the view.
-    pub records: BTreeMap<EmailAddress, PersonRecord>,
+    pub records: BTreeMap<MemberKey, PersonRecord>,
     /// Records of people that are neither declared nor at the service can go.
     pub forget_absent: bool,
     /// Count to measure absence against from now on; `None`: leave it.
@@ -175,6 +200,8 @@ pub struct Learn {
     pub claim: bool,
     /// Removals that this plan spends of the brake's window.
     pub brake_spent: u32,
+    /// Declared teams that are at the service, where that is news.
+    pub teams: Option<BTreeMap<TeamRef, TeamId>>,
 }
 
 /// What became of an approval.
@@ -311,7 +338,7 @@ impl Hold {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shortage {
     /// People over the limit, in the order in which they will be hit.
-    pub people: Vec<EmailAddress>,
+    pub people: Vec<MemberKey>,
     /// When the service enforces the limit; `None`: it has not said.
     pub enforce_at: Option<Timestamp>,
 }

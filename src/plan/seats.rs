@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::observed::{InvitationState, MemberState, SeatLimit};
 use crate::domain::policy::{Mode, OnSeatShortage};
 use crate::plan::action::{Action, EndCause};
-use crate::plan::draft::{Draft, member_row, revoke};
+use crate::plan::draft::{Draft, Reserved, member_row, revoke};
 use crate::plan::mails::capped;
+use crate::plan::pools::closed;
 use crate::plan::{Input, Rule, Shortage, State};
 use crate::profile::{Counted, OnShrink};
 
@@ -48,13 +49,13 @@ pub(super) fn trims(draft: &mut Draft<'_>) -> Vec<Action> {
 /// Holds back lower roles that take a seat which is not free: an owner who becomes a member where
 /// owners take none.
 fn lower_owners(draft: &mut Draft<'_>) {
-    let mut reserved = 0;
+    let mut reserved = Reserved::default();
     for action in std::mem::take(&mut draft.endings) {
         let takes = draft.seats_of(&action) > 0;
-        if takes && !has_seat(draft, reserved) {
+        if takes && !draft.has_seat(&action, &reserved) {
             draft.hold_back(action, Rule::SeatLimit);
         } else {
-            reserved += u32::from(takes);
+            reserved.add(draft.pool_of(action.person()), u32::from(takes));
             draft.endings.push(action);
         }
     }
@@ -75,7 +76,7 @@ fn over_limit(draft: &Draft<'_>, whose: Whose) -> Vec<Action> {
         return Vec::new();
     };
     let freed: i64 = waiting_ends(draft).map(|action| draft.seats_of(action)).sum();
-    let mut over = i64::from(draft.used) + freed - i64::from(limit);
+    let mut over = i64::from(draft.pools.used(&None)) + freed - i64::from(limit);
     let mut hit = Vec::new();
     for action in trimmable(draft, whose) {
         if over <= 0 {
@@ -105,7 +106,7 @@ fn trimmable(draft: &Draft<'_>, whose: Whose) -> Vec<Action> {
     let (observed, profile) = (draft.input.observed, draft.input.profile);
     let acted = draft.actions.iter().filter(|action| ends(action));
     let ending: BTreeSet<_> = waiting_ends(draft).chain(acted).map(Action::person).collect();
-    let can = |person: &EmailAddress, understood: bool| {
+    let can = |person: &MemberKey, understood: bool| {
         let owned = draft.records.get(person).is_some_and(|record| record.owned);
         !ending.contains(person) && (whose == Whose::Anyone || (owned && understood))
     };
@@ -142,28 +143,27 @@ fn trimmable(draft: &Draft<'_>, whose: Whose) -> Vec<Action> {
 /// people in the order of the queue, while seats and mails last.
 pub(super) fn admit(draft: &mut Draft<'_>) {
     announce(draft);
-    let disabled = draft.input.observed.account.disabled;
     let trimmed: BTreeSet<_> = draft.actions.iter().map(|a| a.person().clone()).collect();
     for action in std::mem::take(&mut draft.changes) {
-        if disabled {
-            draft.hold_back(action, Rule::ServiceDisabled);
+        if let Some(rule) = closed(draft.input, action.person()) {
+            draft.hold_back(action, rule);
         } else if trimmed.contains(action.person())
-            || (draft.seats_of(&action) > 0 && !has_seat(draft, 0))
+            || (draft.seats_of(&action) > 0 && !draft.has_seat(&action, &Reserved::default()))
         {
             draft.hold_back(action, Rule::SeatLimit);
         } else {
             draft.act(action);
         }
     }
-    let waiting = reinstate(draft, disabled);
-    invite(draft, disabled, waiting);
+    let waiting = reinstate(draft);
+    invite(draft, waiting);
 }
 
 /// Says who the service will hit where we leave the choice to people.
 fn announce(draft: &mut Draft<'_>) {
     let seats = &draft.input.observed.account.seats;
     let trims = draft.input.profile.seats.on_shrink == OnShrink::TrimLatestAdded;
-    if !trims || seats.limit.allows(draft.used) {
+    if !trims || seats.limit.allows(draft.pools.used(&None)) {
         return;
     }
     let hit = over_limit(draft, Whose::Anyone);
@@ -177,33 +177,31 @@ fn announce(draft: &mut Draft<'_>) {
 ///
 /// A trimmed member that is not ours to bring back keeps its place and its seat (the service
 /// brings it back); one whose end is wanted keeps neither.
-fn reinstate(draft: &mut Draft<'_>, disabled: bool) -> u32 {
+fn reinstate(draft: &mut Draft<'_>) -> Reserved {
     let ours = std::mem::take(&mut draft.trimmed);
     let mut ours: BTreeMap<_, _> = ours.into_iter().map(|a| (a.person().clone(), a)).collect();
-    let (mut reserved, mut waiting) = (0_u32, 0_u32);
+    let (mut reserved, mut waiting) = (Reserved::default(), Reserved::default());
     for (person, ends) in trimmed_in_order(draft) {
-        match ours.remove(&person) {
-            Some(action) if disabled => {
-                draft.hold_back(action, Rule::ServiceDisabled);
-                waiting += 1;
+        let pool = draft.pool_of(&person);
+        match (ours.remove(&person), closed(draft.input, &person)) {
+            (Some(action), Some(rule)) => draft.hold_back(action, rule),
+            (Some(action), None) if draft.has_seat(&action, &reserved) => {
+                draft.act(action);
+                continue;
             }
-            Some(action) if has_seat(draft, reserved) => draft.act(action),
-            Some(action) => {
-                draft.hold_back(action, Rule::SeatLimit);
-                waiting += 1;
-            }
-            None => {
-                reserved += u32::from(!ends);
-                waiting += 1;
+            (Some(action), None) => draft.hold_back(action, Rule::SeatLimit),
+            (None, _) => {
+                reserved.add(pool.clone(), u32::from(!ends));
             }
         }
+        waiting.add(pool, 1);
     }
     waiting
 }
 
 /// Trimmed members that this plan leaves there, earliest added first, and whether their end is
 /// wanted.
-fn trimmed_in_order(draft: &Draft<'_>) -> Vec<(EmailAddress, bool)> {
+fn trimmed_in_order(draft: &Draft<'_>) -> Vec<(MemberKey, bool)> {
     let gone: BTreeSet<_> = draft.actions.iter().map(Action::person).collect();
     let held = draft.held.iter().map(|held| &held.action).filter(|action| ends(action));
     let ending: BTreeSet<_> = held.map(Action::person).collect();
@@ -218,42 +216,37 @@ fn trimmed_in_order(draft: &Draft<'_>) -> Vec<(EmailAddress, bool)> {
     trimmed.into_iter().map(|(person, _)| (person.clone(), ending.contains(person))).collect()
 }
 
-/// True if a seat is free besides `reserved` ones.
-fn has_seat(draft: &Draft<'_>, reserved: u32) -> bool {
-    let used = draft.used.saturating_add(reserved).saturating_add(1);
-    draft.input.observed.account.seats.limit.allows(used)
-}
-
 /// Sends from the queue; who does not fit gets a position behind the trimmed. Who had as many mails
 /// as one person gets keeps no seat from others meanwhile.
-fn invite(draft: &mut Draft<'_>, disabled: bool, trimmed_ahead: u32) {
+fn invite(draft: &mut Draft<'_>, mut ahead: Reserved) {
     let mut candidates = std::mem::take(&mut draft.candidates);
     candidates.sort();
     let busy: BTreeSet<_> = draft.actions.iter().map(|a| a.person().clone()).collect();
     let (mut mails, next_mail) = mails_left(draft.input);
-    let mut ahead = trimmed_ahead;
     // Seats of people that wait for nothing but their mail.
-    let mut reserved = 0;
+    let mut reserved = Reserved::default();
     for candidate in candidates {
-        let action = candidate.into_action();
+        let known = draft.is_known(&candidate.person.person);
+        let action = candidate.into_action(known);
+        let pool = draft.pool_of(action.person());
         let takes_seat = draft.seats_of(&action) > 0;
-        let repeats = matches!(action.invitation_mail(), Some((_, Some(_))));
+        let free = !matches!(action.invitation_mail(), Some((_, None)));
         let capped = capped_until(draft, &action);
-        if disabled {
-            draft.hold_back(action, Rule::ServiceDisabled);
+        if let Some(rule) = closed(draft.input, action.person()) {
+            draft.hold_back(action, rule);
         } else if busy.contains(action.person()) {
             draft.hold_back(action, Rule::SeatLimit);
         } else if let Some(until) = capped {
             cap(draft, action, until);
-        } else if takes_seat && (ahead > 0 || !has_seat(draft, reserved)) {
-            ahead += 1;
-            queue(draft, action, ahead);
-        } else if !repeats && mails == Some(0) {
-            reserved += u32::from(takes_seat);
+        } else if takes_seat && (ahead.of(&pool) > 0 || !draft.has_seat(&action, &reserved)) {
+            let position = ahead.add(pool, 1);
+            queue(draft, action, position);
+        } else if !free && mails == Some(0) {
+            reserved.add(pool, u32::from(takes_seat));
             draft.timers.extend(next_mail);
             draft.hold_back(action, Rule::MailBudget);
         } else {
-            if !repeats {
+            if !free {
                 mails = mails.map(|left| left - 1);
             }
             draft.act(action);

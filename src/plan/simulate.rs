@@ -3,12 +3,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::identity::EmailAddress;
-use crate::domain::keys::{ETag, InvitationId, RoleName};
+use crate::domain::identity::MemberKey;
+use crate::domain::keys::{ETag, InvitationId, MemberId, RoleName};
 use crate::domain::observed::{
     InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember, RoleSeen,
 };
 use crate::plan::action::Action;
+use crate::plan::pools;
 use crate::profile::{Counted, Profile};
 
 /// Says what the account looks like after `actions`, run at `now`.
@@ -59,6 +60,9 @@ pub fn step(observed: &mut Observed, action: &Action, profile: &Profile, now: Ti
                 invitation.etag = next(&invitation.etag);
             }
         }
+        Action::Add { person, role, .. } => {
+            observed.members.insert(person.clone(), member(person, role, now));
+        }
         Action::Invite { person, role, .. } => {
             let invitation = invitation(person, role, now, expiry(profile, now));
             observed.invitations.insert(person.clone(), invitation);
@@ -66,7 +70,7 @@ pub fn step(observed: &mut Observed, action: &Action, profile: &Profile, now: Ti
     }
 }
 
-fn set_state(observed: &mut Observed, person: &EmailAddress, state: MemberState) {
+fn set_state(observed: &mut Observed, person: &MemberKey, state: MemberState) {
     if let Some(member) = observed.members.get_mut(person) {
         member.state = state;
         member.etag = next(&member.etag);
@@ -78,8 +82,19 @@ fn next(etag: &ETag) -> ETag {
     ETag(format!("{etag}+"))
 }
 
+fn member(person: &MemberKey, role: &RoleName, now: Timestamp) -> ObservedMember {
+    ObservedMember {
+        id: MemberId(format!("mem_{person}")),
+        etag: ETag("0".into()),
+        role: RoleSeen::Known(role.clone()),
+        state: MemberState::Active,
+        added_at: now,
+        joined_at: now,
+    }
+}
+
 fn invitation(
-    person: &EmailAddress,
+    person: &MemberKey,
     role: &RoleName,
     now: Timestamp,
     expires_at: Timestamp,
@@ -105,12 +120,16 @@ fn expiry(profile: &Profile, now: Timestamp) -> Timestamp {
 /// Counts seats and rows anew from the people that are there.
 pub fn recount(observed: &mut Observed, profile: &Profile) {
     let count = Count::of(observed, profile);
+    let pools = pools::used(observed, profile);
     let seats = &mut observed.account.seats;
     seats.owner = count.owner;
     seats.active = count.active;
     seats.pending = count.pending;
     seats.trimmed = count.trimmed;
     seats.used = count.used(profile);
+    for (id, pool) in &mut seats.pools {
+        pool.used = pools.get(id).copied().unwrap_or(0);
+    }
     observed.evidence.member_rows = observed.members.len() as u64;
     observed.evidence.member_total = observed.evidence.member_rows;
     observed.evidence.invitation_rows = observed.invitations.len() as u64;

@@ -46,6 +46,7 @@ pub(super) fn is_undeclared(action: &Action) -> bool {
         | Action::ChangeInvitedRole { .. }
         | Action::Reinstate { .. }
         | Action::Resend { .. }
+        | Action::Add { .. }
         | Action::Invite { .. } => false,
     }
 }

@@ -36,6 +36,20 @@ pub enum Rule {
     NotUnderstood,
     /// The service is disabled: only removals and revocations work (NP-15).
     ServiceDisabled,
+    /// The team is not at the service yet.
+    TeamNotThere,
+    /// The team's subscription is over: people can only be taken out (CT-13).
+    TeamInactive,
+    /// The setup of the team is not complete (CT-03).
+    TeamPending,
+    /// The declaration names a team that the account does not have.
+    TeamNotFound,
+    /// The team that was there is gone.
+    TeamLost,
+    /// The account has another team of this name.
+    TeamNameTaken,
+    /// The account has no such subscription that runs.
+    SubscriptionNotFound,
     /// No seat is free (OP-03).
     SeatLimit,
     /// The client lacks a seat for its agency (NC-04).
@@ -66,6 +80,13 @@ impl Rule {
             Self::RenewalSpent => "RenewalSpent",
             Self::NotUnderstood => "NotUnderstood",
             Self::ServiceDisabled => "ServiceDisabled",
+            Self::TeamNotThere => "TeamNotThere",
+            Self::TeamInactive => "TeamInactive",
+            Self::TeamPending => "TeamPending",
+            Self::TeamNotFound => "TeamNotFound",
+            Self::TeamLost => "TeamLost",
+            Self::TeamNameTaken => "TeamNameTaken",
+            Self::SubscriptionNotFound => "SubscriptionNotFound",
             Self::SeatLimit => "SeatLimitReached",
             Self::NoFreeSeat => "NoFreeSeat",
             Self::NotAgency => "NotAnAgency",
@@ -75,6 +96,7 @@ impl Rule {
 
     /// What holds it, and the way out, as a sentence for people.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "one sentence for each rule")]
     pub fn message(self) -> &'static str {
         match self {
             Self::Observing => "mode Observe writes nothing; raise spec.mode to let it run",
@@ -124,6 +146,32 @@ impl Rule {
             Self::ServiceDisabled => {
                 "the service is disabled for want of a paid subscription; pick a plan to go on"
             }
+            Self::TeamNotThere => {
+                "the team is not at the account service yet; its people follow when it is"
+            }
+            Self::TeamInactive => {
+                "the team is inactive, because its subscription is over: people can only be taken \
+                 out; renew the subscription, or link the team to another one"
+            }
+            Self::TeamPending => {
+                "the team has no subscription yet; name one in spec.subscription of the Team"
+            }
+            Self::TeamNotFound => {
+                "the account has no team with the id in spec.teamId; correct the id, or leave it \
+                 out to have a team made"
+            }
+            Self::TeamLost => {
+                "the team is gone at the account service, nobody knows why; name another one in \
+                 spec.teamId, or declare it anew by a Team of another name"
+            }
+            Self::TeamNameTaken => {
+                "the account has a team of this name that nobody declared; put its id into \
+                 spec.teamId to adopt it, or give another spec.displayName"
+            }
+            Self::SubscriptionNotFound => {
+                "the account has no running subscription with the id in spec.subscription; correct \
+                 the id, or have the subscription renewed"
+            }
             Self::SeatLimit => {
                 "no seat is free; remove someone, withdraw a pending invitation, or upgrade the plan"
             }
@@ -152,6 +200,12 @@ impl Rule {
             | Self::RenewalSpent
             | Self::NotUnderstood
             | Self::ServiceDisabled
+            | Self::TeamInactive
+            | Self::TeamPending
+            | Self::TeamNotFound
+            | Self::TeamLost
+            | Self::TeamNameTaken
+            | Self::SubscriptionNotFound
             | Self::SeatLimit
             | Self::NoFreeSeat
             | Self::NotAgency => true,
@@ -159,6 +213,7 @@ impl Rule {
             | Self::Settling
             | Self::MailBudget
             | Self::MailCap
+            | Self::TeamNotThere
             | Self::OnlyClientEnds => false,
         }
     }

@@ -219,8 +219,12 @@ fn etag_of(version: i64, view: &impl Serialize) -> Result<String, ApiError> {
     Ok(format!("\"{version}-{}\"", ids::hex(&digest[..8])))
 }
 
-/// The seats of an account.
-pub(crate) fn seats(account: &AccountRow, count: &SeatCount) -> wire::Seats {
+/// The seats of an account, and of its subscriptions where seats belong to those.
+pub(crate) fn seats(
+    account: &AccountRow,
+    count: &SeatCount,
+    pools: &[(SubscriptionRow, SeatCount)],
+) -> wire::Seats {
     wire::Seats {
         limit: seat_limit(count.limit),
         used: count.used,
@@ -228,12 +232,12 @@ pub(crate) fn seats(account: &AccountRow, count: &SeatCount) -> wire::Seats {
         source: count.source.as_str().to_owned(),
         over_limit_since: account.over_limit_since,
         enforce_at: account.enforce_at,
-        pools: vec![],
+        pools: pools.iter().map(|(row, count)| seat_pool(row, count)).collect(),
     }
 }
 
 /// The seats of one subscription.
-pub(crate) fn seat_pool(row: &SubscriptionRow, count: &SeatCount) -> wire::SeatPool {
+fn seat_pool(row: &SubscriptionRow, count: &SeatCount) -> wire::SeatPool {
     wire::SeatPool {
         subscription: row.id.clone(),
         plan: row.plan.clone(),
@@ -254,7 +258,7 @@ fn seat_limit(limit: SeatLimit) -> Option<u32> {
 pub(crate) fn account(
     row: &AccountRow,
     profile: &Profile,
-    count: &SeatCount,
+    (count, pools): (&SeatCount, &[(SubscriptionRow, SeatCount)]),
     subscriptions: &[SubscriptionRow],
     usage: Vec<wire::Usage>,
     actor: &Actor,
@@ -274,7 +278,7 @@ pub(crate) fn account(
         agency: row.agency,
         secure_sign_in_required: row.secure_sign_in_since.is_some(),
         claim: row.claim.clone(),
-        seats: seats(row, count),
+        seats: seats(row, count, pools),
         subscriptions: subscriptions.iter().map(subscription).collect(),
         usage,
         caller: caller(actor),

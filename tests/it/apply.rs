@@ -693,7 +693,7 @@ async fn an_owner_is_not_lowered_while_the_new_one_was_not_raised() {
     });
     world.service.trouble(&cyd, Trouble::Says(refused));
     let change = |person: &_, from: &str, to: &str, direction| Action::ChangeRole {
-        person: seatkeeper::domain::identity::EmailAddress::clone(person),
+        person: seatkeeper::domain::identity::MemberKey::clone(person),
         member: seatkeeper::plan::action::MemberRow {
             id: MemberId("mem".into()),
             etag: "0".into(),

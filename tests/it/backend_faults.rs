@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use seatkeeper::backend::{Backend as _, BackendError};
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::{EmailAddress, MemberKey};
 use seatkeeper::domain::keys::AccountKey;
 use seatkeeper::domain::observed::{InvitationState, MemberState, RoleSeen};
 use serde_json::{Value, json};
@@ -18,8 +18,8 @@ use crate::scripted::{
 
 const ACCOUNT: &str = "/v1/accounts/acc_1";
 
-fn person(email: &str) -> EmailAddress {
-    EmailAddress::parse(email).unwrap()
+fn person(email: &str) -> MemberKey {
+    EmailAddress::parse(email).unwrap().into()
 }
 
 /// Reads an account whose `list` answers `answer`; gives the error in short.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use seatkeeper::backend::account_api::AccountApi;
 use seatkeeper::backend::{Backend as _, BackendError, Executed};
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::{EmailAddress, MemberKey};
 use seatkeeper::domain::keys::{AccountKey, ETag, InvitationId, MemberId, RequestKey, RoleName};
 use seatkeeper::domain::ledger_view::Cause;
 use seatkeeper::domain::observed::Claim;
@@ -25,8 +25,8 @@ use crate::scripted::{
     words,
 };
 
-fn person(email: &str) -> EmailAddress {
-    EmailAddress::parse(email).unwrap()
+fn person(email: &str) -> MemberKey {
+    EmailAddress::parse(email).unwrap().into()
 }
 
 /// One action of each kind.

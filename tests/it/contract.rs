@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use jiff::Timestamp;
 use seatkeeper::backend::{Backend, BackendError, Executed, Guarantees, Retry};
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::{EmailAddress, MemberKey};
 use seatkeeper::domain::keys::{AccountKey, ETag, InstallationId, MemberId, RequestKey, RoleName};
 use seatkeeper::domain::ledger_view::Cause;
 use seatkeeper::domain::observed::{
@@ -33,21 +33,21 @@ pub trait World: Send + Sync {
     /// The account.
     fn account(&self) -> AccountKey;
     /// The person takes the invitation that waits.
-    async fn accept(&self, person: &EmailAddress);
+    async fn accept(&self, person: &MemberKey);
     /// The person says no to it.
-    async fn decline(&self, person: &EmailAddress);
+    async fn decline(&self, person: &MemberKey);
     /// The account goes from Growth to Business: one seat.
     async fn shrink_to_one_seat(&self);
     /// Invitation mails that were sent to the person so far.
-    async fn invitation_mails(&self, person: &EmailAddress) -> usize;
+    async fn invitation_mails(&self, person: &MemberKey) -> usize;
 }
 
 fn nitropack() -> Arc<Profile> {
     built_in("nitropack").unwrap()
 }
 
-fn person(email: &str) -> EmailAddress {
-    EmailAddress::parse(email).unwrap()
+fn person(email: &str) -> MemberKey {
+    EmailAddress::parse(email).unwrap().into()
 }
 
 fn invite(email: &str, role: &str) -> Action {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use seatkeeper::backend::Backend;
 use seatkeeper::backend::memory::Memory;
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::{EmailAddress, MemberKey};
 use seatkeeper::domain::keys::AccountKey;
 use seatkeeper::domain::observed::{
     MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence, RoleSeen,
@@ -36,8 +36,9 @@ impl InMemory {
         };
         let observed = Observed {
             account: account(),
-            members: BTreeMap::from([(EmailAddress::parse(OWNER).unwrap(), owner)]),
+            members: BTreeMap::from([(EmailAddress::parse(OWNER).unwrap().into(), owner)]),
             invitations: BTreeMap::new(),
+            teams: BTreeMap::new(),
             client_accesses: None,
             evidence: ReadEvidence::default(),
         };
@@ -60,9 +61,11 @@ fn account() -> ObservedAccount {
             pending: 0,
             trimmed: 0,
             enforce_at: None,
+            pools: BTreeMap::new(),
         },
         subscriptions: Vec::new(),
         disabled: false,
+        secure_sign_in: false,
         agency: false,
         caller: None,
     }
@@ -78,11 +81,11 @@ impl World for InMemory {
         "acc_1".into()
     }
 
-    async fn accept(&self, person: &EmailAddress) {
+    async fn accept(&self, person: &MemberKey) {
         self.0.accept(person).await;
     }
 
-    async fn decline(&self, person: &EmailAddress) {
+    async fn decline(&self, person: &MemberKey) {
         self.0.decline(person).await;
     }
 
@@ -90,7 +93,7 @@ impl World for InMemory {
         self.0.set_limit(SeatLimit::Seats(1)).await;
     }
 
-    async fn invitation_mails(&self, person: &EmailAddress) -> usize {
+    async fn invitation_mails(&self, person: &MemberKey) -> usize {
         let sent = |action: &&Action| action.invitation_mail().is_some();
         let effects = self.0.effects().await;
         effects.iter().filter(sent).filter(|action| action.person() == person).count()

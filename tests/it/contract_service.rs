@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use seatkeeper::backend::Backend;
 use seatkeeper::backend::account_api::AccountApi;
 use seatkeeper::backend::transport::{InProcess, Reqwest, Transport};
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::AccountKey;
 use seatkeeper::domain::observed::SeatLimit;
 use seatkeeper::profile::built_in;
@@ -54,14 +54,14 @@ impl World for AtService {
         self.account.clone()
     }
 
-    async fn accept(&self, person: &EmailAddress) {
-        let link = self.service.link_to(person.as_str()).await;
+    async fn accept(&self, person: &MemberKey) {
+        let link = self.service.link_to(person.person.as_str()).await;
         self.service.browser().accept_by_sign_up(&link).await;
     }
 
-    async fn decline(&self, person: &EmailAddress) {
+    async fn decline(&self, person: &MemberKey) {
         let mut browser = self.service.browser();
-        let page = browser.open(&self.service.link_to(person.as_str()).await).await;
+        let page = browser.open(&self.service.link_to(person.person.as_str()).await).await;
         let action = format!("{}/decline", page.path);
         let page = browser.submit(&page, &action, &[]).await;
         assert!(page.status.is_success(), "{}", page.html);
@@ -72,11 +72,11 @@ impl World for AtService {
         self.service.cancel("growth").await;
     }
 
-    async fn invitation_mails(&self, person: &EmailAddress) -> usize {
+    async fn invitation_mails(&self, person: &MemberKey) -> usize {
         let mails = self.service.mails().await;
         let sent =
             mails.iter().filter(|mail| ["invitation", "resend"].contains(&mail.template.as_str()));
-        sent.filter(|mail| mail.to == person.as_str()).count()
+        sent.filter(|mail| mail.to == person.person.as_str()).count()
     }
 }
 

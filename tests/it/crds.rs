@@ -157,7 +157,7 @@ fn the_columns_are_what_a_person_looks_for() {
     assert_eq!(columns("Account"), ["Account", "Mode", "Seats", "State", "Ready", "Age"]);
     assert_eq!(
         columns("Team"),
-        ["Account", "Declared", "Active", "Pending", "Queued", "Problems", "Ready", "Age"]
+        ["Account", "State", "Declared", "Active", "Pending", "Queued", "Problems", "Ready", "Age"]
     );
     assert_eq!(
         columns("ClientAccess"),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use seatkeeper::domain::desired::{DeletionPolicy, Desired};
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::ResendMark;
 use seatkeeper::domain::ledger_view::{
     Baseline, HoldRecord, LedgerView, MailRecord, Paid, PersonRecord, Seen,
@@ -71,12 +71,12 @@ async fn learn(
     }
 }
 
-fn records(people: &[EmailAddress], record: &PersonRecord) -> Learn {
+fn records(people: &[MemberKey], record: &PersonRecord) -> Learn {
     let records = people.iter().map(|person| (person.clone(), record.clone())).collect();
     Learn { records, ..Learn::default() }
 }
 
-async fn view(world: &World, store: impl LedgerStore + 'static, of: &[EmailAddress]) -> LedgerView {
+async fn view(world: &World, store: impl LedgerStore + 'static, of: &[MemberKey]) -> LedgerView {
     let mut ledger = load(store).await.unwrap();
     ledger.view(of.iter(), &world.service.observed(), world.now())
 }

@@ -17,6 +17,7 @@ mod cli_products;
 mod cli_run;
 mod cli_secrets;
 mod cli_story;
+mod cli_teams;
 mod client_access_cli;
 mod cluster;
 mod contract;

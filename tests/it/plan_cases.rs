@@ -57,7 +57,8 @@ fn a_role_changes_in_place_and_seat_and_join_date_stay() {
     check(&["role-raised", "roles-lowered-over-the-brake", "pending-role-changes-in-place"]);
     let case = Case::read(&cases().join("role-raised"));
     let (before, after) = (case.observed(), case.after());
-    let person = before.members.keys().find(|person| person.as_str() == "ana@example.com").unwrap();
+    let person =
+        before.members.keys().find(|person| person.person.as_str() == "ana@example.com").unwrap();
     let (before, after) = (&before.members[person], &after.members[person]);
     assert_ne!(before.role, after.role);
     assert_eq!((&before.id, before.state), (&after.id, after.state));
@@ -256,7 +257,8 @@ fn an_invitation_that_nobody_takes_is_renewed_within_its_budget_and_its_date_sta
     ]);
     let case = Case::read(&cases().join("expired-is-renewed-when-due"));
     let (before, after) = (case.observed(), case.after());
-    let person = before.invitations.keys().find(|person| person.as_str() == "ana@example.com");
+    let person =
+        before.invitations.keys().find(|person| person.person.as_str() == "ana@example.com");
     let person = person.unwrap();
     let (before, after) = (&before.invitations[person], &after.invitations[person]);
     assert_eq!((&before.id, before.created_at), (&after.id, after.created_at));

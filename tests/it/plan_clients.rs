@@ -62,6 +62,7 @@ impl Case {
             pending: 0,
             trimmed: 0,
             enforce_at: None,
+            pools: BTreeMap::new(),
         };
         let account = ObservedAccount {
             key: "acc_1".into(),
@@ -71,13 +72,15 @@ impl Case {
             seats,
             subscriptions: Vec::new(),
             disabled: false,
+            secure_sign_in: false,
             agency: true,
             caller: None,
         };
         let mut observed = Observed {
             account,
-            members: BTreeMap::from([(client("us"), owner)]),
+            members: BTreeMap::from([(client("us").into(), owner)]),
             invitations: BTreeMap::new(),
+            teams: BTreeMap::new(),
             client_accesses: Some(BTreeMap::new()),
             evidence: ReadEvidence::default(),
         };

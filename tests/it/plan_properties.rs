@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use seatkeeper::domain::desired::DeletionPolicy;
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::RoleName;
 use seatkeeper::domain::ledger_view::{Paid, PersonRecord};
 use seatkeeper::domain::observed::{MemberState, Observed, RoleSeen};
@@ -174,7 +174,7 @@ proptest! {
             let known = record.owned && !record.opted_out && !record.lost;
             known && record.deletion_policy == DeletionPolicy::Revoke && record.paid != Some(Paid::End)
         };
-        let is_declared = |person: &EmailAddress| {
+        let is_declared = |person: &MemberKey| {
             world.desired.people.contains_key(person) || world.desired.frozen.contains(person)
         };
         let known = ledger.people.values().filter(counts).count();
@@ -199,7 +199,7 @@ proptest! {
     #[test]
     fn nobody_is_acted_on_twice_and_the_mode_is_kept(world in world()) {
         let plan = world.plan()?;
-        let people: BTreeSet<&EmailAddress> = plan.actions.iter().map(Action::person).collect();
+        let people: BTreeSet<&MemberKey> = plan.actions.iter().map(Action::person).collect();
         prop_assert_eq!(people.len(), plan.actions.len());
         let adds = |a: &Action| {
             matches!(a, Action::Invite { .. } | Action::Resend { .. } | Action::Reinstate { .. })

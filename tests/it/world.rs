@@ -13,7 +13,7 @@ use seatkeeper::apply::{ApplyError, Context, Job, Outcome, Report, apply};
 use seatkeeper::backend::{Backend, BackendError, Executed, Guarantees};
 use seatkeeper::domain::clients::ObservedClient;
 use seatkeeper::domain::desired::{Desired, DesiredMember, Origin, OriginKind};
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::{EmailAddress, MemberKey};
 use seatkeeper::domain::keys::{AccountKey, ETag, InstallationId, MemberId, RequestKey, RoleName};
 use seatkeeper::domain::observed::{
     Claim, MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence,
@@ -26,6 +26,7 @@ use seatkeeper::ledger::{Fault, Ledger, LedgerStore, MemoryStore};
 use seatkeeper::plan::action::Action;
 use seatkeeper::plan::client_access::ClientAction;
 use seatkeeper::plan::simulate::{recount, step};
+use seatkeeper::plan::teams::TeamAction;
 use seatkeeper::plan::{Input, Plan, plan};
 use seatkeeper::profile::{Profile, built_in};
 use tokio::sync::Notify;
@@ -33,21 +34,21 @@ use tokio::sync::Notify;
 /// How long keys may be repeated.
 pub const RETENTION: Duration = Duration::from_secs(23 * 3600);
 
-pub fn address(text: &str) -> EmailAddress {
-    EmailAddress::parse(text).unwrap()
+pub fn address(text: &str) -> MemberKey {
+    EmailAddress::parse(text).unwrap().into()
 }
 
 /// `p0@example.com`, `p1@example.com`, …
-pub fn people(n: usize) -> Vec<EmailAddress> {
+pub fn people(n: usize) -> Vec<MemberKey> {
     (0..n).map(|i| address(&format!("p{i}@example.com"))).collect()
 }
 
 /// Declares these people as developers.
-pub fn declare(people: &[EmailAddress]) -> Desired {
+pub fn declare(people: &[MemberKey]) -> Desired {
     declare_as(people, "developer", 0)
 }
 
-pub fn declare_as(people: &[EmailAddress], role: &str, epoch: i64) -> Desired {
+pub fn declare_as(people: &[MemberKey], role: &str, epoch: i64) -> Desired {
     let member = |position| DesiredMember {
         role: role.into(),
         invite_epoch: epoch,
@@ -130,12 +131,12 @@ struct State {
     observed: Observed,
     now: Timestamp,
     answers: BTreeMap<RequestKey, (RoleName, Executed)>,
-    mails: BTreeMap<EmailAddress, Vec<(RequestKey, RoleName)>>,
+    mails: BTreeMap<MemberKey, Vec<(RequestKey, RoleName)>>,
     calls: Vec<String>,
     looks: u64,
     late: Vec<(Action, RequestKey)>,
     stuck: Vec<(Action, RequestKey)>,
-    troubles: BTreeMap<EmailAddress, Trouble>,
+    troubles: BTreeMap<MemberKey, Trouble>,
     claim_trouble: Option<Trouble>,
 }
 
@@ -186,7 +187,7 @@ impl Service {
     }
 
     /// The next calls for this person go wrong, until [`Self::heal`].
-    pub fn trouble(&self, person: &EmailAddress, trouble: Trouble) {
+    pub fn trouble(&self, person: &MemberKey, trouble: Trouble) {
         self.with(|state| state.troubles.insert(person.clone(), trouble));
     }
 
@@ -211,7 +212,7 @@ impl Service {
     }
 
     /// Mails that this person got: key and role of each.
-    pub fn mails(&self, person: &EmailAddress) -> Vec<(RequestKey, RoleName)> {
+    pub fn mails(&self, person: &MemberKey) -> Vec<(RequestKey, RoleName)> {
         self.with(|state| state.mails.get(person).cloned().unwrap_or_default())
     }
 
@@ -287,6 +288,15 @@ impl Backend for Service {
         answer
     }
 
+    async fn execute_team(
+        &self,
+        _account: &AccountKey,
+        _action: &TeamAction,
+        _key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        Err(unreachable())
+    }
+
     async fn client_accesses(
         &self,
         _account: &AccountKey,
@@ -347,6 +357,7 @@ fn account(profile: &Profile, now: Timestamp) -> Observed {
         pending: 0,
         trimmed: 0,
         enforce_at: None,
+        pools: BTreeMap::new(),
     };
     let mut observed = Observed {
         account: ObservedAccount {
@@ -357,11 +368,13 @@ fn account(profile: &Profile, now: Timestamp) -> Observed {
             seats,
             subscriptions: Vec::new(),
             disabled: false,
+            secure_sign_in: false,
             agency: false,
             caller: None,
         },
         members: BTreeMap::from([(address("owner@example.com"), owner)]),
         invitations: BTreeMap::new(),
+        teams: BTreeMap::new(),
         client_accesses: None,
         evidence: ReadEvidence::default(),
     };

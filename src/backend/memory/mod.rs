@@ -22,7 +22,7 @@ use crate::backend::ServiceRules;
 use crate::backend::memory::rules::{Todo, changed, rejected};
 use crate::backend::memory::state::{Answer, State, lost};
 use crate::domain::clients::ObservedClient;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{AccountKey, ETag, InstallationId, MemberId, RequestKey};
 use crate::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember, RoleSeen,
@@ -31,6 +31,7 @@ use crate::domain::observed::{
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
 use crate::plan::simulate;
+use crate::plan::teams::TeamAction;
 use crate::profile::Profile;
 
 pub use crate::backend::memory::state::Fault;
@@ -96,7 +97,7 @@ impl Memory {
     }
 
     /// The person takes the invitation that waits. Without one, nothing happens.
-    pub async fn accept(&self, person: &EmailAddress) {
+    pub async fn accept(&self, person: &MemberKey) {
         self.change(|observed, now| {
             let pending =
                 |invitation: &ObservedInvitation| invitation.state == InvitationState::Pending;
@@ -118,7 +119,7 @@ impl Memory {
     }
 
     /// The person says no to the invitation that waits.
-    pub async fn decline(&self, person: &EmailAddress) {
+    pub async fn decline(&self, person: &MemberKey) {
         self.change(|observed, _| {
             if let Some(invitation) = observed.invitations.get_mut(person) {
                 invitation.state = InvitationState::Declined;
@@ -128,7 +129,7 @@ impl Memory {
     }
 
     /// The person leaves, or is removed by someone else.
-    pub async fn leave(&self, person: &EmailAddress) {
+    pub async fn leave(&self, person: &MemberKey) {
         self.change(|observed, _| {
             observed.members.remove(person);
         })
@@ -228,6 +229,15 @@ impl Backend for Memory {
         }
     }
 
+    async fn execute_team(
+        &self,
+        _: &AccountKey,
+        _: &TeamAction,
+        _: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        Err(BackendError::Rejected { code: "not-offered".to_owned() })
+    }
+
     async fn client_accesses(
         &self,
         _: &AccountKey,
@@ -279,7 +289,7 @@ mod tests {
     use crate::backend::BackendError;
     use crate::backend::Executed;
     use crate::backend::memory::{Fault, Memory};
-    use crate::domain::identity::EmailAddress;
+    use crate::domain::identity::{EmailAddress, MemberKey};
     use crate::domain::keys::{AccountKey, RequestKey};
     use crate::domain::ledger_view::Cause;
     use crate::domain::observed::{
@@ -289,8 +299,8 @@ mod tests {
     use crate::plan::action::Action;
     use crate::profile;
 
-    fn person(name: &str) -> EmailAddress {
-        EmailAddress::parse(&format!("{name}@example.com")).unwrap()
+    fn person(name: &str) -> MemberKey {
+        EmailAddress::parse(&format!("{name}@example.com")).unwrap().into()
     }
 
     fn service() -> Memory {
@@ -302,6 +312,7 @@ mod tests {
             pending: 0,
             trimmed: 0,
             enforce_at: None,
+            pools: BTreeMap::new(),
         };
         let account = ObservedAccount {
             key: "acc_1".into(),
@@ -311,6 +322,7 @@ mod tests {
             seats,
             subscriptions: Vec::new(),
             disabled: false,
+            secure_sign_in: false,
             agency: false,
             caller: None,
         };
@@ -318,6 +330,7 @@ mod tests {
             account,
             members: BTreeMap::new(),
             invitations: BTreeMap::new(),
+            teams: BTreeMap::new(),
             client_accesses: None,
             evidence: ReadEvidence::default(),
         };

@@ -1,7 +1,7 @@
 //! What the service in memory refuses, by the profile's rules and the versions of rows.
 
 use crate::backend::BackendError;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::keys::RoleName;
 use crate::domain::observed::{
     InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember,
@@ -61,6 +61,10 @@ pub(super) fn check(
             let row = row_of_invitation(observed, person, invitation).map_err(Missing::error)?;
             may_resend(profile, observed, person, row)
         }
+        Action::Add { person, .. } if observed.members.contains_key(person) => {
+            Err(changed("already-member"))
+        }
+        Action::Add { .. } => fits(profile, observed, Counted::Active).map(|()| Todo::Do),
         Action::Invite { person, role, .. } => may_invite(profile, observed, person, role),
     }
 }
@@ -68,7 +72,7 @@ pub(super) fn check(
 fn may_invite(
     profile: &Profile,
     observed: &Observed,
-    person: &EmailAddress,
+    person: &MemberKey,
     role: &RoleName,
 ) -> Result<Todo, BackendError> {
     if observed.account.disabled {
@@ -92,7 +96,7 @@ fn may_invite(
 fn may_resend(
     profile: &Profile,
     observed: &Observed,
-    person: &EmailAddress,
+    person: &MemberKey,
     row: &ObservedInvitation,
 ) -> Result<Todo, BackendError> {
     if observed.account.disabled {
@@ -187,7 +191,7 @@ impl Missing {
 
 fn row_of_member<'a>(
     observed: &'a Observed,
-    person: &EmailAddress,
+    person: &MemberKey,
     seen: &MemberRow,
 ) -> Result<&'a ObservedMember, Missing> {
     let row = observed.members.get(person).filter(|row| row.id == seen.id);
@@ -197,7 +201,7 @@ fn row_of_member<'a>(
 
 fn row_of_invitation<'a>(
     observed: &'a Observed,
-    person: &EmailAddress,
+    person: &MemberKey,
     seen: &InvitationRow,
 ) -> Result<&'a ObservedInvitation, Missing> {
     let row = observed.invitations.get(person).filter(|row| row.id == seen.id);
@@ -223,6 +227,7 @@ pub(super) fn is_post(action: &Action) -> bool {
         | Action::Trim { .. }
         | Action::Reinstate { .. }
         | Action::Resend { .. }
+        | Action::Add { .. }
         | Action::Invite { .. } => true,
         Action::Remove { .. } | Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => {
             false

@@ -117,9 +117,10 @@ impl State {
         let invitation = self.observed.invitations.get(action.person()).cloned();
         let answer = match action {
             Action::RevokeInvitation { .. } | Action::Remove { .. } => None,
-            Action::Trim { .. } | Action::ChangeRole { .. } | Action::Reinstate { .. } => {
-                member.map(Executed::Member)
-            }
+            Action::Trim { .. }
+            | Action::ChangeRole { .. }
+            | Action::Reinstate { .. }
+            | Action::Add { .. } => member.map(Executed::Member),
             Action::ChangeInvitedRole { .. } | Action::Resend { .. } | Action::Invite { .. } => {
                 invitation.map(Executed::Invitation)
             }

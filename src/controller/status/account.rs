@@ -9,7 +9,7 @@ use crate::api::{Account, AccountState, AccountStatus, Held, HeldByRule, Seats, 
 use crate::controller::error::ReconcileError;
 use crate::controller::status::conditions::{Say, Says, Truth, time};
 use crate::controller::status::{Finding, Looked, Picture, Trouble, clip, number, person};
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
 use crate::manifests::APPROVE_ANNOTATION;
@@ -67,7 +67,16 @@ fn judge(account: &Account, looked: &Looked) -> (AccountState, Says) {
 
 /// State, condition, and whether a person must act.
 fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
-    let Looked { plan, observed: _, mode, refused, refused_clients, stopped, retry: _ } = looked;
+    let Looked {
+        plan,
+        observed: _,
+        mode,
+        refused,
+        refused_clients,
+        refused_teams,
+        stopped,
+        retry: _,
+    } = looked;
     if let Some(stop) = &plan.stop {
         let (state, waits) = match stop {
             Stop::Suspended => (AccountState::Suspended, true),
@@ -85,7 +94,10 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
             format!("{} changes would be made", plan.held.len() + plan.clients.held.len());
         return (AccountState::Observing, Say::yes(Rule::Observing.reason(), message), false);
     }
-    let refused = || gravest_refusal(refused).or_else(|| gravest_refusal(refused_clients));
+    let refused = || {
+        let others = gravest_refusal(refused_teams).or_else(|| gravest_refusal(refused_clients));
+        gravest_refusal(refused).or(others)
+    };
     if let Some(trouble) = stopped.as_ref().or_else(refused) {
         let say = Say::no(trouble.reason, trouble.message.clone());
         return (trouble.state, say, trouble.is_final);
@@ -116,7 +128,7 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
 }
 
 /// What the service refused: for good, if anything was.
-fn gravest_refusal(refused: &BTreeMap<EmailAddress, Trouble>) -> Option<&Trouble> {
+fn gravest_refusal<K>(refused: &BTreeMap<K, Trouble>) -> Option<&Trouble> {
     refused.values().find(|trouble| trouble.is_final).or_else(|| refused.values().next())
 }
 
@@ -210,7 +222,7 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
                 held.additions += 1;
                 held.mails += 1;
             }
-            Action::Reinstate { .. } => held.additions += 1,
+            Action::Reinstate { .. } | Action::Add { .. } => held.additions += 1,
             // Beside a digest stands what it covers and nothing else.
             _ if plan.hold.as_ref().is_some_and(|hold| hold.rule() != *rule) => {}
             Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => held.changes += 1,
@@ -233,8 +245,9 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
 
 /// The address of a person that a spec names, else the member's id.
 fn name(action: &Action, plan: &Plan, picture: &Picture<'_>) -> Option<String> {
-    let person: &EmailAddress = action.person();
-    let named = picture.resolved.desired.people.contains_key(person)
+    let person: &MemberKey = action.person();
+    let desired = picture.resolved.desired.people.keys();
+    let named = desired.map(|key| plan.teams.key(key)).any(|key| key == *person)
         || picture.resolved.leaving.iter().any(|leaving| leaving.person == *person);
     if named {
         return Some(person.to_string());

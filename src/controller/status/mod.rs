@@ -12,13 +12,14 @@ mod write;
 use std::collections::BTreeMap;
 
 use crate::api::AccountState;
-use crate::apply::{ClientOutcomes, Outcome};
+use crate::apply::{ClientOutcomes, Outcome, TeamOutcomes};
 use crate::backend::{BackendError, Retry};
 use crate::controller::error::{ReconcileError, backend_state};
 use crate::controller::queue::Next;
 use crate::controller::release::Verdict;
 use crate::domain::desired::DesiredMember;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey};
+use crate::domain::keys::TeamRef;
 use crate::domain::observed::Observed;
 use crate::domain::policy::Mode;
 use crate::manifests::{ObjectKey, Resolved};
@@ -37,9 +38,11 @@ pub struct Looked {
     /// How far we may go.
     pub mode: Mode,
     /// What the service did not do, by person.
-    pub refused: BTreeMap<EmailAddress, Trouble>,
+    pub refused: BTreeMap<MemberKey, Trouble>,
     /// What it did not do, by client.
     pub refused_clients: BTreeMap<EmailAddress, Trouble>,
+    /// What the service refused of single teams.
+    pub refused_teams: BTreeMap<TeamRef, Trouble>,
     /// What stopped the run before its end.
     pub stopped: Option<Trouble>,
     /// When to try again after that.
@@ -72,11 +75,19 @@ impl From<&BackendError> for Trouble {
 
 impl Trouble {
     /// What became of actions that were not done.
-    pub fn of(outcomes: &[(Action, Outcome)]) -> BTreeMap<EmailAddress, Self> {
+    pub fn of(outcomes: &[(Action, Outcome)]) -> BTreeMap<MemberKey, Self> {
         let troubled = outcomes.iter().filter_map(|(action, outcome)| {
             outcome.error().map(|error| (action.person().clone(), Self::from(error)))
         });
         troubled.collect()
+    }
+
+    /// What the service refused of single teams.
+    pub fn of_teams(outcomes: &TeamOutcomes) -> BTreeMap<TeamRef, Self> {
+        let errors = outcomes.iter().filter_map(|(action, outcome)| {
+            Some((action.reference()?.clone(), Self::from(outcome.error()?)))
+        });
+        errors.collect()
     }
 
     /// What became of actions on clients that were not done.
@@ -131,7 +142,7 @@ pub struct Picture<'a> {
     /// What becomes of the objects that are being deleted.
     pub verdicts: &'a BTreeMap<ObjectKey, Verdict>,
     /// Declared people by object.
-    pub people: BTreeMap<ObjectKey, Vec<(&'a EmailAddress, &'a DesiredMember)>>,
+    pub people: BTreeMap<ObjectKey, Vec<(&'a MemberKey, &'a DesiredMember)>>,
 }
 
 impl<'a> Picture<'a> {

@@ -3,12 +3,12 @@
 use crate::api::MembershipState;
 use crate::controller::status::conditions::{Say, Says};
 use crate::controller::status::{Looked, Trouble};
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::policy::Mode;
 use crate::plan::{Outlook, Rule, State, Stop};
 
 /// What can be said of the declaration of `person`, which is valid.
-pub fn says(looked: &Looked, person: &EmailAddress, outlook: &Outlook) -> Says {
+pub fn says(looked: &Looked, person: &MemberKey, outlook: &Outlook) -> Says {
     let Looked { plan, mode, refused, .. } = looked;
     judge(*mode, plan.stop.as_ref(), refused.get(person), outlook)
 }

@@ -2,15 +2,17 @@
 
 use jiff::Timestamp;
 
-use crate::api::{PersonProblem, Team, TeamCounts, TeamStatus};
+use crate::api::{PersonProblem, Team, TeamCounts, TeamState, TeamStatus};
 use crate::controller::release::Verdict;
 use crate::controller::status::conditions::{Say, Says, Truth};
 use crate::controller::status::membership::{MESSAGE, rejection_says};
-use crate::controller::status::{Looked, Picture, clip, number, person};
+use crate::controller::status::{Looked, Picture, Trouble, clip, number, person};
 use crate::domain::desired::DesiredMember;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::domain::policy::Mode;
-use crate::manifests::{ObjectKey, RejectedLine, Rejection};
+use crate::domain::teams::TeamState as Seen;
+use crate::manifests::{ObjectKey, RejectedLine, Rejection, reference};
+use crate::plan::teams::TeamOutlook;
 use crate::plan::{Rule, State};
 
 /// People with a problem that are named.
@@ -32,14 +34,20 @@ pub fn next(
     if let Err(rejection) = &outcome.accepted {
         return Some(rejected(team, rejection, now));
     }
-    let mut next = TeamStatus::default();
+    let (mut next, mut held) = (TeamStatus::default(), None);
     let synced = match picture.finding.looked() {
         Ok(looked) => {
             if !deleted {
                 let people = picture.people.get(key).map_or(&[][..], Vec::as_slice);
                 describe(&mut next, team, looked, people, &outcome.lines);
             }
-            synced(looked, verdict)
+            let reference = reference(key);
+            let at_service = looked.plan.teams.teams.get(&reference);
+            if let Some(outlook) = at_service {
+                describe_team(&mut next, outlook);
+            }
+            held = at_service.and_then(|outlook| outlook.rule);
+            synced(looked, verdict, held, looked.refused_teams.get(&reference))
         }
         Err(trouble) => {
             let known = team.status.as_ref().and_then(|status| status.observed_generation);
@@ -49,7 +57,8 @@ pub fn next(
             Say::unknown(trouble.reason, trouble.message)
         }
     };
-    let waits = matches!(verdict, Some(Verdict::Stays(Some(rule))) if rule.needs_person());
+    let waits = matches!(verdict, Some(Verdict::Stays(Some(rule))) if rule.needs_person())
+        || synced.truth == Truth::False && held.is_some_and(Rule::needs_person);
     let stalled = waits.then(|| Say { truth: Truth::True, ..synced.clone() });
     Some(finish(next, team, &Says { accepted: person::accepted(), synced, stalled }, now))
 }
@@ -60,7 +69,12 @@ pub fn rejected(team: &Team, rejection: &Rejection, now: Timestamp) -> TeamStatu
 }
 
 /// Single people never make the Team unready: their problems are counted and named.
-fn synced(looked: &Looked, verdict: Option<&Verdict>) -> Say {
+fn synced(
+    looked: &Looked,
+    verdict: Option<&Verdict>,
+    held: Option<Rule>,
+    refused: Option<&Trouble>,
+) -> Say {
     if looked.mode == Mode::Observe {
         return Say::yes(Rule::Observing.reason(), Rule::Observing.message());
     }
@@ -70,9 +84,13 @@ fn synced(looked: &Looked, verdict: Option<&Verdict>) -> Say {
     match verdict {
         Some(Verdict::Stays(Some(rule))) => Say::no(rule.reason(), rule.message()),
         Some(Verdict::Stays(None)) => Say::no(State::Removing.as_str(), State::Removing.message()),
-        Some(Verdict::Goes | Verdict::GoesRefused(_)) | None => {
-            Say::yes("Synced", "the account was looked at; people with a problem are counted")
-        }
+        Some(Verdict::Goes | Verdict::GoesRefused(_)) | None => match (held, refused) {
+            (Some(rule), _) => Say::no(rule.reason(), rule.message()),
+            (None, Some(trouble)) => Say::no(trouble.reason, trouble.message.clone()),
+            (None, None) => {
+                Say::yes("Synced", "the account was looked at; people with a problem are counted")
+            }
+        },
     }
 }
 
@@ -83,17 +101,30 @@ fn finish(mut next: TeamStatus, team: &Team, says: &Says, now: Timestamp) -> Tea
     next
 }
 
+fn describe_team(status: &mut TeamStatus, outlook: &TeamOutlook) {
+    let TeamOutlook { id, state, subscription, rule: _ } = outlook;
+    status.state = match state {
+        Some(Seen::Active) => Some(TeamState::Active),
+        Some(Seen::Inactive) => Some(TeamState::Inactive),
+        Some(Seen::Pending) | None => Some(TeamState::Pending),
+        Some(Seen::Unknown) => None,
+    };
+    status.team_id = id.as_ref().map(|id| clip(id.as_str(), 128));
+    status.subscription = subscription.as_ref().map(|id| clip(id.as_str(), 128));
+}
+
 fn describe(
     status: &mut TeamStatus,
     team: &Team,
     looked: &Looked,
-    people: &[(&EmailAddress, &DesiredMember)],
+    people: &[(&MemberKey, &DesiredMember)],
     lines: &[RejectedLine],
 ) {
     let mut counts = TeamCounts { declared: number(team.spec.roster.len()), ..Default::default() };
     let mut problems: Vec<(usize, PersonProblem)> = lines.iter().map(of_line).collect();
     for (email, member) in people {
-        let Some(outlook) = looked.plan.people.get(*email) else { continue };
+        let email = &looked.plan.teams.key(email);
+        let Some(outlook) = looked.plan.people.get(email) else { continue };
         match outlook.state {
             State::Active => counts.active += 1,
             State::Pending => counts.pending += 1,

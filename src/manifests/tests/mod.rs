@@ -4,13 +4,14 @@ mod files;
 mod folders;
 mod people;
 mod properties;
+mod teams;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use crate::domain::desired::{DeletionPolicy, Origin};
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::MemberKey;
 use crate::manifests::documents::Collector;
 use crate::manifests::resolve::Outcome;
 use crate::manifests::resolve::Resolved;
@@ -97,7 +98,7 @@ pub fn resolved(text: &str, with: &With<'_>) -> (Resolved, String) {
         sorted.accounts.iter().find(|a| a.account.object.metadata.name.as_deref() == Some("acme"));
     let class = account.unwrap().class.clone();
     let profile = class.and_then(|class| built_in(&class.object.spec.profile));
-    let age = |_: &EmailAddress, origin: &Origin| {
+    let age = |_: &MemberKey, origin: &Origin| {
         let position = with.oldest_first.iter().position(|name| *name == origin.name)?;
         Some(time(i64::try_from(position).unwrap()).0)
     };
@@ -133,6 +134,12 @@ fn time(second: i64) -> k8s_openapi::apimachinery::pkg::apis::meta::v1::Time {
     k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::from_second(second).unwrap())
 }
 
+/// Whom a declaration means.
+fn key(key: &MemberKey) -> String {
+    let team = key.team.as_ref().map(|team| format!(" in {}", team.as_str()));
+    format!("{key}{}", team.unwrap_or_default())
+}
+
 /// Declared, frozen and leaving people.
 fn people(resolved: &Resolved) -> Vec<String> {
     let by = |origin: &Origin| match origin.position {
@@ -147,13 +154,14 @@ fn people(resolved: &Resolved) -> Vec<String> {
         } else {
             format!(", epoch {}", member.invite_epoch)
         };
-        lines.push(format!("{person}: {} by {}{epoch}{policy}", member.role, by(&member.origin)));
+        let (role, by) = (&member.role, by(&member.origin));
+        lines.push(format!("{}: {role} by {by}{epoch}{policy}", key(person)));
     }
-    lines.extend(resolved.desired.frozen.iter().map(|person| format!("{person}: frozen")));
+    lines.extend(resolved.desired.frozen.iter().map(|person| format!("{}: frozen", key(person))));
     lines.extend(resolved.leaving.iter().map(|leaving| {
         format!(
             "{}: leaving {}, {:?}",
-            leaving.person,
+            key(&leaving.person),
             by(&leaving.origin),
             leaving.deletion_policy
         )

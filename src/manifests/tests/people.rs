@@ -325,18 +325,6 @@ fn a_class_or_profile_that_there_is_not_is_refused() {
     m.yaml:10:3: spec.className: AccountClass `nitropack` names unknown profile `nitropak`
       hint: did you mean `nitropack`?
     ");
-    assert_snapshot!(check(&text.replace("profile: nitropack", "profile: catalogue")), @"
-    account: NotServed spec.className: profile `catalogue` has many teams in an account: not served yet; use a class whose profile has one team in an account
-    ana@example.com: frozen
-    Team web/core: ParentNotAccepted
-    Team web/core line 0 ana@example.com: UnknownRole
-    m.yaml:10:3: spec.className: profile `catalogue` has many teams in an account: not served yet
-      hint: use a class whose profile has one team in an account
-    m.yaml:14:20: spec.grantableRoles[0]: `admin` is not a role of profile `catalogue`
-      hint: its roles are `company-admin`, `team-admin`, `member`
-    m.yaml:19:68: spec.roster[0].role: `biller` is not a role of profile `catalogue`
-      hint: its roles are `company-admin`, `team-admin`, `member`
-    ");
 }
 
 #[test]

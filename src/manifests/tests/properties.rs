@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::ACCOUNT;
 use crate::api;
 use crate::domain::desired::Origin;
-use crate::domain::identity::EmailAddress;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::manifests::accounts::Objects;
 use crate::manifests::documents::Collector;
 use crate::manifests::resolve::Resolved;
@@ -64,6 +64,10 @@ fn team(position: usize, thing: &Thing) -> Declared<api::Team> {
         invite_epoch: 0,
     };
     let spec = api::TeamSpec {
+        display_name: None,
+        team_id: None,
+        subscription: None,
+        require_secure_sign_in: None,
         account_ref: api::NameRef { name: thing.parent.to_owned() },
         default_role: (position == 1).then(|| "nurse".to_owned()),
         deletion_policy: api::DeletionPolicy::Revoke,
@@ -76,7 +80,8 @@ fn team(position: usize, thing: &Thing) -> Declared<api::Team> {
 fn membership(position: usize, thing: &Thing) -> Declared<api::Membership> {
     let (email, role) = thing.lines[0];
     let spec = api::MembershipSpec {
-        team_ref: api::NameRef { name: thing.parent.to_owned() },
+        team_ref: Some(api::NameRef { name: thing.parent.to_owned() }),
+        account_ref: None,
         email: email.to_owned(),
         role: role.unwrap_or("admin").to_owned(),
         invite_epoch: 0,
@@ -104,15 +109,15 @@ fn objects(teams: &[Thing], memberships: &[Thing]) -> Objects {
 fn run(objects: &Objects, known: &str) -> Resolved {
     let sorted = objects.by_account();
     let seen =
-        |_: &EmailAddress, origin: &Origin| (origin.name == known).then_some(Timestamp::UNIX_EPOCH);
+        |_: &MemberKey, origin: &Origin| (origin.name == known).then_some(Timestamp::UNIX_EPOCH);
     resolve(&sorted.accounts[0], built_in("nitropack").as_deref(), &seen)
 }
 
 /// People of objects that are not on their way out.
-fn living(things: &[Thing], lines: usize) -> BTreeSet<EmailAddress> {
+fn living(things: &[Thing], lines: usize) -> BTreeSet<MemberKey> {
     let here = things.iter().filter(|thing| thing.life == Life::Here);
     let emails = here.flat_map(|thing| thing.lines.iter().take(lines).map(|(email, _)| *email));
-    emails.filter_map(|email| EmailAddress::parse(email).ok()).collect()
+    emails.filter_map(|email| Some(EmailAddress::parse(email).ok()?.into())).collect()
 }
 
 proptest! {
@@ -125,9 +130,9 @@ proptest! {
         let resolved = run(&objects(&teams, &memberships), known);
         let mut wanted = living(&teams, usize::MAX);
         wanted.extend(living(&memberships, 1));
-        let declared: BTreeSet<EmailAddress> = resolved.desired.people.keys().cloned().collect();
+        let declared: BTreeSet<MemberKey> = resolved.desired.people.keys().cloned().collect();
         prop_assert!(declared.is_disjoint(&resolved.desired.frozen));
-        let all: BTreeSet<EmailAddress> = declared.union(&resolved.desired.frozen).cloned().collect();
+        let all: BTreeSet<MemberKey> = declared.union(&resolved.desired.frozen).cloned().collect();
         prop_assert_eq!(all, wanted);
     }
 

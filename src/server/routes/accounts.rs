@@ -101,15 +101,17 @@ async fn read(
     call: Call,
 ) -> Result<Response, ApiError> {
     let mut look = Look::begin(&service, &id, &call.actor, Right::ReadAccount, At::Account).await?;
-    let (seats, account_id) = (look.seats().await?, look.account.id.clone());
+    let (seats, mut pools) = (look.seats().await?, look.pools().await?);
+    let account_id = look.account.id.clone();
     let mut held = subscriptions::running(look.conn(), &account_id).await?;
     let (account, profile, now) = (look.account.clone(), look.profile.clone(), look.now);
     let mut usage = meter::usage(look.conn(), &account, &profile, now).await?;
     if let Some(seen) = look.seen(&call.actor).await? {
         held.retain(|row| seen.contains(&row.id));
+        pools.retain(|(row, _)| seen.contains(&row.id));
         usage.retain(|usage| usage.subscription.as_ref().is_none_or(|id| seen.contains(id)));
     }
-    let view = views::account(&account, &profile, &seats, &held, usage, &call.actor)?;
+    let view = views::account(&account, &profile, (&seats, &pools), &held, usage, &call.actor)?;
     answer::row(&call, &view.etag, &view)
 }
 
@@ -147,8 +149,7 @@ async fn seats(
     if let Some(seen) = look.seen(&call.actor).await? {
         pools.retain(|(row, _)| seen.contains(&row.id));
     }
-    let pools = pools.iter().map(|(row, count)| views::seat_pool(row, count)).collect();
-    let view = Seats { pools, ..views::seats(&look.account, &seats) };
+    let view = views::seats(&look.account, &seats, &pools);
     answer::json(StatusCode::OK, None, &view)
 }
 
@@ -167,5 +168,6 @@ async fn view(change: &mut Change) -> Result<Account, ApiError> {
     let held = subscriptions::running(change.conn(), &account_id).await?;
     let (account, profile, now) = (change.account.clone(), change.profile.clone(), change.now);
     let usage = meter::usage(change.conn(), &account, &profile, now).await?;
-    views::account(&account, &profile, &count, &held, usage, &change.actor)
+    let pools = seats::pools(change.conn(), &account, &profile, now).await?;
+    views::account(&account, &profile, (&count, &pools), &held, usage, &change.actor)
 }

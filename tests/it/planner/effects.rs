@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::{InstallationId, RequestKey, RoleName};
 use seatkeeper::domain::ledger_view::{Cause, LedgerView, OpenSend, Spend};
 use seatkeeper::domain::observed::{Claim, InvitationState};
@@ -18,8 +18,16 @@ const KEY_LASTS: SignedDuration = SignedDuration::from_hours(23);
 
 /// The write of the head that opens the wave: budgets, approval, hold, keys.
 pub fn write_head(world: &mut World, plan: &Plan, round: usize) {
-    let Learn { records: _, forget_absent: _, baseline, hold, approval, claim: _, brake_spent } =
-        &plan.learn;
+    let Learn {
+        records: _,
+        forget_absent: _,
+        baseline,
+        hold,
+        approval,
+        claim: _,
+        brake_spent,
+        teams: _,
+    } = &plan.learn;
     let (ledger, now) = (&mut world.ledger, world.now);
     ledger.installation = Some(installation());
     ledger.pinned_account = Some(world.observed.account.key.clone());
@@ -43,7 +51,7 @@ pub fn write_head(world: &mut World, plan: &Plan, round: usize) {
     world.ledger.open_sends.extend(sends);
 }
 
-fn new_sends(plan: &Plan, round: usize, now: Timestamp) -> BTreeMap<EmailAddress, OpenSend> {
+fn new_sends(plan: &Plan, round: usize, now: Timestamp) -> BTreeMap<MemberKey, OpenSend> {
     let sends = plan.actions.iter().filter_map(|action| match action {
         Action::Invite { person, role, cause, key: None } => {
             Some(new_send(person, role, *cause, None, round, now))
@@ -57,13 +65,13 @@ fn new_sends(plan: &Plan, round: usize, now: Timestamp) -> BTreeMap<EmailAddress
 }
 
 fn new_send(
-    person: &EmailAddress,
+    person: &MemberKey,
     role: &RoleName,
     cause: Cause,
     resend: Option<&InvitationRow>,
     round: usize,
     now: Timestamp,
-) -> (EmailAddress, OpenSend) {
+) -> (MemberKey, OpenSend) {
     let (role, not_after) = (role.clone(), now + KEY_LASTS);
     let key = RequestKey(format!("{round}-{person}"));
     let resend = resend.map(|row| (row.id.clone(), row.sent));
@@ -102,7 +110,7 @@ pub fn write_pages(world: &mut World, plan: &Plan) {
 
 /// The outcome of a send is known: the person was mailed for that cause, at the time of the last
 /// call.
-pub fn close_send(world: &mut World, person: &EmailAddress) {
+pub fn close_send(world: &mut World, person: &MemberKey) {
     let Some(send) = world.ledger.open_sends.remove(person) else { return };
     let at = world.called.get(person).copied().unwrap_or(send.not_after - KEY_LASTS);
     if let Some(record) = world.ledger.people.get_mut(person) {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::select;
 use seatkeeper::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin, OriginKind};
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::{
     AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, RequestKey, ResendMark,
     RoleName,
@@ -44,7 +44,7 @@ pub struct World {
     pub ledger: LedgerView,
     pub now: Timestamp,
     /// When each person was last mailed, or may have been.
-    pub called: BTreeMap<EmailAddress, Timestamp>,
+    pub called: BTreeMap<MemberKey, Timestamp>,
 }
 
 impl fmt::Debug for World {
@@ -334,7 +334,7 @@ fn assemble(
 }
 
 /// Puts one person everywhere that the life says.
-fn settle_in(world: &mut World, person: &EmailAddress, life: &Life, position: usize) {
+fn settle_in(world: &mut World, person: &MemberKey, life: &Life, position: usize) {
     let Life { declared, place, record, open_send, wanted_before } = life.clone();
     match declared {
         Declared::No => {}
@@ -350,11 +350,11 @@ fn settle_in(world: &mut World, person: &EmailAddress, life: &Life, position: us
     match place {
         Place::Nowhere => {}
         Place::Member { role, state, day } => {
-            let row = member_row(person.as_str(), role, state, day);
+            let row = member_row(person.person.as_str(), role, state, day);
             world.observed.members.insert(person.clone(), row);
         }
         Place::Invited { role, state, day } => {
-            let row = invitation_row(person.as_str(), role, state, day);
+            let row = invitation_row(person.person.as_str(), role, state, day);
             world.observed.invitations.insert(person.clone(), row);
         }
     }
@@ -403,7 +403,16 @@ fn finish(world: &mut World, has_caller: bool) {
 
 fn empty_account(limit: SeatLimit, disabled: bool) -> Observed {
     let (used, owner, active, pending, trimmed) = (0, 0, 0, 0, 0);
-    let seats = ObservedSeats { limit, used, owner, active, pending, trimmed, enforce_at: None };
+    let seats = ObservedSeats {
+        limit,
+        used,
+        owner,
+        active,
+        pending,
+        trimmed,
+        enforce_at: None,
+        pools: BTreeMap::new(),
+    };
     Observed {
         account: ObservedAccount {
             key: AccountKey::from("acc_1"),
@@ -413,11 +422,13 @@ fn empty_account(limit: SeatLimit, disabled: bool) -> Observed {
             seats,
             subscriptions: Vec::new(),
             disabled,
+            secure_sign_in: false,
             agency: false,
             caller: None,
         },
         members: BTreeMap::new(),
         invitations: BTreeMap::new(),
+        teams: BTreeMap::new(),
         client_accesses: None,
         evidence: ReadEvidence::default(),
     }
@@ -457,7 +468,7 @@ fn invitation_row(
 }
 
 /// People whose row differs between two looks.
-pub fn changed(before: &Observed, after: &Observed) -> BTreeSet<EmailAddress> {
+pub fn changed(before: &Observed, after: &Observed) -> BTreeSet<MemberKey> {
     let all = [before, after];
     let people = all.iter().flat_map(|o| o.members.keys().chain(o.invitations.keys()));
     people

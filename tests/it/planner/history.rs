@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::select;
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::{ETag, MemberId, RequestKey, ResendMark};
 use seatkeeper::domain::ledger_view::{Cause, PersonRecord, Seen};
 use seatkeeper::domain::observed::{
@@ -121,17 +121,17 @@ pub fn rounds() -> impl Strategy<Value = Vec<Round>> {
 /// The account with its service and everything that was mailed.
 pub struct History {
     pub world: World,
-    people: Vec<EmailAddress>,
+    people: Vec<MemberKey>,
     /// Keys that the service has seen, and when.
     keys: BTreeMap<RequestKey, Timestamp>,
     /// Calls that may still arrive.
     under_way: Vec<Call>,
     /// Who refused (declined, left) after the ledger had seen them, and in which epoch.
-    refused: BTreeMap<EmailAddress, i64>,
+    refused: BTreeMap<MemberKey, i64>,
     /// Mails by person, epoch and attempt.
-    mails: BTreeMap<(EmailAddress, i64, u32), u32>,
+    mails: BTreeMap<(MemberKey, i64, u32), u32>,
     /// Times of mails by person: those that nobody decided, and the others.
-    times: BTreeMap<(EmailAddress, bool), Vec<Timestamp>>,
+    times: BTreeMap<(MemberKey, bool), Vec<Timestamp>>,
     /// Words that people said so far.
     words: u64,
     /// What went wrong, in words.
@@ -275,7 +275,7 @@ impl History {
         step(observed, &call.action, profile, now);
     }
 
-    fn happen(&mut self, person: &EmailAddress, event: Event) {
+    fn happen(&mut self, person: &MemberKey, event: Event) {
         match event {
             Event::Arrive => {
                 let now = self.world.now;
@@ -310,7 +310,7 @@ impl History {
         }
     }
 
-    fn accept(&mut self, person: &EmailAddress) {
+    fn accept(&mut self, person: &MemberKey) {
         let observed = &mut self.world.observed;
         let pending = |row: &&mut ObservedInvitation| row.state == InvitationState::Pending;
         if observed.invitations.get_mut(person).filter(pending).is_none() {
@@ -328,7 +328,7 @@ impl History {
         observed.members.insert(person.clone(), member);
     }
 
-    fn end_invitation(&mut self, person: &EmailAddress, state: InvitationState) {
+    fn end_invitation(&mut self, person: &MemberKey, state: InvitationState) {
         let row = self.world.observed.invitations.get_mut(person);
         let Some(row) = row.filter(|row| row.state == InvitationState::Pending) else { return };
         row.state = state;
@@ -341,7 +341,7 @@ impl History {
 
     /// Remembers a refusal that the ledger can know of: it had seen what was refused, and had not
     /// decided on its own to end it.
-    fn refuse(&mut self, person: &EmailAddress, seen: &[Seen]) {
+    fn refuse(&mut self, person: &MemberKey, seen: &[Seen]) {
         let record = self.world.ledger.people.get(person);
         let knew = |record: &&PersonRecord| seen.contains(&record.seen) && record.paid.is_none();
         if let Some(record) = record.filter(knew) {

@@ -7,21 +7,23 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Span, Timestamp};
 use seatkeeper::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin, OriginKind};
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::{
     AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, PlanName, RequestKey,
-    ResendMark, RoleName,
+    ResendMark, RoleName, SubscriptionId, TeamId, TeamRef,
 };
 use seatkeeper::domain::ledger_view::{
     Baseline, Cause, HoldRecord, LedgerView, MailRecord, OpenSend, Paid, PersonRecord, Seen, Spend,
 };
 use seatkeeper::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedAccount, ObservedInvitation,
-    ObservedMember, ObservedSeats, ObservedSubscription, ReadEvidence, RoleSeen, SeatLimit,
+    ObservedMember, ObservedSeats, ObservedSubscription, PoolSeats, ReadEvidence, RoleSeen,
+    SeatLimit,
 };
 use seatkeeper::domain::policy::{
     InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
 };
+use seatkeeper::domain::teams::{DesiredTeam, ObservedTeam, TeamState};
 use seatkeeper::plan::simulate::{recount, simulate};
 use seatkeeper::plan::{Input, Plan, plan};
 use seatkeeper::profile::Profile;
@@ -29,7 +31,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::profiles;
-use super::words::{Words, person, time};
+use super::words::{Words, at_service, person, team_ref, time};
 
 /// In place of a digest: the one that the plan shows before anybody approves.
 const SHOWN: &str = "shown";
@@ -70,6 +72,7 @@ impl Case {
     /// Plans.
     pub fn plan(&self) -> Plan {
         let Self { desired, observed, profile, policy, ledger, now } = self;
+        let desired = &desired.bound(&observed.teams);
         let input = Input { desired, observed, profile, policy, ledger, now: *now };
         let planned = plan(&input).expect("a sound plan");
         assert_eq!(plan(&input).expect("a sound plan"), planned, "the same again");
@@ -140,6 +143,10 @@ struct DesiredFile {
     /// Addresses with a declaration that is not valid.
     #[serde(default)]
     frozen: Vec<String>,
+    /// `NAME [id=ID] [name=NAME] [subscription=PLAN] [passive]`: a Team of an account that has many.
+    #[serde(default)]
+    teams: Vec<String>,
+    secure_sign_in: Option<bool>,
 }
 
 impl DesiredFile {
@@ -147,11 +154,47 @@ impl DesiredFile {
         let lines = self.people.iter().enumerate();
         let people = lines.map(|(position, line)| declared(position, line)).collect();
         let frozen = self.frozen.iter().map(|address| person(address)).collect();
-        Desired { people, frozen, ..Desired::default() }
+        let teams = self.teams.iter().map(|line| desired_team(line)).collect();
+        let secure_sign_in = self.secure_sign_in;
+        Desired { people, frozen, teams, secure_sign_in, ..Desired::default() }
     }
 }
 
-fn declared(position: usize, line: &str) -> (EmailAddress, DesiredMember) {
+fn desired_team(line: &str) -> (TeamRef, DesiredTeam) {
+    let mut words = Words::of(line);
+    let reference = words.next();
+    let team = DesiredTeam {
+        id: words.named("id").map(TeamId),
+        name: words.named("name").unwrap_or_else(|| reference.clone()),
+        subscription: words.named("subscription").map(|plan| SubscriptionId(format!("sub_{plan}"))),
+        passive: words.flag("passive"),
+    };
+    words.end();
+    (team_ref(&reference), team)
+}
+
+/// `NAME [name=NAME] [by=REFERENCE] [subscription=PLAN] [inactive | pending | unknown]`
+fn observed_team(line: &str) -> (TeamId, ObservedTeam) {
+    let mut words = Words::of(line);
+    let id = words.next();
+    let state = match (words.flag("inactive"), words.flag("pending"), words.flag("unknown")) {
+        (true, _, _) => TeamState::Inactive,
+        (_, true, _) => TeamState::Pending,
+        (_, _, true) => TeamState::Unknown,
+        _ => TeamState::Active,
+    };
+    let team = ObservedTeam {
+        etag: ETag::from("1"),
+        name: words.named("name").unwrap_or_else(|| id.clone()),
+        reference: words.named("by").map(|name| team_ref(&name)),
+        subscription: words.named("subscription").map(|plan| SubscriptionId(format!("sub_{plan}"))),
+        state,
+    };
+    words.end();
+    (TeamId(format!("team_{id}")), team)
+}
+
+fn declared(position: usize, line: &str) -> (MemberKey, DesiredMember) {
     let mut words = Words::of(line);
     let person = words.person();
     let (kind, name, position) = match words.named("membership") {
@@ -200,6 +243,14 @@ struct ObservedFile {
     /// Address of the member that our token belongs to.
     caller: Option<String>,
     enforce_at: Option<String>,
+    /// See [`observed_team`].
+    #[serde(default)]
+    teams: Vec<String>,
+    /// `PLAN SEATS`: seats of a subscription.
+    #[serde(default)]
+    pools: BTreeMap<String, String>,
+    #[serde(default)]
+    secure_sign_in: bool,
     #[serde(default)]
     said: Said,
 }
@@ -233,14 +284,21 @@ impl ObservedFile {
                 seats: empty_seats(&self.seats, self.enforce_at.map(|text| time(&text))),
                 subscriptions: self.subscriptions.iter().map(|line| subscription(line)).collect(),
                 disabled: self.disabled,
+                secure_sign_in: self.secure_sign_in,
                 agency: false,
                 caller,
             },
             members,
             invitations: self.invitations.iter().map(|line| invitation(line)).collect(),
+            teams: self.teams.iter().map(|line| observed_team(line)).collect(),
             client_accesses: None,
             evidence: ReadEvidence::default(),
         };
+        for (plan, seats) in &self.pools {
+            let pool = PoolSeats { limit: seat_limit(seats), used: 0 };
+            let pools = &mut observed.account.seats.pools;
+            pools.insert(SubscriptionId(format!("sub_{plan}")), pool);
+        }
         recount(&mut observed, profile);
         self.said.overwrite(&mut observed);
         observed
@@ -261,26 +319,43 @@ impl Said {
     }
 }
 
-fn empty_seats(limit: &str, enforce_at: Option<Timestamp>) -> ObservedSeats {
-    let limit = match limit {
+fn seat_limit(limit: &str) -> SeatLimit {
+    match limit {
         "unlimited" => SeatLimit::Unlimited,
         number => SeatLimit::Seats(number.parse().unwrap()),
-    };
-    ObservedSeats { limit, used: 0, owner: 0, active: 0, pending: 0, trimmed: 0, enforce_at }
+    }
+}
+
+fn empty_seats(limit: &str, enforce_at: Option<Timestamp>) -> ObservedSeats {
+    let limit = seat_limit(limit);
+    ObservedSeats {
+        limit,
+        used: 0,
+        owner: 0,
+        active: 0,
+        pending: 0,
+        trimmed: 0,
+        enforce_at,
+        pools: BTreeMap::new(),
+    }
 }
 
 fn subscription(line: &str) -> ObservedSubscription {
     let mut words = Words::of(line);
     let (ends_at, plan) = (words.time("until"), words.next());
     words.end();
-    ObservedSubscription { id: format!("sub_{plan}"), plan: PlanName(plan), ends_at }
+    ObservedSubscription {
+        id: SubscriptionId(format!("sub_{plan}")),
+        plan: PlanName(plan),
+        ends_at,
+    }
 }
 
 fn role_seen(word: String) -> RoleSeen {
     if word == "?" { RoleSeen::Unknown } else { RoleSeen::Known(RoleName(word)) }
 }
 
-fn member(line: &str) -> (EmailAddress, ObservedMember) {
+fn member(line: &str) -> (MemberKey, ObservedMember) {
     let mut words = Words::of(line);
     let person = words.person();
     let state = match (words.flag("trimmed"), words.flag("unknown")) {
@@ -293,12 +368,12 @@ fn member(line: &str) -> (EmailAddress, ObservedMember) {
     let role = role_seen(words.next());
     words.end();
     let (id, etag) = (MemberId(id), ETag::from("1"));
-    (person, ObservedMember { id, etag, role, state, added_at, joined_at: added_at })
+    (at_service(person), ObservedMember { id, etag, role, state, added_at, joined_at: added_at })
 }
 
-fn invitation(line: &str) -> (EmailAddress, ObservedInvitation) {
+fn invitation(line: &str) -> (MemberKey, ObservedInvitation) {
     let mut words = Words::of(line);
-    let person = words.person();
+    let person = at_service(words.person());
     let state = [
         ("expired", InvitationState::Expired),
         ("failed", InvitationState::Failed),
@@ -466,6 +541,9 @@ struct LedgerFile {
     /// The ledger was lost: it knows no installation.
     #[serde(default)]
     lost: bool,
+    /// Names of declared teams that were at the service.
+    #[serde(default)]
+    teams: Vec<String>,
 }
 
 impl LedgerFile {
@@ -483,6 +561,11 @@ impl LedgerFile {
             pinned_account: (!self.lost).then(|| AccountKey::from(ACCOUNT)),
             people: self.people.iter().map(|line| record(line, now)).collect(),
             open_sends: self.open_sends.iter().map(|line| open_send(line)).collect(),
+            teams: self
+                .teams
+                .iter()
+                .map(|name| (team_ref(name), TeamId(format!("team_{name}"))))
+                .collect(),
             clients: BTreeMap::new(),
             client_sends: BTreeMap::new(),
             brake_spent: self.brake_spent.iter().map(|line| spend(line)).collect(),
@@ -504,9 +587,9 @@ impl LedgerFile {
     }
 }
 
-fn record(line: &str, now: Timestamp) -> (EmailAddress, PersonRecord) {
+fn record(line: &str, now: Timestamp) -> (MemberKey, PersonRecord) {
     let mut words = Words::of(line);
-    let person = words.person();
+    let person = at_service(words.person());
     let seen = [("invited", Seen::Invited), ("member", Seen::Member), ("trimmed", Seen::Trimmed)];
     let seen = seen.into_iter().find(|(word, _)| words.flag(word));
     words.flag("never");
@@ -550,9 +633,9 @@ fn mails(words: &mut Words) -> MailRecord {
     }
 }
 
-fn open_send(line: &str) -> (EmailAddress, OpenSend) {
+fn open_send(line: &str) -> (MemberKey, OpenSend) {
     let mut words = Words::of(line);
-    let person = words.person();
+    let person = at_service(words.person());
     let (key, role) = (RequestKey(words.next()), RoleName(words.next()));
     let epoch = words.number("epoch").unwrap_or(0);
     let attempt = words.named("attempt").map_or(1, |count| count.parse().unwrap());

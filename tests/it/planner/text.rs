@@ -3,35 +3,47 @@
 use std::fmt::Write as _;
 
 use seatkeeper::domain::desired::DeletionPolicy;
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::ledger_view::{HoldRecord, MailRecord, Paid, PersonRecord, Seen};
 use seatkeeper::domain::observed::SeatLimit;
 use seatkeeper::plan::{Approval, Emptied, HoldCause, Learn, Outlook, Plan, Stop};
 
 use super::read::ROSTER;
+use super::words::key_text;
 
 /// Writes everything that a plan says.
 pub fn of(plan: &Plan) -> String {
-    let Plan { actions, held, stop, people, seats, hold, shortage, next_at, learn, clients: _ } =
-        plan;
+    let Plan {
+        actions: _,
+        held: _,
+        stop,
+        people,
+        seats,
+        pools,
+        hold,
+        shortage,
+        next_at,
+        learn,
+        teams: _,
+        clients: _,
+    } = plan;
     let mut text = String::new();
     let limit = match seats.limit {
         SeatLimit::Seats(limit) => limit.to_string(),
         SeatLimit::Unlimited => "unlimited".into(),
     };
     let _ = writeln!(text, "seats {} → {} of {limit}", seats.before, seats.after);
+    for (id, pool) in pools {
+        let SeatLimit::Seats(limit) = pool.limit else { continue };
+        let _ = writeln!(text, "seats of {id} {} → {} of {limit}", pool.before, pool.after);
+    }
     if seats.queued > 0 {
         let _ = writeln!(text, "{} queued", seats.queued);
     }
     if let Some(stop) = stop {
         let _ = writeln!(text, "stopped: {}", stop_text(stop));
     }
-    for action in actions {
-        let _ = writeln!(text, "{action}");
-    }
-    for held in held {
-        let _ = writeln!(text, "! held, {}: {}", held.rule.reason(), held.action);
-    }
+    text.push_str(&actions_text(plan));
     if let Some(hold) = hold {
         assert_eq!(hold.digest.as_str().len(), 16, "a digest of 16 hex digits");
         let (removals, changes) = (hold.removals, hold.changes);
@@ -56,13 +68,33 @@ pub fn of(plan: &Plan) -> String {
         let _ = writeln!(text, "the service will trim {when}: {}", people.join(", "));
     }
     for (person, outlook) in people {
-        let _ = writeln!(text, "{person}: {}", outlook_text(outlook));
+        let _ = writeln!(text, "{}: {}", key_text(person), outlook_text(outlook));
     }
     for line in learn_text(learn) {
         let _ = writeln!(text, "learn: {line}");
     }
     if let Some(at) = next_at {
         let _ = writeln!(text, "next look: {at}");
+    }
+    text
+}
+
+/// What is done and what is held, a line each.
+fn actions_text(plan: &Plan) -> String {
+    let Plan { actions, held, teams, .. } = plan;
+    let mut text = String::new();
+    for action in &teams.actions {
+        let _ = writeln!(text, "{action}");
+    }
+    for (action, rule) in &teams.held {
+        let _ = writeln!(text, "! held, {}: {action}", rule.reason());
+    }
+    for action in actions {
+        let _ = writeln!(text, "{action}{}", teams.place(action.person()));
+    }
+    for held in held {
+        let place = teams.place(held.action.person());
+        let _ = writeln!(text, "! held, {}: {}{place}", held.rule.reason(), held.action);
     }
     text
 }
@@ -110,7 +142,8 @@ fn outlook_text(outlook: &Outlook) -> String {
 }
 
 fn learn_text(learn: &Learn) -> Vec<String> {
-    let Learn { records, forget_absent: _, baseline, hold, approval, claim, brake_spent } = learn;
+    let Learn { records, forget_absent: _, baseline, hold, approval, claim, brake_spent, teams } =
+        learn;
     let mut lines: Vec<String> =
         records.iter().map(|(person, record)| record_text(person, record)).collect();
     if let Some(baseline) = baseline {
@@ -132,6 +165,9 @@ fn learn_text(learn: &Learn) -> Vec<String> {
         Approval::Used(_) => lines.push("approval used".into()),
         Approval::Lapsed(_) => lines.push("approval lapsed".into()),
     }
+    for (reference, id) in teams.iter().flatten() {
+        lines.push(format!("team {reference} is {id}"));
+    }
     if *claim {
         lines.push("claim the account".into());
     }
@@ -142,7 +178,7 @@ fn learn_text(learn: &Learn) -> Vec<String> {
 }
 
 /// A record in the words of `ledger.yaml`.
-fn record_text(person: &EmailAddress, record: &PersonRecord) -> String {
+fn record_text(person: &MemberKey, record: &PersonRecord) -> String {
     let PersonRecord {
         first_seen: _,
         declared_by,
@@ -156,7 +192,7 @@ fn record_text(person: &EmailAddress, record: &PersonRecord) -> String {
         paid,
         mails,
     } = record;
-    let mut text = person.to_string();
+    let mut text = key_text(person);
     let seen = match seen {
         Seen::Never => "never",
         Seen::Invited => "invited",

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::identity::{EmailAddress, MemberKey, TeamKey};
+use seatkeeper::domain::keys::{TeamId, TeamRef};
 
 /// The words of one line. Every word must be asked for: [`Words::end`] finds the rest.
 pub struct Words {
@@ -34,7 +35,7 @@ impl Words {
     }
 
     /// The next plain word, an address.
-    pub fn person(&mut self) -> EmailAddress {
+    pub fn person(&mut self) -> MemberKey {
         person(&self.next())
     }
 
@@ -66,9 +67,34 @@ impl Words {
     }
 }
 
-/// An address.
-pub fn person(text: &str) -> EmailAddress {
-    EmailAddress::parse(text).unwrap_or_else(|error| panic!("{text} {error}"))
+/// An address, or `ana@example.com/core`: the person in the team that is declared as `web/core`.
+pub fn person(text: &str) -> MemberKey {
+    let (address, team) = text.split_once('/').map_or((text, None), |(a, t)| (a, Some(t)));
+    let person = EmailAddress::parse(address).unwrap_or_else(|error| panic!("{text} {error}"));
+    MemberKey { person, team: team.map(|name| TeamKey::Declared(team_ref(name))) }
+}
+
+/// The reference of the team that is declared under a name.
+pub fn team_ref(name: &str) -> TeamRef {
+    TeamRef(format!("web/{name}"))
+}
+
+/// The same at the service: `ana@example.com/core` is in team `team_core`.
+pub fn at_service(key: MemberKey) -> MemberKey {
+    let id = |reference: &str| TeamId(reference.replace("web/", "team_"));
+    let team = key.team.map(|team| TeamKey::Known(id(team.as_str())));
+    MemberKey { person: key.person, team }
+}
+
+/// A key as the cases write it.
+pub fn key_text(key: &MemberKey) -> String {
+    match &key.team {
+        None => key.to_string(),
+        Some(TeamKey::Known(id)) => format!("{key}/{}", id.as_str().trim_start_matches("team_")),
+        Some(TeamKey::Declared(name)) => {
+            format!("{key}/{} (not there)", name.as_str().trim_start_matches("web/"))
+        }
+    }
 }
 
 /// A day or a time.

@@ -1,0 +1,119 @@
+//! Teams and settings of the account as text and as JSON.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::apply::Outcome;
+use crate::cli::render::{limit, many, unsigned};
+use crate::domain::teams::TeamState;
+use crate::plan::teams::{TeamAction, TeamPlan};
+use crate::plan::{Plan, Rule};
+
+/// What a rule holds, a line each.
+#[must_use]
+pub fn waiting(plan: &TeamPlan) -> String {
+    let mut text = String::new();
+    for (action, rule) in &plan.held {
+        let what = unsigned(&action.to_string());
+        let _ = writeln!(text, "! held: {what} ({}: {})", rule.reason(), rule.message());
+    }
+    text
+}
+
+/// Every declared team, a line each, then the seats of each subscription.
+#[must_use]
+pub fn status(plan: &Plan) -> String {
+    let (mut text, teams) = (String::new(), &plan.teams.teams);
+    let width = teams.keys().map(|reference| reference.as_str().chars().count()).max();
+    let Some(width) = width.map(|width| width.max("TEAM".len())) else { return text };
+    let _ = writeln!(text, "{:width$}  {:8}  {:31}  SUBSCRIPTION", "TEAM", "STATE", "ID");
+    for (reference, team) in teams {
+        let id = team.id.as_ref().map_or("-", |id| id.as_str());
+        let subscription = team.subscription.as_ref().map_or("-", |id| id.as_str());
+        let state = team.state.map_or("-", word);
+        let reference = reference.as_str();
+        let _ = writeln!(text, "{reference:width$}  {state:8}  {id:31}  {subscription}");
+    }
+    for (subscription, seats) in &plan.pools {
+        let (used, limit) = (seats.before, limit(seats.limit));
+        let _ = writeln!(text, "seats of {subscription}: {used} of {limit}");
+    }
+    text
+}
+
+/// The word for a state; never renamed.
+fn word(state: TeamState) -> &'static str {
+    match state {
+        TeamState::Active => "Active",
+        TeamState::Inactive => "Inactive",
+        TeamState::Pending => "Pending",
+        TeamState::Unknown => "Unknown",
+    }
+}
+
+/// One action with what became of it.
+#[must_use]
+pub fn outcome(action: &TeamAction, outcome: &Outcome) -> String {
+    let what = action.to_string();
+    match outcome {
+        Outcome::Done(_) => what,
+        Outcome::Refused(error) => format!("! refused: {}: {error}", unsigned(&what)),
+        Outcome::Unknown(error) => format!(
+            "! not known whether it took effect: {}: {error}; the next run finds out",
+            unsigned(&what)
+        ),
+        Outcome::NotRun(why) => format!("! not done: {} ({})", unsigned(&what), why.reason()),
+    }
+}
+
+/// The blast radius: `+ 1 team`, `~ 2 teams`.
+#[must_use]
+pub fn summary(plan: &TeamPlan) -> Vec<String> {
+    let count = |kind: &str| plan.actions.iter().filter(|action| action.kind() == kind).count();
+    [
+        ("+", "CreateTeam", "team"),
+        ("~", "EditTeam", "team"),
+        ("~", "RequireSecureSignIn", "setting"),
+    ]
+    .into_iter()
+    .map(|(sign, kind, noun)| (sign, count(kind), noun))
+    .filter(|(_, n, _)| *n > 0)
+    .map(|(sign, n, noun)| format!("{sign} {}", many(n, noun)))
+    .collect()
+}
+
+/// Teams as JSON. Fields are only ever added.
+#[must_use]
+pub fn json(plan: &Plan) -> Value {
+    let held = |(action, rule): &(TeamAction, Rule)| {
+        let mut value = action_json(action);
+        value["rule"] = json!(rule.reason());
+        value["message"] = json!(rule.message());
+        value
+    };
+    let teams = plan.teams.teams.iter().map(|(reference, team)| {
+        json!({
+            "team": reference.as_str(),
+            "id": team.id.as_ref().map(ToString::to_string),
+            "state": team.state.map(word),
+            "subscription": team.subscription.as_ref().map(ToString::to_string),
+            "rule": team.rule.map(Rule::reason),
+        })
+    });
+    json!({
+        "actions": plan.teams.actions.iter().map(action_json).collect::<Vec<_>>(),
+        "held": plan.teams.held.iter().map(held).collect::<Vec<_>>(),
+        "teams": teams.collect::<Vec<_>>(),
+    })
+}
+
+/// One action as JSON.
+#[must_use]
+pub fn action_json(action: &TeamAction) -> Value {
+    json!({
+        "kind": action.kind(),
+        "team": action.reference().map(ToString::to_string),
+        "text": action.to_string(),
+    })
+}
