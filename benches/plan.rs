@@ -34,6 +34,7 @@ fn desired(people: usize) -> Desired {
         role: "developer".into(),
         invite_epoch: 0,
         resend: None,
+        said: None,
         deletion_policy: DeletionPolicy::Revoke,
         origin: Origin {
             kind: OriginKind::Team,

@@ -414,11 +414,11 @@ pub struct Held {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
 
-    /// People who would be invited or let in.
+    /// People who would be invited or let in, and clients who would be asked.
     pub additions: i32,
     /// People whose role would change.
     pub changes: i32,
-    /// People who would lose access or an invitation.
+    /// People who would lose access or an invitation, and requests to clients that would be withdrawn.
     pub removals: i32,
     /// Mails that would be sent.
     pub mails: i32,
@@ -441,7 +441,7 @@ pub struct HeldByRule {
     /// How many actions it holds.
     pub count: i32,
 
-    /// The first ten people: addresses of declared people, else member ids.
+    /// The first ten: addresses of declared people and clients, else ids.
     #[schemars(length(max = 10), inner(length(max = 254)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]

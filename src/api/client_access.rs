@@ -17,8 +17,10 @@ use super::reference::NameRef;
     kind = "ClientAccess",
     plural = "clientaccesses",
     doc = "Access of an agency to the account of one client: the client is asked once, by mail. \
-           Deleting the object withdraws a request that waits. Access that was granted stays: only \
-           the client can end it.",
+           Deleting the object withdraws a request that waits; withdrawals pass the removal brake. \
+           Access that was granted stays: only the client can end it. A no is remembered under the object's name, \
+           also when it is made anew or restored: only a new value of the annotation \
+           seatkeeper.dev/resend, or an object of another name, asks again.",
     namespaced,
     status = "ClientAccessStatus",
     derive = "PartialEq",
@@ -149,7 +151,8 @@ pub struct ClientAccessStatus {
 }
 
 /// What became of the request: `Requested` (waits for the client), `Granted`, `Rejected` (the client
-/// said no, or took the access away), `Withdrawn`. After the last two only a new object asks again.
+/// said no, or took the access away), `Withdrawn`. After the last two only a new value of the
+/// annotation `seatkeeper.dev/resend`, or an object of another name, asks again.
 #[derive(
     JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize,
 )]

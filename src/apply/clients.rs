@@ -12,21 +12,26 @@ use uuid::Uuid;
 use crate::apply::outcome::{NotRun, Outcome, stops};
 use crate::apply::wave::{Known, answered};
 use crate::apply::{ACTED, ACTING, ANSWERED, ApplyError, CLOSED, CLOSING, Job, OPENED, SENDING};
-use crate::backend::Executed;
-use crate::domain::clients::{ClientRecord, ClientSeen, ClientSend};
+use crate::backend::{BackendError, Executed};
+use crate::domain::clients::ClientSend;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RequestKey;
 use crate::domain::observed::Observed;
 use crate::failpoint::hit;
 use crate::ledger::{Ledger, OPEN_SENDS_MAX, WAVE_SENDS_MAX};
-use crate::plan::client_access::{ClientAction, ClientPlan, WithdrawCause};
+use crate::plan::client_access::{ClientAction, ClientPlan};
 
 /// One mail.
 struct Mail<'a> {
     action: &'a ClientAction,
     send: ClientSend,
-    /// What is stored once it is sent, and what is stored otherwise.
-    records: (ClientRecord, ClientRecord),
+}
+
+impl Mail<'_> {
+    /// An earlier call under its key may have taken effect.
+    fn repeats(&self) -> bool {
+        self.action.again().is_some()
+    }
 }
 
 /// What became of each action, in the order of the plan.
@@ -47,16 +52,11 @@ pub(super) async fn run(
         return Ok(plan.actions.iter().map(not_run).collect());
     }
     ledger.pin(&job.observed.account.key)?;
-    let before: BTreeMap<_, _> = plan
-        .actions
-        .iter()
-        .filter_map(|action| Some((action.client(), ledger.client(action.client())?)))
-        .collect();
-    ledger.learn_clients(&plan.learn);
+    ledger.learn_clients(&plan.learn, (job.context.now)());
     if plan.actions.is_empty() {
         return write_news(ledger).await.map(|()| Vec::new());
     }
-    act(ledger, job, &before, after).await
+    act(ledger, job, after).await
 }
 
 /// Writes what was learned, if anything was.
@@ -74,94 +74,90 @@ async fn write_news(ledger: &mut Ledger) -> Result<(), ApplyError> {
 async fn act(
     ledger: &mut Ledger,
     job: &Job<'_>,
-    before: &BTreeMap<&EmailAddress, ClientRecord>,
     after: &mut Observed,
 ) -> Result<ClientOutcomes, ApplyError> {
     let ClientPlan { actions, learn, .. } = &job.plan.clients;
     let now = (job.context.now)();
     let (withdrawals, mails): (Vec<_>, Vec<_>) =
         actions.iter().partition(|action| action.takes_away());
-    let mails = mails.into_iter().filter_map(|action| mail(job, ledger, before, action, now));
-    let mails: Vec<Mail<'_>> = mails.collect();
+    let mails: Vec<Mail<'_>> =
+        mails.into_iter().filter_map(|action| mail(job, action, now)).collect();
     let mut outcomes = BTreeMap::new();
     ledger.spend_brake(learn.brake_spent, now, job.context.brake_window);
     let mut waves = mails.chunks(WAVE_SENDS_MAX);
-    let mut wave = waves.next().unwrap_or_default();
-    let mut stopped = false;
     let mut is_first = true;
-    while is_first || !wave.is_empty() {
-        let new = wave.iter().filter(|mail| mail.action.again().is_none()).count();
-        if ledger.client_sends() + new > OPEN_SENDS_MAX {
-            break;
+    let unsent = loop {
+        let next = waves.next().unwrap_or_default();
+        let fits = fits(ledger, next);
+        let wave = if fits { next } else { &[] };
+        if !is_first && wave.is_empty() {
+            break if fits { NotRun::Stopped } else { NotRun::TooManyInDoubt };
         }
         open(ledger, wave, now);
         ledger.write_head().await?;
         hit(OPENED);
         ledger.write_pages().await?;
+        let mut stopped = false;
         if is_first {
             stopped = withdraw(ledger, job, &withdrawals, after, &mut outcomes).await;
         }
         stopped |= send(ledger, job, wave, stopped, after, &mut outcomes).await;
         if stopped {
-            break;
+            break NotRun::Stopped;
+        }
+        if !fits {
+            break NotRun::TooManyInDoubt;
         }
         is_first = false;
-        wave = waves.next().unwrap_or_default();
-    }
-    close(ledger, &mails, &outcomes).await?;
+    };
+    close(ledger).await?;
     let outcome = |action: &ClientAction| {
         let outcome = outcomes.remove(action.client());
-        (action.clone(), outcome.unwrap_or(Outcome::NotRun(NotRun::Stopped)))
+        (action.clone(), outcome.unwrap_or(Outcome::NotRun(unsent)))
     };
     Ok(actions.iter().map(outcome).collect())
 }
 
-/// Prepares a mail; `None` where nothing is known of its client.
-fn mail<'a>(
-    job: &Job<'_>,
-    ledger: &mut Ledger,
-    before: &BTreeMap<&EmailAddress, ClientRecord>,
-    action: &'a ClientAction,
-    now: Timestamp,
-) -> Option<Mail<'a>> {
-    let learned = ledger.client(action.client())?;
+/// True if a wave fits beside what is in doubt.
+fn fits(ledger: &Ledger, wave: &[Mail<'_>]) -> bool {
+    let new = wave.iter().filter(|mail| !mail.repeats()).count();
+    ledger.client_sends() + new <= OPEN_SENDS_MAX
+}
+
+/// Prepares a mail, if the action is one.
+fn mail<'a>(job: &Job<'_>, action: &'a ClientAction, now: Timestamp) -> Option<Mail<'a>> {
+    if let Some(send) = action.again() {
+        return Some(Mail { action, send: send.clone() });
+    }
+    let (role, reference, resend_of, after) = match action {
+        ClientAction::Withdraw { .. } => return None,
+        ClientAction::Resend { request, .. } => {
+            ("".into(), String::new(), Some(request.id.clone()), None)
+        }
+        ClientAction::Request { role, reference, after, .. } => {
+            (role.clone(), reference.clone(), None, after.clone())
+        }
+    };
     let retention = SignedDuration::try_from(job.context.retention).unwrap_or(SignedDuration::MAX);
-    let fresh = |role: &str, reference: &str, request| ClientSend {
+    let send = ClientSend {
         key: RequestKey(Uuid::new_v4().to_string()),
-        role: role.into(),
-        reference: reference.to_owned(),
-        resend_of: request,
+        role,
+        reference,
+        cause: action.cause()?,
+        resend_of,
+        after,
         at: now,
         not_after: now.saturating_add(retention).unwrap_or(Timestamp::MAX),
     };
-    let (send, records) = match action {
-        ClientAction::Withdraw { .. } => return None,
-        ClientAction::Resend { client, request, .. } => {
-            let resent = before.get(client).and_then(|record| record.resent.clone());
-            let unsent = ClientRecord { resent, ..learned.clone() };
-            (fresh("", "", Some(request.id.clone())), (learned, unsent))
-        }
-        ClientAction::Request { role, reference, .. } => {
-            // What is stored may be from a wave that was cut off: it counts as not sent.
-            let sent = ClientRecord { seen: ClientSeen::Requested, ..learned.clone() };
-            let unsent = ClientRecord { seen: ClientSeen::Never, ..learned };
-            (fresh(role.as_str(), reference, None), (sent, unsent))
-        }
-    };
-    // Until its wave is opened it was not sent.
-    ledger.put_client(action.client(), Some(records.1.clone()));
-    Some(Mail { action, send: action.again().cloned().unwrap_or(send), records })
+    Some(Mail { action, send })
 }
 
 /// Opens a wave in the ledger; the next writes store it.
 fn open(ledger: &mut Ledger, wave: &[Mail<'_>], now: Timestamp) {
-    let new = wave.iter().filter(|mail| mail.action.again().is_none()).count();
+    let new = wave.iter().filter(|mail| !mail.repeats()).count();
     let sends: Vec<_> =
         wave.iter().map(|mail| (mail.action.client().clone(), mail.send.clone())).collect();
     ledger.open_client_wave(&sends, u32::try_from(new).unwrap_or(u32::MAX), now);
-    for mail in wave {
-        ledger.put_client(mail.action.client(), Some(mail.records.0.clone()));
-    }
 }
 
 /// Withdraws requests, one by one; true if an answer stops the run.
@@ -181,11 +177,9 @@ async fn withdraw(
             if let Some(rows) = &mut after.client_accesses {
                 rows.remove(action.client());
             }
-            let cause = match action {
-                ClientAction::Withdraw { cause, .. } => *cause,
-                _ => WithdrawCause::NotDeclared,
-            };
-            withdrawn(ledger, action.client(), cause);
+            if let ClientAction::Withdraw { client, cause, .. } = action {
+                ledger.withdrew(client, *cause, (job.context.now)());
+            }
         }
         let ends = outcome.error().is_some_and(stops);
         outcomes.insert(action.client().clone(), outcome);
@@ -194,14 +188,6 @@ async fn withdraw(
         }
     }
     false
-}
-
-/// Records a request that was withdrawn.
-fn withdrawn(ledger: &mut Ledger, client: &EmailAddress, cause: WithdrawCause) {
-    let record = ledger.client(client).filter(|_| cause == WithdrawCause::NoAnswer);
-    let seen = ClientSeen::Withdrawn;
-    let record = record.map(|record| ClientRecord { seen, ending: false, ..record });
-    ledger.put_client(client, record);
 }
 
 /// Sends a wave that is stored, some at a time; true if an answer stops the run.
@@ -217,13 +203,15 @@ async fn send(
     let calls: Vec<_> = wave.iter().map(|mail| call(job, mail, &stopped)).collect();
     let mut answers = stream::iter(calls).buffer_unordered(job.context.in_flight.max(1));
     while let Some((mail, outcome)) = answers.next().await {
-        let (client, repeated) = (mail.action.client(), mail.action.again().is_some());
-        match answered(repeated, &outcome) {
+        let client = mail.action.client();
+        if let Outcome::Refused(BackendError::AddressLimited { wait }) = &outcome {
+            ledger.wait_for_client(client, (job.context.now)(), *wait);
+        }
+        match answered(mail.repeats(), &outcome) {
             Known::Sent => ledger.close_client_send(client),
             Known::NotSent => {
-                ledger.close_client_send(client);
-                ledger.put_client(client, Some(mail.records.1.clone()));
-                if !repeated {
+                ledger.unask(client);
+                if !mail.repeats() {
                     ledger.refund_mail();
                 }
             }
@@ -247,7 +235,7 @@ async fn call<'m>(
 ) -> (&'m Mail<'m>, Outcome) {
     let too_old = (job.context.now)() >= mail.send.not_after;
     // Without deduplication the first call is the only one; it has no time to keep.
-    let only_call = job.context.retention.is_zero() && mail.action.again().is_none();
+    let only_call = job.context.retention.is_zero() && !mail.repeats();
     if stopped.load(Ordering::Relaxed) {
         return (mail, Outcome::NotRun(NotRun::Stopped));
     }
@@ -265,16 +253,7 @@ async fn call<'m>(
 }
 
 /// Writes what is known at the end: what was sent stays in the head until its record is stored.
-async fn close(
-    ledger: &mut Ledger,
-    mails: &[Mail<'_>],
-    outcomes: &BTreeMap<EmailAddress, Outcome>,
-) -> Result<(), ApplyError> {
-    for mail in mails.iter().filter(|mail| !outcomes.contains_key(mail.action.client())) {
-        if mail.action.again().is_none() {
-            ledger.put_client(mail.action.client(), Some(mail.records.1.clone()));
-        }
-    }
+async fn close(ledger: &mut Ledger) -> Result<(), ApplyError> {
     if ledger.pages_differ() {
         ledger.write_pages().await?;
     }

@@ -148,7 +148,8 @@ pub(super) fn stops(error: &BackendError) -> bool {
         | BackendError::NoSuchAccount
         | BackendError::Changed { .. }
         | BackendError::Malformed { .. } => true,
-        BackendError::Failed { .. }
+        BackendError::AddressLimited { .. }
+        | BackendError::Failed { .. }
         | BackendError::Forbidden { .. }
         | BackendError::Rejected { .. } => false,
     }

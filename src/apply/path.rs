@@ -1,16 +1,13 @@
 //! The path that operator and command line share: observe → plan, then apply → report.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::apply::{ApplyError, Context, Job, Outcome, Report, apply};
 use crate::backend::{Backend, BackendError};
 use crate::domain::desired::Desired;
-use crate::domain::identity::MemberKey;
 use crate::domain::keys::AccountKey;
-use crate::domain::ledger_view::LedgerView;
+use crate::domain::ledger_view::{FirstWanted, LedgerView};
 use crate::domain::observed::Observed;
 use crate::domain::policy::Policy;
 use crate::ledger::Ledger;
@@ -40,7 +37,7 @@ pub struct Subject<'a> {
 }
 
 /// One look at an account, and what it leads to.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Look {
     /// What the service holds.
     pub observed: Observed,
@@ -48,6 +45,8 @@ pub struct Look {
     pub view: LedgerView,
     /// What is to be done.
     pub plan: Plan,
+    /// Why the clients could not be read: they are left as they are, and people are not.
+    pub clients_error: Option<BackendError>,
 }
 
 /// What a run led to.
@@ -58,6 +57,8 @@ pub struct Ran {
     /// The planner's word on the account as it is after the run: the source of every status. Empty
     /// of actions, unless something failed.
     pub settled: Plan,
+    /// Why the clients could not be read.
+    pub clients_error: Option<BackendError>,
 }
 
 /// Why there is no plan.
@@ -92,16 +93,20 @@ pub enum RunError {
 pub async fn look(
     subject: &Subject<'_>,
     ledger: &mut Ledger,
-    first_wanted: Option<BTreeMap<MemberKey, Timestamp>>,
+    first_wanted: Option<FirstWanted>,
     now: &(dyn Fn() -> Timestamp + Send + Sync),
 ) -> Result<Look, LookError> {
     let mut left = LOOKS;
     loop {
         let observed = subject.backend.observe(subject.account, subject.profile).await;
         let mut observed = observed.map_err(LookError::Observe)?;
+        let mut clients_error = None;
         if !subject.desired.clients.is_empty() || ledger.follows_clients() {
-            let clients = subject.backend.client_accesses(&observed.account.key).await;
-            observed.client_accesses = Some(clients.map_err(LookError::Observe)?);
+            match subject.backend.client_accesses(&observed.account.key).await {
+                Ok(clients) => observed.client_accesses = Some(clients),
+                Err(error) if is_of_all(&error) => return Err(LookError::Observe(error)),
+                Err(error) => clients_error = Some(error),
+            }
         }
         let now = now();
         let first_wanted = first_wanted.clone();
@@ -111,8 +116,26 @@ pub async fn look(
         left -= 1;
         let moving = matches!(plan.stop, Some(Stop::ReadUntrusted(Distrust::CountsDiffer { .. })));
         if !moving || left == 0 {
-            return Ok(Look { observed, view, plan });
+            return Ok(Look { observed, view, plan, clients_error });
         }
+    }
+}
+
+/// True if the service would answer nothing else either; any other answer to one list is no news of
+/// the others.
+fn is_of_all(error: &BackendError) -> bool {
+    match error {
+        BackendError::Unreachable(_)
+        | BackendError::RateLimited { .. }
+        | BackendError::Unavailable { .. }
+        | BackendError::Unauthorized => true,
+        BackendError::AddressLimited { .. }
+        | BackendError::Failed { .. }
+        | BackendError::Forbidden { .. }
+        | BackendError::NoSuchAccount
+        | BackendError::Changed { .. }
+        | BackendError::Rejected { .. }
+        | BackendError::Malformed { .. } => false,
     }
 }
 
@@ -128,7 +151,7 @@ pub async fn run(
     context: Context<'_>,
     on_done: &(dyn Fn(&Action, &Outcome) + Send + Sync),
 ) -> Result<Ran, RunError> {
-    let Look { observed, view: before, plan } = look;
+    let Look { observed, view: before, plan, clients_error } = look;
     let job = Job {
         backend: subject.backend,
         account: subject.account,
@@ -140,14 +163,14 @@ pub async fn run(
     };
     let report = apply(ledger, &job).await?;
     if plan.is_empty() {
-        return Ok(Ran { report, settled: plan });
+        return Ok(Ran { report, settled: plan, clients_error });
     }
     let now = (context.now)();
     let desired = subject.desired.bound(&report.after.teams);
     let view = view(subject, ledger, &desired, &report.after, now);
     let view = LedgerView { first_wanted: before.first_wanted, ..view };
     let settled = plan_for(subject, &desired, &report.after, &view, now)?;
-    Ok(Ran { report, settled })
+    Ok(Ran { report, settled, clients_error })
 }
 
 fn view(

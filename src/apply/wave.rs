@@ -175,6 +175,9 @@ pub(super) async fn send(
     let mut answers = stream::iter(calls).buffer_unordered(job.context.in_flight.max(1));
     while let Some((send, outcome)) = answers.next().await {
         let person = &send.record.person;
+        if let Outcome::Refused(BackendError::AddressLimited { wait }) = &outcome {
+            ledger.wait_for(person, (job.context.now)(), *wait);
+        }
         match answered(send.repeated, &outcome) {
             Known::Sent => ledger.close_send(person),
             Known::NotSent => {
@@ -243,7 +246,9 @@ pub(super) fn answered(repeated: bool, outcome: &Outcome) -> Known {
     };
     match error {
         BackendError::Changed { code } if code == "idempotency-key-reused" => Known::Sent,
-        BackendError::Changed { .. } | BackendError::Rejected { .. } => Known::NotSent,
+        BackendError::Changed { .. }
+        | BackendError::Rejected { .. }
+        | BackendError::AddressLimited { .. } => Known::NotSent,
         BackendError::Unreachable(_)
         | BackendError::RateLimited { .. }
         | BackendError::Unavailable { .. }

@@ -159,6 +159,12 @@ pub enum BackendError {
         /// Time to wait, from `Retry-After`.
         wait: Duration,
     },
+    /// The service takes no mail to this address for a while; others are not held up.
+    #[error("the account service takes no more mails to this address for {wait:?}")]
+    AddressLimited {
+        /// Time to wait, from `Retry-After`.
+        wait: Duration,
+    },
     /// The service failed (5xx). A write may have taken effect.
     #[error("the account service failed with status {status}")]
     Failed {
@@ -227,7 +233,9 @@ impl BackendError {
     pub fn retry(&self) -> Retry {
         match self {
             Self::Unreachable(_) | Self::Failed { .. } | Self::Malformed { .. } => Retry::Backoff,
-            Self::RateLimited { wait } | Self::Unavailable { wait } => Retry::After(*wait),
+            Self::RateLimited { wait }
+            | Self::AddressLimited { wait }
+            | Self::Unavailable { wait } => Retry::After(*wait),
             Self::Changed { .. } => Retry::LookAgain,
             // Somebody was faster than our plan: the next look plans around it.
             Self::Rejected { code } if PASSING.contains(&code.as_str()) => Retry::LookAgain,
@@ -244,6 +252,7 @@ impl BackendError {
         match self {
             Self::Unreachable(_) => "Unreachable",
             Self::RateLimited { .. } => "BackendRateLimited",
+            Self::AddressLimited { .. } => "AddressRateLimited",
             Self::Failed { .. } | Self::Unavailable { .. } => "BackendFailed",
             Self::Unauthorized => "CredentialsRefused",
             Self::Forbidden { .. } => "Forbidden",
@@ -263,6 +272,7 @@ impl BackendError {
                  nothing is lost and nothing is sent twice"
             }
             Self::RateLimited { .. } => "try again after that time",
+            Self::AddressLimited { .. } => "it follows after that time; nobody else waits for it",
             Self::Unauthorized => "put a token that is still good into the Secret",
             Self::Forbidden { .. } => "use a token with the scopes that this needs",
             Self::NoSuchAccount => "check spec.accountId, and that the token is of that account",
@@ -284,6 +294,7 @@ impl BackendError {
             | Self::Unavailable { .. }
             | Self::Malformed { .. } => true,
             Self::RateLimited { .. }
+            | Self::AddressLimited { .. }
             | Self::Unauthorized
             | Self::Forbidden { .. }
             | Self::NoSuchAccount

@@ -61,6 +61,9 @@ const CODES: &[&str] = &[
     "unsupported-media-type",
 ];
 
+/// The limit of a 429 that holds up one address only.
+const OF_ADDRESS: &str = "invite-mail-address";
+
 /// Conflicts that only say that our picture is old: the next look shows what is there.
 const LOOK_AGAIN: &[&str] = &[
     "already-member",
@@ -78,11 +81,14 @@ const LOOK_AGAIN: &[&str] = &[
 /// that is gone.
 pub(super) fn error(response: &Response<Vec<u8>>) -> BackendError {
     let status = response.status();
-    let problem = code(response);
+    let (problem, of_address) = code(response);
     let code = problem.unwrap_or(OTHER).to_owned();
     let headers = response.headers();
     match (status, retry_after(headers)) {
         (StatusCode::UNAUTHORIZED, _) => BackendError::Unauthorized,
+        (StatusCode::TOO_MANY_REQUESTS, Some(wait)) if of_address => {
+            BackendError::AddressLimited { wait }
+        }
         (StatusCode::TOO_MANY_REQUESTS, wait) => {
             let wait = wait.or_else(|| rate_limit_reset(headers)).unwrap_or(DEFAULT_WAIT);
             BackendError::RateLimited { wait }
@@ -110,19 +116,22 @@ pub(super) fn error(response: &Response<Vec<u8>>) -> BackendError {
     }
 }
 
-/// The only part of a problem document that is used.
+/// The only parts of a problem document that are used.
 #[derive(Deserialize)]
 struct Problem {
     code: String,
+    #[serde(default)]
+    limit: Option<String>,
 }
 
-/// The code of a problem document; `None` when the answer is none.
-fn code(response: &Response<Vec<u8>>) -> Option<&'static str> {
-    if !is(response.headers(), PROBLEM_JSON) {
-        return None;
-    }
-    let problem: Problem = serde_json::from_slice(response.body()).ok()?;
-    Some(CODES.iter().copied().find(|known| *known == problem.code).unwrap_or(OTHER))
+/// The code of a problem document, and whether it is about a limit of one address; `None` when the
+/// answer is none.
+fn code(response: &Response<Vec<u8>>) -> (Option<&'static str>, bool) {
+    let is_problem = is(response.headers(), PROBLEM_JSON);
+    let problem = is_problem.then(|| serde_json::from_slice(response.body()).ok()).flatten();
+    let Some(Problem { code, limit }) = problem else { return (None, false) };
+    let known = CODES.iter().copied().find(|known| *known == code).unwrap_or(OTHER);
+    (Some(known), limit.as_deref() == Some(OF_ADDRESS))
 }
 
 /// True if the answer is of `media_type`, with or without parameters.
@@ -233,6 +242,19 @@ mod tests {
         for value in ["99999999", "99999999999999999999999999"] {
             assert_eq!(waits(&[("retry-after", value)]), "RateLimited { wait: 86400s }");
         }
+    }
+
+    #[test]
+    fn a_limit_of_one_address_is_told_from_one_of_all() {
+        let said = |limit: &str, headers: &[(&str, &str)]| {
+            let body = format!(r#"{{"code": "rate-limited", "limit": "{limit}"}}"#);
+            let json = ("content-type", "application/problem+json");
+            format!("{:?}", check(429, &[&[json], headers].concat(), &body))
+        };
+        let wait = [("retry-after", "7")];
+        assert_eq!(said("invite-mail-address", &wait), "AddressLimited { wait: 7s }");
+        assert_eq!(said("invite-mail", &wait), "RateLimited { wait: 7s }");
+        assert_eq!(said("invite-mail-address", &[]), "RateLimited { wait: 30s }", "until when?");
     }
 
     #[test]

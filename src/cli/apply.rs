@@ -92,7 +92,7 @@ fn say_again(session: &mut Session, people: &[String]) -> Result<Vec<MemberKey>>
             ));
         }
         for (key, member) in found {
-            member.resend = Some(word);
+            member.said = Some(word);
             said.push(key.clone());
         }
     }
@@ -164,7 +164,9 @@ fn finish(
         }
     }
     write!(io.err, "{}{}", render::causes(&ran.report), render::distrust(&ran.settled))?;
-    if ran.report.is_complete() { Ok(exit_of_rest(&ran.settled)) } else { Ok(Exit::Error) }
+    write!(io.err, "{}", clients::unread(ran.clients_error.as_ref()))?;
+    let complete = ran.report.is_complete() && ran.clients_error.is_none();
+    if complete { Ok(exit_of_rest(&ran.settled)) } else { Ok(Exit::Error) }
 }
 
 fn said(mut value: serde_json::Value, outcome: &Outcome) -> serde_json::Value {

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::apply::Look;
 use crate::cli::args::{Output, PlanArgs};
 use crate::cli::session::{LedgerAccess, Session, exit_of_rest, open};
-use crate::cli::{Exit, Io, render, unsure};
+use crate::cli::{Exit, Io, clients, render, unsure};
 use crate::domain::policy::Mode;
 use crate::plan::{Plan, Stop};
 
@@ -19,7 +19,7 @@ pub async fn plan(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
     let Some(mut session) = open(args, LedgerAccess::Read, None, io).await? else {
         return Ok(Exit::Error);
     };
-    let (_, Look { plan, observed, .. }) = session.look(io).await?;
+    let (_, Look { plan, observed, clients_error, .. }) = session.look(io).await?;
     let unsure = without_ledger(&mut session, &plan, io).await?;
     match args.output {
         Output::Text => {
@@ -31,7 +31,10 @@ pub async fn plan(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
         }
         Output::Json => print_json(&session, &render::json(&plan, &session.profile), io)?,
     }
-    write!(io.err, "{}", render::distrust(&plan))?;
+    write!(io.err, "{}{}", render::distrust(&plan), clients::unread(clients_error.as_ref()))?;
+    if clients_error.is_some() {
+        return Ok(Exit::Error);
+    }
     let unsure = unsure.is_some_and(|unsure| !unsure.held.is_empty());
     if plan.is_empty() && !unsure { Ok(exit_of_rest(&plan)) } else { Ok(Exit::Changes) }
 }
@@ -59,7 +62,7 @@ pub async fn status(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
     let Some(mut session) = open(args, LedgerAccess::Read, None, io).await? else {
         return Ok(Exit::Error);
     };
-    let (_, Look { plan, observed, .. }) = session.look(io).await?;
+    let (_, Look { plan, observed, clients_error, .. }) = session.look(io).await?;
     match args.output {
         Output::Text => {
             writeln!(io.out, "{}", render::heading(&session.name, &observed, session.policy.mode))?;
@@ -67,7 +70,10 @@ pub async fn status(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
         }
         Output::Json => print_json(&session, &render::json(&plan, &session.profile), io)?,
     }
-    write!(io.err, "{}", render::distrust(&plan))?;
+    write!(io.err, "{}{}", render::distrust(&plan), clients::unread(clients_error.as_ref()))?;
+    if clients_error.is_some() {
+        return Ok(Exit::Error);
+    }
     Ok(exit_of_rest(&plan))
 }
 

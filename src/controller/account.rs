@@ -3,6 +3,7 @@
 //! Every run starts from nothing and does not ask why it runs, so that the next run finishes what
 //! a stopped one left.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 
 use crate::apply::{self, Look, Ran, Subject};
 use crate::controller::cache::Name;
-use crate::controller::context::{Context, FirstWanted, Memory, Winners};
+use crate::controller::context::{Context, Memory, Winners};
 use crate::controller::error::{ReconcileError, retry};
 use crate::controller::queue::{Next, jitter};
 use crate::controller::round::Round;
@@ -21,10 +22,12 @@ use crate::controller::status::{Finding, Looked, Trouble};
 use crate::controller::{fetch, let_go, mark, report};
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::keys::AccountKey;
+use crate::domain::ledger_view::FirstWanted;
 use crate::domain::policy::Policy;
 use crate::ledger::{KubeStore, Ledger};
 use crate::plan::Plan;
 use crate::plan::action::{Action, EndCause};
+use crate::plan::client_access::ClientAction;
 use crate::profile::Profile;
 
 /// Longest reconcile; what is cut goes on from where it was.
@@ -101,7 +104,7 @@ async fn sync(
     }
     mark::declarations(ctx, name, round).await?; // cluster: write
     let ran = bench.run(round, &mut ledger, seen).await?; // backend: write
-    let Ran { report, settled } = ran;
+    let Ran { report, settled, clients_error } = ran;
     let wrote = report.writes.head + report.writes.pages > 0;
     let (policy, ..) = round.terms()?;
     mark::ledger(ctx, name, &policy, &mut memory.guarded, wrote).await;
@@ -111,6 +114,7 @@ async fn sync(
         refused: Trouble::of(&report.outcomes),
         refused_teams: Trouble::of_teams(&report.teams),
         refused_clients: Trouble::of_clients(&report.clients),
+        clients_unread: clients_error.as_ref().map(Trouble::from),
         stopped: report.stopped().map(Trouble::from),
         retry: report.stopped().map(retry),
         observed: report.after,
@@ -223,7 +227,7 @@ impl Bench<'_> {
     }
 }
 
-/// When the end of each person's access was first wanted, for those for whom it still is.
+/// When each end was first wanted, for those that still are.
 fn still_wanted(plan: &Plan, before: &FirstWanted, now: Timestamp) -> FirstWanted {
     let held = plan.held.iter().map(|held| &held.action);
     let ends = |action: &&Action| match action {
@@ -240,7 +244,20 @@ fn still_wanted(plan: &Plan, before: &FirstWanted, now: Timestamp) -> FirstWante
         | Action::Invite { .. } => false,
     };
     let people = plan.actions.iter().chain(held).filter(ends).map(Action::person);
-    people.map(|person| (person.clone(), before.get(person).copied().unwrap_or(now))).collect()
+    let held = plan.clients.held.iter().map(|held| &held.action);
+    let clients = plan.clients.actions.iter().chain(held).filter(|action| action.takes_away());
+    FirstWanted {
+        people: since(people, &before.people, now),
+        clients: since(clients.map(ClientAction::client), &before.clients, now),
+    }
+}
+
+fn since<'a, K: Clone + Ord + 'a>(
+    wanted: impl Iterator<Item = &'a K>,
+    before: &BTreeMap<K, Timestamp>,
+    now: Timestamp,
+) -> BTreeMap<K, Timestamp> {
+    wanted.map(|key| (key.clone(), before.get(key).copied().unwrap_or(now))).collect()
 }
 
 /// Runs the steps, but not for ever, and not into the ground.
@@ -264,8 +281,9 @@ fn next(name: &Name, round: &Round, finding: &Finding, now: Timestamp) -> Next {
     if let Some(retry) = looked.retry {
         return retry;
     }
-    let of_people = looked.refused.values().chain(looked.refused_clients.values());
-    let mut refused = of_people.chain(looked.refused_teams.values()).peekable();
+    let refused = looked.refused.values().chain(looked.refused_clients.values());
+    let refused = refused.chain(looked.refused_teams.values());
+    let mut refused = refused.chain(&looked.clients_unread).peekable();
     let nothing_refused = refused.peek().is_none();
     let left = !looked.plan.is_empty();
     if refused.any(|trouble| !trouble.is_final) || (nothing_refused && left) {

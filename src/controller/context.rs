@@ -17,6 +17,7 @@ use crate::controller::queue::Queue;
 use crate::controller::session::{self, Session};
 use crate::domain::desired::Origin;
 use crate::domain::identity::MemberKey;
+use crate::domain::ledger_view::FirstWanted;
 
 /// Name under which we own fields of objects.
 pub const MANAGER: &str = "seatkeeper";
@@ -77,9 +78,6 @@ pub struct Caches {
     pub client_accesses: Arc<Cache<ClientAccess>>,
 }
 
-/// When the end of each person's access was first wanted.
-pub type FirstWanted = BTreeMap<MemberKey, Timestamp>;
-
 /// The declaration that counts for each person.
 pub type Winners = BTreeMap<MemberKey, Origin>;
 
@@ -89,7 +87,7 @@ pub type Winners = BTreeMap<MemberKey, Origin>;
 pub struct Memory {
     /// The client of its account service.
     pub session: Option<Session>,
-    /// When the end of each person's access was first wanted.
+    /// When each end was first wanted.
     pub first_wanted: FirstWanted,
     /// The declaration that counts for each person.
     pub winners: Winners,

@@ -269,6 +269,7 @@ pub fn backend_state(error: &BackendError) -> AccountState {
         BackendError::Malformed { .. } => AccountState::ReadUntrusted,
         BackendError::Unreachable(_)
         | BackendError::RateLimited { .. }
+        | BackendError::AddressLimited { .. }
         | BackendError::Failed { .. }
         | BackendError::Unavailable { .. }
         | BackendError::NoSuchAccount

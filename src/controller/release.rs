@@ -70,6 +70,9 @@ fn of_client(fetched: &Fetched, resolved: &Resolved, looked: &Looked, key: &Obje
     if desired.declared.contains_key(&client) || desired.frozen.contains(&client) {
         return Verdict::Goes;
     }
+    if looked.clients_unread.is_some() {
+        return Verdict::Stays(None);
+    }
     let outlook = looked.plan.clients.clients.get(&client);
     let rows = looked.observed.client_accesses.as_ref();
     let state = rows.and_then(|rows| rows.get(&client)).map(|row| row.state);
@@ -119,6 +122,7 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             | Rule::ProtectedRole
             | Rule::MailBudget
             | Rule::MailCap
+            | Rule::AddressLimit
             | Rule::RenewalSpent
             | Rule::NotUnderstood
             | Rule::ServiceDisabled

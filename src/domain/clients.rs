@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::desired::Origin;
 use crate::domain::identity::EmailAddress;
-use crate::domain::keys::{ClientAccessId, ETag, RequestKey, RoleName};
+use crate::domain::keys::{ClientAccessId, ETag, RequestKey, ResendMark, RoleName};
+use crate::domain::ledger_view::{Cause, MailRecord};
 
 /// Declared clients of one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,21 +36,20 @@ pub struct DesiredClient {
     pub role: RoleName,
     /// A request without an answer is withdrawn so long after its last mail.
     pub withdraw_after: Option<Duration>,
-    /// Which object declares it: after a no only another one asks again.
+    /// Which object declares it: after a no it asks again only when a person says so.
     pub declaration: Declaration,
-    /// A new value asks for one more mail.
-    pub resend: Option<String>,
+    /// A person's word to ask once more; a new value is a new decision.
+    pub resend: Option<ResendMark>,
     /// The declaring object.
     pub origin: Origin,
 }
 
-/// Identity of a declaring object.
+/// Identity of a declaring object: its name. An object that is made anew under its name, by a restore
+/// or from git, is the same declaration.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Declaration {
     /// The object, as `ClientAccess agency/bakery`.
     pub object: String,
-    /// Its UID in the cluster; a file has none.
-    pub uid: Option<String>,
 }
 
 impl Declaration {
@@ -57,8 +57,7 @@ impl Declaration {
     /// that asked is not there any more. 32 hex digits; says nothing of names.
     #[must_use]
     pub fn reference(&self) -> String {
-        let uid = self.uid.as_deref().unwrap_or_default();
-        let digest = Sha256::new().chain_update(&self.object).chain_update([0]).chain_update(uid);
+        let digest = Sha256::new().chain_update(&self.object).chain_update([0]);
         digest.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
@@ -140,14 +139,38 @@ pub enum Health {
 pub struct ClientRecord {
     /// When we first saw the declaration.
     pub first_seen: Timestamp,
-    /// The declaration.
-    pub declared_by: Declaration,
+    /// The declaration; `None`: it is gone, and only its mails are remembered.
+    pub declared_by: Option<Declaration>,
     /// What became of its request.
     pub seen: ClientSeen,
     /// The brake was spent on its end, stored before the call: a run that was killed pays once.
     pub ending: bool,
-    /// The value that the last resend was asked with.
-    pub resent: Option<String>,
+    /// Its end is part of the held set.
+    pub held: bool,
+    /// Mails that we sent to this client.
+    pub mails: MailRecord,
+}
+
+impl ClientRecord {
+    /// A client of whom nothing is known but their mails.
+    #[must_use]
+    pub fn new(first_seen: Timestamp, mails: MailRecord) -> Self {
+        let (seen, ending, held) = (ClientSeen::Never, false, false);
+        Self { first_seen, declared_by: None, seen, ending, held, mails }
+    }
+
+    /// The same once the mail for `cause` is on its way.
+    #[must_use]
+    pub fn mailed(&self, cause: Cause, at: Timestamp) -> Self {
+        let (seen, mails) = (ClientSeen::Requested, self.mails.after(cause, at));
+        Self { seen, ending: false, mails, ..self.clone() }
+    }
+
+    /// True after a no: only a person asks again.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.seen, ClientSeen::Rejected | ClientSeen::Withdrawn)
+    }
 }
 
 /// What became of the request of one declaration.
@@ -175,8 +198,12 @@ pub struct ClientSend {
     pub role: RoleName,
     /// Reference of the call, see [`Declaration::reference`].
     pub reference: String,
+    /// What it is sent for.
+    pub cause: Cause,
     /// The request that is sent again; `None`: it is a new one.
     pub resend_of: Option<ClientAccessId>,
+    /// An older request of this client, which is over: its row is no answer.
+    pub after: Option<ClientAccessId>,
     /// When it was stored.
     pub at: Timestamp,
     /// After this time the backend may have forgotten the key: never send again.

@@ -43,10 +43,19 @@ pub struct DesiredMember {
     pub invite_epoch: i64,
     /// A person's word to send the invitation again; a new value is a new decision.
     pub resend: Option<ResendMark>,
+    /// The same, said for one run beside what is declared.
+    pub said: Option<ResendMark>,
     /// What the end of the declaration does.
     pub deletion_policy: DeletionPolicy,
     /// The declaration.
     pub origin: Origin,
+}
+
+impl DesiredMember {
+    /// Every word to send the invitation again.
+    pub fn words(&self) -> impl Iterator<Item = ResendMark> {
+        [self.said, self.resend].into_iter().flatten()
+    }
 }
 
 /// What becomes of a person when the declaration goes (OP-08).

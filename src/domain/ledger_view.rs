@@ -52,7 +52,16 @@ pub struct LedgerView {
     pub out_of_sight: u64,
     /// When each removal was first wanted, kept in memory by the operator; `None` for a one-shot
     /// run, which sees everything at once and does not wait.
-    pub first_wanted: Option<BTreeMap<MemberKey, Timestamp>>,
+    pub first_wanted: Option<FirstWanted>,
+}
+
+/// When the operator first saw each end wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FirstWanted {
+    /// Of a person's access or invitation.
+    pub people: BTreeMap<MemberKey, Timestamp>,
+    /// Of a request to a client.
+    pub clients: BTreeMap<EmailAddress, Timestamp>,
 }
 
 /// What was spent of a window at one time.
@@ -121,8 +130,17 @@ pub struct Cause {
     pub renewals: u32,
     /// A person decided it, and the caps on automatic mails let it pass.
     pub decided: bool,
-    /// The person's word that it acts on.
+    /// The declared word that it acts on.
     pub mark: Option<ResendMark>,
+    /// The word said for one run that it acts on.
+    pub said: Option<ResendMark>,
+}
+
+impl Cause {
+    /// Every word that it acts on.
+    pub fn words(&self) -> impl Iterator<Item = ResendMark> + use<> {
+        [self.said, self.mark].into_iter().flatten()
+    }
 }
 
 /// Invitation mails that we sent to one person.
@@ -138,13 +156,19 @@ pub struct MailRecord {
     pub automatic: Vec<Timestamp>,
     /// Times of the last three that a person decided, oldest first.
     pub decided: Vec<Timestamp>,
-    /// The person's word that was last acted on.
-    pub mark: Option<ResendMark>,
+    /// The last words of people that were acted on, oldest first: each comes from a source of its
+    /// own, and none counts twice.
+    pub marks: Vec<ResendMark>,
+    /// The service takes no mail to this address before.
+    pub not_before: Option<Timestamp>,
 }
 
 impl MailRecord {
     /// Times that are kept of each sort.
     pub const KEPT: usize = 3;
+
+    /// Words that are kept. One that is declared stays: every mail acts on it again.
+    const WORDS_KEPT: usize = 4;
 
     /// The same after one more mail.
     #[must_use]
@@ -154,13 +178,24 @@ impl MailRecord {
         times.push(at);
         let old = times.len().saturating_sub(Self::KEPT);
         times.drain(..old);
-        after.heed(cause.mark);
-        Self { attempts: cause.attempt, renewals: cause.renewals, given_up: false, ..after }
+        after.heed(cause.words());
+        Self {
+            attempts: cause.attempt,
+            renewals: cause.renewals,
+            given_up: false,
+            not_before: None,
+            ..after
+        }
     }
 
-    /// Notes a person's word as acted on.
-    pub fn heed(&mut self, mark: Option<ResendMark>) {
-        self.mark = mark.or(self.mark);
+    /// Notes words as acted on.
+    pub fn heed(&mut self, words: impl IntoIterator<Item = ResendMark>) {
+        for word in words {
+            self.marks.retain(|known| *known != word);
+            self.marks.push(word);
+        }
+        let old = self.marks.len().saturating_sub(Self::WORDS_KEPT);
+        self.marks.drain(..old);
     }
 
     /// The last mail of all.

@@ -18,7 +18,7 @@ use crate::ledger::record::{
     StoredSpend,
 };
 use crate::ledger::store::Part;
-use crate::plan::{Approval, CAPS_LAST, Learn};
+use crate::plan::{Approval, Learn, remembered};
 
 /// Most sends of one wave.
 pub const WAVE_SENDS_MAX: usize = 64;
@@ -169,8 +169,7 @@ impl Ledger {
             if record.opted_out || record.lost {
                 continue;
             }
-            let counts = record.mails.last().is_some_and(|at| now < caps_end(at));
-            if counts {
+            if remembered(&record.mails, now) {
                 let record = PersonRecord {
                     mails: MailRecord { renewals: 0, given_up: false, ..record.mails },
                     ..nobody(record.first_seen, record.epoch)
@@ -272,6 +271,15 @@ impl Ledger {
         }
     }
 
+    /// The service takes no mail to this person for a while.
+    pub(crate) fn wait_for(&mut self, person: &MemberKey, now: Timestamp, wait: Duration) {
+        let Some(hash) = self.hash(person) else { return };
+        if let Some(mut entry) = self.people.get(&hash).cloned() {
+            entry.record.mails.not_before = Some(after(now, wait));
+            self.put(hash, entry);
+        }
+    }
+
     /// Ends the run: `people` is the count to measure absence against.
     pub(crate) fn close(&mut self, people: Option<u64>) {
         let Some(head) = &mut self.head else { return };
@@ -311,9 +319,10 @@ fn answers(row: &ObservedInvitation, send: &StoredSend) -> bool {
     }
 }
 
-/// When no cap counts a mail any more.
-fn caps_end(at: Timestamp) -> Timestamp {
-    at.saturating_add(CAPS_LAST).unwrap_or(Timestamp::MAX)
+/// A time so long after another.
+pub(super) fn after(at: Timestamp, wait: Duration) -> Timestamp {
+    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+    at.saturating_add(wait).unwrap_or(Timestamp::MAX)
 }
 
 /// The record of someone that nothing is known of.

@@ -1,10 +1,11 @@
 //! What the ledger knows of an agency's clients: by salted hash, like people. Requests are mails, so
 //! each is stored under its key before the call.
 //!
-//! A client's record is written with the wave of its mail, as if that was sent; while the send is in
-//! the head, its outcome is not known, and the record counts as if nobody had been asked.
+//! A client's page says with the wave of its mail what that was for. While the send is in the head, its
+//! outcome is not known, and the client counts as not asked for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,18 +19,18 @@ use crate::domain::keys::{ClientAccessId, RequestKey, RoleName};
 use crate::domain::ledger_view::LedgerView;
 use crate::domain::observed::Observed;
 use crate::ledger::Ledger;
-use crate::ledger::change::{CLOCK_SKEW, MAIL_WINDOW, spend};
-use crate::plan::client_access::ClientLearn;
+use crate::ledger::change::{CLOCK_SKEW, MAIL_WINDOW, after, spend};
+use crate::ledger::record::{StoredCause, StoredMails};
+use crate::plan::client_access::{ClientLearn, WithdrawCause};
+use crate::plan::remembered;
 
 impl Ledger {
     /// True if the account service has to be asked for clients even where none is declared: one that
     /// was may still be there.
     #[must_use]
     pub fn follows_clients(&self) -> bool {
-        let over = |record: &ClientRecord| {
-            matches!(record.seen, ClientSeen::Rejected | ClientSeen::Withdrawn)
-        };
-        self.client_sends() > 0 || self.clients.values().any(|record| !over(record))
+        let followed = |record: &ClientRecord| record.declared_by.is_some() && !record.is_over();
+        self.client_sends() > 0 || self.clients.values().any(|entry| followed(&entry.as_sent()))
     }
 
     /// When a declaration of a client was first seen; `None` for one that never counted.
@@ -38,8 +39,9 @@ impl Ledger {
         client: &EmailAddress,
         origin: &Origin,
     ) -> Option<Timestamp> {
-        let record = self.clients.get(&self.client_hash(client)?)?;
-        (record.declared_by.object == origin.object()).then_some(record.first_seen)
+        let record = &self.clients.get(&self.client_hash(client)?)?.record;
+        let object = record.declared_by.as_ref().map(|declaration| &declaration.object);
+        (object == Some(&origin.object())).then_some(record.first_seen)
     }
 
     /// Adds to a view what is known of the clients that are declared or at the service. Sends that
@@ -67,26 +69,25 @@ impl Ledger {
             });
         }
         for (hash, client) in names {
-            let send = self.client_send(&hash);
-            if let Some(record) = self.clients.get(&hash) {
-                let mut record = record.clone();
-                if send.as_ref().is_some_and(|send| send.resend_of.is_none()) {
-                    record.seen = ClientSeen::Never;
-                }
+            if let Some(record) = self.client_record(&hash) {
                 view.clients.insert(client.clone(), record);
             }
-            if let Some(send) = send {
+            if let Some(send) = self.client_send(&hash) {
                 view.client_sends.insert(client, send);
             }
         }
     }
 
     /// Takes over what a plan learned of clients. Whom nobody declares any more is forgotten, unless
-    /// a mail may still arrive; a no outlives a file, because another file of its name is the same
-    /// declaration.
-    pub(crate) fn learn_clients(&mut self, learn: &ClientLearn) {
+    /// a mail may still arrive; a no stays, because another object of its name is the same
+    /// declaration, and mails stay for as long as a cap counts them.
+    pub(crate) fn learn_clients(&mut self, learn: &ClientLearn, now: Timestamp) {
         for (client, record) in &learn.records {
-            self.put_client(client, record.clone());
+            let Some(hash) = self.client_hash(client) else { continue };
+            let open = self.client_send(&hash).is_some();
+            let asked = self.clients.get(&hash).and_then(|entry| entry.asked).filter(|_| open);
+            let entry = record.clone().map(|record| ClientEntry { record, asked });
+            self.put_client(&hash, entry);
         }
         let Some(seen) = &learn.seen else { return };
         let seen: BTreeSet<_> = seen.iter().filter_map(|client| self.client_hash(client)).collect();
@@ -94,30 +95,49 @@ impl Ledger {
             .clients
             .iter()
             .filter(|(hash, _)| !seen.contains(*hash) && self.client_send(hash).is_none())
-            .filter(|(_, record)| !outlives(record))
+            .filter(|(_, entry)| !entry.record.is_over())
             .map(|(hash, _)| hash.clone())
             .collect();
         for hash in gone {
-            self.changed.insert(self.layout.page_of(&hash));
-            self.clients.remove(&hash);
+            self.forget_client(&hash, now);
         }
     }
 
-    /// What is stored of a client.
-    pub(crate) fn client(&self, client: &EmailAddress) -> Option<ClientRecord> {
-        self.clients.get(&self.client_hash(client)?).cloned()
+    /// Records a request that was withdrawn; one that nobody declares any more is forgotten.
+    pub(crate) fn withdrew(&mut self, client: &EmailAddress, cause: WithdrawCause, now: Timestamp) {
+        let Some(hash) = self.client_hash(client) else { return };
+        match (cause, self.client_record(&hash)) {
+            (WithdrawCause::NoAnswer, Some(record)) => {
+                let seen = ClientSeen::Withdrawn;
+                self.put_client(&hash, Some(ClientRecord { seen, ending: false, ..record }.into()));
+            }
+            (WithdrawCause::NotDeclared, _) => self.forget_client(&hash, now),
+            (WithdrawCause::NoAnswer, None) => {}
+        }
     }
 
-    /// Stores what is known of a client; `None` forgets it.
-    pub(crate) fn put_client(&mut self, client: &EmailAddress, record: Option<ClientRecord>) {
-        let Some(hash) = self.client_hash(client) else { return };
-        if self.clients.get(&hash) == record.as_ref() {
+    /// Forgets a client, but for mails that still count.
+    fn forget_client(&mut self, hash: &PersonHash, now: Timestamp) {
+        let known = self.client_record(hash).filter(|record| remembered(&record.mails, now));
+        let left = known.map(|record| ClientRecord::new(record.first_seen, record.mails));
+        self.put_client(hash, left.map(ClientEntry::from));
+    }
+
+    /// What is known of a client: a mail counts as sent unless its outcome is not known.
+    fn client_record(&self, hash: &PersonHash) -> Option<ClientRecord> {
+        let entry = self.clients.get(hash)?;
+        let open = self.client_send(hash).is_some();
+        Some(if open { entry.record.clone() } else { entry.as_sent() })
+    }
+
+    fn put_client(&mut self, hash: &PersonHash, entry: Option<ClientEntry>) {
+        if self.clients.get(hash) == entry.as_ref() {
             return;
         }
-        self.changed.insert(self.layout.page_of(&hash));
-        match record {
-            Some(record) => drop(self.clients.insert(hash, record)),
-            None => drop(self.clients.remove(&hash)),
+        self.changed.insert(self.layout.page_of(hash));
+        match entry {
+            Some(entry) => drop(self.clients.insert(hash.clone(), entry)),
+            None => drop(self.clients.remove(hash)),
         }
     }
 
@@ -128,6 +148,10 @@ impl Ledger {
         mails: u32,
         now: Timestamp,
     ) {
+        for (client, send) in sends {
+            let asked = Some(Asked { at: send.at, cause: send.cause.into() });
+            self.change_client(client, |entry| entry.asked = asked);
+        }
         let sends: Vec<_> = sends
             .iter()
             .filter_map(|(client, send)| Some(StoredSend::of(self.client_hash(client)?, send)))
@@ -146,6 +170,30 @@ impl Ledger {
         if let Some(head) = &mut self.head {
             head.client_sends.retain(|send| send.client != hash.0);
         }
+    }
+
+    /// Nothing was sent to a client that was in a wave: they are as they were before.
+    pub(crate) fn unask(&mut self, client: &EmailAddress) {
+        self.close_client_send(client);
+        self.change_client(client, |entry| entry.asked = None);
+    }
+
+    /// The service takes no mail to this client for a while.
+    pub(crate) fn wait_for_client(
+        &mut self,
+        client: &EmailAddress,
+        now: Timestamp,
+        wait: Duration,
+    ) {
+        let until = Some(after(now, wait));
+        self.change_client(client, |entry| entry.record.mails.not_before = until);
+    }
+
+    fn change_client(&mut self, client: &EmailAddress, change: impl FnOnce(&mut ClientEntry)) {
+        let Some(hash) = self.client_hash(client) else { return };
+        let Some(mut entry) = self.clients.get(&hash).cloned() else { return };
+        change(&mut entry);
+        self.put_client(&hash, Some(entry));
     }
 
     /// Mails to clients whose outcome is not known.
@@ -178,16 +226,44 @@ fn is_open(
         (None, Some(row)) => {
             let sent = send.at.saturating_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
             let is_ours = row.external_ref.as_ref() == Some(&send.reference);
-            !(row.state.is_open() || is_ours || row.created_at >= sent)
+            let is_older = send.after.as_ref() == Some(&row.id);
+            is_older || !(row.state.is_open() || is_ours || row.created_at >= sent)
         }
         (None, None) => is_declared || now < send.not_after,
     }
 }
 
-/// True if a record is kept after its declaration: a file of the same name must not ask again.
-fn outlives(record: &ClientRecord) -> bool {
-    let is_no = matches!(record.seen, ClientSeen::Rejected | ClientSeen::Withdrawn);
-    record.declared_by.uid.is_none() && is_no
+/// A client in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ClientEntry {
+    /// As things were before `asked`.
+    record: ClientRecord,
+    /// The mail that is on its way, or was sent since.
+    asked: Option<Asked>,
+}
+
+impl ClientEntry {
+    /// The record once the mail is taken to be sent.
+    fn as_sent(&self) -> ClientRecord {
+        match self.asked {
+            Some(Asked { at, cause }) => self.record.mailed(cause.with(0), at),
+            None => self.record.clone(),
+        }
+    }
+}
+
+impl From<ClientRecord> for ClientEntry {
+    fn from(record: ClientRecord) -> Self {
+        Self { record, asked: None }
+    }
+}
+
+/// What a mail was sent for, and when its record was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    pub at: Timestamp,
+    pub cause: StoredCause,
 }
 
 /// [`ClientSend`] as it is stored.
@@ -199,8 +275,11 @@ pub(super) struct StoredSend {
     pub client: String,
     pub role: String,
     pub reference: String,
+    pub cause: StoredCause,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resend_of: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
     pub at: Timestamp,
     pub not_after: Timestamp,
 }
@@ -212,7 +291,9 @@ impl StoredSend {
             client: client.0,
             role: send.role.0.clone(),
             reference: send.reference.clone(),
+            cause: send.cause.into(),
             resend_of: send.resend_of.as_ref().map(|id| id.0.clone()),
+            after: send.after.as_ref().map(|id| id.0.clone()),
             at: send.at,
             not_after: send.not_after,
         }
@@ -223,7 +304,9 @@ impl StoredSend {
             key: RequestKey(self.key.clone()),
             role: RoleName(self.role.clone()),
             reference: self.reference.clone(),
+            cause: self.cause.with(0),
             resend_of: self.resend_of.clone().map(ClientAccessId),
+            after: self.after.clone().map(ClientAccessId),
             at: self.at,
             not_after: self.not_after,
         }
@@ -235,15 +318,18 @@ impl StoredSend {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct StoredClient {
     pub first_seen: Timestamp,
-    pub declared_by: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uid: Option<String>,
+    pub declared_by: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<StoredSeen>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resent: Option<String>,
+    pub held: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+    #[serde(default, skip_serializing_if = "StoredMails::is_usual")]
+    pub mails: StoredMails,
 }
 
 /// [`ClientSeen`], but for `Never`.
@@ -255,13 +341,12 @@ pub(super) enum StoredSeen {
     Withdrawn,
 }
 
-impl From<&ClientRecord> for StoredClient {
-    fn from(record: &ClientRecord) -> Self {
-        let ClientRecord { first_seen, declared_by, seen, ending, resent } = record;
+impl From<&ClientEntry> for StoredClient {
+    fn from(ClientEntry { record, asked }: &ClientEntry) -> Self {
+        let ClientRecord { first_seen, declared_by, seen, ending, held, mails } = record;
         Self {
             first_seen: *first_seen,
-            declared_by: declared_by.object.clone(),
-            uid: declared_by.uid.clone(),
+            declared_by: declared_by.as_ref().map(|declaration| declaration.object.clone()),
             seen: match seen {
                 ClientSeen::Never => None,
                 ClientSeen::Requested => Some(StoredSeen::Requested),
@@ -270,17 +355,19 @@ impl From<&ClientRecord> for StoredClient {
                 ClientSeen::Withdrawn => Some(StoredSeen::Withdrawn),
             },
             ending: ending.then_some(true),
-            resent: resent.clone(),
+            held: held.then_some(true),
+            asked: *asked,
+            mails: mails.clone().into(),
         }
     }
 }
 
-impl From<StoredClient> for ClientRecord {
+impl From<StoredClient> for ClientEntry {
     fn from(stored: StoredClient) -> Self {
-        let StoredClient { first_seen, declared_by, uid, seen, ending, resent } = stored;
-        Self {
+        let StoredClient { first_seen, declared_by, seen, ending, held, asked, mails } = stored;
+        let record = ClientRecord {
             first_seen,
-            declared_by: Declaration { object: declared_by, uid },
+            declared_by: declared_by.map(|object| Declaration { object }),
             seen: match seen {
                 None => ClientSeen::Never,
                 Some(StoredSeen::Requested) => ClientSeen::Requested,
@@ -289,7 +376,9 @@ impl From<StoredClient> for ClientRecord {
                 Some(StoredSeen::Withdrawn) => ClientSeen::Withdrawn,
             },
             ending: ending.unwrap_or_default(),
-            resent,
-        }
+            held: held.unwrap_or_default(),
+            mails: mails.into(),
+        };
+        Self { record, asked }
     }
 }

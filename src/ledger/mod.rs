@@ -30,7 +30,6 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::domain::clients::ClientRecord;
 use crate::domain::desired::{Origin, OriginKind};
 use crate::domain::identity::{MemberKey, PersonHash, TeamKey};
 use crate::domain::keys::{AccountKey, HoldDigest, InstallationId, TeamId, TeamRef};
@@ -61,7 +60,7 @@ pub struct Ledger {
     /// Stored pages: version and checksum.
     pages: BTreeMap<Page, (Version, String)>,
     people: BTreeMap<PersonHash, Entry>,
-    clients: BTreeMap<PersonHash, ClientRecord>,
+    clients: BTreeMap<PersonHash, clients::ClientEntry>,
     /// Pages that something was learned for.
     changed: BTreeSet<Page>,
     /// Pages that a killed run left behind; they mean the same after they are written anew.

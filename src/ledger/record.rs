@@ -123,6 +123,8 @@ pub(super) struct StoredCause {
     pub decided: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<u64>,
 }
 
 impl StoredCause {
@@ -131,15 +133,17 @@ impl StoredCause {
     }
 
     pub fn with(self, epoch: i64) -> Cause {
-        let Self { attempt, renewals, decided, mark } = self;
-        Cause { epoch, attempt, renewals, decided, mark: mark.map(ResendMark) }
+        let Self { attempt, renewals, decided, mark, said } = self;
+        let (mark, said) = (mark.map(ResendMark), said.map(ResendMark));
+        Cause { epoch, attempt, renewals, decided, mark, said }
     }
 }
 
 impl From<Cause> for StoredCause {
     fn from(cause: Cause) -> Self {
-        let Cause { epoch: _, attempt, renewals, decided, mark } = cause;
-        Self { attempt, renewals, decided, mark: mark.map(|mark| mark.0) }
+        let Cause { epoch: _, attempt, renewals, decided, mark, said } = cause;
+        let (mark, said) = (mark.map(|mark| mark.0), said.map(|said| said.0));
+        Self { attempt, renewals, decided, mark, said }
     }
 }
 
@@ -290,29 +294,33 @@ pub(super) struct StoredMails {
     pub automatic: Vec<Timestamp>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decided: Vec<Timestamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mark: Option<u64>,
+    pub not_before: Option<Timestamp>,
 }
 
 impl StoredMails {
-    fn is_usual(&self) -> bool {
+    pub fn is_usual(&self) -> bool {
         *self == Self::default()
     }
 }
 
 impl From<MailRecord> for StoredMails {
     fn from(mails: MailRecord) -> Self {
-        let MailRecord { attempts, renewals, given_up, automatic, decided, mark } = mails;
-        let mark = mark.map(|mark| mark.0);
-        Self { attempts, renewals, given_up, automatic, decided, mark }
+        let MailRecord { attempts, renewals, given_up, automatic, decided, marks, not_before } =
+            mails;
+        let marks = marks.into_iter().map(|mark| mark.0).collect();
+        Self { attempts, renewals, given_up, automatic, decided, marks, not_before }
     }
 }
 
 impl From<StoredMails> for MailRecord {
     fn from(stored: StoredMails) -> Self {
-        let StoredMails { attempts, renewals, given_up, automatic, decided, mark } = stored;
-        let mark = mark.map(ResendMark);
-        Self { attempts, renewals, given_up, automatic, decided, mark }
+        let StoredMails { attempts, renewals, given_up, automatic, decided, marks, not_before } =
+            stored;
+        let marks = marks.into_iter().map(ResendMark).collect();
+        Self { attempts, renewals, given_up, automatic, decided, marks, not_before }
     }
 }
 

@@ -112,7 +112,7 @@ impl Ledger {
             .map(|(hash, entry)| (hash.0.clone(), entry.to_stored()))
             .collect();
         let clients = self.clients.range(page.range());
-        let clients = clients.map(|(hash, record)| (hash.0.clone(), record.into())).collect();
+        let clients = clients.map(|(hash, entry)| (hash.0.clone(), entry.into())).collect();
         let installation = self.head.as_ref().map(|head| head.installation.clone());
         Page {
             format_version: FORMAT,

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::ResourceExt as _;
 
 use crate::api::ClientAccess;
 use crate::domain::clients::{Declaration, DesiredClient, DesiredClients};
@@ -12,7 +11,7 @@ use crate::domain::desired::{Origin, OriginKind};
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::RoleName;
 use crate::manifests::accounts::Declarations;
-use crate::manifests::collect::account_not_accepted;
+use crate::manifests::collect::{account_not_accepted, resend};
 use crate::manifests::people::address;
 use crate::manifests::reason::Reason;
 use crate::manifests::reason::Rejection;
@@ -21,7 +20,6 @@ use crate::manifests::resolve::Outcome;
 use crate::manifests::source::ObjectKey;
 use crate::manifests::source::client_access_key;
 use crate::manifests::source::quote;
-use crate::manifests::terms::RESEND_ANNOTATION;
 use crate::manifests::terms::duration_at;
 use crate::manifests::terms::list;
 use crate::manifests::terms::unknown_role;
@@ -106,12 +104,11 @@ fn client(
     let wrong = [role.as_ref().err(), withdraw_after.as_ref().err()];
     let wrong: Vec<Rejection> = wrong.into_iter().flatten().cloned().collect();
     let (Ok(role), Ok(withdraw_after)) = (role, withdraw_after) else { return Err(wrong) };
-    let resend = access.annotations().get(RESEND_ANNOTATION).map(|value| value.trim().to_owned());
     Ok(DesiredClient {
         role,
         withdraw_after,
-        declaration: Declaration { object: key.to_string(), uid: access.metadata.uid.clone() },
-        resend: resend.filter(|value| !value.is_empty()),
+        declaration: Declaration { object: key.to_string() },
+        resend: resend(access),
         origin: origin(key),
     })
 }

@@ -305,7 +305,7 @@ fn no_role(position: usize) -> Rejection {
 }
 
 /// The word by which a person has the object's invitations sent again.
-fn resend(object: &impl kube::Resource) -> Option<ResendMark> {
+pub(super) fn resend(object: &impl kube::Resource) -> Option<ResendMark> {
     let text = object.annotations().get(RESEND_ANNOTATION)?.trim();
     (!text.is_empty()).then(|| ResendMark::of(text))
 }

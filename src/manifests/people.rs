@@ -141,6 +141,7 @@ pub fn choose(candidates: Vec<Candidate>) -> (Desired, Vec<Loser>) {
                     role,
                     invite_epoch: winner.invite_epoch,
                     resend: winner.resend,
+                    said: None,
                     deletion_policy: winner.deletion_policy,
                     origin: winner.origin,
                 };

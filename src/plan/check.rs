@@ -8,7 +8,7 @@ use crate::domain::policy::Mode;
 use crate::plan::action::{Action, EndCause};
 use crate::plan::draft::{Draft, price};
 use crate::plan::guards::{budget, ends_role, holders};
-use crate::plan::mails::capped;
+use crate::plan::mails::waits;
 use crate::plan::{Approval, Input, Plan, PlanError, source};
 
 /// Walks the plan once, in order. Time O(n log n).
@@ -142,6 +142,6 @@ fn mails_hold(input: &Input<'_>, plan: &Plan) -> bool {
         let known = (record.epoch, record.mails.attempts);
         let open = open.map_or(known, |send| (send.cause.epoch, send.cause.attempt));
         (cause.epoch, cause.attempt) > known.max(open)
-            && capped(&record.mails, cause, input.now).is_none()
+            && waits(&record.mails, cause, false, input.now).is_none()
     })
 }

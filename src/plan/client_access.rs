@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::domain::clients::{ClientRecord, ClientSend, ObservedClient};
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{ClientAccessId, ETag, RoleName};
+use crate::domain::ledger_view::Cause;
 use crate::plan::Rule;
 
 /// What is to be done about clients, what is held back, and what is known of each.
@@ -55,6 +56,8 @@ pub enum ClientAction {
         client: EmailAddress,
         /// The request.
         request: RequestRow,
+        /// What it is sent for.
+        cause: Cause,
         /// An earlier call whose outcome is unknown, repeated as it is.
         again: Option<ClientSend>,
     },
@@ -66,6 +69,10 @@ pub enum ClientAction {
         role: RoleName,
         /// Reference of the declaration.
         reference: String,
+        /// An older request of this client, which is over.
+        after: Option<ClientAccessId>,
+        /// What it is sent for.
+        cause: Cause,
         /// An earlier call whose outcome is unknown, repeated as it is.
         again: Option<ClientSend>,
     },
@@ -155,6 +162,15 @@ impl ClientAction {
         }
     }
 
+    /// What its mail is sent for, if it sends one.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Withdraw { .. } => None,
+            Self::Resend { cause, .. } | Self::Request { cause, .. } => Some(*cause),
+        }
+    }
+
     /// True if it takes something back.
     #[must_use]
     pub fn takes_away(&self) -> bool {
@@ -222,14 +238,18 @@ impl Standing {
             Self::Sending => "the client is being asked; the outcome is not known yet",
             Self::InDoubt => {
                 "it is not known whether the client was asked, and too late to ask again safely; ask \
-                 the client, then declare it anew under another name"
+                 the client, then ask anew by a new value of the annotation seatkeeper.dev/resend"
             }
             Self::Requested => "waits for the client to grant access",
             Self::Granted => "the client granted access",
             Self::Rejected => {
-                "the client said no, or took the access away; only a new ClientAccess asks again"
+                "the client said no, or took the access away; only a new value of the annotation \
+                 seatkeeper.dev/resend, or another ClientAccess, asks again"
             }
-            Self::Withdrawn => "the request was withdrawn; only a new ClientAccess asks again",
+            Self::Withdrawn => {
+                "the request was withdrawn; only a new value of the annotation \
+                 seatkeeper.dev/resend, or another ClientAccess, asks again"
+            }
             Self::Removing => "no longer declared; the request is withdrawn",
         }
     }
@@ -243,13 +263,13 @@ impl HeldClient {
     }
 }
 
-/// What a rule means for a client. Requests are in no held set: there is nothing to approve.
+/// What a rule means for a client.
 #[must_use]
 pub fn client_message(rule: Rule) -> &'static str {
     match rule {
-        Rule::RemovalBrake => {
-            "more withdrawals than spec.removals allows in its window; raise the limit, or declare \
-             the clients again"
+        Rule::MailCap => {
+            "one client gets one automatic request a day and three in 90 days; it follows by itself, \
+             or at once with a new value of the annotation seatkeeper.dev/resend"
         }
         Rule::InviteOnly => "mode Invite withdraws nothing; raise spec.mode to Manage",
         other => other.message(),

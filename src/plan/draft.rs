@@ -12,6 +12,7 @@ use crate::domain::policy::Mode;
 use crate::plan::action::{Action, EndCause, InvitationRow, MemberRow};
 use crate::plan::claims::{Claimed, claimed};
 use crate::plan::client_access::ClientPlan;
+use crate::plan::client_ends::ClientEnd;
 use crate::plan::guards::{Brake, Trust};
 use crate::plan::pools::{PoolKey, Pools, pool_of};
 use crate::plan::teams::TeamPlan;
@@ -33,6 +34,8 @@ pub(super) struct Draft<'a> {
     pub endings: Vec<Action>,
     /// Endings that wait for their settling time.
     pub unsettled: Vec<Action>,
+    /// Withdrawals of requests to clients, which pass the brake with the endings.
+    pub client_ends: Vec<ClientEnd>,
     /// Raised roles and roles of pending invitations.
     pub changes: Vec<Action>,
     /// Trimmed members that are declared.
@@ -123,6 +126,7 @@ impl<'a> Draft<'a> {
             records: BTreeMap::new(),
             endings: Vec::new(),
             unsettled: Vec::new(),
+            client_ends: Vec::new(),
             changes: Vec::new(),
             trimmed: Vec::new(),
             candidates: Vec::new(),

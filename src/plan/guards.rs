@@ -12,6 +12,7 @@ use crate::domain::observed::{InvitationState, MemberState, Observed};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
 use crate::plan::claims::{Claimed, claimed};
+use crate::plan::client_ends::ClientEnd;
 use crate::plan::draft::{Draft, price};
 use crate::plan::pools;
 use crate::plan::simulate::Count;
@@ -221,7 +222,7 @@ fn leaves_enough(
 pub(super) fn settle(draft: &mut Draft<'_>) {
     let Some(first_wanted) = &draft.input.ledger.first_wanted else { return };
     for action in std::mem::take(&mut draft.endings) {
-        let since = first_wanted.get(action.person()).copied().unwrap_or(draft.input.now);
+        let since = first_wanted.people.get(action.person()).copied().unwrap_or(draft.input.now);
         let settled_at = Draft::after(since, draft.input.policy.removals.settle);
         if matches!(action, Action::ChangeRole { .. }) || draft.input.now >= settled_at {
             draft.endings.push(action);
@@ -248,21 +249,24 @@ pub(super) fn brake(draft: &mut Draft<'_>, trims: Vec<Action>) -> Brake {
     let wanted: Vec<&Action> = endings.iter().chain(&unsettled).chain(&trims).collect();
     forget_payments(draft, &wanted);
     let (allowed, spent) = budget(draft.input);
-    let unpaid = wanted.iter().filter(|action| !is_paid(draft, action)).count() as u64;
+    let clients = &draft.client_ends;
+    let unpaid = wanted.iter().filter(|action| !is_paid(draft, action)).count() + clients.len();
+    let unpaid = unpaid as u64;
     // What was paid for was allowed or approved then: a run that was killed goes on.
     let exceeds = unpaid > 0 && spent.saturating_add(unpaid) > allowed;
     let emptied = source::emptied(draft, &wanted);
     let over = emptied.is_some() || exceeds || stays_held(draft, &wanted, allowed);
-    let digest = digest(draft.input, draft.input.ledger.hold_number, &wanted);
+    let digest = digest(draft, draft.input.ledger.hold_number, &wanted);
     let approval = approval(draft.input, over.then_some(&digest));
     let approved = matches!(approval, Approval::Used(_));
     if over && !approved {
         let number = draft.input.ledger.hold_number;
         let lapsed = matches!(approval, Approval::Lapsed(_));
-        let digest = if lapsed { self::digest(draft.input, number + 1, &wanted) } else { digest };
-        let hold = hold(digest, &wanted, (allowed, spent), emptied);
+        let digest = if lapsed { self::digest(draft, number + 1, &wanted) } else { digest };
+        let hold = hold(draft, digest, &wanted, (allowed, spent), emptied);
         let rule = hold.rule();
         draft.hold = Some(hold);
+        draft.client_ends.iter_mut().for_each(|end| end.hold(rule));
         for action in endings.into_iter().chain(unsettled).chain(trims) {
             if let Some(record) = draft.records.get_mut(action.person()) {
                 record.held = true;
@@ -271,6 +275,7 @@ pub(super) fn brake(draft: &mut Draft<'_>, trims: Vec<Action>) -> Brake {
         }
         return Brake { approval };
     }
+    draft.client_ends.iter_mut().for_each(|end| end.release(approved));
     for action in endings.into_iter().chain(trims) {
         draft.act(action);
     }
@@ -317,9 +322,10 @@ fn stays_held(draft: &Draft<'_>, wanted: &[&Action], allowed: u64) -> bool {
     let ledger = draft.input.ledger;
     let hold = ledger.hold.as_ref().filter(|hold| hold.emptied_under.is_none());
     hold.is_some_and(|hold| hold.allowed >= allowed)
-        && wanted
-            .iter()
-            .any(|action| ledger.people.get(action.person()).is_some_and(|record| record.held))
+        && (draft.client_ends.iter().any(|end| end.was_held)
+            || wanted
+                .iter()
+                .any(|action| ledger.people.get(action.person()).is_some_and(|record| record.held)))
 }
 
 /// What becomes of the approval that a person gave, if any; `held` is the digest it must match.
@@ -336,10 +342,11 @@ fn approval(input: &Input<'_>, held: Option<&HoldDigest>) -> Approval {
 }
 
 /// Digest of a set: account, number of the hold, ids and roles.
-fn digest(input: &Input<'_>, number: u64, wanted: &[&Action]) -> HoldDigest {
+fn digest(draft: &Draft<'_>, number: u64, wanted: &[&Action]) -> HoldDigest {
     let mut lines: Vec<String> = wanted.iter().map(|action| line(action)).collect();
+    lines.extend(draft.client_ends.iter().map(ClientEnd::line));
     lines.sort();
-    let text = format!("{}\n{number}\n{}", input.observed.account.key, lines.join("\n"));
+    let text = format!("{}\n{number}\n{}", draft.input.observed.account.key, lines.join("\n"));
     hex(&Sha256::digest(text))
 }
 
@@ -370,6 +377,7 @@ pub(super) fn hex(digest: &[u8]) -> HoldDigest {
 }
 
 fn hold(
+    draft: &Draft<'_>,
     digest: HoldDigest,
     wanted: &[&Action],
     (allowed, spent): (u64, u64),
@@ -377,7 +385,8 @@ fn hold(
 ) -> Hold {
     let lowered = |action: &&&Action| matches!(action, Action::ChangeRole { .. });
     let changes = u32::try_from(wanted.iter().filter(lowered).count()).unwrap_or(u32::MAX);
-    let all = u32::try_from(wanted.len()).unwrap_or(u32::MAX);
+    let all = wanted.len() + draft.client_ends.len();
+    let all = u32::try_from(all).unwrap_or(u32::MAX);
     let why = emptied.map_or(HoldCause::RemovalBrake, HoldCause::EmptySource);
     Hold { digest, additions: 0, removals: all - changes, changes, allowed, spent, why }
 }

@@ -21,7 +21,8 @@ pub(super) fn invited(
     record: &mut PersonRecord,
 ) {
     let open = draft.input.ledger.open_sends.get(person);
-    let (epoch, said) = (wanted.invite_epoch > record.epoch, says_again(wanted, record, open));
+    let said = says_again(wanted.words(), &record.mails, open.map(|send| send.cause));
+    let epoch = wanted.invite_epoch > record.epoch;
     let waits = waits(invitation);
     // The ledger has dropped the sends that this look answers: a row that is over is an older one,
     // or the one that was to be sent again.
@@ -66,7 +67,7 @@ pub(super) fn invited(
         }
         State::Pending => record.epoch = record.epoch.max(wanted.invite_epoch),
         _ if epoch => candidate(draft, person, wanted, (record, Why::Decision)),
-        State::OptedOut => record.mails.heed(wanted.resend),
+        State::OptedOut => record.mails.heed(wanted.words()),
         _ if !understood => {}
         _ if said => send_again(draft, person, wanted, invitation, (record, Why::Decision)),
         State::Expired => expired(draft, person, wanted, invitation, record),
@@ -232,7 +233,7 @@ pub(super) fn absent(
     record: &mut PersonRecord,
 ) {
     let open = draft.input.ledger.open_sends.get(person);
-    let said = says_again(wanted, record, open);
+    let said = says_again(wanted.words(), &record.mails, open.map(|send| send.cause));
     if let Some(send) = open {
         if repeatable(draft, send) {
             return repeat(draft, person, send, None);
@@ -255,7 +256,7 @@ pub(super) fn absent(
     let why = match (record.opted_out, record.lost) {
         _ if epoch => Why::Decision,
         (true, _) => {
-            record.mails.heed(wanted.resend);
+            record.mails.heed(wanted.words());
             draft.people.insert(person.clone(), Outlook::new(State::OptedOut));
             return;
         }

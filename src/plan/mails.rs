@@ -7,14 +7,23 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::desired::DesiredMember;
 use crate::domain::identity::MemberKey;
-use crate::domain::ledger_view::{Cause, MailRecord, OpenSend, PersonRecord};
+use crate::domain::keys::ResendMark;
+use crate::domain::ledger_view::{Cause, MailRecord, PersonRecord};
 use crate::domain::policy::InvitationPolicy;
-use crate::plan::Input;
+use crate::plan::{Input, Rule};
 
 /// Time between two automatic mails to one person.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// How long the caps count a mail.
-pub const CAPS_LAST: SignedDuration = SignedDuration::from_hours(90 * 24);
+const CAPS_LAST: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// True while a rule counts the mails of somebody: who is declared again is not mailed more often
+/// for it.
+#[must_use]
+pub fn remembered(mails: &MailRecord, now: Timestamp) -> bool {
+    let counts = |at: Timestamp| at.saturating_add(CAPS_LAST).unwrap_or(Timestamp::MAX) > now;
+    mails.last().is_some_and(counts) || mails.not_before.is_some_and(|until| until > now)
+}
 
 /// What moves us to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,14 +38,20 @@ pub(super) enum Why {
     Decision,
 }
 
-/// True if a person has said anew that the invitation is to be sent again.
+/// True if a person has said anew that it is to be sent again. `open`: what a mail whose outcome is
+/// not known was sent for.
 pub(super) fn says_again(
-    wanted: &DesiredMember,
-    record: &PersonRecord,
-    open: Option<&OpenSend>,
+    mut words: impl Iterator<Item = ResendMark>,
+    mails: &MailRecord,
+    open: Option<Cause>,
 ) -> bool {
-    let heeded = [record.mails.mark, open.and_then(|send| send.cause.mark)];
-    wanted.resend.is_some() && !heeded.contains(&wanted.resend)
+    let sending = |word| open.is_some_and(|cause| cause.words().any(|sent| sent == word));
+    words.any(|word| !mails.marks.contains(&word) && !sending(word))
+}
+
+/// True if the caps let a person's decision pass now.
+pub(super) fn passes(mails: &MailRecord, now: Timestamp) -> bool {
+    capped_until(&mails.decided, now).is_none()
 }
 
 /// What the next mail to a person is sent for: no two mails share it.
@@ -60,13 +75,29 @@ pub(super) fn cause(
             Why::Renewal => record.mails.renewals.saturating_add(1),
             Why::Lost => record.mails.renewals,
         },
-        decided: why == Why::Decision && capped_until(&record.mails.decided, input.now).is_none(),
+        decided: why == Why::Decision && passes(&record.mails, input.now),
         mark: wanted.resend,
+        said: wanted.said,
     }
 }
 
+/// When the next mail for `cause` may go, and the rule that holds it until then; `None`: now. What
+/// is repeated was counted before, so that only the service holds it.
+pub(super) fn waits(
+    record: &MailRecord,
+    cause: Cause,
+    repeats: bool,
+    now: Timestamp,
+) -> Option<(Timestamp, Rule)> {
+    let service = record.not_before.filter(|until| *until > now);
+    let caps = if repeats { None } else { capped(record, cause, now) };
+    let (service, caps) =
+        (service.map(|at| (at, Rule::AddressLimit)), caps.map(|at| (at, Rule::MailCap)));
+    service.into_iter().chain(caps).max()
+}
+
 /// When the caps let the next mail for `cause` go; `None`: now.
-pub(super) fn capped(record: &MailRecord, cause: Cause, now: Timestamp) -> Option<Timestamp> {
+fn capped(record: &MailRecord, cause: Cause, now: Timestamp) -> Option<Timestamp> {
     if cause.decided {
         return None;
     }

@@ -63,7 +63,7 @@ fn record_of(draft: &Draft<'_>, person: &MemberKey, wanted: &DesiredMember) -> P
     let mut record = known.unwrap_or_else(|| PersonRecord {
         epoch: wanted.invite_epoch,
         // What was written before we knew of anyone asks for nothing more than the first mail.
-        mails: MailRecord { mark: wanted.resend, ..MailRecord::default() },
+        mails: MailRecord { marks: Vec::from_iter(wanted.resend), ..MailRecord::default() },
         ..unknown(draft.input.now)
     });
     record.owned = true;

@@ -6,6 +6,7 @@ pub mod action;
 mod check;
 mod claims;
 pub mod client_access;
+mod client_ends;
 mod clients;
 mod draft;
 pub mod guards;
@@ -32,12 +33,14 @@ use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::{Mode, Policy};
 use crate::plan::action::Action;
 use crate::plan::client_access::{ClientAction, ClientPlan, HeldClient};
+use crate::plan::client_ends::ClientEnd;
+use crate::plan::clients::Clients;
 use crate::plan::draft::Draft;
 use crate::plan::teams::TeamPlan;
 use crate::profile::Profile;
 
 pub use guards::people;
-pub use mails::CAPS_LAST;
+pub use mails::remembered;
 pub use words::{Distrust, Rule, State, Stop};
 
 /// Everything that a plan is made of.
@@ -73,25 +76,29 @@ pub struct Input<'a> {
 pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     let trust = guards::trust(input);
     if let Some(stop) = guards::stop(input, &trust) {
-        return Ok(with_clients(input, stopped(input, stop, trust)));
+        let clients = Clients::of(input).filter(|_| !matches!(stop, Stop::ReadUntrusted(_)));
+        return Ok(with_clients(stopped(input, stop, trust), clients, Vec::new()));
     }
     let mut draft = Draft::new(input);
     members::classify(&mut draft);
     guards::owners(&mut draft);
     guards::settle(&mut draft);
+    let mut clients = Clients::of(input);
+    draft.client_ends = clients.as_mut().map(Clients::ends).unwrap_or_default();
     let trims = seats::trims(&mut draft);
     let brake = guards::brake(&mut draft, trims);
     seats::admit(&mut draft);
+    let client_ends = std::mem::take(&mut draft.client_ends);
     let mut plan = draft.finish(trust, brake);
     plan.teams = teams::plan(input);
     plan.learn.teams = teams::learn(input);
     check::check(input, &plan)?;
-    Ok(claims::hold_if_lost(input, with_clients(input, plan)))
+    Ok(claims::hold_if_lost(input, with_clients(plan, clients, client_ends)))
 }
 
 /// Adds the clients of an agency.
-fn with_clients(input: &Input<'_>, mut plan: Plan) -> Plan {
-    plan.clients = clients::plan(input, &plan);
+fn with_clients(mut plan: Plan, clients: Option<Clients<'_>>, ends: Vec<ClientEnd>) -> Plan {
+    plan.clients = clients.map(|clients| clients.finish(&plan, ends)).unwrap_or_default();
     plan.next_at = plan.next_at.into_iter().chain(plan.clients.next_at).min();
     plan
 }

@@ -12,7 +12,7 @@ use crate::domain::observed::{InvitationState, MemberState, SeatLimit};
 use crate::domain::policy::{Mode, OnSeatShortage};
 use crate::plan::action::{Action, EndCause};
 use crate::plan::draft::{Draft, Reserved, member_row, revoke};
-use crate::plan::mails::capped;
+use crate::plan::mails;
 use crate::plan::pools::closed;
 use crate::plan::{Input, Rule, Shortage, State};
 use crate::profile::{Counted, OnShrink};
@@ -231,13 +231,13 @@ fn invite(draft: &mut Draft<'_>, mut ahead: Reserved) {
         let pool = draft.pool_of(action.person());
         let takes_seat = draft.seats_of(&action) > 0;
         let free = !matches!(action.invitation_mail(), Some((_, None)));
-        let capped = capped_until(draft, &action);
+        let capped = waiting_mail(draft, &action);
         if let Some(rule) = closed(draft.input, action.person()) {
             draft.hold_back(action, rule);
         } else if busy.contains(action.person()) {
             draft.hold_back(action, Rule::SeatLimit);
-        } else if let Some(until) = capped {
-            cap(draft, action, until);
+        } else if let Some((until, rule)) = capped {
+            cap(draft, action, until, rule);
         } else if takes_seat && (ahead.of(&pool) > 0 || !draft.has_seat(&action, &reserved)) {
             let position = ahead.add(pool, 1);
             queue(draft, action, position);
@@ -254,20 +254,20 @@ fn invite(draft: &mut Draft<'_>, mut ahead: Reserved) {
     }
 }
 
-/// When the caps on one person's mails let a send go; `None`: now.
-fn capped_until(draft: &Draft<'_>, action: &Action) -> Option<Timestamp> {
+/// When one person's mails let a send go, and which rule holds it until then; `None`: now.
+fn waiting_mail(draft: &Draft<'_>, action: &Action) -> Option<(Timestamp, Rule)> {
     let (cause, key) = action.invitation_mail()?;
-    let record = draft.records.get(action.person()).filter(|_| key.is_none())?;
-    capped(&record.mails, cause, draft.input.now)
+    let record = draft.records.get(action.person())?;
+    mails::waits(&record.mails, cause, key.is_some(), draft.input.now)
 }
 
-/// Holds a send back until the caps let it go.
-fn cap(draft: &mut Draft<'_>, action: Action, until: Timestamp) {
+/// Holds a send back until it may go.
+fn cap(draft: &mut Draft<'_>, action: Action, until: Timestamp, rule: Rule) {
     draft.timers.insert(until);
     if let Some(outlook) = draft.people.get_mut(action.person()) {
         outlook.next_action_at = Some(until);
     }
-    draft.hold_back(action, Rule::MailCap);
+    draft.hold_back(action, rule);
 }
 
 /// Puts a person in the queue. Positions are exact to ten, then by tens, so that one freed seat

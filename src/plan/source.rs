@@ -30,9 +30,10 @@ pub(super) fn gone(input: &Input<'_>) -> Emptied {
 /// What is gone of the source, if that alone holds what `wanted` takes away: more than half and more
 /// than `maxCount`, whatever the window allows; or part of it was held for this before.
 pub(super) fn emptied(draft: &Draft<'_>, wanted: &[&Action]) -> Option<Emptied> {
-    wanted.iter().find(|action| is_undeclared(action) && !is_paid(draft, action))?;
     let emptied = gone(draft.input);
-    (is_over(draft.input, emptied) || stays_held(draft.input, wanted)).then_some(emptied)
+    let ends = wanted.iter().any(|action| is_undeclared(action) && !is_paid(draft, action));
+    let holds = (ends && is_over(draft.input, emptied)) || stays_held(draft.input, wanted);
+    holds.then_some(emptied)
 }
 
 /// True if it ends what a declaration, now gone, had granted.

@@ -30,6 +30,8 @@ pub enum Rule {
     MailBudget,
     /// One person had as many automatic invitation mails as one person gets.
     MailCap,
+    /// The service takes no more mails to the address for a while.
+    AddressLimit,
     /// The invitation expired, and all its renewals did too.
     RenewalSpent,
     /// The service carries a role or a state that we do not know.
@@ -77,6 +79,7 @@ impl Rule {
             Self::ProtectedRole => "ProtectedRole",
             Self::MailBudget => "MailBudget",
             Self::MailCap => "MailCap",
+            Self::AddressLimit => "AddressRateLimited",
             Self::RenewalSpent => "RenewalSpent",
             Self::NotUnderstood => "NotUnderstood",
             Self::ServiceDisabled => "ServiceDisabled",
@@ -133,6 +136,9 @@ impl Rule {
                 "one person gets one automatic invitation a day and three in 90 days; it follows by \
                  itself, or at once with a new value of the annotation seatkeeper.dev/resend, or \
                  apply --resend"
+            }
+            Self::AddressLimit => {
+                "the account service takes no more mails to this address for now; it follows by itself"
             }
             Self::RenewalSpent => {
                 "the invitation was not accepted in time, nor were its renewals; send it again by a \
@@ -214,6 +220,7 @@ impl Rule {
             | Self::MailBudget
             | Self::MailCap
             | Self::TeamNotThere
+            | Self::AddressLimit
             | Self::OnlyClientEnds => false,
         }
     }

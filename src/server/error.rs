@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use thiserror::Error;
 
+use crate::server::change::invite_limit::InviteLimit;
 use crate::server::dns::DnsError;
 use crate::server::limits::Allowance;
 use crate::server::mail::MailSettingsError;
@@ -324,8 +325,8 @@ pub enum ApiError {
     RateLimited {
         /// Seconds to wait.
         seconds: u64,
-        /// The limit, where it is that of invitation mails.
-        mails: Option<Allowance>,
+        /// The limit, where it is one of invitation mails.
+        mails: Option<(InviteLimit, Allowance)>,
     },
     /// The request took longer than the service waits.
     #[error("the request took too long")]
@@ -561,8 +562,9 @@ impl ApiError {
         let Kind { code, status, retryable } = self.kind();
         let (title, detail) = (self.title(), self.detail());
         let mut errors = Vec::new();
-        let mut existing = None;
+        let (mut existing, mut limit) = (None, None);
         match self {
+            Self::RateLimited { mails: Some((of, _)), .. } => limit = Some(of.word().to_owned()),
             Self::Invalid(fields) | Self::EditsRefused(fields) => errors = fields,
             Self::AlreadyPending { href }
             | Self::AlreadyMember { href }
@@ -582,6 +584,7 @@ impl ApiError {
             retryable,
             request_id,
             existing,
+            limit,
         }
     }
 }
@@ -593,7 +596,7 @@ pub(crate) struct Failure(pub std::sync::Arc<std::sync::Mutex<Option<ApiError>>>
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.kind().status.into_response();
-        if let Self::RateLimited { mails: Some(mails), .. } = &self {
+        if let Self::RateLimited { mails: Some((_, mails)), .. } = &self {
             limit::tell(response.headers_mut(), INVITE_MAIL, *mails);
         }
         let failure = Failure(std::sync::Arc::new(std::sync::Mutex::new(Some(self))));

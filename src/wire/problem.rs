@@ -28,6 +28,11 @@ pub struct Problem {
     /// The row that stands in the way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub existing: Option<Existing>,
+    /// The limit that a refusal for too many calls is of, where it is one on invitation mails:
+    /// `invite-mail` holds up all mails of the account, `invite-mail-address` those to this address
+    /// only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
 }
 
 /// A problem of one field.

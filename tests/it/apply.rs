@@ -791,3 +791,38 @@ async fn a_renewal_whose_answer_is_lost_is_repeated_under_its_key_and_then_in_do
     }
     assert_eq!(world.service.mails(person).len(), 2, "a person's word ends it, once");
 }
+
+// rule: OP-02
+#[tokio::test]
+async fn a_limit_of_one_address_holds_up_that_person_only_and_its_window_is_kept() {
+    let world = World::new();
+    let everyone = people(70);
+    let slow = &everyone[5];
+    let full = || BackendError::AddressLimited { wait: Duration::from_secs(10 * 3600) };
+    world.service.trouble(slow, Trouble::Says(full));
+    let desired = declare(&everyone);
+    let report = world.run_through(&desired).await;
+    assert!(report.stopped().is_none() && !report.is_complete());
+    assert_eq!((world.service.all_mails(), report.writes.head), (69, 3));
+
+    world.service.heal();
+    for _ in 0..3 {
+        let mut ledger = Ledger::load(Box::new(world.store.clone()), &"acme".into()).await.unwrap();
+        let (plan, _) = world.plan(&desired, &mut ledger).await;
+        assert_eq!(plan.held[0].rule.reason(), "AddressRateLimited");
+        assert_eq!(plan.next_at, Some("2026-03-01T22:00:00Z".parse().unwrap()));
+        world.run_through(&desired).await;
+        world.wait(SignedDuration::from_hours(3));
+        // Who comes and goes meanwhile is not held up.
+        let (gone, gone_one) = everyone.split_last().unwrap();
+        world.run_through(&declare(gone_one)).await;
+        assert!(!world.service.observed().invitations.contains_key(gone));
+        world.run_through(&desired).await;
+    }
+    let asked =
+        |calls: Vec<String>| calls.iter().filter(|call| call.ends_with(" p5@example.com")).count();
+    assert_eq!(asked(world.service.calls()), 1, "nothing is sent inside its window");
+    world.wait(SignedDuration::from_hours(1));
+    world.run_through(&desired).await;
+    assert_eq!(world.service.mails(slow).len(), 1);
+}

@@ -50,6 +50,7 @@ const SERVICE: &[&str] = &[
     "answer-html",
     "answer-nobody-left",
     "answer-of-another-account",
+    "client-list-missing",
     "service-down",
     "service-slow",
     "token-refused",
@@ -194,7 +195,7 @@ impl World {
         let command = match case {
             "service-slow" => ["apply", "--timeout", "300ms"],
             // A second such answer would be believed: `apply` notes the first.
-            "answer-nobody-left" => ["plan", "--timeout", "5s"],
+            "answer-nobody-left" | "client-list-missing" => ["plan", "--timeout", "5s"],
             _ => ["apply", "--timeout", "5s"],
         };
         let ledger = desk.ledger();
@@ -241,7 +242,7 @@ fn fault(case: &str) -> Fault {
         Arc::new(move |line, real| line.contains("/members").then(|| answer(real)))
     };
     match case {
-        "service-down" => Arc::new(|_, _| None),
+        "service-down" | "client-list-missing" => Arc::new(|_, _| None),
         "service-slow" => in_members(|_| Answer::json(&json!({})).after(Duration::from_secs(20))),
         "answer-html" => {
             in_members(|_| Answer::text(200, "text/html", "<h1>Welcome to the proxy</h1>"))

@@ -9,7 +9,7 @@ use clap::Parser as _;
 use jiff::SignedDuration;
 use seatkeeper::cli::args::Command;
 use seatkeeper::cli::{self, Cli, Io};
-use seatkeeper::server::MailSettings;
+use seatkeeper::server::{MailSettings, Settings};
 use serde_json::Value;
 
 use crate::cli_run::Desk;
@@ -21,6 +21,8 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// How long the links of this product work.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// The annotation that sends again.
+const RESEND: &str = "seatkeeper.dev/resend";
 
 /// A service, its mail server and a folder of manifests.
 struct Story {
@@ -32,9 +34,18 @@ struct Story {
 impl Story {
     /// Three people are declared; an invitation that expired is renewed once, after an hour.
     async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// The same with a service that is set up in another way.
+    async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let peer = Peer::start();
         let mail = MailSettings::Smtp(smtp(peer.port));
-        let service = TestService::start_as(SEED, |settings| settings.mail = mail).await;
+        let service = TestService::start_as(SEED, |settings| {
+            settings.mail = mail;
+            change(settings);
+        })
+        .await;
         let desk = Desk::new(&service.base, TOKEN);
         let renew = "mode: Manage\n  invitations: {renew: {attempts: 1, every: 1h}}";
         desk.replace("git/account.yaml", "mode: Manage", renew);
@@ -198,5 +209,61 @@ async fn what_bounced_waits_for_a_person_and_a_no_stays_one() {
     );
     story.says(0, &["apply"]).await;
     assert_eq!((story.mails(ana), story.mails(bo)), (2, 2), "a new epoch ends a no");
+    story.service.stop().await;
+}
+
+// rule: OP-02
+#[tokio::test]
+async fn a_word_of_the_command_line_and_one_in_a_file_lead_to_one_mail_each_in_any_order() {
+    let story = Story::new().await;
+    let ana = "ana@example.com";
+    story.says(0, &["apply"]).await;
+    let (plain, word) = ("namespace: web\n", format!("annotations: {{{RESEND}: once}}\n"));
+    story.desk.replace("git/team.yaml", plain, &format!("{plain}  {word}"));
+    story.says(0, &["apply"]).await;
+    assert_eq!(story.mails(ana), 2, "the word of the file");
+    for said in 1..=2 {
+        story.says(0, &["apply", "--resend", ana]).await;
+        assert_eq!(story.mails(ana), 2 + said, "the word of the command line");
+        for _ in 0..2 {
+            story.says(0, &["apply"]).await;
+        }
+        assert_eq!(story.mails(ana), 2 + said, "the word of the file is heeded");
+    }
+    for (from, to) in [("once", "twice"), ("twice", "once")] {
+        story.service.pass(DAY * 2).await;
+        let annotation = |word: &str| format!("{RESEND}: {word}");
+        story.desk.replace("git/team.yaml", &annotation(from), &annotation(to));
+        story.says(0, &["apply"]).await;
+    }
+    assert_eq!(story.mails(ana), 5, "a word that comes back is not a new one");
+    story.service.stop().await;
+}
+
+// rule: OP-02
+#[tokio::test]
+async fn a_limit_of_one_address_is_said_holds_up_nobody_else_and_its_window_is_kept() {
+    let two = 2.try_into().unwrap();
+    let story = Story::with(|settings| settings.invite_limits.per_address_day = two).await;
+    let (ana, bo) = ("ana@example.com", "bo@example.com");
+    story.says(0, &["apply"]).await;
+    story.says(0, &["apply", "--resend", ana]).await;
+    let (code, out, err) = story.run(&["apply", "--resend", ana, "--resend", bo]).await;
+    let refused = "! refused: resend the invitation of ana@example.com as admin: the account service \
+                   takes no more mails to this address for ";
+    assert!(code == 1 && out.contains(refused), "{out}\n{err}");
+    assert_eq!((story.mails(ana), story.mails(bo)), (2, 2));
+
+    let resends = || {
+        let requests = story.service.requests();
+        requests.iter().filter(|line| text(&line["route"]).ends_with("/resend")).count()
+    };
+    let before = resends();
+    let said = story.says(0, &["apply", "--resend", ana]).await;
+    assert!(said.iter().any(|line| line.contains("(AddressRateLimited: ")), "{said:?}");
+    assert_eq!(resends(), before, "nothing is sent inside its window");
+    story.service.pass(DAY + HOUR).await;
+    story.says(0, &["apply", "--resend", ana]).await;
+    assert_eq!((story.mails(ana), story.mails(bo)), (3, 2));
     story.service.stop().await;
 }

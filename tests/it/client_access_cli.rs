@@ -47,6 +47,13 @@ impl Agency {
     }
 
     /// The client signs in and presses the button of the last request.
+    /// A person asks for one more mail.
+    fn says(&self, name: &str, word: &str) {
+        let meta = format!("namespace: web, annotations: {{seatkeeper.dev/resend: {word}}}}}");
+        let file = client_file(name, OTTO, "").replace("namespace: web}", &meta);
+        self.desk.write(&format!("git/{name}.yaml"), &file);
+    }
+
     async fn answer(&self, word: &str) {
         let link = self.service.link_to(OTTO).await;
         let mut otto = self.service.browser();
@@ -166,7 +173,15 @@ async fn a_deletion_before_the_grant_withdraws_the_request_and_a_file_made_anew_
     assert!(agency.rows().await.is_empty());
     agency.is_quiet(0).await;
 
+    // One mail a day by itself; a person's word does not wait.
     agency.declare("bakery", "");
+    let said = agency.desk.exits(0, &["apply"]).await;
+    assert!(
+        said.out.contains("! held: ask owner@other.example for access as developer (MailCap: ")
+    );
+    agency.is_quiet(0).await;
+    assert_eq!(agency.asked().await, 1);
+    agency.says("bakery", "now");
     agency.desk.exits(0, &["apply"]).await;
     assert_eq!(agency.asked().await, 2);
     agency.is_quiet(0).await;
@@ -200,10 +215,21 @@ async fn a_no_is_remembered_for_the_name_and_a_new_name_asks_again() {
     let said = runner.exits(4, &["status"]).await;
     assert!(said.out.contains("owner@other.example  Rejected"), "{}", said.out);
 
+    agency.says("bakery", "\"they called us\"");
+    agency.desk.exits(0, &["apply"]).await;
+    assert_eq!(agency.asked().await, 2, "a person's word ends a no");
+    agency.is_quiet(0).await;
+    agency.answer("reject").await;
+    agency.desk.exits(4, &["apply"]).await;
+    agency.is_quiet(4).await;
+
     agency.desk.delete("git/bakery.yaml");
     agency.declare("bakery-again", "");
+    let said = agency.desk.exits(0, &["apply"]).await;
+    assert!(said.out.contains("(MailCap: "), "another object asks tomorrow: {}", said.out);
+    agency.says("bakery-again", "today");
     agency.desk.exits(0, &["apply"]).await;
-    assert_eq!(agency.asked().await, 2);
+    assert_eq!(agency.asked().await, 3);
     agency.is_quiet(0).await;
     agency.service.stop().await;
 }
@@ -232,13 +258,8 @@ async fn a_new_value_of_the_annotation_sends_a_request_again_once() {
     let agency = Agency::new().await;
     agency.declare("bakery", "");
     agency.desk.exits(0, &["apply"]).await;
-    let annotated = |value: &str| {
-        let meta = format!("namespace: web, annotations: {{seatkeeper.dev/resend: {value}}}}}");
-        let file = client_file("bakery", OTTO, "").replace("namespace: web}", &meta);
-        agency.desk.write("git/bakery.yaml", &file);
-    };
     for (value, mails) in [("first", 2), ("second", 3)] {
-        annotated(value);
+        agency.says("bakery", value);
         let said = agency.desk.exits(0, &["apply"]).await;
         let line = "+ send the request to owner@other.example again\n";
         assert!(said.out.contains(line), "{}", said.out);
@@ -246,7 +267,7 @@ async fn a_new_value_of_the_annotation_sends_a_request_again_once() {
         agency.is_quiet(0).await;
     }
     agency.answer("approve").await;
-    annotated("third");
+    agency.says("bakery", "third");
     agency.desk.exits(0, &["apply"]).await;
     assert_eq!(agency.asked().await, 3, "only a request that waits is sent again");
     agency.service.stop().await;

@@ -47,7 +47,8 @@ fn record(first_seen: Timestamp) -> PersonRecord {
             given_up: true,
             automatic: vec![first_seen],
             decided: vec![first_seen],
-            mark: Some(ResendMark(u64::MAX)),
+            marks: vec![ResendMark(u64::MAX)],
+            not_before: Some(first_seen),
         },
     }
 }

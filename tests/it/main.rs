@@ -1,6 +1,7 @@
 //! The one integration test binary.
 
 mod apply;
+mod apply_clients;
 mod architecture;
 mod backend_faults;
 mod backend_tls;

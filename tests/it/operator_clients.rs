@@ -119,7 +119,7 @@ async fn is_quiet(world: &World) {
 
 // rule: OP-08
 #[tokio::test]
-async fn a_deletion_before_the_grant_withdraws_and_only_a_new_object_asks_again() {
+async fn a_deletion_before_the_grant_withdraws_and_after_a_no_only_a_person_asks_again() {
     let world = agency("").await;
     let declaration = client_access(&world, "bakery", "bo", "developer", "");
     world.apply(&declaration).await;
@@ -128,6 +128,8 @@ async fn a_deletion_before_the_grant_withdraws_and_only_a_new_object_asks_again(
     assert_eq!(row(&world, "bo").await, Value::Null);
 
     world.apply(&declaration).await;
+    world.says("cla/bakery", "Synced", "False/MailCap").await;
+    world.k(&["annotate", "cla", "bakery", "seatkeeper.dev/resend=1"]).await;
     world.becomes("cla/bakery", "Requested").await;
     answers(&world, "bo", "reject").await;
     world.becomes("cla/bakery", "Rejected").await;
@@ -137,7 +139,12 @@ async fn a_deletion_before_the_grant_withdraws_and_only_a_new_object_asks_again(
 
     world.k(&["delete", "cla", "bakery", "--timeout=60s"]).await;
     world.apply(&declaration).await;
+    world.becomes("cla/bakery", "Rejected").await;
+    world.looks_again(2).await;
+    assert_eq!(world.mails("access-requested").len(), 2, "the same name is the same declaration");
+    world.k(&["annotate", "cla", "bakery", "seatkeeper.dev/resend=2"]).await;
     world.becomes("cla/bakery", "Requested").await;
+    world.looks_again(2).await;
     assert_eq!(world.mails("access-requested").len(), 3);
 }
 
@@ -167,4 +174,33 @@ async fn what_cannot_be_asked_says_why_and_nobody_is_asked() {
     assert!(!changed && said.contains("role cannot change"), "{said}");
     assert_eq!(world.mails("access-requested").len(), 1);
     assert_eq!(row(&world, "bo").await["state"], "requested");
+}
+
+// rule: OP-07
+#[tokio::test]
+async fn a_mass_deletion_of_requests_is_held_whole_and_runs_once_a_person_approves_it() {
+    let world = agency("").await;
+    let people = ["ann", "ben", "cat", "dan"];
+    for person in people {
+        world.apply(&client_access(&world, person, person, "developer", "")).await;
+    }
+    for person in people {
+        world.becomes(&format!("cla/{person}"), "Requested").await;
+    }
+    world.becomes("account/acme", "Synced").await;
+    let writes = world.writes();
+    world.k(&["delete", "cla", "--all", "--wait=false"]).await;
+    world.says("cla/ann", "Synced", "False/RemovalHeld").await;
+    world.looks_again(2).await;
+    assert_eq!(world.writes(), writes, "what is held does not run");
+    assert_eq!(world.condition("account/acme", "Stalled").await, "True/RemovalHeld");
+    let held = world.get("account/acme").await["status"]["held"].clone();
+    assert_eq!(held["removals"], 4);
+    let approve = format!("seatkeeper.dev/approve={}", held["digest"].as_str().unwrap());
+    world.k(&["annotate", "--overwrite", "account", "acme", &approve]).await;
+    for person in people {
+        world.gone(&format!("cla/{person}")).await;
+        assert_eq!(row(&world, person).await, Value::Null);
+    }
+    world.becomes("account/acme", "Synced").await;
 }

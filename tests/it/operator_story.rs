@@ -184,3 +184,28 @@ async fn nothing_private_was_said(world: &World) {
         assert!(events.contains(reason), "no event {reason}");
     }
 }
+
+// rule: OP-02
+#[tokio::test]
+async fn a_new_value_of_the_annotation_sends_one_mail_more_and_then_nothing() {
+    let world = World::start("growth").await;
+    world.declare("", WITHOUT_BO).await;
+    world.declare_member("bo", "developer").await;
+    world.becomes("membership/bo", "Pending").await;
+    for (word, mails) in [("please", 1), ("once-more", 2)] {
+        let word = format!("seatkeeper.dev/resend={word}");
+        world.k(&["annotate", "--overwrite", "membership", "bo", &word]).await;
+        world.until("it is sent again", async || world.mails("resend").len() == mails).await;
+        world.becomes("membership/bo", "Pending").await;
+        world.looks_again(2).await;
+        let writes = (world.writes(), world.audited_writes().len());
+        // Whatever else changes at the object: the word was heeded.
+        world.k(&["label", "--overwrite", "membership", "bo", &format!("n={mails}")]).await;
+        world.looks_again(3).await;
+        assert_eq!(world.mails("resend").len(), mails);
+        assert_eq!(world.writes(), writes.0, "writes to the service");
+        let mine = world.audited_writes()[writes.1..].to_vec();
+        assert_eq!(mine, [] as [String; 0], "writes to Kubernetes");
+    }
+    assert_eq!(world.mails("resend").iter().filter(|mail| mail.to != "bo@example.com").count(), 0);
+}

@@ -14,8 +14,12 @@ use seatkeeper::domain::clients::{
 };
 use seatkeeper::domain::desired::{Desired, Origin, OriginKind};
 use seatkeeper::domain::identity::EmailAddress;
-use seatkeeper::domain::keys::{ClientAccessId, ETag, MemberId, RequestKey, RoleName};
-use seatkeeper::domain::ledger_view::{Baseline, LedgerView, Spend};
+use seatkeeper::domain::keys::{
+    ClientAccessId, ETag, HoldDigest, MemberId, RequestKey, ResendMark, RoleName,
+};
+use seatkeeper::domain::ledger_view::{
+    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, Spend,
+};
 use seatkeeper::domain::observed::{
     Observed, ObservedAccount, ObservedSeats, ReadEvidence, RoleSeen, SeatLimit,
 };
@@ -45,7 +49,17 @@ fn client(name: &str) -> EmailAddress {
 }
 
 fn declaration(name: &str) -> Declaration {
-    Declaration { object: format!("ClientAccess agency/{name}"), uid: None }
+    Declaration { object: format!("ClientAccess agency/{name}") }
+}
+
+fn removals() -> RemovalPolicy {
+    RemovalPolicy {
+        max_count: 3,
+        max_percent: 10,
+        max_total: 50,
+        window: Duration::from_hours(24),
+        settle: Duration::from_secs(30),
+    }
 }
 
 impl Case {
@@ -85,17 +99,10 @@ impl Case {
             evidence: ReadEvidence::default(),
         };
         recount(&mut observed, &profile);
-        let removals = RemovalPolicy {
-            max_count: 3,
-            max_percent: 10,
-            max_total: 50,
-            window: Duration::from_hours(24),
-            settle: Duration::from_secs(30),
-        };
         let policy = Policy {
             mode,
             suspend: false,
-            removals,
+            removals: removals(),
             on_seat_shortage: OnSeatShortage::Hold,
             grantable_roles: BTreeSet::new(),
             invitations_per_hour: Some(3),
@@ -145,11 +152,9 @@ impl Case {
 
     fn known(&mut self, name: &str, seen: ClientSeen) {
         let record = ClientRecord {
-            first_seen: self.now - HOUR,
-            declared_by: declaration(name),
+            declared_by: Some(declaration(name)),
             seen,
-            ending: false,
-            resent: None,
+            ..ClientRecord::new(self.now - HOUR, MailRecord::default())
         };
         self.ledger.clients.insert(client(name), record);
     }
@@ -161,7 +166,9 @@ impl Case {
             key: RequestKey::from("stored"),
             role: RoleName::from("developer"),
             reference: declaration(name).reference(),
+            cause: Cause { attempt: 1, ..Cause::default() },
             resend_of: None,
+            after: None,
             at: self.now - HOUR,
             not_after,
         };
@@ -246,7 +253,7 @@ fn each_step_of_the_ladder_may_do_more_to_clients() {
          + ask ana for access as developer\n\
          ana: Planned\nbob: Requested\ncyd: Removing\n"
     );
-    assert_eq!(learn.brake_spent, 1, "an answer that did not come in time spends nothing");
+    assert_eq!(learn.brake_spent, 2, "both pay, also the answer that did not come in time");
 }
 
 // rule: OP-07
@@ -361,4 +368,115 @@ fn a_read_that_is_not_trusted_and_a_suspended_account_ask_nobody() {
          ! + ask ana for access as developer (ServiceDisabled)\n\
          ana: Planned ServiceDisabled\nbob: Removing\n"
     );
+}
+
+// rule: OP-02
+#[test]
+fn a_client_gets_one_automatic_mail_a_day_and_three_in_90_days_and_a_persons_word_passes() {
+    let mut case = Case::new(Mode::Manage);
+    case.policy.invitations_per_hour = None;
+    case.declare("ana");
+    let capped = "! + ask ana for access as developer (MailCap)\nana: Planned MailCap\n";
+    let asks = "+ ask ana for access as developer\nana: Planned\n";
+    let now = case.now;
+    let mailed = |case: &mut Case, ago: &[i64]| {
+        let automatic = ago.iter().map(|hours| now - HOUR * i32::try_from(*hours).unwrap());
+        let mails = MailRecord { automatic: automatic.collect(), ..MailRecord::default() };
+        case.ledger.clients.insert(client("ana"), ClientRecord::new(now, mails));
+    };
+    mailed(&mut case, &[23]);
+    assert_eq!((case.says(), case.plan().next_at), (capped.to_owned(), Some(now + HOUR)));
+    mailed(&mut case, &[24]);
+    assert_eq!(case.says(), asks);
+    mailed(&mut case, &[24 * 80, 24 * 70, 24 * 60]);
+    assert_eq!((case.says(), case.plan().next_at), (capped.to_owned(), Some(now + HOUR * 240)));
+    case.declare("ana").resend = Some(ResendMark::of("now"));
+    assert_eq!(case.says(), asks, "somebody decided it");
+    let known = case.ledger.clients.get_mut(&client("ana")).unwrap();
+    known.mails.decided = vec![now - HOUR; 3];
+    assert_eq!(case.says(), capped, "a fourth word in 90 days keeps the caps");
+    let known = case.ledger.clients.get_mut(&client("ana")).unwrap();
+    known.mails = MailRecord { not_before: Some(now + HOUR), ..MailRecord::default() };
+    let waits = "! + ask ana for access as developer (AddressRateLimited)\n\
+                 ana: Planned AddressRateLimited\n";
+    assert_eq!((case.says(), case.plan().next_at), (waits.to_owned(), Some(now + HOUR)));
+}
+
+#[test]
+fn a_no_stays_for_the_name_until_a_person_says_otherwise() {
+    let mut case = Case::new(Mode::Manage);
+    // After a restore: another object of the same name, and a ledger that knows nothing.
+    case.declare("ana").resend = Some(ResendMark::of("old"));
+    case.row("ana", ClientState::Ended).external_ref = Some(declaration("ana").reference());
+    assert_eq!(case.says(), "ana: Rejected\n", "an old word is none");
+    case.known("ana", ClientSeen::Rejected);
+    case.ledger.clients.get_mut(&client("ana")).unwrap().mails.heed([ResendMark::of("old")]);
+    assert_eq!(case.says(), "ana: Rejected\n");
+    case.declare("ana").resend = Some(ResendMark::of("new"));
+    assert_eq!(case.says(), "+ ask ana for access as developer\nana: Planned\n");
+
+    // In doubt: the row of the no is no answer to the request that came after it.
+    let after = case.row("ana", ClientState::Ended).id.clone();
+    case.doubt("ana", case.now + HOUR);
+    case.ledger.client_sends.get_mut(&client("ana")).unwrap().after = Some(after);
+    assert!(case.says().ends_with("ana: Sending\n"), "{}", case.says());
+}
+
+// rule: OP-07
+#[test]
+fn withdrawals_and_people_share_one_brake_are_held_and_approved_together() {
+    let mut case = Case::new(Mode::Manage);
+    case.ledger.brake_spent = vec![Spend { at: case.now - HOUR, count: 2 }];
+    case.row("ana", ClientState::Requested);
+    case.known("ana", ClientSeen::Requested);
+    let late = case.declare("bob");
+    late.withdraw_after = Some(Duration::from_mins(30));
+    case.row("bob", ClientState::Requested);
+    let plan = case.plan();
+    let hold = plan.hold.clone().unwrap();
+    assert_eq!((hold.removals, hold.allowed, hold.spent), (2, 3, 2));
+    let held = "! - withdraw the request to ana (RemovalHeld)\n\
+                ! - withdraw the request to bob: no answer in time (RemovalHeld)\n\
+                ana: Removing RemovalHeld\nbob: Requested RemovalHeld\n";
+    assert_eq!(
+        case.says().lines().collect::<std::collections::BTreeSet<_>>(),
+        held.lines().collect()
+    );
+    let learned = plan.clients.learn;
+    assert!(learned.records.values().flatten().all(|record| record.held), "{learned:?}");
+    assert_eq!(learned.brake_spent, 0);
+
+    // The window slides; what was held stays held.
+    case.ledger.brake_spent.clear();
+    for (name, record) in learned.records {
+        case.ledger.clients.insert(name, record.unwrap());
+    }
+    case.ledger.hold =
+        Some(HoldRecord { digest: hold.digest.clone(), allowed: 3, emptied_under: None });
+    assert!(case.plan().clients.actions.is_empty());
+    case.policy.approval = Some(HoldDigest("0000000000000000".into()));
+    assert!(case.plan().clients.actions.is_empty(), "another set");
+    case.policy.approval = Some(hold.digest);
+    let plan = case.plan();
+    assert_eq!((plan.clients.actions.len(), plan.clients.learn.brake_spent), (2, 2));
+    assert!(plan.hold.is_none());
+    case.policy.approval = None;
+    case.policy.removals.max_count = 4;
+    assert_eq!(case.plan().clients.actions.len(), 2, "a raised limit releases");
+}
+
+// rule: OP-07
+#[test]
+fn in_the_operator_the_end_of_a_declaration_settles_so_that_a_mass_deletion_shows_whole() {
+    let mut case = Case::new(Mode::Manage);
+    case.row("ana", ClientState::Requested);
+    case.known("ana", ClientSeen::Requested);
+    case.ledger.first_wanted = Some(FirstWanted::default());
+    let settled = case.now + SignedDuration::from_secs(30);
+    assert_eq!(case.says(), "! - withdraw the request to ana (Settling)\nana: Removing Settling\n");
+    assert_eq!(case.plan().next_at, Some(settled));
+    let since = BTreeMap::from([(client("ana"), case.now)]);
+    case.ledger.first_wanted = Some(FirstWanted { clients: since, ..FirstWanted::default() });
+    case.now = settled;
+    assert_eq!(case.says(), "- withdraw the request to ana\nana: Removing\n");
 }

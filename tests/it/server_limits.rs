@@ -276,6 +276,7 @@ async fn an_answer_to_a_call_that_mails_invitations_says_how_many_more_may_leave
     assert_eq!(stands(&revoked), (String::new(), String::new()), "it mails nothing");
     let again = service.invite("a@example.com", "biller").await;
     assert_eq!(stands(&again), mails("q=1;w=86400", "r=0;t=86401"), "the address has its own");
+    assert_eq!(again.body["limit"], "invite-mail-address", "only this address has to wait");
     again.refused(429, "rate-limited");
 
     let last = service.invite("b@example.com", "developer").await;
@@ -284,6 +285,7 @@ async fn an_answer_to_a_call_that_mails_invitations_says_how_many_more_may_leave
     let refused = service.invite("c@example.com", "developer").await;
     assert_eq!(stands(&refused), mails("q=2;w=3600", "r=0;t=3601"));
     assert_eq!(refused.header("retry-after"), "3601");
+    assert_eq!(refused.body["limit"], "invite-mail", "the account has to");
     refused.refused(429, "rate-limited");
     service.stop().await;
 }

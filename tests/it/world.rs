@@ -11,10 +11,12 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use seatkeeper::apply::{ApplyError, Context, Job, Outcome, Report, apply};
 use seatkeeper::backend::{Backend, BackendError, Executed, Guarantees};
-use seatkeeper::domain::clients::ObservedClient;
+use seatkeeper::domain::clients::{ClientState, Health, ObservedClient};
 use seatkeeper::domain::desired::{Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::identity::{EmailAddress, MemberKey};
-use seatkeeper::domain::keys::{AccountKey, ETag, InstallationId, MemberId, RequestKey, RoleName};
+use seatkeeper::domain::keys::{
+    AccountKey, ClientAccessId, ETag, InstallationId, MemberId, RequestKey, RoleName,
+};
 use seatkeeper::domain::observed::{
     Claim, MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence,
     RoleSeen, SeatLimit,
@@ -53,6 +55,7 @@ pub fn declare_as(people: &[MemberKey], role: &str, epoch: i64) -> Desired {
         role: role.into(),
         invite_epoch: epoch,
         resend: None,
+        said: None,
         deletion_policy: Default::default(),
         origin: Origin {
             kind: OriginKind::Team,
@@ -137,6 +140,7 @@ struct State {
     late: Vec<(Action, RequestKey)>,
     stuck: Vec<(Action, RequestKey)>,
     troubles: BTreeMap<MemberKey, Trouble>,
+    clients: BTreeMap<EmailAddress, ObservedClient>,
     claim_trouble: Option<Trouble>,
 }
 
@@ -162,7 +166,61 @@ impl State {
     }
 }
 
+impl State {
+    fn perform_client(&mut self, action: &ClientAction, key: &RequestKey) -> Executed {
+        let (client, now) = (action.client().clone(), self.now);
+        if let Some((_, answer)) = self.answers.get(key) {
+            return answer.clone();
+        }
+        let mut row = self.clients.get(&client).cloned();
+        match action {
+            ClientAction::Withdraw { .. } => {
+                self.clients.remove(&client);
+                return Executed::Gone;
+            }
+            ClientAction::Resend { .. } => row.as_mut().unwrap().last_sent_at = now,
+            ClientAction::Request { role, reference, .. } => {
+                assert!(row.is_none_or(|row| !row.state.is_open()), "asked twice");
+                row = Some(requested(&client, role, reference, now));
+            }
+        }
+        let row = row.unwrap();
+        let (role, answer) = (row.role.clone(), Executed::Client(Box::new(row.clone())));
+        self.answers.insert(key.clone(), (role.clone(), answer.clone()));
+        self.mails.entry(client.clone().into()).or_default().push((key.clone(), role));
+        self.clients.insert(client, row);
+        answer
+    }
+}
+
+/// A request that waits.
+fn requested(
+    client: &EmailAddress,
+    role: &RoleName,
+    reference: &str,
+    now: Timestamp,
+) -> ObservedClient {
+    ObservedClient {
+        id: ClientAccessId(format!("cla_{client}_{}", now.as_second())),
+        etag: ETag("0".into()),
+        role: role.clone(),
+        role_held: None,
+        state: ClientState::Requested,
+        health: Health::NoData,
+        website_count: 0,
+        websites: Vec::new(),
+        created_at: now,
+        last_sent_at: now,
+        external_ref: Some(reference.to_owned()),
+    }
+}
+
 impl Service {
+    /// Changes the clients of the account behind our back.
+    pub fn change_clients(&self, change: impl FnOnce(&mut BTreeMap<EmailAddress, ObservedClient>)) {
+        self.with(|state| change(&mut state.clients));
+    }
+
     fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.state.lock().unwrap())
     }
@@ -301,16 +359,30 @@ impl Backend for Service {
         &self,
         _account: &AccountKey,
     ) -> Result<BTreeMap<EmailAddress, ObservedClient>, BackendError> {
-        Err(unreachable())
+        self.kill.point().await;
+        Ok(self.with(|state| state.clients.clone()))
     }
 
     async fn execute_client(
         &self,
         _account: &AccountKey,
-        _action: &ClientAction,
-        _key: &RequestKey,
+        action: &ClientAction,
+        key: &RequestKey,
     ) -> Result<Executed, BackendError> {
-        Err(unreachable())
+        self.kill.point().await;
+        let answer = self.with(|state| {
+            state.calls.push(format!("{} {}", action.kind(), action.client()));
+            match state.troubles.get(&MemberKey::from(action.client().clone())).copied() {
+                None => Ok(state.perform_client(action, key)),
+                Some(Trouble::Says(error)) => Err(error()),
+                Some(Trouble::AnswerLost | Trouble::Late | Trouble::Stuck) => {
+                    state.perform_client(action, key);
+                    Err(unreachable())
+                }
+            }
+        });
+        self.kill.point().await;
+        answer
     }
 
     async fn claim(
@@ -369,7 +441,7 @@ fn account(profile: &Profile, now: Timestamp) -> Observed {
             subscriptions: Vec::new(),
             disabled: false,
             secure_sign_in: false,
-            agency: false,
+            agency: true,
             caller: None,
         },
         members: BTreeMap::from([(address("owner@example.com"), owner)]),
@@ -409,6 +481,7 @@ impl World {
             late: Vec::new(),
             stuck: Vec::new(),
             troubles: BTreeMap::new(),
+            clients: BTreeMap::new(),
             claim_trouble: None,
         };
         let store = MemoryStore::default();
@@ -469,9 +542,14 @@ impl World {
 
     pub async fn plan(&self, desired: &Desired, ledger: &mut Ledger) -> (Plan, Observed) {
         let now = self.now();
-        let observed = self.service.observe(&"acme".into(), &self.profile).await.unwrap();
+        let account = "acme".into();
+        let mut observed = self.service.observe(&account, &self.profile).await.unwrap();
+        if !desired.clients.is_empty() || ledger.follows_clients() {
+            observed.client_accesses = Some(self.service.client_accesses(&account).await.unwrap());
+        }
         let declared = desired.people.keys().chain(&desired.frozen);
-        let view = ledger.view(declared, &observed, now);
+        let mut view = ledger.view(declared, &observed, now);
+        ledger.view_clients(&desired.clients, &observed, now, &mut view);
         let policy = self.policy.lock().unwrap().clone();
         let input = Input {
             desired,

@@ -14,6 +14,7 @@ use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
 use crate::manifests::APPROVE_ANNOTATION;
 use crate::plan::action::Action;
+use crate::plan::client_access::{ClientAction, HeldClient};
 use crate::plan::{Emptied, Held as HeldAction, Hold, HoldCause, Plan, Rule, Stop};
 use crate::profile::Profile;
 
@@ -67,16 +68,7 @@ fn judge(account: &Account, looked: &Looked) -> (AccountState, Says) {
 
 /// State, condition, and whether a person must act.
 fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
-    let Looked {
-        plan,
-        observed: _,
-        mode,
-        refused,
-        refused_clients,
-        refused_teams,
-        stopped,
-        retry: _,
-    } = looked;
+    let Looked { plan, mode, refused, refused_clients, refused_teams, stopped, .. } = looked;
     if let Some(stop) = &plan.stop {
         let (state, waits) = match stop {
             Stop::Suspended => (AccountState::Suspended, true),
@@ -117,8 +109,18 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         return (AccountState::Held, Say::no(Rule::SeatLimit.reason(), message), true);
     }
     if let Some(held) = plan.clients.held.first() {
-        let say = Say::no(held.rule.reason(), held.message());
-        return (AccountState::Held, say, held.rule.needs_person());
+        let hold = plan.hold.as_ref().map(Hold::rule);
+        let hold = hold.filter(|rule| plan.clients.held.iter().any(|held| held.rule == *rule));
+        let (rule, message) = match hold {
+            Some(rule) => (rule, explain(account, plan, rule)),
+            None => (held.rule, held.message().to_owned()),
+        };
+        return (AccountState::Held, Say::no(rule.reason(), message), rule.needs_person());
+    }
+    if let Some(trouble) = &looked.clients_unread {
+        let message = format!("the clients could not be read: {}", trouble.message);
+        let say = Say::no(trouble.reason, message);
+        return (AccountState::ReadUntrusted, say, trouble.is_final);
     }
     if !plan.actions.is_empty() {
         let message = format!("{} changes are to be made", plan.actions.len());
@@ -142,7 +144,9 @@ fn gravest(plan: &Plan) -> Option<Rule> {
 
 /// What a rule holds, and the way out.
 fn explain(account: &Account, plan: &Plan, rule: Rule) -> String {
-    let held = plan.held.iter().filter(|held| held.rule == rule).count();
+    let people = plan.held.iter().map(|held| held.rule);
+    let clients = plan.clients.held.iter().map(|held| held.rule);
+    let held = people.chain(clients).filter(|held| *held == rule).count();
     let Some(hold) = plan.hold.as_ref().filter(|hold| hold.rule() == rule) else {
         return format!("{held} changes are held: {}", rule.message());
     };
@@ -208,7 +212,7 @@ fn plan_of(observed: &Observed, profile: &Profile) -> Option<String> {
 }
 
 fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
-    if plan.held.is_empty() {
+    if plan.held.is_empty() && plan.clients.held.is_empty() {
         return None;
     }
     let mut held = Held {
@@ -234,6 +238,25 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
         *count += 1;
         if names.len() < NAMED {
             names.extend(name(action, plan, picture));
+        }
+    }
+    for HeldClient { action, rule } in &plan.clients.held {
+        let name = match action {
+            ClientAction::Withdraw { request, .. } => {
+                held.removals +=
+                    i32::from(plan.hold.as_ref().is_none_or(|hold| hold.rule() == *rule));
+                clip(request.id.as_str(), 254)
+            }
+            ClientAction::Resend { client, .. } | ClientAction::Request { client, .. } => {
+                held.additions += 1;
+                held.mails += 1;
+                client.to_string()
+            }
+        };
+        let (count, names) = rules.entry(rule.reason()).or_default();
+        *count += 1;
+        if names.len() < NAMED {
+            names.push(name);
         }
     }
     let rules = rules.into_iter();

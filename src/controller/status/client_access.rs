@@ -33,6 +33,13 @@ pub fn next(
     }
     let mut next = ClientAccessStatus::default();
     let says = match picture.finding.looked() {
+        Ok(Looked { clients_unread: Some(trouble), .. }) => {
+            // What was seen before still says it best.
+            next = access.status.clone().unwrap_or_default();
+            let synced = Say::unknown(trouble.reason, trouble.message.clone());
+            let stalled = trouble.is_final.then(|| Say { truth: Truth::True, ..synced.clone() });
+            Says { accepted: person::accepted(), synced, stalled }
+        }
         Ok(looked) => {
             let client = EmailAddress::parse(&access.spec.client_email).ok()?;
             let outlook = looked.plan.clients.clients.get(&client)?;

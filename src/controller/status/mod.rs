@@ -43,6 +43,8 @@ pub struct Looked {
     pub refused_clients: BTreeMap<EmailAddress, Trouble>,
     /// What the service refused of single teams.
     pub refused_teams: BTreeMap<TeamRef, Trouble>,
+    /// Why the clients could not be read.
+    pub clients_unread: Option<Trouble>,
     /// What stopped the run before its end.
     pub stopped: Option<Trouble>,
     /// When to try again after that.
@@ -74,10 +76,11 @@ impl From<&BackendError> for Trouble {
 }
 
 impl Trouble {
-    /// What became of actions that were not done.
+    /// What became of actions that were not done. Of an address that takes no mail for a while the
+    /// plan says until when.
     pub fn of(outcomes: &[(Action, Outcome)]) -> BTreeMap<MemberKey, Self> {
         let troubled = outcomes.iter().filter_map(|(action, outcome)| {
-            outcome.error().map(|error| (action.person().clone(), Self::from(error)))
+            of_outcome(outcome).map(|error| (action.person().clone(), Self::from(error)))
         });
         troubled.collect()
     }
@@ -93,10 +96,15 @@ impl Trouble {
     /// What became of actions on clients that were not done.
     pub fn of_clients(outcomes: &ClientOutcomes) -> BTreeMap<EmailAddress, Self> {
         let troubled = outcomes.iter().filter_map(|(action, outcome)| {
-            outcome.error().map(|error| (action.client().clone(), Self::from(error)))
+            of_outcome(outcome).map(|error| (action.client().clone(), Self::from(error)))
         });
         troubled.collect()
     }
+}
+
+/// What the service did not do, unless the plan that follows says it.
+fn of_outcome(outcome: &Outcome) -> Option<&BackendError> {
+    outcome.error().filter(|error| !matches!(error, BackendError::AddressLimited { .. }))
 }
 
 /// What a reconcile found.

@@ -15,6 +15,25 @@ use crate::server::store::outbox;
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
+/// A limit on invitation mails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InviteLimit {
+    /// Mails of one account in an hour.
+    Account,
+    /// Mails to one address in a day.
+    Address,
+}
+
+impl InviteLimit {
+    /// Word of the answer.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Account => "invite-mail",
+            Self::Address => "invite-mail-address",
+        }
+    }
+}
+
 /// Mails whose number is limited: those to any address. All others go to members, or to a client
 /// that was asked.
 const MAILS: [Template; 3] = [Template::Invitation, Template::Resend, Template::AccessRequested];
@@ -32,18 +51,18 @@ pub(crate) async fn must_fit(change: &mut Change, address: &str) -> Result<(), A
     } else {
         outbox::nth_newest_of_account(conn, &account_id, names, now - HOUR, most).await?
     };
-    let account = wait.map(|at| (at + HOUR, most, HOUR));
+    let account = wait.map(|at| (at + HOUR, InviteLimit::Account, most, HOUR));
     let most = per_address_day;
     let got = outbox::nth_newest_to(change.conn(), address, names, now - DAY, most).await?;
-    let full = account.into_iter().chain(got.map(|at| (at + DAY, most, DAY)));
-    let Some((free_at, quota, window)) = full.max_by_key(|(free_at, _, _)| *free_at) else {
+    let full = account.into_iter().chain(got.map(|at| (at + DAY, InviteLimit::Address, most, DAY)));
+    let Some((free_at, limit, quota, window)) = full.max_by_key(|(free_at, ..)| *free_at) else {
         note_left(change, left.saturating_sub(1));
         return Ok(());
     };
     let wait = free_at.duration_since(now) + SignedDuration::from_secs(1);
     let allowance = allowance(quota, window, 0, wait);
     change.invite_mail = Some(allowance);
-    Err(ApiError::RateLimited { seconds: allowance.full_in, mails: Some(allowance) })
+    Err(ApiError::RateLimited { seconds: allowance.full_in, mails: Some((limit, allowance)) })
 }
 
 /// How many more mails an account may send in this hour.

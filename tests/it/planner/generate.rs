@@ -14,7 +14,8 @@ use seatkeeper::domain::keys::{
     RoleName,
 };
 use seatkeeper::domain::ledger_view::{
-    Baseline, Cause, HoldRecord, LedgerView, MailRecord, OpenSend, Paid, PersonRecord, Seen, Spend,
+    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Paid, PersonRecord,
+    Seen, Spend,
 };
 use seatkeeper::domain::observed::{
     InvitationState, MemberState, Observed, ObservedAccount, ObservedInvitation, ObservedMember,
@@ -256,8 +257,9 @@ fn mails() -> impl Strategy<Value = MailRecord> {
     (counts, times(), times()).prop_map(
         |((attempts, renewals, given_up, mark), automatic, decided)| {
             let (automatic, decided) = (days_ago(automatic), days_ago(decided));
-            let mark = mark.map(ResendMark);
-            MailRecord { attempts, renewals, given_up, automatic, decided, mark }
+            let marks = mark.map(ResendMark).into_iter().collect();
+            let not_before = None;
+            MailRecord { attempts, renewals, given_up, automatic, decided, marks, not_before }
         },
     )
 }
@@ -286,7 +288,7 @@ fn ledger() -> impl Strategy<Value = LedgerView> {
                 allowed,
                 emptied_under,
             }),
-            first_wanted: waits.then(BTreeMap::new),
+            first_wanted: waits.then(FirstWanted::default),
             ..LedgerView::default()
         },
     )
@@ -381,7 +383,7 @@ fn settle_in(world: &mut World, person: &MemberKey, life: &Life, position: usize
         world.ledger.open_sends.insert(person.clone(), send);
     }
     if let (Some(wanted), Some(ago)) = (&mut world.ledger.first_wanted, wanted_before) {
-        wanted.insert(person.clone(), now() - SignedDuration::from_secs(ago));
+        wanted.people.insert(person.clone(), now() - SignedDuration::from_secs(ago));
     }
 }
 
@@ -440,6 +442,7 @@ fn desired_member(role: String, epoch: i64, retain: bool, position: usize) -> De
         role: RoleName(role),
         invite_epoch: epoch,
         resend: None,
+        said: None,
         deletion_policy: deletion_policy(retain),
         origin: Origin { kind: OriginKind::Team, namespace, name, position: Some(position) },
     }

@@ -13,7 +13,8 @@ use seatkeeper::domain::keys::{
     ResendMark, RoleName, SubscriptionId, TeamId, TeamRef,
 };
 use seatkeeper::domain::ledger_view::{
-    Baseline, Cause, HoldRecord, LedgerView, MailRecord, OpenSend, Paid, PersonRecord, Seen, Spend,
+    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Paid, PersonRecord,
+    Seen, Spend,
 };
 use seatkeeper::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedAccount, ObservedInvitation,
@@ -205,6 +206,7 @@ fn declared(position: usize, line: &str) -> (MemberKey, DesiredMember) {
     let member = DesiredMember {
         invite_epoch: words.number("epoch").unwrap_or(0),
         resend: words.named("resend").map(|text| ResendMark::of(&text)),
+        said: None,
         deletion_policy,
         origin: Origin { kind, namespace: "default".into(), name, position },
         role: RoleName(words.next()),
@@ -509,7 +511,7 @@ fn duration(text: &str) -> Duration {
 struct LedgerFile {
     /// `ADDRESS [ours] [never|invited|member|trimmed] [first=TIME] [epoch=N] [optedOut] [lost]
     /// [retain] [held] [paid=end|trim|lower] [membership=NAME] [attempts=N] [renewals=N] [givenUp]
-    /// [mailed=TIME,…] [decided=TIME,…] [resend=TEXT]`.
+    /// [mailed=TIME,…] [decided=TIME,…] [resend=TEXT] [notBefore=TIME]`.
     #[serde(default)]
     people: Vec<String>,
     /// `ADDRESS KEY ROLE epoch=N [attempt=N] [resend] notAfter=TIME`.
@@ -582,7 +584,8 @@ impl LedgerFile {
                 (HoldDigest(words.next()), words.time("at").expect("at="))
             }),
             out_of_sight: self.out_of_sight,
-            first_wanted,
+            first_wanted: first_wanted
+                .map(|people| FirstWanted { people, ..FirstWanted::default() }),
         }
     }
 }
@@ -629,7 +632,8 @@ fn mails(words: &mut Words) -> MailRecord {
         given_up: words.flag("givenUp"),
         automatic: times(words.named("mailed")),
         decided: times(words.named("decided")),
-        mark: words.named("resend").map(|text| ResendMark::of(&text)),
+        marks: words.named("resend").iter().map(|text| ResendMark::of(text)).collect(),
+        not_before: words.time("notBefore"),
     }
 }
 

@@ -227,7 +227,7 @@ fn record_text(person: &MemberKey, record: &PersonRecord) -> String {
 }
 
 fn mails_text(mails: &MailRecord) -> String {
-    let MailRecord { attempts, renewals, given_up, automatic, decided, mark } = mails;
+    let MailRecord { attempts, renewals, given_up, automatic, decided, marks, not_before } = mails;
     let counts = [("attempts", *attempts), ("renewals", *renewals)];
     let counts = counts.into_iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!(" {word}={n}"));
     let mut text: String = counts.collect();
@@ -240,7 +240,10 @@ fn mails_text(mails: &MailRecord) -> String {
             let _ = write!(text, " {word}={}", times.join(","));
         }
     }
-    if mark.is_some() {
+    if let Some(until) = not_before {
+        let _ = write!(text, " notBefore={until}");
+    }
+    if !marks.is_empty() {
         text.push_str(" heeded");
     }
     text
