@@ -5,6 +5,7 @@
 //! the claim; what is not a send, one by one; the sends, wave by wave. Stopping after any of these
 //! loses nothing and sends nothing twice.
 
+mod claim;
 mod clients;
 mod outcome;
 mod path;
@@ -27,6 +28,7 @@ use crate::plan::Plan;
 use crate::plan::action::Action;
 use crate::profile::Profile;
 
+pub use claim::{TakeError, take};
 pub use clients::ClientOutcomes;
 pub use outcome::{NotRun, Outcome, Report};
 pub use path::{Look, LookError, Ran, RunError, Subject, Unread, look, run};
@@ -157,6 +159,7 @@ impl From<LedgerError> for ApplyError {
             | LedgerError::Damaged { .. }
             | LedgerError::Newer { .. }
             | LedgerError::OtherAccount { .. }
+            | LedgerError::TooLarge { .. }
             | LedgerError::ReadOnly { .. }
             | LedgerError::Read { .. }
             | LedgerError::Write { .. } => Self::Ledger(error),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use crate::apply::claim::{claim, prepare};
 use crate::apply::clients;
 use crate::apply::outcome::{NotRun, Outcome, Report, stops};
 use crate::apply::recipients;
@@ -16,7 +17,7 @@ use crate::apply::{
 use crate::backend::{BackendError, Executed};
 use crate::domain::identity::MemberKey;
 use crate::domain::keys::{RequestKey, SubscriptionId};
-use crate::domain::observed::{Claim, MemberState, Observed};
+use crate::domain::observed::{MemberState, Observed};
 use crate::failpoint::hit;
 use crate::ledger::{Ledger, Writes};
 use crate::plan::action::{Action, Direction};
@@ -53,13 +54,20 @@ async fn learn_only(
     }
     ledger.pin(&job.observed.account.key)?;
     ledger.learn(&job.plan.learn, &BTreeSet::new(), (job.context.now)());
+    prepare(ledger, job);
+    ledger.gather().await;
     if ledger.head_differs() {
         ledger.write_head().await?;
     }
     if ledger.pages_differ() {
         ledger.write_pages().await?;
     }
+    ledger.flush().await?;
     claim(ledger, job, progress).await;
+    // Only a claim that was taken over is in the head until it is done.
+    if ledger.head_differs() {
+        ledger.write_head().await?;
+    }
     Ok(())
 }
 
@@ -96,12 +104,16 @@ async fn act(
     let mut waves = Waves::of(job, ledger, now, progress);
     waves.place(ledger, now);
 
+    prepare(ledger, job);
+
     let mut sends = waves.next(ledger).unwrap_or_default();
     wave::open(ledger, &sends, now);
     hit(BEGIN);
+    ledger.gather().await;
     ledger.write_head().await?;
     hit(OPENED);
     ledger.write_pages().await?;
+    ledger.flush().await?;
     hit(RECORDED);
     claim(ledger, job, progress).await;
     hit(CLAIMED);
@@ -134,6 +146,7 @@ async fn close(
     for person in std::mem::take(&mut progress.unsent) {
         ledger.unplace(&person);
     }
+    ledger.gather().await;
     if ledger.pages_differ() {
         ledger.write_pages().await?;
     }
@@ -144,19 +157,9 @@ async fn close(
     ledger.close(trusted.then(|| people(&progress.after)));
     hit(CLOSING);
     ledger.write_head().await?;
+    ledger.flush().await?;
     hit(CLOSED);
     Ok(())
-}
-
-/// Puts our claim on the account, if it carries none; nothing runs without it.
-async fn claim(ledger: &Ledger, job: &Job<'_>, progress: &mut Progress<'_>) {
-    let wanted = job.plan.learn.claim && job.context.claims;
-    let Some(installation) = ledger.installation().filter(|_| wanted) else { return };
-    let claim = Claim { installation, fingerprint: job.context.fingerprint.to_owned() };
-    match job.backend.claim(job.account, &claim, &job.observed.account.etag).await {
-        Ok(()) => progress.after.account.claim = Some(claim),
-        Err(error) => progress.claim_error = Some(error),
-    }
 }
 
 /// Runs what is not a send, in order.
@@ -186,8 +189,8 @@ pub(super) fn is_send(action: &Action) -> bool {
 pub(super) struct Progress<'a> {
     job: &'a Job<'a>,
     outcomes: Vec<Option<Outcome>>,
-    after: Observed,
-    claim_error: Option<BackendError>,
+    pub after: Observed,
+    pub claim_error: Option<BackendError>,
     teams: TeamOutcomes,
     clients: ClientOutcomes,
     recipients: RecipientOutcomes,

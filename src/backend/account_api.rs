@@ -27,7 +27,7 @@ use crate::backend::teams;
 use crate::backend::transport::{Transport, TransportError};
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::{EmailAddress, MemberKey};
-use crate::domain::keys::{AccountKey, CategoryName, ETag, RequestKey, RoleName};
+use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey, RoleName};
 use crate::domain::observed::{Claim, Observed, ReadEvidence};
 use crate::domain::recipients::ObservedCategory;
 use crate::plan::action::{Action, InvitationRow, MemberRow};
@@ -90,7 +90,7 @@ impl AccountApi {
     }
 
     /// Sends one call, once; gives the answer if it is a success.
-    async fn send(&self, call: Call<'_>) -> Result<Response<Vec<u8>>, BackendError> {
+    pub(super) async fn send(&self, call: Call<'_>) -> Result<Response<Vec<u8>>, BackendError> {
         let response = self.exchange(call).await?;
         if response.status().is_success() { Ok(response) } else { Err(problem::error(&response)) }
     }
@@ -387,6 +387,7 @@ impl Backend for AccountApi {
         &self,
         account: &AccountKey,
         claim: &Claim,
+        replaces: Option<&InstallationId>,
         etag: &ETag,
     ) -> Result<(), BackendError> {
         let path = format!("/v1/accounts/{}", asked(account)?);
@@ -394,7 +395,11 @@ impl Backend for AccountApi {
             installation_id: claim.installation.as_str().to_owned(),
             fingerprint: claim.fingerprint.clone(),
         };
-        let patch = wire::AccountPatch { claim: Some(ours), ..wire::AccountPatch::default() };
+        let patch = wire::AccountPatch {
+            claim: Some(ours),
+            claim_replaces: replaces.map(ToString::to_string),
+            ..wire::AccountPatch::default()
+        };
         let call = Call::new(Method::PATCH, path).if_match(etag).json(&patch)?;
         let answer: wire::Account = self.ask(call).await?;
         if answer.claim.map(rows::claim).as_ref() == Some(claim) {
@@ -414,7 +419,7 @@ pub(super) fn row_gone(error: BackendError) -> BackendError {
 }
 
 /// The account as a segment of a path. What cannot be one is no account: it was never asked for.
-fn asked(account: &AccountKey) -> Result<&str, BackendError> {
+pub(super) fn asked(account: &AccountKey) -> Result<&str, BackendError> {
     rows::id(account.as_str())
         .map_err(|_| BackendError::Rejected { code: "not-an-account-id".to_owned() })
 }

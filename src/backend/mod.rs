@@ -2,6 +2,7 @@
 
 pub mod account_api;
 mod call;
+mod client_state;
 mod clients;
 pub mod feed;
 pub mod memory;
@@ -22,7 +23,7 @@ use thiserror::Error;
 
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::EmailAddress;
-use crate::domain::keys::{AccountKey, CategoryName, ETag, RequestKey, TeamId};
+use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey, TeamId};
 use crate::domain::observed::{
     Claim, Observed, ObservedAccount, ObservedInvitation, ObservedMember,
 };
@@ -95,11 +96,13 @@ pub trait Backend: Send + Sync {
         action: &RecipientAction,
     ) -> Result<Executed, BackendError>;
 
-    /// Puts our claim on the account, if its row is still at `etag`.
+    /// Puts our claim on the account, if its row is still at `etag`; in place of that of `replaces`, or
+    /// where nobody else's is.
     async fn claim(
         &self,
         account: &AccountKey,
         claim: &Claim,
+        replaces: Option<&InstallationId>,
         etag: &ETag,
     ) -> Result<(), BackendError>;
 }

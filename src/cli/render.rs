@@ -16,7 +16,7 @@ use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
 use crate::plan::teams::TeamPlan;
-use crate::plan::{Approval, Held, Plan, Rule, State, Stop};
+use crate::plan::{Approval, Emptied, Held, Hold, HoldCause, Plan, Rule, State, Stop};
 use crate::profile::Profile;
 
 /// First line of every answer: `account web/acme (Acme): growth, mode Manage`.
@@ -143,7 +143,7 @@ pub fn distrust(plan: &Plan) -> &'static str {
             "error: ReadUntrusted: nothing was done\n  hint: try again; if it stays so, compare with \
              what the service itself shows\n"
         }
-        Some(Stop::Suspended | Stop::ClaimedByOther) | None => "",
+        Some(Stop::Suspended | Stop::ClaimedByOther | Stop::LedgerLost) | None => "",
     }
 }
 
@@ -189,7 +189,7 @@ pub fn after(plan: &Plan, done: usize, failed: usize) -> String {
         let _ = write!(line, "; {} queued", seats.queued);
     }
     if let Some(hold) = &plan.hold {
-        let _ = write!(line, "; {} held", hold.removals + hold.changes);
+        let _ = write!(line, "; {} held", hold.additions + hold.removals + hold.changes);
     }
     line
 }
@@ -254,23 +254,44 @@ pub fn waiting(plan: &Plan) -> String {
         );
     }
     if let Some(hold) = &plan.hold {
-        let _ = writeln!(
-            text,
-            "! held set {}: {}, {}; {} of the {} removals that spec.removals allows in its window are \
-             used\n  hint: let exactly this set run, once: seatkeeper apply … --approve {}; or raise \
-             the limit, or declare the people again",
-            hold.digest,
-            many(hold.removals as usize, "removal"),
-            many(hold.changes as usize, "lower role"),
-            hold.spent,
-            hold.allowed,
-            hold.digest
-        );
+        text.push_str(&hold_lines(hold));
     }
     if let Some(stop) = &plan.stop {
         let _ = writeln!(text, "! {}: {stop}", stop.reason());
     }
     text
+}
+
+/// What waits for approval, why, and the ways out.
+fn hold_lines(hold: &Hold) -> String {
+    let (why, ways_out) = match hold.why {
+        HoldCause::RemovalBrake => (
+            format!(
+                "{} of the {} removals that spec.removals allows in its window are used",
+                hold.spent, hold.allowed
+            ),
+            "; or raise the limit, or declare the people again",
+        ),
+        HoldCause::EmptySource(Emptied { gone, declared }) => (
+            format!(
+                "{gone} of the {declared} people that were declared are gone: is a file missing?"
+            ),
+            "; or declare the people again",
+        ),
+        HoldCause::LedgerLost => ("the ledger is lost".to_owned(), "; or bring the ledger back"),
+    };
+    let Hold { digest, additions, removals, changes, .. } = hold;
+    let (removals, changes) = (*removals as usize, *changes as usize);
+    let additions = match (hold.why, *additions as usize) {
+        (HoldCause::LedgerLost, n) => format!("{}, ", many(n, "addition")),
+        _ => String::new(),
+    };
+    format!(
+        "! held set {digest}: {additions}{}, {}; {why}\n  hint: let exactly this set run, once: \
+         seatkeeper apply … --approve {digest}{ways_out}\n",
+        many(removals, "removal"),
+        many(changes, "lower role"),
+    )
 }
 
 fn held_line(plan: &Plan, held: &Held) -> String {
@@ -289,7 +310,9 @@ fn held_line(plan: &Plan, held: &Held) -> String {
             let what = without_sign(&plan.teams, action);
             match rule {
                 // Its way out is said once, with the digest of the set.
-                Rule::RemovalBrake => format!("! held: {what} ({})", rule.reason()),
+                Rule::RemovalBrake | Rule::EmptySource | Rule::LedgerLost => {
+                    format!("! held: {what} ({})", rule.reason())
+                }
                 _ => format!("! held: {what} ({}: {})", rule.reason(), rule.message()),
             }
         }
@@ -374,6 +397,9 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
             "changes": hold.changes,
             "allowed": hold.allowed,
             "spent": hold.spent,
+            "rule": hold.rule().reason(),
+            "gone": emptied(hold).map(|emptied| emptied.gone),
+            "declaredBefore": emptied(hold).map(|emptied| emptied.declared),
         })),
         "stop": plan.stop.as_ref().map(|stop| json!({
             "reason": stop.reason(),
@@ -390,6 +416,13 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
         "recipients": recipients::json(&plan.recipients),
         "summary": summary(plan, profile),
     })
+}
+
+fn emptied(hold: &Hold) -> Option<Emptied> {
+    match hold.why {
+        HoldCause::EmptySource(emptied) => Some(emptied),
+        HoldCause::RemovalBrake | HoldCause::LedgerLost => None,
+    }
 }
 
 /// One action as JSON.

@@ -26,7 +26,7 @@ pub fn summary(plan: &Plan, profile: &Profile) -> String {
         let _ = write!(line, "; {} queued", seats.queued);
     }
     if let Some(hold) = &plan.hold {
-        let _ = write!(line, "; {} held", hold.removals + hold.changes);
+        let _ = write!(line, "; {} held", hold.additions + hold.removals + hold.changes);
     }
     line
 }

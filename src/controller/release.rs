@@ -146,6 +146,8 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
         Some(Rule::Observing | Rule::InviteOnly) => Verdict::Goes,
         Some(
             Rule::RemovalBrake
+            | Rule::EmptySource
+            | Rule::LedgerLost
             | Rule::Settling
             | Rule::ProtectedRole
             | Rule::MailBudget

@@ -24,7 +24,7 @@ use crate::controller::feed::{Busy, Follower, Line, Place};
 use crate::controller::metrics::Metrics;
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::EmailAddress;
-use crate::domain::keys::{AccountKey, CategoryName, ETag, RequestKey};
+use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey};
 use crate::domain::observed::{Claim, Observed};
 use crate::domain::recipients::ObservedCategory;
 use crate::plan::action::Action;
@@ -290,9 +290,10 @@ impl Backend for Counted {
         &self,
         account: &AccountKey,
         claim: &Claim,
+        replaces: Option<&InstallationId>,
         etag: &ETag,
     ) -> Result<(), BackendError> {
-        self.count("Claim", self.backend.claim(account, claim, etag).await)?;
+        self.count("Claim", self.backend.claim(account, claim, replaces, etag).await)?;
         self.place.wrote_account();
         Ok(())
     }

@@ -11,6 +11,7 @@ use crate::domain::keys::{
     AccountKey, CategoryName, HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark,
     RoleName, TeamId, TeamRef,
 };
+use crate::domain::observed::Claim;
 use crate::domain::recipients::ExactRecord;
 
 /// The ledger of one account, for the people that are declared or observed.
@@ -21,6 +22,8 @@ pub struct LedgerView {
     /// Where we run: UID of the cluster's `kube-system` namespace, or `file`. A claim of our
     /// installation from another place means that the ledger was copied. `None`: not known.
     pub fingerprint: Option<String>,
+    /// The claim that a person decided to put ours in place of, until that is done.
+    pub takes_from: Option<Claim>,
     /// Account id pinned at first contact.
     pub pinned_account: Option<AccountKey>,
     /// What we know of each person.
@@ -50,6 +53,8 @@ pub struct LedgerView {
     pub hold_number: u64,
     /// An approval that was seen, and when it was first seen.
     pub approval_seen: Option<(HoldDigest, Timestamp)>,
+    /// People that are ours and neither declared any more nor at the service.
+    pub out_of_sight: u64,
     /// When each removal was first wanted, kept in memory by the operator; `None` for a one-shot
     /// run, which sees everything at once and does not wait.
     pub first_wanted: Option<FirstWanted>,
@@ -261,4 +266,7 @@ pub struct HoldRecord {
     pub digest: HoldDigest,
     /// Removals that were allowed when it was held; a raised limit releases it.
     pub allowed: u64,
+    /// `maxCount` when it was held because the source was all but empty; only a raised one, or a
+    /// person, releases it.
+    pub emptied_under: Option<u32>,
 }

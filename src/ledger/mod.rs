@@ -10,7 +10,9 @@
 //! sent; a send that is still in the open wave is in doubt; any other was sent. So a record never
 //! has to be written again after the answer, and a kill between any two writes is told right.
 
+mod account;
 mod change;
+mod claim;
 mod clients;
 mod error;
 mod file;
@@ -37,6 +39,7 @@ use crate::domain::observed::Observed;
 use crate::ledger::pages::{Layout, PageNumber as Page};
 use crate::ledger::record::{Entry, Head, Invite};
 
+pub use account::{AccountStore, ClientState, StateError};
 pub use change::{NewSend, OPEN_SENDS_MAX, WAVE_SENDS_MAX};
 pub use error::LedgerError;
 pub use file::FileStore;
@@ -161,6 +164,7 @@ impl Ledger {
         let mut view = LedgerView {
             installation: self.installation(),
             fingerprint: None,
+            takes_from: head.takes_from.as_ref().map(record::StoredClaim::to_view),
             pinned_account: Some(AccountKey(head.account.clone())),
             people: BTreeMap::new(),
             teams: self.teams(),
@@ -178,6 +182,7 @@ impl Ledger {
                 .approval_seen
                 .as_ref()
                 .map(|seen| (HoldDigest(seen.digest.clone()), seen.at)),
+            out_of_sight: self.out_of_sight(&people),
             first_wanted: None,
         };
         for (hash, person) in people {
@@ -189,6 +194,14 @@ impl Ledger {
             }
         }
         view
+    }
+
+    /// People that are ours and in none of `people`; who said no outlives the declaration.
+    fn out_of_sight(&self, people: &BTreeMap<PersonHash, MemberKey>) -> u64 {
+        let others = self.people.iter().filter(|(hash, _)| !people.contains_key(*hash));
+        let ours = others
+            .filter(|(_, Entry { record, .. })| record.owned && !record.opted_out && !record.lost);
+        ours.count() as u64
     }
 
     /// The send of a person whose outcome is not known.

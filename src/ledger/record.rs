@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::identity::PersonHash;
-use crate::domain::keys::{HoldDigest, InvitationId, RequestKey, ResendMark, RoleName};
+use crate::domain::keys::{
+    HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark, RoleName,
+};
 use crate::domain::ledger_view::{
     Baseline, Cause, HoldRecord, MailRecord, OpenSend, Paid, PersonRecord, Seen, Spend,
 };
+use crate::domain::observed::Claim;
 use crate::ledger::{clients, recipients};
 
 /// Version of the stored form that this program reads and writes.
@@ -36,6 +39,9 @@ pub(super) struct Head {
     pub declared: String,
     pub installation: String,
     pub salt: String,
+    /// The claim that ours is put in place of, until that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes_from: Option<StoredClaim>,
     /// Number of the last wave that was opened; never falls.
     pub wave: u64,
     /// A run is under way, or was cut off.
@@ -59,6 +65,28 @@ pub(super) struct Head {
     /// Declared teams that were at the service, by reference.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub teams: BTreeMap<String, String>,
+}
+
+/// [`Claim`]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoredClaim {
+    pub installation: String,
+    pub fingerprint: String,
+}
+
+impl From<&Claim> for StoredClaim {
+    fn from(claim: &Claim) -> Self {
+        let Claim { installation, fingerprint } = claim.clone();
+        Self { installation: installation.0, fingerprint }
+    }
+}
+
+impl StoredClaim {
+    pub fn to_view(&self) -> Claim {
+        let Self { installation, fingerprint } = self.clone();
+        Claim { installation: InstallationId(installation), fingerprint }
+    }
 }
 
 /// One send, stored before the call.
@@ -157,11 +185,21 @@ impl From<StoredSpend> for Spend {
 pub(super) struct StoredHold {
     pub digest: String,
     pub allowed: u64,
+    #[serde(default, rename = "emptiedUnder", skip_serializing_if = "Option::is_none")]
+    pub emptied_under: Option<u32>,
 }
 
 impl StoredHold {
     pub fn to_view(&self) -> HoldRecord {
-        HoldRecord { digest: HoldDigest(self.digest.clone()), allowed: self.allowed }
+        let Self { digest, allowed, emptied_under } = self.clone();
+        HoldRecord { digest: HoldDigest(digest), allowed, emptied_under }
+    }
+}
+
+impl From<&HoldRecord> for StoredHold {
+    fn from(hold: &HoldRecord) -> Self {
+        let HoldRecord { digest, allowed, emptied_under } = hold.clone();
+        Self { digest: digest.0, allowed, emptied_under }
     }
 }
 

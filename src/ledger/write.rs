@@ -44,6 +44,16 @@ impl Ledger {
         }
     }
 
+    /// What is written from here to [`Ledger::flush`] belongs together.
+    pub(crate) async fn gather(&self) {
+        self.store.gather().await;
+    }
+
+    /// Ends what [`Ledger::gather`] began.
+    pub(crate) async fn flush(&self) -> Result<(), LedgerError> {
+        self.store.flush().await
+    }
+
     /// Writes the pages that differ from the stored ones, splitting those that grew too large,
     /// then deletes the pages that were replaced.
     pub(crate) async fn write_pages(&mut self) -> Result<(), LedgerError> {

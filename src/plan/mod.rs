@@ -4,6 +4,7 @@
 
 pub mod action;
 mod check;
+mod claims;
 pub mod client_access;
 mod client_ends;
 mod clients;
@@ -17,6 +18,7 @@ mod pools;
 mod recipients;
 mod seats;
 pub mod simulate;
+mod source;
 pub mod teams;
 mod words;
 
@@ -28,11 +30,11 @@ use thiserror::Error;
 use crate::domain::desired::Desired;
 use crate::domain::identity::MemberKey;
 use crate::domain::keys::{HoldDigest, MemberId, RoleName, SubscriptionId, TeamId, TeamRef};
-use crate::domain::ledger_view::{Baseline, LedgerView, PersonRecord};
+use crate::domain::ledger_view::{Baseline, HoldRecord, LedgerView, PersonRecord};
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::{Mode, Policy};
 use crate::plan::action::Action;
-use crate::plan::client_access::{ClientAction, ClientPlan};
+use crate::plan::client_access::{ClientAction, ClientPlan, HeldClient};
 use crate::plan::client_ends::ClientEnd;
 use crate::plan::clients::Clients;
 use crate::plan::draft::Draft;
@@ -94,7 +96,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     plan.teams = teams::plan(input);
     plan.learn.teams = teams::learn(input);
     check::check(input, &plan)?;
-    Ok(with_others(input, plan, clients, client_ends))
+    Ok(claims::hold_if_lost(input, with_others(input, plan, clients, client_ends)))
 }
 
 /// Adds the clients of an agency, and recipients of mail.
@@ -212,7 +214,7 @@ pub struct Learn {
     /// Count to measure absence against from now on; `None`: leave it.
     pub baseline: Option<Baseline>,
     /// The held set to remember; the outer `None`: leave it.
-    pub hold: Option<Option<(HoldDigest, u64)>>,
+    pub hold: Option<Option<HoldRecord>>,
     /// What became of an approval.
     pub approval: Approval,
     /// The account carries no claim yet: put ours on it before the first send.
@@ -307,6 +309,8 @@ pub struct SeatForecast {
 pub struct Hold {
     /// Digest by which it is approved.
     pub digest: HoldDigest,
+    /// People that would be invited or let in.
+    pub additions: u32,
     /// People that would lose access or an invitation.
     pub removals: u32,
     /// Roles that would be lowered.
@@ -315,6 +319,40 @@ pub struct Hold {
     pub allowed: u64,
     /// Of these, already spent in the window that runs.
     pub spent: u64,
+    /// What holds it.
+    pub why: HoldCause,
+}
+
+/// What holds a set that a person can approve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldCause {
+    /// More would be taken away than the brake allows.
+    RemovalBrake,
+    /// More than half of the declared people are gone: held whatever the window allows.
+    EmptySource(Emptied),
+    /// The account carries a claim from here, and the ledger that knows of it is gone.
+    LedgerLost,
+}
+
+/// What became of the people that were declared last time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Emptied {
+    /// People that are no longer declared.
+    pub gone: u64,
+    /// People that were.
+    pub declared: u64,
+}
+
+impl Hold {
+    /// The guard that holds the set.
+    #[must_use]
+    pub fn rule(&self) -> Rule {
+        match self.why {
+            HoldCause::RemovalBrake => Rule::RemovalBrake,
+            HoldCause::EmptySource(_) => Rule::EmptySource,
+            HoldCause::LedgerLost => Rule::LedgerLost,
+        }
+    }
 }
 
 /// Who the service itself will trim, and when.

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
+use crate::cli_run::{self, Said};
 use crate::cluster;
 use crate::service::{Browser, Mail, PASSWORD, VENDOR_TOKEN, client, mails_in};
 
@@ -293,6 +294,15 @@ accounts:
     pub async fn k(&self, arguments: &[&str]) -> String {
         let (success, said) = self.kubectl(arguments).await;
         assert!(success, "kubectl {arguments:?}: {said}");
+        said
+    }
+
+    /// Runs a command of our program as the administrator; it ends with this code.
+    pub async fn exits(&self, code: i32, arguments: &[&str]) -> Said {
+        let mut command = cli_run::program();
+        command.env("KUBECONFIG", &self.plane.admin).current_dir(self.folder.path());
+        let said = cli_run::said(command.args(arguments).output().await.unwrap());
+        assert_eq!(said.code, Some(code), "{arguments:?}\n{}\n{}", said.out, said.err);
         said
     }
 

@@ -429,7 +429,8 @@ fn withdrawals_and_people_share_one_brake_are_held_and_approved_together() {
     for (name, record) in learned.records {
         case.ledger.clients.insert(name, record.unwrap());
     }
-    case.ledger.hold = Some(HoldRecord { digest: hold.digest.clone(), allowed: 3 });
+    case.ledger.hold =
+        Some(HoldRecord { digest: hold.digest.clone(), allowed: 3, emptied_under: None });
     assert!(case.plan().clients.actions.is_empty());
     case.policy.approval = Some(HoldDigest("0000000000000000".into()));
     assert!(case.plan().clients.actions.is_empty(), "another set");

@@ -15,7 +15,7 @@ use seatkeeper::domain::clients::{ClientState, Health, ObservedClient};
 use seatkeeper::domain::desired::{Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::identity::{EmailAddress, MemberKey};
 use seatkeeper::domain::keys::{
-    AccountKey, CategoryName, ClientAccessId, ETag, MemberId, RequestKey, RoleName,
+    AccountKey, CategoryName, ClientAccessId, ETag, InstallationId, MemberId, RequestKey, RoleName,
 };
 use seatkeeper::domain::observed::{
     Claim, MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence,
@@ -406,6 +406,7 @@ impl Backend for Service {
         &self,
         _account: &AccountKey,
         claim: &Claim,
+        _replaces: Option<&InstallationId>,
         etag: &ETag,
     ) -> Result<(), BackendError> {
         self.kill.point().await;

@@ -23,7 +23,7 @@ use crate::backend::memory::rules::{Todo, changed, rejected};
 use crate::backend::memory::state::{Answer, State, lost};
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::{EmailAddress, MemberKey};
-use crate::domain::keys::{AccountKey, CategoryName, ETag, MemberId, RequestKey};
+use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, MemberId, RequestKey};
 use crate::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember, RoleSeen,
     SeatLimit,
@@ -275,6 +275,7 @@ impl Backend for Memory {
         &self,
         account: &AccountKey,
         claim: &Claim,
+        replaces: Option<&InstallationId>,
         etag: &ETag,
     ) -> Result<(), BackendError> {
         let mut state = self.state.lock().await;
@@ -284,7 +285,8 @@ impl Backend for Memory {
         if row.etag != *etag {
             return Err(changed("stale"));
         }
-        if row.claim.as_ref().is_some_and(|there| there.installation != claim.installation) {
+        let held = row.claim.as_ref().map(|there| &there.installation);
+        if held.is_some_and(|held| *held != claim.installation && Some(held) != replaces) {
             return Err(rejected("claimed-by-other"));
         }
         row.claim = Some(claim.clone());

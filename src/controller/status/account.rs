@@ -15,7 +15,7 @@ use crate::domain::policy::Mode;
 use crate::manifests::APPROVE_ANNOTATION;
 use crate::plan::action::Action;
 use crate::plan::client_access::{ClientAction, HeldClient};
-use crate::plan::{Held as HeldAction, Plan, Rule, Stop};
+use crate::plan::{Emptied, Held as HeldAction, Hold, HoldCause, Plan, Rule, Stop};
 use crate::profile::Profile;
 
 /// People that are named for each rule.
@@ -73,6 +73,10 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         let (state, waits) = match stop {
             Stop::Suspended => (AccountState::Suspended, true),
             Stop::ClaimedByOther => (AccountState::ClaimedByOther, true),
+            Stop::LedgerLost => {
+                let message = explain(account, plan, Rule::LedgerLost);
+                return (AccountState::LedgerLost, Say::no(stop.reason(), message), true);
+            }
             Stop::ReadUntrusted(_) => (AccountState::ReadUntrusted, false),
         };
         return (state, Say::no(stop.reason(), stop.to_string()), waits);
@@ -100,10 +104,11 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         return (AccountState::Held, Say::no(Rule::SeatLimit.reason(), message), true);
     }
     if let Some(held) = plan.clients.held.first() {
-        let braked = plan.clients.held.iter().any(|held| held.rule == Rule::RemovalBrake);
-        let (rule, message) = match &plan.hold {
-            Some(_) if braked => (Rule::RemovalBrake, explain(account, plan, Rule::RemovalBrake)),
-            _ => (held.rule, held.message().to_owned()),
+        let hold = plan.hold.as_ref().map(Hold::rule);
+        let hold = hold.filter(|rule| plan.clients.held.iter().any(|held| held.rule == *rule));
+        let (rule, message) = match hold {
+            Some(rule) => (rule, explain(account, plan, rule)),
+            None => (held.rule, held.message().to_owned()),
         };
         return (AccountState::Held, Say::no(rule.reason(), message), rule.needs_person());
     }
@@ -147,8 +152,9 @@ fn gravest_refusal<K>(refused: &BTreeMap<K, Trouble>) -> Option<&Trouble> {
 /// The rule that most needs a person among those that hold something back.
 fn gravest(plan: &Plan) -> Option<Rule> {
     let rules: BTreeSet<Rule> = plan.held.iter().map(|held| held.rule).collect();
-    let brake = rules.get(&Rule::RemovalBrake);
-    brake.or_else(|| rules.iter().find(|rule| rule.needs_person())).or(rules.first()).copied()
+    let hold = plan.hold.as_ref().map(Hold::rule);
+    let hold = hold.as_ref().and_then(|rule| rules.get(rule));
+    hold.or_else(|| rules.iter().find(|rule| rule.needs_person())).or(rules.first()).copied()
 }
 
 /// What a rule holds, and the way out.
@@ -156,17 +162,26 @@ fn explain(account: &Account, plan: &Plan, rule: Rule) -> String {
     let people = plan.held.iter().map(|held| held.rule);
     let clients = plan.clients.held.iter().map(|held| held.rule);
     let held = people.chain(clients).filter(|held| *held == rule).count();
-    match (&plan.hold, rule) {
-        (Some(hold), Rule::RemovalBrake) => format!(
-            "{held} changes that take away wait for a person: {} are allowed in a window and {} are \
-             spent; let them run with `kubectl annotate --overwrite account {} {APPROVE_ANNOTATION}={}`",
-            hold.allowed,
-            hold.spent,
-            account.name_any(),
-            hold.digest,
-        ),
-        _ => format!("{held} changes are held: {}", rule.message()),
-    }
+    let Some(hold) = plan.hold.as_ref().filter(|hold| hold.rule() == rule) else {
+        return format!("{held} changes are held: {}", rule.message());
+    };
+    let why = match hold.why {
+        HoldCause::RemovalBrake => {
+            format!("{} are allowed in a window and {} are spent", hold.allowed, hold.spent)
+        }
+        HoldCause::EmptySource(Emptied { gone, declared }) => {
+            format!(
+                "{gone} of the {declared} people that were declared are gone: is a file missing?"
+            )
+        }
+        HoldCause::LedgerLost => Rule::LedgerLost.message().to_owned(),
+    };
+    format!(
+        "{held} changes wait for a person: {why}; let them run with `kubectl annotate \
+         --overwrite account {} {APPROVE_ANNOTATION}={}`",
+        account.name_any(),
+        hold.digest,
+    )
 }
 
 fn describe(looked: &Looked, picture: &Picture<'_>, state: AccountState) -> AccountStatus {
@@ -228,7 +243,7 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
             }
             Action::Reinstate { .. } | Action::Add { .. } => held.additions += 1,
             // Beside a digest stands what it covers and nothing else.
-            _ if plan.hold.is_some() && *rule != Rule::RemovalBrake => {}
+            _ if plan.hold.as_ref().is_some_and(|hold| hold.rule() != *rule) => {}
             Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => held.changes += 1,
             Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. } => {
                 held.removals += 1;
@@ -243,7 +258,8 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
     for HeldClient { action, rule } in &plan.clients.held {
         let name = match action {
             ClientAction::Withdraw { request, .. } => {
-                held.removals += i32::from(plan.hold.is_none() || *rule == Rule::RemovalBrake);
+                held.removals +=
+                    i32::from(plan.hold.as_ref().is_none_or(|hold| hold.rule() == *rule));
                 clip(request.id.as_str(), 254)
             }
             ClientAction::Resend { client, .. } | ClientAction::Request { client, .. } => {

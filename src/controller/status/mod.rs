@@ -144,7 +144,9 @@ impl Finding {
                     state: AccountState::ReadUntrusted,
                     is_final: false,
                 }),
-                Some(Stop::Suspended | Stop::ClaimedByOther) | None => Ok(looked),
+                Some(Stop::Suspended | Stop::ClaimedByOther | Stop::LedgerLost) | None => {
+                    Ok(looked)
+                }
             },
             Self::Failed(error) => {
                 let state = error.state().unwrap_or(AccountState::Unreachable);
