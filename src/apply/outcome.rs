@@ -5,7 +5,6 @@ use crate::backend::{BackendError, Executed};
 use crate::domain::observed::Observed;
 use crate::ledger::Writes;
 use crate::plan::action::Action;
-use crate::plan::teams::TeamAction;
 
 /// What became of one action.
 #[derive(Debug)]
@@ -97,13 +96,14 @@ impl Report {
         self.claim_error.is_none() && teams_done && people_done && others_done
     }
 
-    /// True if a team came to be: its people follow with the next look.
+    /// True if something follows with the next look: the people of teams that came to be or changed,
+    /// and the end of old places of people that were added to another team.
     #[must_use]
-    pub fn made_team(&self) -> bool {
-        let made = |(action, outcome): &(TeamAction, Outcome)| {
-            matches!(action, TeamAction::Create { .. }) && outcome.is_done()
+    pub fn goes_on(&self) -> bool {
+        let added = |(action, outcome): &(Action, Outcome)| {
+            matches!(action, Action::Add { .. }) && outcome.is_done()
         };
-        self.teams.iter().any(made)
+        self.teams.iter().any(|(_, outcome)| outcome.is_done()) || self.outcomes.iter().any(added)
     }
 }
 

@@ -130,7 +130,7 @@ pub async fn look(
         }
         let now = now();
         let first_wanted = first_wanted.clone();
-        let desired = subject.desired.bound(&observed.teams);
+        let desired = subject.desired.bound(&observed.teams, &ledger.teams());
         let view = LedgerView { first_wanted, ..view(subject, ledger, &desired, &observed, now) };
         let plan = plan_for(subject, &desired, &observed, &view, now)?;
         left -= 1;
@@ -201,7 +201,7 @@ pub async fn run(
         return Ok(Ran { report, settled: plan, unread });
     }
     let now = (context.now)();
-    let desired = subject.desired.bound(&report.after.teams);
+    let desired = subject.desired.bound(&report.after.teams, &ledger.teams());
     let view = view(subject, ledger, &desired, &report.after, now);
     let view = LedgerView { first_wanted: before.first_wanted, ..view };
     let settled = plan_for(subject, &desired, &report.after, &view, now)?;

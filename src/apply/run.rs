@@ -146,6 +146,9 @@ async fn close(
     for person in std::mem::take(&mut progress.unsent) {
         ledger.unplace(&person);
     }
+    for person in std::mem::take(&mut progress.added) {
+        ledger.added(&person);
+    }
     ledger.gather().await;
     if ledger.pages_differ() {
         ledger.write_pages().await?;
@@ -200,6 +203,8 @@ pub(super) struct Progress<'a> {
     owner_not_raised: bool,
     /// People that had a place in a wave, and to whom nothing was sent.
     unsent: Vec<MemberKey>,
+    /// People that were added at once.
+    added: Vec<MemberKey>,
 }
 
 impl<'a> Progress<'a> {
@@ -216,6 +221,7 @@ impl<'a> Progress<'a> {
             not_freed: BTreeMap::new(),
             owner_not_raised: false,
             unsent: Vec::new(),
+            added: Vec::new(),
         }
     }
 
@@ -313,6 +319,9 @@ impl<'a> Progress<'a> {
     fn take_effect(&mut self, action: &Action, executed: &Executed) {
         step(&mut self.after, action, self.job.profile, (self.job.context.now)());
         let person = action.person();
+        if matches!(action, Action::Add { .. }) {
+            self.added.push(person.clone());
+        }
         match executed {
             Executed::Member(member) => {
                 self.after.invitations.remove(person);
@@ -352,7 +361,8 @@ impl<'a> Progress<'a> {
                 self.done(index, Outcome::NotRun(NotRun::Stopped));
             }
         }
-        if self.outcomes.iter().flatten().any(Outcome::is_done) {
+        let of_teams = self.teams.iter().map(|(_, outcome)| outcome);
+        if self.outcomes.iter().flatten().chain(of_teams).any(Outcome::is_done) {
             recount(&mut self.after, self.job.profile);
         }
     }

@@ -229,8 +229,13 @@ pub enum BackendError {
 }
 
 /// Refusals that only say that the account is fuller, or otherwise other, than when we looked.
-const PASSING: &[&str] =
-    &["role-holders", "seat-limit-reached", "service-disabled", "trimmed-members-wait"];
+const PASSING: &[&str] = &[
+    "role-holders",
+    "seat-limit-reached",
+    "service-disabled",
+    "trimmed-members-wait",
+    "unknown-user",
+];
 
 /// When another try can succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -57,6 +57,7 @@ const CODES: &[&str] = &[
     "trim-not-offered",
     "trimmed-members-wait",
     "unauthenticated",
+    "unknown-user",
     "unavailable",
     "unsupported-media-type",
 ];

@@ -50,7 +50,8 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
         }
         let ran = run_once(&mut session, look, &guarantees, args.plan.output, io).await?;
         let again = ran.report.stopped().is_some_and(|error| error.retry() == Retry::LookAgain);
-        let made_team = ran.report.made_team() && ran.report.stopped().is_none();
+        let goes_on =
+            ran.report.goes_on() && ran.report.stopped().is_none() && !ran.settled.is_empty();
         for (action, outcome) in &ran.report.teams {
             if args.plan.output == Output::Text {
                 writeln!(io.out, "{}", teams::outcome(action, outcome))?;
@@ -71,11 +72,11 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
             }
             done.push(said(recipients::action_json(action), outcome));
         }
-        if !(again || made_team) || round == ROUNDS {
+        if !(again || goes_on) || round == ROUNDS {
             return finish(&session, &ran, done, args.plan.output, io);
         }
-        if made_team {
-            continue; // The people of a new team follow.
+        if goes_on {
+            continue;
         }
         writeln!(io.err, "the account changed meanwhile; looking again")?;
     }

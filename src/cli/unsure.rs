@@ -33,14 +33,14 @@ pub fn text(session: &Session, plan: &Plan, observed: &Observed) -> String {
 
 /// People at the service that nobody declares, owners aside.
 fn undeclared(session: &Session, observed: &Observed) -> usize {
-    let desired = &session.desired;
+    let desired = session.desired.bound(&observed.teams, &session.ledger.teams());
     let owner = |role: &RoleSeen| role.known().is_some_and(|role| session.profile.is_owner(role));
     let members = observed.members.iter().filter(|(_, member)| !owner(&member.role));
     let open = |state| state == InvitationState::Pending;
     let invited = observed.invitations.iter().filter(|(_, row)| open(row.state));
     let people = members.map(|(person, _)| person).chain(invited.map(|(person, _)| person));
     let people: BTreeSet<_> = people.collect();
-    let declared = |person| desired.people.contains_key(person) || desired.frozen.contains(person);
+    let declared = |person| desired.people.contains_key(person) || desired.is_frozen(person);
     people.into_iter().filter(|person| !declared(*person)).count()
 }
 

@@ -14,7 +14,7 @@ use crate::domain::policy::Mode;
 use crate::manifests::{ObjectKey, Resolved};
 use crate::plan::client_access::Standing;
 use crate::plan::notification::RecipientState;
-use crate::plan::{Plan, Rule, State};
+use crate::plan::{Outlook, Plan, Rule, State};
 
 /// What becomes of a deleted object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,9 +129,18 @@ fn of_person(
     if elsewhere || policy == DeletionPolicy::Retain {
         return Verdict::Goes;
     }
+    let of_outlook = |outlook: &Outlook| match outlook.state {
+        State::Removing => of_rule(outlook.rule),
+        _ => Verdict::Goes,
+    };
     match plan.outlook(person) {
-        Some(outlook) if outlook.state == State::Removing => of_rule(outlook.rule),
-        Some(_) | None => Verdict::Goes,
+        Some(outlook) => of_outlook(outlook),
+        // Of an object that cannot be read only the address is known: any team may be meant.
+        None => {
+            let places = plan.people.range(person.clone()..);
+            let places = places.take_while(|(key, _)| key.person == person.person);
+            places.map(|(_, outlook)| of_outlook(outlook)).max().unwrap_or(Verdict::Goes)
+        }
     }
 }
 
@@ -161,6 +170,10 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             | Rule::TeamPending
             | Rule::TeamNotFound
             | Rule::TeamLost
+            | Rule::TeamTaken
+            | Rule::TeamChanging
+            | Rule::MovesFirst
+            | Rule::InvitedElsewhere
             | Rule::TeamNameTaken
             | Rule::SubscriptionNotFound
             | Rule::SeatLimit

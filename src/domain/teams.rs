@@ -51,32 +51,88 @@ pub enum TeamState {
 }
 
 /// The team at the service of each declared one: the one that the declaration names, else the one
-/// that carries its reference. A team belongs to one declaration only; the one that names it counts.
+/// that carries its reference, else the one that it was before (`known`), if that carries none any
+/// more. A team belongs to one accepted declaration: the one that it was made for, or that had it
+/// before, keeps it from one that names it. A declaration that is not valid, or on its way out, holds
+/// the same team beside it: its people are known by it.
 #[must_use]
 pub fn bindings(
     desired: &BTreeMap<TeamRef, DesiredTeam>,
     observed: &BTreeMap<TeamId, ObservedTeam>,
+    known: &BTreeMap<TeamRef, TeamId>,
 ) -> BTreeMap<TeamRef, TeamId> {
-    let named = desired.iter().filter_map(|(reference, team)| {
-        let id = team.id.as_ref().filter(|id| observed.contains_key(*id))?;
-        Some((reference.clone(), id.clone()))
-    });
-    let mut bound: BTreeMap<TeamRef, TeamId> = named.collect();
-    let taken: BTreeSet<TeamId> = bound.values().cloned().collect();
-    for (id, team) in observed.iter().filter(|(id, _)| !taken.contains(*id)) {
-        let Some(reference) = &team.reference else { continue };
-        if desired.get(reference).is_some_and(|team| team.id.is_none()) {
+    let owners = owners(observed, known);
+    let mut bound = BTreeMap::new();
+    let accepted = |team: &&DesiredTeam| !team.passive;
+    let keeps = |reference: &TeamRef| {
+        desired.get(reference).filter(accepted).is_some_and(|team| team.id.is_none())
+    };
+    for (reference, team) in desired {
+        let named = team.id.as_ref().filter(|id| observed.contains_key(*id));
+        let free = |id: &&TeamId| {
+            let owner = owners.get(*id).filter(|owner| keeps(owner));
+            team.passive || owner.is_none_or(|owner| *owner == reference)
+        };
+        if let Some(id) = named.filter(free) {
+            bound.insert(reference.clone(), id.clone());
+        }
+    }
+    let taken: BTreeSet<TeamId> = bound
+        .iter()
+        .filter(|(reference, _)| desired.get(*reference).is_some_and(|team| !team.passive))
+        .map(|(_, id)| id.clone())
+        .collect();
+    for (id, reference) in owners {
+        let Some(team) = desired.get(reference).filter(|team| team.id.is_none()) else { continue };
+        if team.passive || !taken.contains(id) {
             bound.entry(reference.clone()).or_insert_with(|| id.clone());
         }
     }
     bound
 }
 
+/// Whom each team was made for, or had it before.
+fn owners<'a>(
+    observed: &'a BTreeMap<TeamId, ObservedTeam>,
+    known: &'a BTreeMap<TeamRef, TeamId>,
+) -> BTreeMap<&'a TeamId, &'a TeamRef> {
+    let before: BTreeMap<&TeamId, &TeamRef> =
+        known.iter().map(|(reference, id)| (id, reference)).collect();
+    let owner = |(id, team): (&'a TeamId, &'a ObservedTeam)| {
+        let owner = team.reference.as_ref().or_else(|| before.get(id).copied());
+        owner.map(|owner| (id, owner))
+    };
+    observed.iter().filter_map(owner).collect()
+}
+
+/// Teams that no declaration has now, and that one without a team would be called as, or had before.
+/// Until a person says which is meant, nobody loses a place in them: the declaration may only have
+/// moved, or have a typing error.
+#[must_use]
+pub fn contested(
+    desired: &BTreeMap<TeamRef, DesiredTeam>,
+    observed: &BTreeMap<TeamId, ObservedTeam>,
+    known: &BTreeMap<TeamRef, TeamId>,
+    bound: &BTreeMap<TeamRef, TeamId>,
+) -> BTreeSet<TeamId> {
+    let taken: BTreeSet<&TeamId> = bound.values().collect();
+    let unbound = || desired.iter().filter(|(reference, _)| !bound.contains_key(*reference));
+    let names: BTreeSet<&str> = unbound().map(|(_, team)| team.name.as_str()).collect();
+    let before: BTreeSet<&TeamId> = unbound().filter_map(|(r, _)| known.get(r)).collect();
+    let free = observed.iter().filter(|(id, _)| !taken.contains(id));
+    let wanted = free.filter(|(id, team)| names.contains(&*team.name) || before.contains(id));
+    wanted.map(|(id, _)| id.clone()).collect()
+}
+
 impl Desired {
     /// The same with the teams that are at the service under their ids.
     #[must_use]
-    pub fn bound(&self, observed: &BTreeMap<TeamId, ObservedTeam>) -> Cow<'_, Self> {
-        let bound = bindings(&self.teams, observed);
+    pub fn bound(
+        &self,
+        observed: &BTreeMap<TeamId, ObservedTeam>,
+        known: &BTreeMap<TeamRef, TeamId>,
+    ) -> Cow<'_, Self> {
+        let bound = bindings(&self.teams, observed, known);
         if bound.is_empty() {
             return Cow::Borrowed(self);
         }
@@ -84,7 +140,9 @@ impl Desired {
         let people = std::mem::take(&mut desired.people).into_iter();
         desired.people = people.map(|(key, member)| (key.bound(&bound), member)).collect();
         let frozen = std::mem::take(&mut desired.frozen).into_iter();
-        desired.frozen = frozen.map(|key| key.bound(&bound)).collect();
+        let frozen = frozen.map(|key| key.bound(&bound));
+        // Who is declared by a valid object is declared, whatever another one of the team says.
+        desired.frozen = frozen.filter(|key| !desired.people.contains_key(key)).collect();
         Cow::Owned(desired)
     }
 }

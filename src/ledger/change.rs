@@ -280,6 +280,15 @@ impl Ledger {
         }
     }
 
+    /// A person was added at once, and is a member from now on: who is gone later left, or was removed.
+    pub(crate) fn added(&mut self, person: &MemberKey) {
+        let Some(hash) = self.hash(person) else { return };
+        if let Some(mut entry) = self.people.get(&hash).cloned() {
+            entry.record.seen = Seen::Member;
+            self.put(hash, entry);
+        }
+    }
+
     /// Ends the run: `people` is the count to measure absence against.
     pub(crate) fn close(&mut self, people: Option<u64>) {
         let Some(head) = &mut self.head else { return };

@@ -154,7 +154,7 @@ impl Ledger {
     }
 
     /// Declared teams that were at the service when we last looked.
-    fn teams(&self) -> BTreeMap<TeamRef, TeamId> {
+    pub(crate) fn teams(&self) -> BTreeMap<TeamRef, TeamId> {
         let teams = self.head.iter().flat_map(|head| &head.teams);
         teams.map(|(reference, id)| (TeamRef(reference.clone()), TeamId(id.clone()))).collect()
     }

@@ -8,6 +8,7 @@ use crate::plan::action::Action;
 use crate::plan::client_access::ClientLearn;
 use crate::plan::guards::{hex, line};
 use crate::plan::notification::{HeldRecipient, RecipientLearn};
+use crate::plan::teams::TeamAction;
 use crate::plan::{Approval, Held, HeldClient, Hold, HoldCause, Input, Learn, Plan, Rule, Stop};
 
 /// Whose claim is on the account.
@@ -80,7 +81,7 @@ pub(super) fn hold_if_lost(input: &Input<'_>, mut plan: Plan) -> Plan {
 fn hold(input: &Input<'_>, plan: &Plan) -> Hold {
     let mut lines: Vec<String> = plan.actions.iter().map(line).collect();
     lines.extend(plan.clients.actions.iter().map(ToString::to_string));
-    lines.extend(plan.teams.actions.iter().map(ToString::to_string));
+    lines.extend(plan.teams.actions.iter().map(TeamAction::line));
     lines.extend(plan.recipients.actions.iter().map(ToString::to_string));
     lines.sort();
     let account = &input.observed.account;

@@ -55,6 +55,8 @@ pub(super) struct Draft<'a> {
     pub pools: Pools,
     /// People that wait for a seat.
     pub queued: u32,
+    /// Subscriptions that a team is being linked to, or from.
+    pub changing: BTreeSet<SubscriptionId>,
     /// The next timers.
     pub timers: BTreeSet<Timestamp>,
 }
@@ -137,6 +139,7 @@ impl<'a> Draft<'a> {
             shortage: None,
             pools: Pools::of(input.observed, input.profile),
             queued: 0,
+            changing: BTreeSet::new(),
             timers: BTreeSet::new(),
         }
     }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
+use crate::domain::identity::MemberKey;
 use crate::domain::keys::{HoldDigest, RoleName};
 use crate::domain::ledger_view::{Baseline, Paid, Seen};
 use crate::domain::observed::{InvitationState, MemberState, Observed};
@@ -108,6 +109,10 @@ fn disagreement(input: &Input<'_>) -> Option<Distrust> {
         ("used seats", used.into(), said.used.into(), members + invitations),
     ];
     let strange = members + invitations;
+    let listed =
+        |key: &&MemberKey| key.team_id().is_some_and(|id| !observed.teams.contains_key(id));
+    let homeless = observed.members.keys().chain(observed.invitations.keys()).filter(listed);
+    let homeless = homeless.count() as u64;
     let pools = pools::used(observed, profile);
     let pools = said.pools.iter().map(|(id, pool)| {
         let rows = pools.get(id).copied().unwrap_or(0);
@@ -116,6 +121,7 @@ fn disagreement(input: &Input<'_>) -> Option<Distrust> {
     counts
         .into_iter()
         .chain(pools)
+        .chain([("people of teams that are not listed", homeless, 0, 0)])
         .find(|(_, rows, said, slack)| rows.abs_diff(*said) > *slack)
         .map(|(what, rows, said, _)| Distrust::CountsDiffer { what, rows, said })
 }
@@ -362,9 +368,15 @@ pub(super) fn line(action: &Action) -> String {
         }
         Action::Reinstate { member, .. } => format!("reinstate {}", member.id),
         Action::Resend { invitation, .. } => format!("resend {}", invitation.id),
-        Action::Add { person, role, .. } => format!("add {person} {role}"),
-        Action::Invite { person, role, .. } => format!("invite {person} {role}"),
+        Action::Add { person, role, .. } => format!("add {} {role}", place(person)),
+        Action::Invite { person, role, .. } => format!("invite {} {role}", place(person)),
     }
+}
+
+/// The address, and the team where there are many.
+fn place(key: &MemberKey) -> String {
+    let team = key.team.as_ref().map(|team| format!(" {}", team.as_str()));
+    format!("{key}{}", team.unwrap_or_default())
 }
 
 /// The first bytes of a digest, as people copy it.

@@ -10,7 +10,7 @@ use crate::domain::keys::{RoleName, TeamId, TeamRef};
 use crate::domain::ledger_view::{MailRecord, PersonRecord, Seen};
 use crate::domain::observed::{InvitationState, MemberState, ObservedMember};
 use crate::domain::policy::Mode;
-use crate::domain::teams::bindings;
+use crate::domain::teams::{bindings, contested};
 use crate::plan::action::{Action, Direction, EndCause};
 use crate::plan::draft::{Draft, member_row, revoke};
 use crate::plan::pools::closed;
@@ -179,14 +179,14 @@ fn undeclared(draft: &mut Draft<'_>) {
         .collect();
     people.sort();
     people.dedup();
-    let declared = DeclaredTeams::of(draft.input);
-    for person in people {
+    let teams = DeclaredTeams::of(draft.input);
+    for person in people.into_iter().filter(|key| !teams.contest(key)) {
         let known = draft.input.ledger.people.get(&person).cloned();
         match known {
             Some(record) if record.owned => no_longer_declared(draft, &person, record),
             // Whom a declaration left behind on purpose stays, in this mode too (OP-08).
             Some(record) if record.deletion_policy == DeletionPolicy::Retain => {}
-            known if draft.input.policy.mode == Mode::Exclusive && declared.holds(&person) => {
+            known if draft.input.policy.mode == Mode::Exclusive && teams.hold(&person) => {
                 let record = known.unwrap_or_else(|| unknown(draft.input.now));
                 end(draft, &person, record, EndCause::NotOurs);
             }
@@ -197,19 +197,28 @@ fn undeclared(draft: &mut Draft<'_>) {
 
 /// The teams that mode `Exclusive` is about: the account as a whole, and those that are declared. A
 /// team that nobody declared is somebody else's.
-struct DeclaredTeams(BTreeSet<TeamId>);
+struct DeclaredTeams {
+    held: BTreeSet<TeamId>,
+    contested: BTreeSet<TeamId>,
+}
 
 impl DeclaredTeams {
     fn of(input: &Input<'_>) -> Self {
-        let Input { desired, observed, .. } = *input;
-        let bound = bindings(&desired.teams, &observed.teams).into_iter();
+        let Input { desired, observed, ledger, .. } = *input;
+        let bound = bindings(&desired.teams, &observed.teams, &ledger.teams);
+        let contested = contested(&desired.teams, &observed.teams, &ledger.teams, &bound);
         let stays =
             |reference: &TeamRef| desired.teams.get(reference).is_some_and(|team| !team.passive);
-        Self(bound.filter(|(reference, _)| stays(reference)).map(|(_, id)| id).collect())
+        let held = bound.into_iter().filter(|(reference, _)| stays(reference)).map(|(_, id)| id);
+        Self { held: held.collect(), contested }
     }
 
-    fn holds(&self, key: &MemberKey) -> bool {
-        key.team_id().is_none_or(|id| self.0.contains(id))
+    fn hold(&self, key: &MemberKey) -> bool {
+        key.team_id().is_none_or(|id| self.held.contains(id))
+    }
+
+    fn contest(&self, key: &MemberKey) -> bool {
+        key.team_id().is_some_and(|id| self.contested.contains(id))
     }
 }
 

@@ -13,6 +13,7 @@ pub mod guards;
 mod invitations;
 mod mails;
 mod members;
+mod moves;
 pub mod notification;
 mod pools;
 mod recipients;
@@ -82,9 +83,12 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
         let clients = Clients::of(input).filter(|_| !matches!(stop, Stop::ReadUntrusted(_)));
         return Ok(with_others(input, stopped(input, stop, trust), clients, Vec::new()));
     }
+    let team_plan = teams::plan(input);
     let mut draft = Draft::new(input);
+    draft.changing = team_plan.changing(input.observed);
     members::classify(&mut draft);
     guards::owners(&mut draft);
+    moves::hold(&mut draft);
     guards::settle(&mut draft);
     let mut clients = Clients::of(input);
     draft.client_ends = clients.as_mut().map(Clients::ends).unwrap_or_default();
@@ -93,7 +97,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     seats::admit(&mut draft);
     let client_ends = std::mem::take(&mut draft.client_ends);
     let mut plan = draft.finish(trust, brake);
-    plan.teams = teams::plan(input);
+    plan.teams = team_plan;
     plan.learn.teams = teams::learn(input);
     check::check(input, &plan)?;
     Ok(claims::hold_if_lost(input, with_others(input, plan, clients, client_ends)))

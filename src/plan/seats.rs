@@ -15,7 +15,7 @@ use crate::plan::draft::{Draft, Reserved, member_row, revoke};
 use crate::plan::mails;
 use crate::plan::pools::closed;
 use crate::plan::{Input, Rule, Shortage, State};
-use crate::profile::{Counted, OnShrink};
+use crate::profile::{Counted, KnownUser, OnShrink};
 
 /// Length of the window of `invitationsPerHour`.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -225,6 +225,7 @@ fn invite(draft: &mut Draft<'_>, mut ahead: Reserved) {
     let (mut mails, next_mail) = mails_left(draft.input);
     // Seats of people that wait for nothing but their mail.
     let mut reserved = Reserved::default();
+    let mut invited = invited(draft);
     for candidate in candidates {
         let known = draft.is_known(&candidate.person.person);
         let action = candidate.into_action(known);
@@ -234,8 +235,12 @@ fn invite(draft: &mut Draft<'_>, mut ahead: Reserved) {
         let capped = waiting_mail(draft, &action);
         if let Some(rule) = closed(draft.input, action.person()) {
             draft.hold_back(action, rule);
+        } else if takes_seat && pool.as_ref().is_some_and(|pool| draft.changing.contains(pool)) {
+            draft.hold_back(action, Rule::TeamChanging);
         } else if busy.contains(action.person()) {
             draft.hold_back(action, Rule::SeatLimit);
+        } else if is_elsewhere(&invited, &action) {
+            draft.hold_back(action, Rule::InvitedElsewhere);
         } else if let Some((until, rule)) = capped {
             cap(draft, action, until, rule);
         } else if takes_seat && (ahead.of(&pool) > 0 || !draft.has_seat(&action, &reserved)) {
@@ -249,9 +254,36 @@ fn invite(draft: &mut Draft<'_>, mut ahead: Reserved) {
             if !free {
                 mails = mails.map(|left| left - 1);
             }
+            if matches!(action, Action::Invite { .. }) && adds_at_once(draft) {
+                invited.insert(action.person().clone());
+            }
             draft.act(action);
         }
     }
+}
+
+/// True if who is in the account is added to a further team at once: one invitation is enough.
+fn adds_at_once(draft: &Draft<'_>) -> bool {
+    draft.input.profile.invitations.known_user == KnownUser::AddAtOnce
+}
+
+/// Where people have an invitation that waits, if one is enough.
+fn invited(draft: &Draft<'_>) -> BTreeSet<MemberKey> {
+    if !adds_at_once(draft) {
+        return BTreeSet::new();
+    }
+    let rows = draft.input.observed.invitations.iter();
+    let pending = rows.filter(|(_, row)| row.state == InvitationState::Pending);
+    let open = draft.input.ledger.open_sends.keys();
+    pending.map(|(key, _)| key).chain(open).cloned().collect()
+}
+
+/// True if a new invitation would be the person's second.
+fn is_elsewhere(invited: &BTreeSet<MemberKey>, action: &Action) -> bool {
+    let Action::Invite { person, key: None, .. } = action else { return false };
+    let from = MemberKey { person: person.person.clone(), team: None };
+    let same = invited.range(from..).take_while(|key| key.person == person.person);
+    same.into_iter().any(|key| key != person)
 }
 
 /// When one person's mails let a send go, and which rule holds it until then; `None`: now.

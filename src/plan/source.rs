@@ -20,7 +20,7 @@ pub(super) fn gone(input: &Input<'_>) -> Emptied {
     let known = ledger.people.iter().filter(|(_, record)| counts(record));
     let mut emptied = Emptied { gone: ledger.out_of_sight, declared: ledger.out_of_sight };
     for (person, _) in known {
-        let is_declared = desired.people.contains_key(person) || desired.frozen.contains(person);
+        let is_declared = desired.people.contains_key(person) || desired.is_frozen(person);
         emptied.gone += u64::from(!is_declared);
         emptied.declared += 1;
     }

@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::domain::identity::{MemberKey, TeamKey};
 use crate::domain::keys::{ETag, SubscriptionId, TeamId, TeamRef};
+use crate::domain::observed::Observed;
 use crate::domain::policy::Mode;
 use crate::domain::teams::{DesiredTeam, ObservedTeam, TeamState, bindings};
 use crate::plan::pools::Pools;
@@ -54,6 +55,17 @@ impl TeamAction {
             Self::Edit { .. } => "EditTeam",
             Self::SecureSignIn { .. } => "RequireSecureSignIn",
         }
+    }
+
+    /// What it is in a digest.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let id = match self {
+            Self::Edit { id, .. } => id.as_str(),
+            Self::Create { .. } | Self::SecureSignIn { .. } => "",
+        };
+        let reference = self.reference().map_or("", |reference| reference.as_str());
+        format!("{reference} {id} {self}")
     }
 
     /// The declared team; `None`: the account.
@@ -155,6 +167,24 @@ impl TeamPlan {
         self.held.push((action, rule));
     }
 
+    /// True if a team is linked to this subscription by this plan.
+    fn links_to(&self, to: &SubscriptionId) -> bool {
+        let links = |action: &TeamAction| matches!(action, TeamAction::Edit { subscription: Some(id), .. } if id == to);
+        self.actions.iter().any(links)
+    }
+
+    /// Subscriptions whose people are others once this plan has run: nobody is let in before.
+    pub(super) fn changing(&self, observed: &Observed) -> BTreeSet<SubscriptionId> {
+        let mut changing = BTreeSet::new();
+        for action in &self.actions {
+            if let TeamAction::Edit { id, subscription: Some(to), .. } = action {
+                changing.insert(to.clone());
+                changing.extend(observed.teams.get(id).and_then(|team| team.subscription.clone()));
+            }
+        }
+        changing
+    }
+
     fn enter(&mut self, input: &Input<'_>, action: TeamAction) {
         let needed = match &action {
             TeamAction::Create { .. } => Mode::Invite,
@@ -194,8 +224,8 @@ pub(super) fn plan(input: &Input<'_>) -> TeamPlan {
 
 /// What is known of the teams, where nothing is written.
 pub(super) fn stopped(input: &Input<'_>) -> TeamPlan {
-    let Input { desired, observed, .. } = *input;
-    let bound = bindings(&desired.teams, &observed.teams);
+    let Input { desired, observed, ledger, .. } = *input;
+    let bound = bindings(&desired.teams, &observed.teams, &ledger.teams);
     let outlook = |reference: &TeamRef| {
         let id = bound.get(reference).cloned();
         let row = id.as_ref().and_then(|id| observed.teams.get(id));
@@ -213,7 +243,7 @@ pub(super) fn learn(input: &Input<'_>) -> Option<BTreeMap<TeamRef, TeamId>> {
     // One that is gone stays known: it is not made anew without a word.
     let known = ledger.teams.iter().filter(|(reference, _)| desired.teams.contains_key(*reference));
     let mut teams: BTreeMap<_, _> = known.map(|(r, id)| (r.clone(), id.clone())).collect();
-    teams.extend(bindings(&desired.teams, &observed.teams));
+    teams.extend(bindings(&desired.teams, &observed.teams, &ledger.teams));
     (policy.mode > Mode::Observe && teams != ledger.teams).then_some(teams)
 }
 
@@ -230,8 +260,9 @@ fn create(plan: &mut TeamPlan, input: &Input<'_>, reference: &TeamRef, wanted: &
         plan.teams.values().filter_map(|team| team.id.as_ref()).collect();
     let mut others = input.observed.teams.iter().filter(|(id, _)| !taken.contains(*id));
     let name_taken = others.any(|(_, row)| row.name == *name);
-    if id.is_some() {
-        plan.hold(action, Rule::TeamNotFound);
+    if let Some(id) = id {
+        let there = input.observed.teams.contains_key(id);
+        plan.hold(action, if there { Rule::TeamTaken } else { Rule::TeamNotFound });
     } else if input.ledger.teams.contains_key(reference) {
         plan.hold(action, Rule::TeamLost);
     } else if name_taken {
@@ -268,6 +299,9 @@ fn edit(
         plan.hold(action, Rule::NotUnderstood);
     } else if !runs(input, subscription.as_ref()) {
         plan.hold(action, Rule::SubscriptionNotFound);
+    } else if subscription.as_ref().is_some_and(|to| plan.links_to(to)) {
+        // Its people are counted there once the other team is.
+        plan.hold(action, Rule::TeamChanging);
     } else if subscription.is_some_and(|to| !fits(input, id, to)) {
         plan.hold(action, Rule::SeatLimit);
     } else if renames && linked && row.state == TeamState::Inactive {

@@ -48,6 +48,14 @@ pub enum Rule {
     TeamNotFound,
     /// The team that was there is gone.
     TeamLost,
+    /// Another declaration has the team already.
+    TeamTaken,
+    /// The team is being linked to another subscription.
+    TeamChanging,
+    /// The person comes into another team first, then leaves this one.
+    MovesFirst,
+    /// The person is invited to another team of the account.
+    InvitedElsewhere,
     /// The account has another team of this name.
     TeamNameTaken,
     /// The account has no such subscription that runs.
@@ -90,6 +98,10 @@ impl Rule {
             Self::TeamPending => "TeamPending",
             Self::TeamNotFound => "TeamNotFound",
             Self::TeamLost => "TeamLost",
+            Self::TeamTaken => "TeamTaken",
+            Self::TeamChanging => "TeamChanging",
+            Self::MovesFirst => "MovesFirst",
+            Self::InvitedElsewhere => "InvitedElsewhere",
             Self::TeamNameTaken => "TeamNameTaken",
             Self::SubscriptionNotFound => "SubscriptionNotFound",
             Self::SeatLimit => "SeatLimitReached",
@@ -173,6 +185,20 @@ impl Rule {
                 "the team is gone at the account service, nobody knows why; name another one in \
                  spec.teamId, or declare it anew by a Team of another name"
             }
+            Self::TeamTaken => {
+                "another Team object has the team with the id in spec.teamId already; delete one of \
+                 the two, or correct the id"
+            }
+            Self::TeamChanging => {
+                "the team is being linked to another subscription; its people follow"
+            }
+            Self::MovesFirst => {
+                "this is the person's last place in the account: they come into the other team first"
+            }
+            Self::InvitedElsewhere => {
+                "the person is invited to another team of the account; once they have accepted, they \
+                 are added to this one without a mail"
+            }
             Self::TeamNameTaken => {
                 "the account has a team of this name that nobody declared; put its id into \
                  spec.teamId to adopt it, or give another spec.displayName"
@@ -217,6 +243,7 @@ impl Rule {
             | Self::TeamPending
             | Self::TeamNotFound
             | Self::TeamLost
+            | Self::TeamTaken
             | Self::TeamNameTaken
             | Self::SubscriptionNotFound
             | Self::SeatLimit
@@ -228,6 +255,9 @@ impl Rule {
             | Self::MailBudget
             | Self::MailCap
             | Self::TeamNotThere
+            | Self::TeamChanging
+            | Self::MovesFirst
+            | Self::InvitedElsewhere
             | Self::AddressLimit
             | Self::OnlyClientEnds => false,
         }

@@ -132,3 +132,28 @@ async fn a_roster_of_1_000_costs_1_000_calls_17_head_writes_and_each_page_once()
     to.dedup();
     assert_eq!((mails.len(), to.len()), (PEOPLE, PEOPLE), "one mail each");
 }
+
+// rule: OP-07
+#[tokio::test]
+async fn fifty_in_and_fifty_out_of_10_000_cost_one_look_and_100_writes() {
+    const ROWS: usize = 10_000;
+    let service = service_now(SEED).await;
+    put_members(&service, ROWS - 1).await;
+    let desk = desk(&service, ROWS - 1);
+    desk.exits(0, &["apply"]).await;
+    let roster = desk.read("git/team-0.yaml");
+    let change = |line: &str| match line.strip_prefix("    - email: p") {
+        Some(rest) => {
+            let n: usize = rest.trim_end_matches("@example.com").parse().unwrap();
+            let name = if n <= 50 { "new" } else { "p" };
+            format!("    - email: {name}{n}@example.com\n")
+        }
+        None => format!("{line}\n"),
+    };
+    desk.write("git/team-0.yaml", &roster.lines().map(change).collect::<String>());
+    let before = service.requests().len();
+    let said = desk.exits(0, &["apply"]).await;
+    assert!(said.out.contains("100 done"), "{}", said.out.lines().last().unwrap_or_default());
+    assert_eq!(since(&service, before), (14, 100));
+    service.stop().await;
+}

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
 use jiff::SignedDuration;
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::cli_run::{Desk, service_now};
@@ -231,10 +232,13 @@ async fn the_seats_of_a_subscription_are_shared_by_its_teams_and_never_exceeded(
     assert_eq!(queued.len(), 1, "Tom and Mia, and three of four: {done:#?}");
     assert_eq!(
         done.last().unwrap(),
-        "7 done; seats of STARTER 5 of 5; seats of GROWTH 0 of 25; 1 queued"
+        "6 done; seats of STARTER 5 of 5; seats of GROWTH 0 of 25; 1 queued"
     );
     let invited = story.service.list("/v1/accounts/acme/invitations").await;
-    assert_eq!(invited.len(), 4, "Ana to both teams, Bo, and one of two");
+    assert_eq!(invited.len(), 3, "Ana once, Bo, and one of two");
+    story.accept(&["ana"]).await;
+    let done = story.apply(4).await;
+    assert_eq!(done[0], "+ add ana@example.com as member in web/two", "without a second mail");
     let seats = story.service.seats().await;
     assert_eq!(seats["pools"][0]["used"], 5);
     story.service.stop().await;
@@ -255,5 +259,96 @@ async fn an_inactive_team_lets_nobody_in_and_people_out() {
     assert!(done.contains(&"- remove tom@example.com in web/one".to_owned()), "{done:#?}");
     assert_eq!(done.iter().filter(|line| line.contains("(TeamInactive: ")).count(), 2, "{done:#?}");
     assert_eq!(story.people("one").await, "mia:member");
+    story.service.stop().await;
+}
+
+// rule: OP-02
+// rule: OP-08
+#[tokio::test]
+async fn who_was_removed_by_an_admin_stays_out_and_who_moves_keeps_access() {
+    let story = Story::start().await;
+    let design = story.id("Design").await;
+    let adopted =
+        format!("displayName: Design\n  subscription: {}\n  teamId: {design}", story.starter);
+    let print = format!("displayName: Print\n  subscription: {}", story.growth);
+    story.team("design", &adopted, "tom team-admin, mia member");
+    story.team("print", &print, "tom member");
+    story.apply(0).await;
+    assert_eq!(story.people("Print").await, "tom:member");
+    let path = format!("/v1/accounts/acme/members?team={}", story.id("Print").await);
+    let row = story.service.list(&path).await.remove(0);
+    let path = format!("/v1/accounts/acme/members/{}", text(&row["id"]));
+    let call = story.service.call(Method::DELETE, &path).token(TOKEN);
+    assert_eq!(call.if_match(&text(&row["etag"])).send().await.status, StatusCode::NO_CONTENT);
+    let left = story.apply(4).await;
+    assert!(left[0].starts_with("! tom@example.com in web/print: OptedOut: "), "{left:#?}");
+    assert_eq!(story.people("Print").await, "");
+
+    // Mia's only place is Design: she comes into Print, then leaves Design, in one run.
+    story.team("design", &adopted, "tom team-admin");
+    story.team("print", &print, "mia member");
+    let moved = story.apply(0).await;
+    assert_eq!(
+        moved[..2],
+        ["+ add mia@example.com as member in web/print", "- remove mia@example.com in web/design"]
+    );
+    assert_eq!(story.people("Print").await, "mia:member");
+    assert_eq!(story.people("Design").await, "tom:team-admin");
+    story.is_silent().await;
+    story.service.stop().await;
+}
+
+// rule: OP-07
+#[tokio::test]
+async fn a_wrong_id_another_name_or_a_second_declaration_of_a_team_removes_nobody() {
+    let story = Story::start().await;
+    let under = format!("displayName: Print\n  subscription: {}", story.growth);
+    story.team("print", &under, "tom member, mia member");
+    story.apply(0).await;
+    let id = story.id("Print").await;
+
+    story.team("print", &format!("{under}\n  teamId: team_typo"), "tom member, mia member");
+    let held = story.apply(4).await;
+    assert!(held[0].contains("(TeamNotFound: "), "{held:#?}");
+    story.team("print", &under, "tom member, mia member");
+    story.team("squad", &format!("{under}\n  teamId: {id}"), "tom member");
+    let held = story.apply(4).await;
+    assert!(held[0].contains("(TeamTaken: "), "{held:#?}");
+    story.desk.delete("git/squad.yaml");
+    story.desk.delete("git/print.yaml");
+    story.team("moved", &under, "tom member, mia member");
+    let held = story.apply(4).await;
+    assert!(held[0].contains("(TeamNameTaken: "), "{held:#?}");
+    assert_eq!(story.people("Print").await, "mia:member tom:member", "nobody lost a place");
+
+    story.team("moved", &format!("{under}\n  teamId: {id}"), "tom member, mia member");
+    assert_eq!(story.apply(0).await.len(), 1, "the same team under another name");
+    story.is_silent().await;
+    story.service.stop().await;
+}
+
+// rule: OP-03
+#[tokio::test]
+async fn a_team_that_is_linked_anew_is_counted_before_anyone_else_comes() {
+    let story = Story::start().await;
+    let growth = format!("displayName: Far\n  subscription: {}", story.growth);
+    story.team("far", &growth, "ana member, bo member");
+    story.team("core", &format!("subscription: {}", story.starter), "cyd member");
+    story.apply(0).await;
+    let starter = format!("displayName: Far\n  subscription: {}", story.starter);
+    story.team("far", &starter, "ana member, bo member");
+    story.team("core", &format!("subscription: {}", story.starter), "cyd member, dan member");
+    let done = story.apply(4).await;
+    assert!(done[0].starts_with("~ link team"), "{done:#?}");
+    assert!(
+        done.iter().any(|line| line.contains("dan@example.com in web/core: Queued")),
+        "{done:#?}"
+    );
+    assert!(done.iter().all(|line| !line.contains("refused")), "{done:#?}");
+    story.team("core", &format!("subscription: {}", story.starter), "cyd member");
+    story.is_silent().await;
+    story.team("far", &growth, "ana member, bo member");
+    let done = story.apply(0).await;
+    assert_eq!(done.len(), 2, "a link by itself ends well: {done:#?}");
     story.service.stop().await;
 }

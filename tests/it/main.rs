@@ -36,6 +36,7 @@ mod many_accounts;
 mod openapi;
 mod operator_acts;
 mod operator_clients;
+mod operator_counts;
 mod operator_definitions;
 mod operator_deletion;
 mod operator_faults;

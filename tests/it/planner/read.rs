@@ -73,7 +73,7 @@ impl Case {
     /// Plans.
     pub fn plan(&self) -> Plan {
         let Self { desired, observed, profile, policy, ledger, now } = self;
-        let desired = &desired.bound(&observed.teams);
+        let desired = &desired.bound(&observed.teams, &ledger.teams);
         let input = Input { desired, observed, profile, policy, ledger, now: *now };
         let planned = plan(&input).expect("a sound plan");
         assert_eq!(plan(&input).expect("a sound plan"), planned, "the same again");
