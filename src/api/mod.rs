@@ -25,6 +25,7 @@ pub use client_access::{
 pub use definitions::crds;
 pub use membership::{
     DeletionPolicy, InvitationSeen, Membership, MembershipSpec, MembershipState, MembershipStatus,
+    Wanted,
 };
 pub use reference::{NameRef, SecretKeyRef};
 pub use team::{PersonProblem, RosterLine, Team, TeamCounts, TeamSpec, TeamState, TeamStatus};

@@ -180,8 +180,9 @@ fn view(
     observed: &Observed,
     now: Timestamp,
 ) -> LedgerView {
-    let Desired { people, frozen, clients, .. } = desired;
-    let mut view = ledger.view(people.keys().chain(frozen), observed, now);
+    let Desired { people, absent, frozen, clients, .. } = desired;
+    let declared = people.keys().chain(absent.keys()).chain(frozen);
+    let mut view = ledger.view(declared, observed, now);
     ledger.view_clients(clients, observed, now, &mut view);
     LedgerView { fingerprint: Some(subject.fingerprint.to_owned()), ..view }
 }

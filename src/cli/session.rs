@@ -15,7 +15,8 @@ use crate::backend::transport::Reqwest;
 use crate::backend::{Backend, BackendError, Guarantees, ServiceRules};
 use crate::cli::args::PlanArgs;
 use crate::cli::{Exit, Io, ledgers, secrets};
-use crate::domain::desired::Desired;
+use crate::domain::desired::{Desired, Origin};
+use crate::domain::identity::MemberKey;
 use crate::domain::keys::{AccountKey, HoldDigest};
 use crate::domain::policy::Policy;
 use crate::ledger::{Ledger, LedgerError};
@@ -90,9 +91,9 @@ pub async fn open(
     let spec = &declarations.account.object.spec;
     let account = AccountKey(spec.account_id.clone());
     let (ledger, fingerprint) = ledgers::open(&args.ledger, access, &account).await?;
-    let resolved = manifests::resolve(&declarations, profile.as_deref(), &|person, origin| {
-        ledger.first_seen(person, origin)
-    });
+    let first_seen = |person: &MemberKey, origin: &Origin| ledger.first_seen(person, origin);
+    let now = (io.now)();
+    let resolved = manifests::resolve(&declarations, profile.as_deref(), &first_seen, now);
     if only_strays || resolved.account.is_ok() {
         problems.extend(resolved.problems);
     }

@@ -19,6 +19,10 @@ pub enum Reason {
     NotFound,
     /// Somebody else declared this person before.
     Conflict,
+    /// Somebody declared this person absent; that beats every other declaration.
+    DeclaredAbsent,
+    /// Only declarations in the Account's own namespace may say this.
+    NotAllowedHere,
     /// The class names a profile that there is not.
     UnknownProfile,
     /// The profile cannot do what the account asks for.
@@ -42,6 +46,8 @@ impl Reason {
             Self::RoleNotGrantable => "RoleNotGrantable",
             Self::NotFound => "NotFound",
             Self::Conflict => "Conflict",
+            Self::DeclaredAbsent => "DeclaredAbsent",
+            Self::NotAllowedHere => "NotAllowedHere",
             Self::UnknownProfile => "UnknownProfile",
             Self::ProfileCannot => "ProfileCannot",
             Self::NotServed => "NotServed",

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use crate::domain::observed::MemberState;
 use crate::domain::policy::Mode;
 use crate::plan::action::{Action, EndCause};
-use crate::plan::draft::{Draft, price};
-use crate::plan::guards::{budget, ends_role, holders};
+use crate::plan::draft::{Draft, is_absence, price};
+use crate::plan::guards::{budget, ends_role, fits_ahead, holders};
 use crate::plan::mails::waits;
 use crate::plan::{Approval, Input, Plan, PlanError};
 
@@ -67,12 +67,19 @@ fn ours_only(input: &Input<'_>, plan: &Plan) -> bool {
             | Action::RevokeInvitation { cause: EndCause::NotOurs, .. } => {
                 input.policy.mode == Mode::Exclusive && !declared(person)
             }
+            Action::Remove { cause: EndCause::Absent | EndCause::Ended, .. }
+            | Action::RevokeInvitation { cause: EndCause::Absent | EndCause::Ended, .. } => {
+                input.desired.absent.contains_key(person) && !declared(person)
+            }
             Action::Remove { .. }
             | Action::RevokeInvitation { cause: EndCause::NotDeclared, .. } => {
                 owned(person) && !declared(person)
             }
             Action::RevokeInvitation { cause: EndCause::SeatShortage, .. }
-            | Action::Trim { .. } => owned(person) || declared(person),
+            | Action::Trim { .. } => {
+                (owned(person) || declared(person))
+                    && !input.policy.never_trim.contains(&person.person)
+            }
             Action::ChangeRole { .. }
             | Action::ChangeInvitedRole { .. }
             | Action::Reinstate { .. }
@@ -123,9 +130,11 @@ fn brake_holds(input: &Input<'_>, plan: &Plan) -> bool {
         let record = input.ledger.people.get(action.person());
         price(action).is_some_and(|price| record.is_none_or(|record| record.paid != Some(price)))
     });
-    match unpaid.count() as u64 {
+    let (absent, others): (Vec<_>, Vec<_>) = unpaid.partition(|action| is_absence(action));
+    match (absent.len() + others.len()) as u64 {
         0 => true,
-        unpaid => spent.saturating_add(unpaid) <= allowed,
+        unpaid if spent.saturating_add(unpaid) <= allowed => true,
+        _ => others.is_empty() && fits_ahead(input, absent.len() as u64),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A plan in the making.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -59,7 +60,7 @@ pub(super) struct Draft<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Candidate {
     /// Place in the queue.
-    pub order: (Turn, Timestamp, Option<usize>, String),
+    pub order: (Turn, Reverse<i32>, Timestamp, Option<usize>, String),
     /// The person.
     pub person: MemberKey,
     /// The key to repeat.
@@ -79,7 +80,7 @@ pub(super) enum Turn {
     Repeated,
     /// An invitation that was sent before, earliest first.
     Resent,
-    /// Somebody new, oldest declaration first.
+    /// Somebody new: highest priority first, then oldest declaration.
     New,
 }
 
@@ -277,7 +278,7 @@ impl<'a> Draft<'a> {
         if policy.mode == Mode::Observe {
             return Learn::default();
         }
-        let mut brake_spent = 0;
+        let (mut brake_spent, mut brake_ahead) = (0, 0);
         for action in &self.actions {
             let Some(record) = self.records.get_mut(action.person()) else { continue };
             if let Some(cause) = action.cause() {
@@ -285,7 +286,9 @@ impl<'a> Draft<'a> {
                 record.mails.given_up = false;
             }
             if let Some(paid) = price(action) {
-                brake_spent += u32::from(record.paid != Some(paid));
+                let unpaid = u32::from(record.paid != Some(paid));
+                brake_spent += unpaid;
+                brake_ahead += if brake.ahead && is_absence(action) { unpaid } else { 0 };
                 record.paid = Some(paid);
             }
         }
@@ -305,6 +308,7 @@ impl<'a> Draft<'a> {
             approval: brake.approval.clone(),
             claim: observed.account.claim.is_none(),
             brake_spent,
+            brake_ahead,
             teams: None,
         }
     }
@@ -329,6 +333,11 @@ fn known(input: &Input<'_>) -> BTreeSet<EmailAddress> {
     let members = input.observed.members.iter();
     let active = members.filter(|(_, row)| row.state == MemberState::Active);
     active.map(|(key, _)| key.person.clone()).collect()
+}
+
+/// True if it ends what a declaration says must not be there.
+pub(super) fn is_absence(action: &Action) -> bool {
+    action.end_cause() == Some(EndCause::Absent)
 }
 
 /// What the brake pays for an action.

@@ -7,12 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::keys::{HoldDigest, RoleName};
-use crate::domain::ledger_view::{Baseline, Paid, Seen};
+use crate::domain::ledger_view::{Baseline, Paid, Seen, Spend};
 use crate::domain::observed::{InvitationState, MemberState, Observed};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
 use crate::plan::client_ends::ClientEnd;
-use crate::plan::draft::{Draft, price};
+use crate::plan::draft::{Draft, is_absence, price};
 use crate::plan::pools;
 use crate::plan::simulate::Count;
 use crate::plan::{Approval, Distrust, Hold, Input, Rule, Stop};
@@ -240,52 +240,114 @@ pub(super) fn settle(draft: &mut Draft<'_>) {
 pub(super) struct Brake {
     /// What became of an approval.
     pub approval: Approval,
+    /// Ends of people declared absent go ahead of what is over the limit.
+    pub ahead: bool,
 }
 
-/// Removal brake (OP-07): what would be taken away within the sliding window is at most
-/// max(maxCount, min(maxPercent of the last trusted count, maxTotal)), or none of it runs until a
-/// person approves it. A set that was held stays held when the window slides.
-pub(super) fn brake(draft: &mut Draft<'_>, trims: Vec<Action>) -> Brake {
-    let (endings, unsettled) =
-        (std::mem::take(&mut draft.endings), std::mem::take(&mut draft.unsettled));
-    let wanted: Vec<&Action> = endings.iter().chain(&unsettled).chain(&trims).collect();
-    forget_payments(draft, &wanted);
-    let (allowed, spent) = budget(draft.input);
-    let clients = &draft.client_ends;
-    let unpaid = wanted.iter().filter(|action| !is_paid(draft, action)).count() + clients.len();
-    let unpaid = unpaid as u64;
-    // What was paid for was allowed or approved then: a run that was killed goes on.
-    let exceeds = unpaid > 0 && spent.saturating_add(unpaid) > allowed;
-    let over = exceeds || stays_held(draft, &wanted, allowed);
-    let digest = digest(draft, draft.input.ledger.hold_number, &wanted);
-    let approval = approval(draft.input, over.then_some(&digest));
-    let approved = matches!(approval, Approval::Used(_));
-    if over && !approved {
-        let number = draft.input.ledger.hold_number;
-        let lapsed = matches!(approval, Approval::Lapsed(_));
-        let digest = if lapsed { self::digest(draft, number + 1, &wanted) } else { digest };
-        draft.hold = Some(hold(draft, digest, &wanted, (allowed, spent)));
-        draft.client_ends.iter_mut().for_each(|end| end.hold(Rule::RemovalBrake));
-        for action in endings.into_iter().chain(unsettled).chain(trims) {
+/// What would be taken away.
+struct Wanted {
+    endings: Vec<Action>,
+    /// Endings that wait for their settling time.
+    unsettled: Vec<Action>,
+    trims: Vec<Action>,
+}
+
+impl Wanted {
+    fn all(&self) -> Vec<&Action> {
+        self.endings.iter().chain(&self.unsettled).chain(&self.trims).collect()
+    }
+
+    /// Lets run what has settled.
+    fn run(self, draft: &mut Draft<'_>, approved: bool) {
+        for action in self.endings.into_iter().chain(self.trims) {
+            draft.act(action);
+        }
+        for action in self.unsettled {
+            if approved {
+                draft.act(action);
+            } else {
+                draft.hold_back(action, Rule::Settling);
+            }
+        }
+    }
+
+    fn hold(self, draft: &mut Draft<'_>) {
+        for action in self.endings.into_iter().chain(self.unsettled).chain(self.trims) {
             if let Some(record) = draft.records.get_mut(action.person()) {
                 record.held = true;
             }
             draft.hold_back(action, Rule::RemovalBrake);
         }
-        return Brake { approval };
+    }
+
+    /// Takes out the ends of people that are declared absent.
+    fn absences(&mut self) -> Self {
+        let take = |actions: &mut Vec<Action>| {
+            let all = std::mem::take(actions).into_iter();
+            let (absences, others) = all.partition(is_absence);
+            *actions = others;
+            absences
+        };
+        let (endings, unsettled) = (take(&mut self.endings), take(&mut self.unsettled));
+        Self { endings, unsettled, trims: Vec::new() }
+    }
+}
+
+/// Removal brake (OP-07): what would be taken away within the sliding window is at most
+/// max(maxCount, min(maxPercent of the last trusted count, maxTotal)), or none of it runs until a
+/// person approves it. A set that was held stays held when the window slides.
+///
+/// Ends of people that are declared absent do not wait behind such a set, as long as all of them
+/// together are at most maxCount in a window of their own; else they are held with the rest.
+pub(super) fn brake(draft: &mut Draft<'_>, trims: Vec<Action>) -> Brake {
+    let (endings, unsettled) =
+        (std::mem::take(&mut draft.endings), std::mem::take(&mut draft.unsettled));
+    let mut wanted = Wanted { endings, unsettled, trims };
+    forget_payments(draft, &wanted.all());
+    let (allowed, spent) = budget(draft.input);
+    let mut over = is_over(draft, &wanted.all(), (allowed, spent));
+    let ahead = over && fits_ahead(draft.input, unpaid_absences(draft, &wanted.all()));
+    if ahead {
+        wanted.absences().run(draft, false);
+        over = !wanted.all().is_empty() || !draft.client_ends.is_empty();
+    }
+    let digest = digest(draft, draft.input.ledger.hold_number, &wanted.all());
+    let approval = approval(draft.input, over.then_some(&digest));
+    let approved = matches!(approval, Approval::Used(_));
+    if over && !approved {
+        let number = draft.input.ledger.hold_number;
+        let lapsed = matches!(approval, Approval::Lapsed(_));
+        let digest = if lapsed { self::digest(draft, number + 1, &wanted.all()) } else { digest };
+        draft.hold = Some(hold(draft, digest, &wanted.all(), (allowed, spent)));
+        draft.client_ends.iter_mut().for_each(|end| end.hold(Rule::RemovalBrake));
+        wanted.hold(draft);
+        return Brake { approval, ahead };
     }
     draft.client_ends.iter_mut().for_each(|end| end.release(approved));
-    for action in endings.into_iter().chain(trims) {
-        draft.act(action);
-    }
-    for action in unsettled {
-        if approved {
-            draft.act(action);
-        } else {
-            draft.hold_back(action, Rule::Settling);
-        }
-    }
-    Brake { approval }
+    wanted.run(draft, approved);
+    Brake { approval, ahead }
+}
+
+/// True if the brake holds the set. What was paid for was allowed or approved then: a run that was
+/// killed goes on.
+fn is_over(draft: &Draft<'_>, wanted: &[&Action], (allowed, spent): (u64, u64)) -> bool {
+    let unpaid = wanted.iter().filter(|action| !is_paid(draft, action)).count();
+    let unpaid = (unpaid + draft.client_ends.len()) as u64;
+    let exceeds = unpaid > 0 && spent.saturating_add(unpaid) > allowed;
+    exceeds || stays_held(draft, wanted, allowed)
+}
+
+/// Ends of people declared absent that the brake was not spent on yet.
+fn unpaid_absences(draft: &Draft<'_>, wanted: &[&Action]) -> u64 {
+    let absences = wanted.iter().filter(|action| is_absence(action));
+    absences.filter(|action| !is_paid(draft, action)).count() as u64
+}
+
+/// True if so many ends may go ahead of a held set.
+pub(super) fn fits_ahead(input: &Input<'_>, ends: u64) -> bool {
+    let Input { ledger, policy, .. } = *input;
+    let spent = running(&ledger.brake_ahead, input);
+    spent.saturating_add(ends) <= u64::from(policy.removals.max_count)
 }
 
 /// What was paid for somebody who is no longer to lose anything is forgotten; not while a send may
@@ -302,13 +364,16 @@ fn forget_payments(draft: &mut Draft<'_>, wanted: &[&Action]) {
 
 /// Removals allowed in a window, and those spent in the one that runs.
 pub(super) fn budget(input: &Input<'_>) -> (u64, u64) {
-    let Input { observed, ledger, policy, now, .. } = *input;
+    let Input { observed, ledger, policy, .. } = *input;
     let people = ledger.baseline.map_or_else(|| people(observed), |baseline| baseline.people);
-    let running = ledger
-        .brake_spent
-        .iter()
-        .filter(|spend| Draft::after(spend.at, policy.removals.window) > now);
-    (policy.removals.allowed(people), running.map(|spend| u64::from(spend.count)).sum())
+    (policy.removals.allowed(people), running(&ledger.brake_spent, input))
+}
+
+/// What was spent of the window that runs.
+fn running(spends: &[Spend], input: &Input<'_>) -> u64 {
+    let ends = |spend: &Spend| Draft::after(spend.at, input.policy.removals.window);
+    let running = spends.iter().filter(|spend| ends(spend) > input.now);
+    running.map(|spend| u64::from(spend.count)).sum()
 }
 
 /// True if the brake was spent on this very thing before: a run that was killed pays once.

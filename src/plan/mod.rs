@@ -205,6 +205,8 @@ pub struct Learn {
     pub claim: bool,
     /// Removals that this plan spends of the brake's window.
     pub brake_spent: u32,
+    /// Of these, ends of people declared absent that go ahead of a held set.
+    pub brake_ahead: u32,
     /// Declared teams that are at the service, where that is news.
     pub teams: Option<BTreeMap<TeamRef, TeamId>>,
 }
@@ -255,6 +257,8 @@ pub struct Outlook {
     pub attempts: u32,
     /// When we do the next thing for this person by ourselves.
     pub next_action_at: Option<Timestamp>,
+    /// When the declaration ends.
+    pub ends_at: Option<Timestamp>,
 }
 
 impl Outlook {

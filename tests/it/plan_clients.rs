@@ -104,6 +104,7 @@ impl Case {
             suspend: false,
             removals: removals(),
             on_seat_shortage: OnSeatShortage::Hold,
+            never_trim: BTreeSet::new(),
             grantable_roles: BTreeSet::new(),
             invitations_per_hour: Some(3),
             invitations: InvitationPolicy {

@@ -102,7 +102,7 @@ pub fn resolved(text: &str, with: &With<'_>) -> (Resolved, String) {
         let position = with.oldest_first.iter().position(|name| *name == origin.name)?;
         Some(time(i64::try_from(position).unwrap()).0)
     };
-    let resolved = resolve(account.unwrap(), profile.as_deref(), &age);
+    let resolved = resolve(account.unwrap(), profile.as_deref(), &age, time(100).0);
     let mut lines = Vec::new();
     if let Err(rejection) = &resolved.account {
         lines.push(format!("account: {} {}", rejection.reason.as_str(), rejection.text()));

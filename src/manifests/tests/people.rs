@@ -369,6 +369,7 @@ fn the_policy_is_what_the_account_and_its_class_say() {
             every: 3600s,
             on_lost: InviteAgain,
         },
+        never_trim: {},
         grantable_roles: {
             RoleName(
                 "admin",
