@@ -127,7 +127,7 @@ fn policy() -> Policy {
             on_lost: OnLost::Hold,
         },
         on_seat_shortage: OnSeatShortage::Hold,
-        never_trim: BTreeSet::new(),
+        never_trim: std::collections::BTreeSet::new(),
         grantable_roles: std::collections::BTreeSet::default(),
         invitations_per_hour: None,
         approval: None,

@@ -157,6 +157,9 @@ fn people(resolved: &Resolved) -> Vec<String> {
         let (role, by) = (&member.role, by(&member.origin));
         lines.push(format!("{}: {role} by {by}{epoch}{policy}", key(person)));
     }
+    lines.extend(resolved.desired.absent.iter().map(|(person, absence)| {
+        format!("{}: absent by {}, {:?}", key(person), by(&absence.origin), absence.cause)
+    }));
     lines.extend(resolved.desired.frozen.iter().map(|person| format!("{}: frozen", key(person))));
     lines.extend(resolved.leaving.iter().map(|leaving| {
         format!(
