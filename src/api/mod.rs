@@ -10,6 +10,7 @@ mod client_access;
 mod condition;
 mod definitions;
 mod membership;
+mod notification_subscription;
 mod reference;
 mod team;
 
@@ -26,6 +27,10 @@ pub use definitions::crds;
 pub use membership::{
     DeletionPolicy, InvitationSeen, Membership, MembershipSpec, MembershipState, MembershipStatus,
     Wanted,
+};
+pub use notification_subscription::{
+    NotificationSubscription, NotificationSubscriptionSpec, NotificationSubscriptionStatus,
+    RecipientCounts, RecipientPolicy, RecipientRef, RecipientsState,
 };
 pub use reference::{NameRef, SecretKeyRef};
 pub use team::{PersonProblem, RosterLine, Team, TeamCounts, TeamSpec, TeamState, TeamStatus};

@@ -2,11 +2,13 @@
 
 pub mod account_api;
 mod call;
+mod client_state;
 mod clients;
 pub mod feed;
 pub mod memory;
 mod pages;
 mod problem;
+mod recipients;
 mod rows;
 mod rules;
 mod teams;
@@ -21,13 +23,15 @@ use thiserror::Error;
 
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::EmailAddress;
-use crate::domain::keys::{AccountKey, ETag, RequestKey, TeamId};
+use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey, TeamId};
 use crate::domain::observed::{
     Claim, Observed, ObservedAccount, ObservedInvitation, ObservedMember,
 };
+use crate::domain::recipients::ObservedCategory;
 use crate::domain::teams::ObservedTeam;
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
+use crate::plan::notification::RecipientAction;
 use crate::plan::teams::TeamAction;
 use crate::profile::Profile;
 
@@ -79,11 +83,26 @@ pub trait Backend: Send + Sync {
         key: &RequestKey,
     ) -> Result<Executed, BackendError>;
 
-    /// Puts our claim on the account, if its row is still at `etag`.
+    /// Reads the categories of mail whole, with everyone who receives them.
+    async fn categories(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<CategoryName, ObservedCategory>, BackendError>;
+
+    /// Runs one action on a recipient, once. One that already took effect answers `Ok`.
+    async fn execute_recipient(
+        &self,
+        account: &AccountKey,
+        action: &RecipientAction,
+    ) -> Result<Executed, BackendError>;
+
+    /// Puts our claim on the account, if its row is still at `etag`; in place of that of `replaces`, or
+    /// where nobody else's is.
     async fn claim(
         &self,
         account: &AccountKey,
         claim: &Claim,
+        replaces: Option<&InstallationId>,
         etag: &ETag,
     ) -> Result<(), BackendError>;
 }
@@ -101,6 +120,8 @@ pub enum Executed {
     Account(Box<ObservedAccount>),
     /// The client as it is now.
     Client(Box<ObservedClient>),
+    /// The member is a recipient.
+    Recipient,
     /// It is gone.
     Gone,
 }

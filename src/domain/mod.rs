@@ -7,4 +7,5 @@ pub mod keys;
 pub mod ledger_view;
 pub mod observed;
 pub mod policy;
+pub mod recipients;
 pub mod teams;

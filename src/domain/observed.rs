@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{
-    AccountKey, ETag, InstallationId, InvitationId, MemberId, PlanName, RoleName, SubscriptionId,
-    TeamId,
+    AccountKey, CategoryName, ETag, InstallationId, InvitationId, MemberId, PlanName, RoleName,
+    SubscriptionId, TeamId,
 };
+use crate::domain::recipients::ObservedCategory;
 use crate::domain::teams::ObservedTeam;
 
 /// One account, complete: a partial answer is an error of the backend, never a value of this type.
@@ -25,6 +26,9 @@ pub struct Observed {
     pub teams: BTreeMap<TeamId, ObservedTeam>,
     /// Clients of an agency; `None`: not read, because none is declared or known.
     pub client_accesses: Option<BTreeMap<EmailAddress, ObservedClient>>,
+    /// Categories of mail with their recipients; `None`: not read, because none is declared or set,
+    /// or because they could not be read.
+    pub categories: Option<BTreeMap<CategoryName, ObservedCategory>>,
     /// What the answers say of themselves; the trusted-read guard weighs it.
     pub evidence: ReadEvidence,
 }

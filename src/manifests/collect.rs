@@ -314,7 +314,7 @@ impl Collector<'_> {
         role: Result<Said, Rejection>,
         said: Line<'_>,
     ) {
-        let first_seen = (self.first_seen)(&person, &origin);
+        let first_seen = (self.first_seen)(Some(&person), &origin);
         let Line { email, invite_epoch, resend, deletion_policy, ends_at, priority } = said;
         let email = email.to_owned();
         let candidate = Candidate {

@@ -15,9 +15,11 @@ pub enum Reason {
     RoleNotInvitable,
     /// A protected role that the account's `grantableRoles` does not name.
     RoleNotGrantable,
+    /// A category of mail that the profile does not have.
+    UnknownCategory,
     /// A reference to nothing.
     NotFound,
-    /// Somebody else declared this person before.
+    /// Somebody else declared this before.
     Conflict,
     /// Somebody declared this person absent; that beats every other declaration.
     DeclaredAbsent,
@@ -44,6 +46,7 @@ impl Reason {
             Self::RoleNotHere => "RoleNotHere",
             Self::RoleNotInvitable => "RoleNotInvitable",
             Self::RoleNotGrantable => "RoleNotGrantable",
+            Self::UnknownCategory => "UnknownCategory",
             Self::NotFound => "NotFound",
             Self::Conflict => "Conflict",
             Self::DeclaredAbsent => "DeclaredAbsent",

@@ -9,7 +9,7 @@ use crate::plan::action::{Action, EndCause};
 use crate::plan::draft::{Draft, is_absence, price};
 use crate::plan::guards::{budget, ends_role, fits_ahead, holders};
 use crate::plan::mails::waits;
-use crate::plan::{Approval, Input, Plan, PlanError};
+use crate::plan::{Approval, Input, Plan, PlanError, source};
 
 /// Walks the plan once, in order. Time O(n log n).
 ///
@@ -130,12 +130,12 @@ fn brake_holds(input: &Input<'_>, plan: &Plan) -> bool {
         let record = input.ledger.people.get(action.person());
         price(action).is_some_and(|price| record.is_none_or(|record| record.paid != Some(price)))
     });
-    let (absent, others): (Vec<_>, Vec<_>) = unpaid.partition(|action| is_absence(action));
-    match (absent.len() + others.len()) as u64 {
-        0 => true,
-        unpaid if spent.saturating_add(unpaid) <= allowed => true,
-        _ => others.is_empty() && fits_ahead(input, absent.len() as u64),
-    }
+    let unpaid: Vec<&Action> = unpaid.collect();
+    let undeclared = unpaid.iter().any(|action| source::is_undeclared(action));
+    let emptied = undeclared && source::is_over(input, source::gone(input));
+    let count = unpaid.len() as u64;
+    let ahead = unpaid.iter().all(|action| is_absence(action)) && fits_ahead(input, count);
+    unpaid.is_empty() || ahead || (!emptied && spent.saturating_add(count) <= allowed)
 }
 
 /// A new key only for a cause that no mail was sent for, and only as often as the caps say; an old

@@ -21,22 +21,22 @@ async fn two_members() -> World {
     world
 }
 
-fn off(world: &World, person: &str) -> String {
+fn gone(world: &World, person: &str) -> String {
     let email = format!("email: {person}@example.com, state: Absent");
-    membership(&world.namespace, "off", "developer", "").replace("email: off@example.com", &email)
+    membership(&world.namespace, "gone", "developer", "").replace("email: gone@example.com", &email)
 }
 
 // rule: OP-06
 #[tokio::test]
 async fn absent_ends_access_and_its_own_end_does_nothing() {
     let world = two_members().await;
-    world.apply(&off(&world, "bo")).await;
-    world.becomes("membership/off", "Absent").await;
-    world.says("membership/off", "Ready", "True/Absent").await;
+    world.apply(&gone(&world, "bo")).await;
+    world.becomes("membership/gone", "Absent").await;
+    world.says("membership/gone", "Ready", "True/Absent").await;
     world.says("membership/bo", "Accepted", "False/DeclaredAbsent").await;
     assert_eq!(world.people().await, "ana:admin:active");
     world.k(&["delete", "membership", "bo"]).await;
-    world.k(&["delete", "membership", "off"]).await;
+    world.k(&["delete", "membership", "gone"]).await;
     world.looks_again(3).await;
     assert_eq!(world.people().await, "ana:admin:active");
     assert_eq!(world.mails("invitation").len(), 2);

@@ -30,7 +30,7 @@ fn unknown_fields_are_found_with_the_nearest_word() {
     m.yaml:4:57: spec.roster[0].emial: unknown field `emial`
       hint: did you mean `email`?
     m.yaml:4:81: spec.roster[0].rank: unknown field `rank`
-      hint: fields here: `email`, `inviteEpoch`, `role`
+      hint: fields here: `email`, `expiresAt`, `inviteEpoch`, `priority`, `role`
     m.yaml:8:23: metadata.namspace: unknown field `namspace`
       hint: did you mean `namespace`?
     m.yaml:11:1: has no apiVersion or no kind
@@ -144,7 +144,7 @@ kind: AccountLedger
     assert_snapshot!(read(text), @"
     note: m.yaml:1: Secret left out: not ours to read
     m.yaml:7:1: kind: unknown kind `Deployment`
-      hint: kinds that are read: `AccountClass`, `Account`, `Team`, `Membership`, `ClientAccess`
+      hint: kinds that are read: `AccountClass`, `Account`, `Team`, `Membership`, `ClientAccess`, `NotificationSubscription`
     m.yaml:10:1: kind: unknown kind `Memberships`
       hint: did you mean `Membership`?
     m.yaml:12:1: apiVersion: unknown apiVersion `seatkeeper.dev/v1` of Team
