@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use crate::domain::observed::MemberState;
 use crate::domain::policy::Mode;
 use crate::plan::action::{Action, EndCause};
+use crate::plan::brake::{budget, fits_ahead};
 use crate::plan::draft::{Draft, is_absence, price};
-use crate::plan::guards::{budget, ends_role, fits_ahead, holders};
+use crate::plan::guards::{ends_role, holders};
 use crate::plan::mails::waits;
 use crate::plan::{Approval, Input, Plan, PlanError, source};
 

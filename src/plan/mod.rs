@@ -3,6 +3,7 @@
 //! No Kubernetes, no HTTP, no clock, no logs. Same input, same bytes.
 
 pub mod action;
+mod brake;
 mod check;
 mod claims;
 pub mod client_access;
@@ -89,7 +90,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     let mut clients = Clients::of(input);
     draft.client_ends = clients.as_mut().map(Clients::ends).unwrap_or_default();
     let trims = seats::trims(&mut draft);
-    let brake = guards::brake(&mut draft, trims);
+    let brake = brake::brake(&mut draft, trims);
     seats::admit(&mut draft);
     let client_ends = std::mem::take(&mut draft.client_ends);
     let mut plan = draft.finish(trust, brake);

@@ -4,8 +4,8 @@
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::ledger_view::{Paid, PersonRecord};
 use crate::plan::action::{Action, EndCause};
+use crate::plan::brake::is_paid;
 use crate::plan::draft::Draft;
-use crate::plan::guards::is_paid;
 use crate::plan::{Emptied, Input};
 
 /// People that were declared last time, and how many of them are not any more. Who was left behind on
