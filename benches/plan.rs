@@ -36,6 +36,8 @@ fn desired(people: usize) -> Desired {
         resend: None,
         said: None,
         deletion_policy: DeletionPolicy::Revoke,
+        ends_at: None,
+        priority: 0,
         origin: Origin {
             kind: OriginKind::Team,
             namespace: "web".into(),
@@ -126,6 +128,7 @@ fn policy() -> Policy {
             on_lost: OnLost::Hold,
         },
         on_seat_shortage: OnSeatShortage::Hold,
+        never_trim: std::collections::BTreeSet::new(),
         grantable_roles: std::collections::BTreeSet::default(),
         invitations_per_hour: None,
         approval: None,

@@ -119,6 +119,13 @@ pub struct AccountSpec {
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub grantable_roles: Vec<String>,
 
+    /// People that `onSeatShortage: Trim` never hits, by address. What the account service does by
+    /// itself it does without asking. Default: nobody.
+    #[schemars(length(max = 100), inner(length(min = 3, max = 254)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub never_trim: Vec<String>,
+
     /// How often the account service is compared with what is declared when nothing changed here: a
     /// whole number with `s`, `m`, `h` or `d`. Default `10m`, at least `5s`.
     #[schemars(length(max = 6), regex(pattern = DURATION))]

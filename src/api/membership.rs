@@ -89,6 +89,23 @@ pub struct MembershipSpec {
     #[schemars(length(min = 1, max = 63))]
     pub role: String,
 
+    /// `Present` (default): the person is to be there. `Absent`: the person must not be a member or
+    /// invited, whoever put them there; it beats every Present of the same person and place, says
+    /// nothing of the role, and deleting it does nothing.
+    #[serde(default)]
+    pub state: Wanted,
+
+    /// End date (RFC 3339): from then on the person must not be there, unless another declaration
+    /// keeps them. With `state: Absent` it says nothing. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+
+    /// Who is invited first while seats or mails are short: the higher, then the older declaration.
+    /// Default 0.
+    #[schemars(range(min = -1000, max = 1000))]
+    #[serde(default)]
+    pub priority: i32,
+
     /// Raise it to invite again someone who declined, left or was removed. May only rise. Default 0.
     #[schemars(range(min = 0))]
     #[serde(default)]
@@ -99,6 +116,16 @@ pub struct MembershipSpec {
     /// `Retain` leaves it as it is.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+}
+
+/// Whether the person is to be there.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub enum Wanted {
+    /// To be there.
+    #[default]
+    Present,
+    /// Not to be there, whoever put them there.
+    Absent,
 }
 
 /// What becomes of people when their declaration is deleted.
@@ -144,6 +171,10 @@ pub struct MembershipStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
 
+    /// When the access ends, as declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+
     /// The invitation that waits, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invitation: Option<InvitationSeen>,
@@ -157,8 +188,8 @@ pub struct MembershipStatus {
 /// Where the person is: `Planned` (not there yet), `Queued` (waits for a seat), `Sending`, `InDoubt`
 /// (a person must look whether the mail went out), `Pending` (the invitation waits for the person),
 /// `Active`, `Removing`, `Expired`, `Failed` (the mail bounced), `Lost` (the invitation vanished),
-/// `OptedOut` (declined, left or removed), `Trimmed` (without access for want of a seat). Not set
-/// while the declaration is not accepted.
+/// `OptedOut` (declined, left or removed), `Trimmed` (without access for want of a seat),
+/// `Absent` (not there, as declared). Not set while the declaration is not accepted.
 #[derive(
     JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize,
 )]
@@ -175,7 +206,7 @@ pub enum MembershipState {
     Pending,
     /// A member with access.
     Active,
-    /// The declaration is deleted and the person still there.
+    /// Still there, and the declaration is deleted, over, or says `Absent`.
     Removing,
     /// The invitation was not accepted in time.
     Expired,
@@ -187,6 +218,8 @@ pub enum MembershipState {
     OptedOut,
     /// A member without access for want of a seat.
     Trimmed,
+    /// Not there, as declared.
+    Absent,
 }
 
 /// An invitation at the account service.

@@ -26,6 +26,7 @@ pub use client_access::{
 pub use definitions::crds;
 pub use membership::{
     DeletionPolicy, InvitationSeen, Membership, MembershipSpec, MembershipState, MembershipStatus,
+    Wanted,
 };
 pub use notification_subscription::{
     NotificationSubscription, NotificationSubscriptionSpec, NotificationSubscriptionStatus,

@@ -1,6 +1,6 @@
 //! `Team`: a team of an account with its roster.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -141,6 +141,17 @@ pub struct RosterLine {
     #[schemars(length(min = 1, max = 63))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+
+    /// End date (RFC 3339): from then on the person must not be there, unless another declaration
+    /// keeps them. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+
+    /// Who is invited first while seats or mails are short: the higher, then the older declaration.
+    /// Default 0.
+    #[schemars(range(min = -1000, max = 1000))]
+    #[serde(default)]
+    pub priority: i32,
 
     /// Raise it to invite again someone who declined, left or was removed. Default 0.
     #[schemars(range(min = 0))]

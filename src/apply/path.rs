@@ -215,8 +215,9 @@ fn view(
     observed: &Observed,
     now: Timestamp,
 ) -> LedgerView {
-    let Desired { people, frozen, clients, recipients, .. } = desired;
-    let mut view = ledger.view(people.keys().chain(frozen), observed, now);
+    let Desired { people, absent, frozen, clients, recipients, .. } = desired;
+    let declared = people.keys().chain(absent.keys()).chain(frozen);
+    let mut view = ledger.view(declared, observed, now);
     ledger.view_clients(clients, observed, now, &mut view);
     ledger.view_recipients(recipients, observed, &mut view);
     LedgerView { fingerprint: Some(subject.fingerprint.to_owned()), ..view }

@@ -73,8 +73,17 @@ async fn learn_only(
 
 /// True if nothing is to be written, or nothing may be.
 fn has_nothing_to_learn(ledger: &Ledger, job: &Job<'_>) -> bool {
-    let Learn { records, forget_absent, baseline, hold, approval, claim, brake_spent: _, teams } =
-        &job.plan.learn;
+    let Learn {
+        records,
+        forget_absent,
+        baseline,
+        hold,
+        approval,
+        claim,
+        brake_spent: _,
+        brake_ahead: _,
+        teams,
+    } = &job.plan.learn;
     let news = !records.is_empty()
         || baseline.is_some()
         || hold.is_some()
@@ -101,6 +110,7 @@ async fn act(
     let inviting: BTreeSet<&MemberKey> = inviting.map(Action::person).collect();
     ledger.learn(&job.plan.learn, &inviting, now);
     ledger.spend_brake(job.plan.learn.brake_spent, now, job.context.brake_window);
+    ledger.spend_ahead(job.plan.learn.brake_ahead, now, job.context.brake_window);
     let mut waves = Waves::of(job, ledger, now, progress);
     waves.place(ledger, now);
 

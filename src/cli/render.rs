@@ -57,7 +57,8 @@ pub fn status(plan: &Plan, observed: &Observed) -> String {
             (None, None) => String::new(),
         };
         let (state, place) = (outlook.state.as_str(), plan.teams.place(person));
-        let note = format!("{note}{place}");
+        let ends = outlook.ends_at.map_or_else(String::new, |at| format!(" ends at {at}"));
+        let note = format!("{note}{place}{ends}");
         let line =
             format!("{:width$}  {state:12}  {role:10}  {}", person.person.as_str(), note.trim());
         let _ = writeln!(text, "{}", line.trim_end());
@@ -218,9 +219,22 @@ pub fn text(plan: &Plan, profile: &Profile) -> String {
     for action in &plan.recipients.actions {
         let _ = writeln!(text, "{action}");
     }
+    text.push_str(&ending(plan));
     text.push_str(&waiting(plan));
     let _ = writeln!(text, "{}", summary(plan, profile));
     text
+}
+
+/// Whose declaration ends, the next first, and when.
+fn ending(plan: &Plan) -> String {
+    let people = plan.people.iter();
+    let mut ends: Vec<_> =
+        people.filter_map(|(person, outlook)| Some((outlook.ends_at?, person))).collect();
+    ends.sort();
+    let line = |(at, person): &(_, &MemberKey)| {
+        format!("~ access of {person}{} ends at {at}\n", plan.teams.place(person))
+    };
+    ends.iter().map(line).collect()
 }
 
 /// What does not go on by itself: held actions, people that wait, the hold, the stop.
@@ -384,6 +398,7 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
             "expiresAt": outlook.expires_at,
             "attempts": outlook.attempts,
             "nextActionAt": outlook.next_action_at,
+            "endsAt": outlook.ends_at,
         })).collect::<Vec<_>>(),
         "seats": {
             "before": seats.before,

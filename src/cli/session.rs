@@ -15,7 +15,8 @@ use crate::backend::transport::Reqwest;
 use crate::backend::{Backend, BackendError, Guarantees, ServiceRules};
 use crate::cli::args::PlanArgs;
 use crate::cli::{Exit, Io, ledgers, recipients, secrets};
-use crate::domain::desired::Desired;
+use crate::domain::desired::{Desired, Origin};
+use crate::domain::identity::MemberKey;
 use crate::domain::keys::{AccountKey, HoldDigest};
 use crate::domain::policy::Policy;
 use crate::ledger::{Ledger, LedgerError};
@@ -101,9 +102,11 @@ pub async fn open(
         None if args.ledger == ledgers::KEPT_BY_SERVICE => None,
         api => Some(ledgers::open(&args.ledger, access, &account, api.as_ref()).await?),
     };
-    let resolved = manifests::resolve(&declarations, profile.as_deref(), &|person, origin| {
+    let first_seen = |person: Option<&MemberKey>, origin: &Origin| {
         opened.as_ref().and_then(|(ledger, _)| ledger.first_seen(person, origin))
-    });
+    };
+    let now = (io.now)();
+    let resolved = manifests::resolve(&declarations, profile.as_deref(), &first_seen, now);
     if only_strays || resolved.account.is_ok() {
         problems.extend(resolved.problems);
     }

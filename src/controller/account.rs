@@ -42,7 +42,8 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// The first failure; the status says it too.
 pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, ReconcileError> {
     let mut memory = ctx.take_memory(name);
-    let round = fetch::cached(ctx, name).and_then(|fetched| Round::of(fetched, &memory.winners));
+    let round = fetch::cached(ctx, name)
+        .and_then(|fetched| Round::of(fetched, &memory.winners, (ctx.now)()));
     let Some(mut round) = round else {
         ctx.metrics.share(name, None);
         let_go::ledger(ctx, name).await?; // cluster: write
@@ -141,7 +142,7 @@ impl Bench<'_> {
         let Name { namespace, name } = self.name;
         let store = KubeStore::new(self.ctx.clients.writer.clone(), namespace, name);
         let mut ledger = Ledger::load(Box::new(store), self.account).await?;
-        round.consult(&ledger, winners);
+        round.consult(&ledger, winners, (self.ctx.now)());
         for leaving in &round.resolved.leaving {
             let declared = round.resolved.desired.people.contains_key(&leaving.person);
             if leaving.deletion_policy == DeletionPolicy::Retain && !declared {
@@ -236,7 +237,7 @@ fn still_wanted(plan: &Plan, before: &FirstWanted, now: Timestamp) -> FirstWante
     let held = plan.held.iter().map(|held| &held.action);
     let ends = |action: &&Action| match action {
         Action::RevokeInvitation { cause, .. } | Action::Remove { cause, .. } => match cause {
-            EndCause::NotDeclared | EndCause::NotOurs => true,
+            EndCause::NotDeclared | EndCause::NotOurs | EndCause::Absent | EndCause::Ended => true,
             EndCause::SeatShortage => false,
         },
         Action::Trim { .. }

@@ -38,7 +38,7 @@ impl Round {
     /// Resolves what was fetched; `None`: the account is not among it.
     ///
     /// `winners`: the declarations that counted last time, until [`Round::consult`] knows better.
-    pub fn of(fetched: Fetched, winners: &Winners) -> Option<Self> {
+    pub fn of(fetched: Fetched, winners: &Winners, now: Timestamp) -> Option<Self> {
         let declarations = fetched.declarations()?;
         let class = declarations.class.as_ref().map(|class| Arc::clone(&class.object));
         let profile = class.as_ref().and_then(|class| profile::built_in(&class.spec.profile));
@@ -47,7 +47,7 @@ impl Round {
                 .and_then(|person| winners.get(person))
                 .is_some_and(|winner| winner.object() == origin.object())
         };
-        let resolved = resolve_with(&fetched, &declarations, profile.as_deref(), &counted);
+        let resolved = resolve_with(&fetched, &declarations, profile.as_deref(), &counted, now);
         let torn_down = false;
         let mut round =
             Self { fetched, resolved, profile, class, declarations, torn_down, blind: false };
@@ -56,11 +56,11 @@ impl Round {
     }
 
     /// Resolves once more, now that the ledger can say which declaration of a person is the older.
-    pub fn consult(&mut self, ledger: &Ledger, winners: &mut Winners) {
+    pub fn consult(&mut self, ledger: &Ledger, winners: &mut Winners, now: Timestamp) {
         let counted =
             |person: Option<&_>, origin: &Origin| ledger.first_seen(person, origin).is_some();
         let Self { fetched, declarations, profile, .. } = self;
-        self.resolved = resolve_with(fetched, declarations, profile.as_deref(), &counted);
+        self.resolved = resolve_with(fetched, declarations, profile.as_deref(), &counted, now);
         self.restrain();
         let people = self.resolved.desired.people.iter();
         *winners = people.map(|(person, member)| (person.clone(), member.origin.clone())).collect();
@@ -125,7 +125,7 @@ impl Round {
         }
         let fresh = fetch::fresh(ctx, &account).await?;
         let fresh = fresh.filter(|f| f.account.metadata.deletion_timestamp.is_none());
-        let round = fresh.and_then(|fetched| Self::of(fetched, winners));
+        let round = fresh.and_then(|fetched| Self::of(fetched, winners, (ctx.now)()));
         *self = round.ok_or(ReconcileError::Superseded)?;
         Ok(())
     }
@@ -138,6 +138,7 @@ fn resolve_with(
     declarations: &Declarations,
     profile: Option<&Profile>,
     counted: &dyn Fn(Option<&MemberKey>, &Origin) -> bool,
+    now: Timestamp,
 ) -> Resolved {
     let first_seen = |person: Option<&MemberKey>, origin: &Origin| {
         if counted(person, origin) {
@@ -147,7 +148,7 @@ fn resolve_with(
         let object = fetched.metadata(&ObjectKey { kind, namespace, name })?;
         Some(object.creation_timestamp.as_ref()?.0)
     };
-    resolve(declarations, profile, &first_seen)
+    resolve(declarations, profile, &first_seen, now)
 }
 
 /// Which objects carry the declarations of an account, by acceptance.

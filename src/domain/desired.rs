@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::domain::clients::DesiredClients;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{ResendMark, RoleName, TeamRef};
@@ -13,6 +15,8 @@ use crate::domain::teams::DesiredTeam;
 pub struct Desired {
     /// Declared people. One entry a person; who declared it wins by age (see [`Origin`]).
     pub people: BTreeMap<MemberKey, DesiredMember>,
+    /// People that must not be there, none of them in `people`.
+    pub absent: BTreeMap<MemberKey, Absence>,
     /// People whose declaration is there but not valid (an unknown role, a squad that is not
     /// accepted): they are left exactly as they are.
     pub frozen: BTreeSet<MemberKey>,
@@ -33,7 +37,9 @@ impl Desired {
     #[must_use]
     pub fn is_frozen(&self, key: &MemberKey) -> bool {
         let everywhere = self.frozen_everywhere.contains(&key.person);
-        self.frozen.contains(key) || everywhere && !self.people.contains_key(key)
+        let absence = self.absent.get(key).map(|absence| absence.cause);
+        absence != Some(AbsenceCause::Declared)
+            && (self.frozen.contains(key) || everywhere && !self.people.contains_key(key))
     }
 }
 
@@ -50,8 +56,30 @@ pub struct DesiredMember {
     pub said: Option<ResendMark>,
     /// What the end of the declaration does.
     pub deletion_policy: DeletionPolicy,
+    /// When the declaration ends.
+    pub ends_at: Option<Timestamp>,
+    /// Who is new and has the higher one goes first.
+    pub priority: i32,
     /// The declaration.
     pub origin: Origin,
+}
+
+/// A person that must not be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absence {
+    /// Why.
+    pub cause: AbsenceCause,
+    /// The declaration.
+    pub origin: Origin,
+}
+
+/// Why a person must not be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AbsenceCause {
+    /// A declaration says so. It stands against every other one.
+    Declared,
+    /// The declaration has ended, and no other keeps the person.
+    Ended,
 }
 
 impl DesiredMember {

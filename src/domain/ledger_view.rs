@@ -43,6 +43,8 @@ pub struct LedgerView {
     pub teams: BTreeMap<TeamRef, TeamId>,
     /// Removals that the brake was spent on.
     pub brake_spent: Vec<Spend>,
+    /// Of these, ends of people declared absent that went ahead of a held set.
+    pub brake_ahead: Vec<Spend>,
     /// Invitation mails that were sent.
     pub mails_sent: Vec<Spend>,
     /// Count of the last trusted read, and of a first smaller one beside it.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{HoldDigest, RoleName};
 
 /// Everything that bounds a plan besides the profile.
@@ -18,6 +19,8 @@ pub struct Policy {
     pub on_seat_shortage: OnSeatShortage,
     /// What becomes of invitations that nobody takes.
     pub invitations: InvitationPolicy,
+    /// People that we never trim.
+    pub never_trim: BTreeSet<EmailAddress>,
     /// Protected roles that declarations may give.
     pub grantable_roles: BTreeSet<RoleName>,
     /// Invitation mails an hour for this account; `None` means no limit.

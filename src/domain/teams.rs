@@ -139,6 +139,8 @@ impl Desired {
         let mut desired = self.clone();
         let people = std::mem::take(&mut desired.people).into_iter();
         desired.people = people.map(|(key, member)| (key.bound(&bound), member)).collect();
+        let absent = std::mem::take(&mut desired.absent).into_iter();
+        desired.absent = absent.map(|(key, absence)| (key.bound(&bound), absence)).collect();
         let frozen = std::mem::take(&mut desired.frozen).into_iter();
         let frozen = frozen.map(|key| key.bound(&bound));
         // Who is declared by a valid object is declared, whatever another one of the team says.

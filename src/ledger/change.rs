@@ -104,6 +104,7 @@ impl Ledger {
             approval,
             claim: _,
             brake_spent: _,
+            brake_ahead: _,
             teams,
         } = learn;
         for (person, record) in records {
@@ -246,6 +247,13 @@ impl Ledger {
         }
     }
 
+    /// Spends of what may go ahead of a held set.
+    pub(crate) fn spend_ahead(&mut self, removals: u32, now: Timestamp, window: Duration) {
+        if let Some(head) = &mut self.head {
+            spend(&mut head.brake_ahead, removals, now, window);
+        }
+    }
+
     /// The outcome of a send is known: it goes with the next write of the head.
     pub(crate) fn close_send(&mut self, person: &MemberKey) {
         let Some(hash) = self.hash(person) else { return };
@@ -364,6 +372,7 @@ fn new_head(account: &AccountKey, declared: &AccountKey) -> Head {
         paged: false,
         sends: Vec::new(),
         brake_spent: Vec::new(),
+        brake_ahead: Vec::new(),
         mails_sent: Vec::new(),
         client_sends: Vec::new(),
         exact: BTreeMap::new(),

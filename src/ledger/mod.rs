@@ -174,6 +174,7 @@ impl Ledger {
             recipients: BTreeMap::new(),
             exact: BTreeMap::new(),
             brake_spent: head.brake_spent.iter().copied().map(Into::into).collect(),
+            brake_ahead: head.brake_ahead.iter().copied().map(Into::into).collect(),
             mails_sent: head.mails_sent.iter().copied().map(Into::into).collect(),
             baseline: head.baseline.map(Into::into),
             hold: head.hold.as_ref().map(record::StoredHold::to_view),

@@ -57,6 +57,8 @@ pub(super) struct Head {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub exact: BTreeMap<String, recipients::StoredExact>,
     pub brake_spent: Vec<StoredSpend>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub brake_ahead: Vec<StoredSpend>,
     pub mails_sent: Vec<StoredSpend>,
     pub hold: Option<StoredHold>,
     pub hold_number: u64,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use crate::api;
@@ -13,6 +14,7 @@ use crate::domain::keys::{ResendMark, RoleName};
 use crate::manifests::accounts::Declarations;
 use crate::manifests::people::Candidate;
 use crate::manifests::people::Roles;
+use crate::manifests::people::Said;
 use crate::manifests::people::address;
 use crate::manifests::reason::Reason;
 use crate::manifests::reason::Rejection;
@@ -22,6 +24,7 @@ use crate::manifests::resolve::Outcome;
 use crate::manifests::resolve::RejectedLine;
 use crate::manifests::source::ObjectKey;
 use crate::manifests::source::membership_key;
+use crate::manifests::source::namespace;
 use crate::manifests::source::team_key;
 use crate::manifests::teams;
 use crate::manifests::terms::RESEND_ANNOTATION;
@@ -51,7 +54,9 @@ pub fn collect(
     let roles = profile.map(|profile| Roles { profile, grantable: &grantable });
     let refused = profile.map(|profile| teams::refused(&declarations.teams, profile));
     let refused = refused.unwrap_or_default();
-    let mut collector = Collector { roles, first_seen, refused, collected: Collected::default() };
+    let namespace = namespace(&*declarations.account.object);
+    let collected = Collected::default();
+    let mut collector = Collector { roles, first_seen, refused, namespace, collected };
     for team in &declarations.teams {
         collector.team(&team.object);
     }
@@ -93,6 +98,8 @@ struct Collector<'a> {
     first_seen: FirstSeen<'a>,
     /// Teams that the profile does not allow, or that are in each other's way.
     refused: BTreeMap<ObjectKey, Rejection>,
+    /// Namespace of the Account.
+    namespace: String,
     /// What was read.
     collected: Collected,
 }
@@ -108,6 +115,10 @@ struct Line<'a> {
     resend: Option<ResendMark>,
     /// What the end of the declaration does.
     deletion_policy: DeletionPolicy,
+    /// When the declaration ends.
+    ends_at: Option<Timestamp>,
+    /// Who is new and has the higher one goes first.
+    priority: i32,
 }
 
 impl Collector<'_> {
@@ -163,8 +174,10 @@ impl Collector<'_> {
             if let Ok(person) = person {
                 let (invite_epoch, policy) = (line.invite_epoch, team.spec.deletion_policy);
                 let deletion_policy = deletion_policy(policy);
-                let said = Line { email: &line.email, invite_epoch, resend, deletion_policy };
-                let role = accepted.clone().and(role);
+                let ends_at = line.expires_at.as_ref().map(|at| at.0);
+                let (email, priority) = (&line.email, line.priority);
+                let said = Line { email, invite_epoch, resend, deletion_policy, ends_at, priority };
+                let role = accepted.clone().and(role).map(Said::Present);
                 let person = self.key(person, Some(key));
                 self.declare(origin(key, Some(position)), person, role, said);
             }
@@ -183,23 +196,29 @@ impl Collector<'_> {
             name: team.name.clone(),
         });
         if membership.metadata.deletion_timestamp.is_some() {
-            if let Ok(person) = person {
+            // An end of `state: Absent` does nothing.
+            if let (Ok(person), api::Wanted::Present) = (person, membership.spec.state) {
                 self.leave(origin(&key, None), self.key(person, team.as_ref()), policy);
             }
             self.collected.outcomes.insert(key, Outcome::accepted());
             return;
         }
+        if let Err(rejection) = self.may_say_absent(&key, membership) {
+            // Nobody elsewhere takes away by it, nor keeps others from what they declare.
+            self.collected.outcomes.insert(key, Outcome::with(vec![rejection]));
+            return;
+        }
         let scope = if team.is_some() { Scope::Team } else { Scope::Account };
         let allowed = team.as_ref().map_or(Ok(()), |team| self.team_stays(team, going));
-        let role = allowed
-            .and_then(|()| self.check(&membership.spec.role, "/spec/role".to_owned(), scope));
+        let role = allowed.and_then(|()| self.said(membership, scope));
         let wrong = [person.as_ref().err(), role.as_ref().err()];
         let outcome = Outcome::with(wrong.into_iter().flatten().cloned().collect());
         if let Ok(person) = person {
             let invite_epoch = membership.spec.invite_epoch;
             let (email, deletion_policy) = (&membership.spec.email, deletion_policy(policy));
-            let resend = resend(membership);
-            let said = Line { email, invite_epoch, resend, deletion_policy };
+            let (resend, priority) = (resend(membership), membership.spec.priority);
+            let ends_at = membership.spec.expires_at.as_ref().map(|at| at.0);
+            let said = Line { email, invite_epoch, resend, deletion_policy, ends_at, priority };
             let person = self.key(person, team.as_ref());
             self.declare(origin(&key, None), person, role, said);
         }
@@ -231,7 +250,8 @@ impl Collector<'_> {
             self.collected.frozen_everywhere.insert(person);
         } else {
             let deletion_policy = DeletionPolicy::Retain;
-            let said = Line { email, invite_epoch: 0, resend: None, deletion_policy };
+            let (invite_epoch, resend, ends_at, priority) = (0, None, None, 0);
+            let said = Line { email, invite_epoch, resend, deletion_policy, ends_at, priority };
             self.declare(origin, person.into(), Err(stray()), said);
         }
     }
@@ -247,6 +267,26 @@ impl Collector<'_> {
             return Ok(());
         };
         Err(Rejection::new(Reason::ParentNotAccepted, "/spec/teamRef/name", message, hint))
+    }
+
+    /// Refuses `state: Absent` outside of the Account's own namespace: it beats declarations of others.
+    fn may_say_absent(&self, key: &ObjectKey, object: &Membership) -> Result<(), Rejection> {
+        if object.spec.state == api::Wanted::Present || key.namespace == self.namespace {
+            return Ok(());
+        }
+        let message = "`Absent` counts only in the namespace of the Account";
+        let hint = format!("declare it in namespace `{}`", self.namespace);
+        Err(Rejection::new(Reason::NotAllowedHere, "/spec/state", message, hint))
+    }
+
+    /// What a membership says of its person. Who is to be absent needs no role.
+    fn said(&self, membership: &Membership, scope: Scope) -> Result<Said, Rejection> {
+        match membership.spec.state {
+            api::Wanted::Absent => Ok(Said::Absent),
+            api::Wanted::Present => {
+                self.check(&membership.spec.role, "/spec/role".to_owned(), scope).map(Said::Present)
+            }
+        }
     }
 
     fn has_many_teams(&self) -> bool {
@@ -271,11 +311,11 @@ impl Collector<'_> {
         &mut self,
         origin: Origin,
         person: MemberKey,
-        role: Result<RoleName, Rejection>,
+        role: Result<Said, Rejection>,
         said: Line<'_>,
     ) {
         let first_seen = (self.first_seen)(Some(&person), &origin);
-        let Line { email, invite_epoch, resend, deletion_policy } = said;
+        let Line { email, invite_epoch, resend, deletion_policy, ends_at, priority } = said;
         let email = email.to_owned();
         let candidate = Candidate {
             person,
@@ -285,6 +325,8 @@ impl Collector<'_> {
             invite_epoch,
             resend,
             deletion_policy,
+            ends_at,
+            priority,
             first_seen,
         };
         self.collected.candidates.push(candidate);

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin};
+use crate::domain::desired::{
+    Absence, AbsenceCause, DeletionPolicy, Desired, DesiredMember, Origin,
+};
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{ResendMark, RoleName};
 use crate::manifests::reason::Reason;
@@ -34,18 +36,31 @@ pub struct Candidate {
     /// Where.
     pub origin: Origin,
     /// Role, or why the declaration is not valid.
-    pub role: Result<RoleName, Rejection>,
+    pub role: Result<Said, Rejection>,
     /// Raised to invite again.
     pub invite_epoch: i64,
     /// A person's word to send the invitation again.
     pub resend: Option<ResendMark>,
     /// What the end of the declaration does.
     pub deletion_policy: DeletionPolicy,
+    /// When the declaration ends.
+    pub ends_at: Option<Timestamp>,
+    /// Who is new and has the higher one goes first.
+    pub priority: i32,
     /// When the declaration was first seen; `None`: now.
     pub first_seen: Option<Timestamp>,
 }
 
-/// A declaration that lost against an older one.
+/// What a declaration that is valid says of the person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// To be there, in this role.
+    Present(RoleName),
+    /// Not to be there.
+    Absent,
+}
+
+/// A declaration that lost against another one.
 #[derive(Clone, Debug)]
 pub struct Loser {
     /// The declaration.
@@ -116,43 +131,83 @@ pub fn address(text: &str, pointer: String) -> Result<EmailAddress, Rejection> {
     })
 }
 
-/// Chooses for each person the declaration that counts: the one that was first seen first; ties by
+/// Chooses for each person the declaration that counts: one that says `Absent` beats every other;
+/// one that has ended counts only where there is no other; then the one that was first seen first; ties by
 /// position in the roster, then by name, then by kind. The choice does not depend on the order of
 /// `candidates`.
 ///
 /// If the one that counts is not valid, the person is left as is: a younger declaration must not
 /// take over because someone broke the older. Time O(n log n).
-pub fn choose(candidates: Vec<Candidate>) -> (Desired, Vec<Loser>) {
+pub fn choose(candidates: Vec<Candidate>, now: Timestamp) -> (Desired, Vec<Loser>) {
     let mut by_person: BTreeMap<MemberKey, Vec<Candidate>> = BTreeMap::new();
     for candidate in candidates {
         by_person.entry(candidate.person.clone()).or_default().push(candidate);
     }
     let (mut desired, mut losers) = (Desired::default(), Vec::new());
     for (person, mut candidates) in by_person {
-        candidates.sort_by(|a, b| rank(a).cmp(&rank(b)));
+        candidates.sort_by(|a, b| standing(a, now).cmp(&standing(b, now)));
         let mut candidates = candidates.into_iter();
         let Some(winner) = candidates.next() else { continue };
-        losers.extend(
-            candidates.filter(|loser| loser.role.is_ok()).map(|loser| lost(loser, &winner.origin)),
-        );
-        match winner.role {
-            Ok(role) => {
-                let member = DesiredMember {
-                    role,
-                    invite_epoch: winner.invite_epoch,
-                    resend: winner.resend,
-                    said: None,
-                    deletion_policy: winner.deletion_policy,
-                    origin: winner.origin,
-                };
-                desired.people.insert(person, member);
-            }
-            Err(_) => {
-                desired.frozen.insert(person);
-            }
-        }
+        let standing = standing(&winner, now).0;
+        let others = candidates.filter(|loser| loser.role.is_ok() && !has_ended(loser, now));
+        losers.extend(others.filter_map(|loser| lost(loser, standing, &winner.origin)));
+        count(&mut desired, person, winner, standing);
     }
     (desired, losers)
+}
+
+/// What a declaration weighs against others of the same person; the least counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// It says `Absent`.
+    Absent,
+    /// It says `Present`, or is not valid.
+    Present,
+    /// It has ended.
+    Ended,
+}
+
+fn standing(candidate: &Candidate, now: Timestamp) -> (Standing, impl Ord + '_) {
+    let standing = match &candidate.role {
+        Ok(Said::Absent) => Standing::Absent,
+        Ok(Said::Present(_)) if has_ended(candidate, now) => Standing::Ended,
+        Ok(Said::Present(_)) | Err(_) => Standing::Present,
+    };
+    (standing, rank(candidate))
+}
+
+fn has_ended(candidate: &Candidate, now: Timestamp) -> bool {
+    let present = matches!(candidate.role, Ok(Said::Present(_)));
+    present && candidate.ends_at.is_some_and(|at| at <= now)
+}
+
+/// Enters the declaration that counts.
+fn count(desired: &mut Desired, person: MemberKey, winner: Candidate, standing: Standing) {
+    let absence = |cause| Absence { cause, origin: winner.origin.clone() };
+    match (winner.role, standing) {
+        (Err(_), _) => {
+            desired.frozen.insert(person);
+        }
+        (Ok(Said::Absent), _) => {
+            desired.absent.insert(person, absence(AbsenceCause::Declared));
+        }
+        (Ok(Said::Present(_)), Standing::Ended) => {
+            desired.absent.insert(person, absence(AbsenceCause::Ended));
+        }
+        (Ok(Said::Present(role)), Standing::Absent | Standing::Present) => {
+            let member = DesiredMember {
+                role,
+                invite_epoch: winner.invite_epoch,
+                resend: winner.resend,
+                said: None,
+                deletion_policy: winner.deletion_policy,
+                ends_at: winner.ends_at,
+                priority: winner.priority,
+                origin: winner.origin,
+            };
+            desired.people.insert(person, member);
+        }
+    }
 }
 
 /// Order of declarations of one person; the least counts.
@@ -162,16 +217,26 @@ fn rank(candidate: &Candidate) -> impl Ord + '_ {
     (age.is_none(), age, position.unwrap_or(0), name, kind, namespace)
 }
 
-/// Why a declaration that is valid does not count.
-fn lost(loser: Candidate, winner: &Origin) -> Loser {
+/// Why a declaration that is valid does not count; `None`: another one says the same.
+fn lost(loser: Candidate, standing: Standing, winner: &Origin) -> Option<Loser> {
+    if loser.role == Ok(Said::Absent) {
+        return None;
+    }
     let pointer = match loser.origin.position {
         Some(position) => format!("/spec/roster/{position}/email"),
         None => "/spec/email".to_owned(),
     };
-    let message = format!("`{}` is declared already by {}", loser.person, describe(winner));
-    let hint = "keep one of the two; the older counts";
-    let rejection = Rejection::new(Reason::Conflict, pointer, message, hint);
-    Loser { origin: loser.origin, email: loser.email, rejection }
+    let (person, winner) = (&loser.person, describe(winner));
+    let rejection = if standing == Standing::Absent {
+        let message = format!("`{person}` is declared absent by {winner}");
+        let hint = "that beats every other declaration: delete it to have the person back";
+        Rejection::new(Reason::DeclaredAbsent, pointer, message, hint)
+    } else {
+        let message = format!("`{person}` is declared already by {winner}");
+        let hint = "keep one of the two; the older counts";
+        Rejection::new(Reason::Conflict, pointer, message, hint)
+    };
+    Some(Loser { origin: loser.origin, email: loser.email, rejection })
 }
 
 /// A declaration in words: `Team web/core (spec.roster[3])`.

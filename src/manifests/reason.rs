@@ -21,6 +21,10 @@ pub enum Reason {
     NotFound,
     /// Somebody else declared this before.
     Conflict,
+    /// Somebody declared this person absent; that beats every other declaration.
+    DeclaredAbsent,
+    /// Only declarations in the Account's own namespace may say this.
+    NotAllowedHere,
     /// The class names a profile that there is not.
     UnknownProfile,
     /// The profile cannot do what the account asks for.
@@ -45,6 +49,8 @@ impl Reason {
             Self::UnknownCategory => "UnknownCategory",
             Self::NotFound => "NotFound",
             Self::Conflict => "Conflict",
+            Self::DeclaredAbsent => "DeclaredAbsent",
+            Self::NotAllowedHere => "NotAllowedHere",
             Self::UnknownProfile => "UnknownProfile",
             Self::ProfileCannot => "ProfileCannot",
             Self::NotServed => "NotServed",

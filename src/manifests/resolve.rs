@@ -105,14 +105,16 @@ impl Outcome {
     fn own_rejections(&self) -> impl Iterator<Item = &Rejection> {
         let object = self.accepted.as_ref().err().into_iter().chain(&self.more);
         let own = object.filter(|rejection| rejection.reason != Reason::ParentNotAccepted);
-        own.chain(self.lines.iter().map(|line| &line.rejection))
+        let all = own.chain(self.lines.iter().map(|line| &line.rejection));
+        // Somebody decided that, and it must not keep the rest from running.
+        all.filter(|rejection| rejection.reason != Reason::DeclaredAbsent)
     }
 }
 
 /// Turns the declarations of one account into what the planner needs.
 ///
 /// `profile` is the one that the class names, if there is one. `first_seen` says which of two
-/// declarations of one person is the older. A line or object that is not valid is reported and the
+/// declarations of one person is the older; what has ended at `now` counts no more. A line or object that is not valid is reported and the
 /// rest goes on; people whose declaration is there but not valid end up in `desired.frozen`. Same
 /// input, same result, whatever the order of the objects.
 ///
@@ -122,10 +124,11 @@ pub fn resolve(
     declarations: &Declarations,
     profile: Option<&Profile>,
     first_seen: FirstSeen<'_>,
+    now: Timestamp,
 ) -> Resolved {
     let Collected { candidates, frozen_everywhere, leaving, mut outcomes } =
         collect(declarations, profile, first_seen);
-    let (mut desired, losers) = choose(candidates);
+    let (mut desired, losers) = choose(candidates, now);
     desired.frozen_everywhere = frozen_everywhere;
     desired.teams = teams(&declarations.teams, profile, &outcomes);
     desired.secure_sign_in = secure_sign_in(&declarations.teams, &outcomes);
@@ -141,6 +144,7 @@ pub fn resolve(
     let problems = problems(declarations, &wrong, &outcomes);
     if terms.is_none() {
         desired.frozen.extend(std::mem::take(&mut desired.people).into_keys());
+        desired.frozen.extend(std::mem::take(&mut desired.absent).into_keys());
         let clients = &mut desired.clients;
         clients.frozen.extend(std::mem::take(&mut clients.declared).into_keys());
         let recipients = &mut desired.recipients;

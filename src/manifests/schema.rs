@@ -1,5 +1,6 @@
 //! Checks a value against the schema of its kind, as the API server would, and fills in defaults.
 
+use jiff::Timestamp;
 use kube::core::cel::CompiledSchema;
 use kube::core::cel::ErrorKind;
 use kube::core::cel::ValidationError;
@@ -178,6 +179,12 @@ impl<'a> Node<'a> {
                 let message = format!("{} is not a word that fits here", quote(text));
                 faults.push(Fault { pointer: self.pointer.clone(), message, hint });
             }
+        }
+        if self.schema["format"] == "date-time" && text.parse::<Timestamp>().is_err() {
+            faults.push(self.fault(format!(
+                "{} is not a time; write it as `2027-03-31T00:00:00Z`",
+                quote(text)
+            )));
         }
         let length = text.chars().count();
         if let Some(least) = self.limit("minLength").filter(|least| length < *least) {

@@ -6,12 +6,14 @@ use std::time::Duration;
 use kube::ResourceExt as _;
 
 use crate::api;
+use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{HoldDigest, RoleName};
 use crate::domain::policy::{
     InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
 };
 use crate::manifests::accounts::Declarations;
 use crate::manifests::duration;
+use crate::manifests::people::address;
 use crate::manifests::reason::Reason;
 use crate::manifests::reason::Rejection;
 use crate::manifests::source::quote;
@@ -46,6 +48,7 @@ pub fn terms(
     let removals = checked(removals(&spec.removals), &mut wrong);
     let invitations = checked(invitations(&spec.invitations), &mut wrong);
     let resync = checked(duration_at("/spec/resync", &spec.resync), &mut wrong);
+    let never_trim = never_trim(spec, &mut wrong);
     match (removals, invitations, resync, &declarations.class) {
         (Some(removals), Some(invitations), Some(resync), Some(class)) if wrong.is_empty() => {
             let policy = Policy {
@@ -54,6 +57,7 @@ pub fn terms(
                 removals,
                 invitations,
                 on_seat_shortage: on_seat_shortage(spec.on_seat_shortage),
+                never_trim,
                 grantable_roles: grantable_roles(spec),
                 invitations_per_hour: u32::try_from(class.object.spec.limits.invitations_per_hour)
                     .ok(),
@@ -68,6 +72,16 @@ pub fn terms(
 /// Protected roles that declarations of this account may give.
 pub fn grantable_roles(spec: &api::AccountSpec) -> BTreeSet<RoleName> {
     spec.grantable_roles.iter().map(|role| RoleName(role.clone())).collect()
+}
+
+/// People that are never trimmed.
+fn never_trim(spec: &api::AccountSpec, wrong: &mut Vec<Rejection>) -> BTreeSet<EmailAddress> {
+    let addresses = spec.never_trim.iter().enumerate();
+    addresses
+        .filter_map(|(position, text)| {
+            checked(address(text, format!("/spec/neverTrim/{position}")), wrong)
+        })
+        .collect()
 }
 
 /// The value, or one more rejection.

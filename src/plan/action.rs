@@ -136,6 +136,10 @@ pub enum EndCause {
     NotDeclared,
     /// Nobody ever declared the person, and the mode is `Exclusive` (OP-06).
     NotOurs,
+    /// A declaration says that the person must not be there.
+    Absent,
+    /// The declaration has ended.
+    Ended,
     /// The seats are fewer than the people (OP-04).
     SeatShortage,
 }
@@ -269,6 +273,21 @@ impl Action {
         }
     }
 
+    /// Why the person's access or invitation ends; `None`: it does not.
+    #[must_use]
+    pub fn end_cause(&self) -> Option<EndCause> {
+        match self {
+            Self::RevokeInvitation { cause, .. } | Self::Remove { cause, .. } => Some(*cause),
+            Self::Trim { .. } => Some(EndCause::SeatShortage),
+            Self::ChangeRole { .. }
+            | Self::ChangeInvitedRole { .. }
+            | Self::Reinstate { .. }
+            | Self::Resend { .. }
+            | Self::Add { .. }
+            | Self::Invite { .. } => None,
+        }
+    }
+
     /// True if a person loses something: bounded by the removal brake (OP-07).
     #[must_use]
     pub fn takes_away(&self) -> bool {
@@ -288,14 +307,11 @@ impl fmt::Display for Action {
     /// One line of a plan: `+ invite ana@example.com as developer`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::RevokeInvitation { person, cause: EndCause::SeatShortage, .. } => {
-                write!(f, "- withdraw the invitation of {person}: too few seats")
-            }
-            Self::RevokeInvitation { person, .. } => {
-                write!(f, "- withdraw the invitation of {person}")
+            Self::RevokeInvitation { person, cause, .. } => {
+                write!(f, "- withdraw the invitation of {person}{}", why(*cause))
             }
             Self::Trim { person, .. } => write!(f, "- trim {person}: too few seats"),
-            Self::Remove { person, .. } => write!(f, "- remove {person}"),
+            Self::Remove { person, cause, .. } => write!(f, "- remove {person}{}", why(*cause)),
             Self::ChangeRole { person, from, to, .. } => {
                 write!(f, "~ change {person} from {from} to {to}")
             }
@@ -315,5 +331,15 @@ impl fmt::Display for Action {
                 write!(f, "+ invite {person} as {role} (again, under the same key)")
             }
         }
+    }
+}
+
+/// Why access ends, behind a line of a plan; empty where that is plain.
+fn why(cause: EndCause) -> &'static str {
+    match cause {
+        EndCause::NotDeclared | EndCause::NotOurs => "",
+        EndCause::Absent => ": declared absent",
+        EndCause::Ended => ": the declaration has ended",
+        EndCause::SeatShortage => ": too few seats",
     }
 }

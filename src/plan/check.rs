@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use crate::domain::observed::MemberState;
 use crate::domain::policy::Mode;
 use crate::plan::action::{Action, EndCause};
-use crate::plan::draft::{Draft, price};
-use crate::plan::guards::{budget, ends_role, holders};
+use crate::plan::brake::{budget, fits_ahead};
+use crate::plan::draft::{Draft, is_absence, price};
+use crate::plan::guards::{ends_role, holders};
 use crate::plan::mails::waits;
 use crate::plan::{Approval, Input, Plan, PlanError, source};
 
@@ -67,12 +68,19 @@ fn ours_only(input: &Input<'_>, plan: &Plan) -> bool {
             | Action::RevokeInvitation { cause: EndCause::NotOurs, .. } => {
                 input.policy.mode == Mode::Exclusive && !declared(person)
             }
+            Action::Remove { cause: EndCause::Absent | EndCause::Ended, .. }
+            | Action::RevokeInvitation { cause: EndCause::Absent | EndCause::Ended, .. } => {
+                input.desired.absent.contains_key(person) && !declared(person)
+            }
             Action::Remove { .. }
             | Action::RevokeInvitation { cause: EndCause::NotDeclared, .. } => {
                 owned(person) && !declared(person)
             }
             Action::RevokeInvitation { cause: EndCause::SeatShortage, .. }
-            | Action::Trim { .. } => owned(person) || declared(person),
+            | Action::Trim { .. } => {
+                (owned(person) || declared(person))
+                    && !input.policy.never_trim.contains(&person.person)
+            }
             Action::ChangeRole { .. }
             | Action::ChangeInvitedRole { .. }
             | Action::Reinstate { .. }
@@ -126,7 +134,9 @@ fn brake_holds(input: &Input<'_>, plan: &Plan) -> bool {
     let unpaid: Vec<&Action> = unpaid.collect();
     let undeclared = unpaid.iter().any(|action| source::is_undeclared(action));
     let emptied = undeclared && source::is_over(input, source::gone(input));
-    unpaid.is_empty() || (!emptied && spent.saturating_add(unpaid.len() as u64) <= allowed)
+    let count = unpaid.len() as u64;
+    let ahead = unpaid.iter().all(|action| is_absence(action)) && fits_ahead(input, count);
+    unpaid.is_empty() || ahead || (!emptied && spent.saturating_add(count) <= allowed)
 }
 
 /// A new key only for a cause that no mail was sent for, and only as often as the caps say; an old

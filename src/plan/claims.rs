@@ -5,8 +5,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
+use crate::plan::brake::{hex, line};
 use crate::plan::client_access::ClientLearn;
-use crate::plan::guards::{hex, line};
 use crate::plan::notification::{HeldRecipient, RecipientLearn};
 use crate::plan::teams::TeamAction;
 use crate::plan::{Approval, Held, HeldClient, Hold, HoldCause, Input, Learn, Plan, Rule, Stop};

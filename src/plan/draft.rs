@@ -1,5 +1,6 @@
 //! A plan in the making.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,10 +11,11 @@ use crate::domain::ledger_view::{Cause, HoldRecord, Paid, PersonRecord};
 use crate::domain::observed::{InvitationState, MemberState, ObservedInvitation, ObservedMember};
 use crate::domain::policy::Mode;
 use crate::plan::action::{Action, EndCause, InvitationRow, MemberRow};
+use crate::plan::brake::Brake;
 use crate::plan::claims::{Claimed, claimed};
 use crate::plan::client_access::ClientPlan;
 use crate::plan::client_ends::ClientEnd;
-use crate::plan::guards::{Brake, Trust};
+use crate::plan::guards::Trust;
 use crate::plan::notification::RecipientPlan;
 use crate::plan::pools::{PoolKey, Pools, pool_of};
 use crate::plan::teams::TeamPlan;
@@ -65,7 +67,7 @@ pub(super) struct Draft<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Candidate {
     /// Place in the queue.
-    pub order: (Turn, Timestamp, Option<usize>, String),
+    pub order: (Turn, Reverse<i32>, Timestamp, Option<usize>, String),
     /// The person.
     pub person: MemberKey,
     /// The key to repeat.
@@ -85,7 +87,7 @@ pub(super) enum Turn {
     Repeated,
     /// An invitation that was sent before, earliest first.
     Resent,
-    /// Somebody new, oldest declaration first.
+    /// Somebody new: highest priority first, then oldest declaration.
     New,
 }
 
@@ -285,7 +287,7 @@ impl<'a> Draft<'a> {
         if policy.mode == Mode::Observe {
             return Learn::default();
         }
-        let mut brake_spent = 0;
+        let (mut brake_spent, mut brake_ahead) = (0, 0);
         for action in &self.actions {
             let Some(record) = self.records.get_mut(action.person()) else { continue };
             if let Some(cause) = action.cause() {
@@ -293,7 +295,9 @@ impl<'a> Draft<'a> {
                 record.mails.given_up = false;
             }
             if let Some(paid) = price(action) {
-                brake_spent += u32::from(record.paid != Some(paid));
+                let unpaid = u32::from(record.paid != Some(paid));
+                brake_spent += unpaid;
+                brake_ahead += if brake.ahead && is_absence(action) { unpaid } else { 0 };
                 record.paid = Some(paid);
             }
         }
@@ -319,6 +323,7 @@ impl<'a> Draft<'a> {
             approval: brake.approval.clone(),
             claim: matches!(claimed(self.input), Claimed::Free | Claimed::Taking),
             brake_spent,
+            brake_ahead,
             teams: None,
         }
     }
@@ -343,6 +348,11 @@ fn known(input: &Input<'_>) -> BTreeSet<EmailAddress> {
     let members = input.observed.members.iter();
     let active = members.filter(|(_, row)| row.state == MemberState::Active);
     active.map(|(key, _)| key.person.clone()).collect()
+}
+
+/// True if it ends what a declaration says must not be there.
+pub(super) fn is_absence(action: &Action) -> bool {
+    action.end_cause() == Some(EndCause::Absent)
 }
 
 /// What the brake pays for an action.

@@ -1,26 +1,21 @@
 //! Guards: each holds actions back and says which rule. Source: OP-05, OP-06, OP-07.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest as _, Sha256};
 
 use crate::domain::identity::MemberKey;
-use crate::domain::keys::{HoldDigest, RoleName};
+use crate::domain::keys::RoleName;
 use crate::domain::ledger_view::{Baseline, Paid, Seen};
 use crate::domain::observed::{InvitationState, MemberState, Observed};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
 use crate::plan::claims::{Claimed, claimed};
-use crate::plan::client_ends::ClientEnd;
-use crate::plan::draft::{Draft, price};
+use crate::plan::draft::Draft;
 use crate::plan::pools;
 use crate::plan::simulate::Count;
-use crate::plan::{Approval, Distrust, Emptied, Hold, HoldCause, Input, Rule, Stop, source};
+use crate::plan::{Distrust, Input, Rule, Stop};
 
-/// How long an approval is good for after it was first seen.
-const APPROVAL_LASTS: SignedDuration = SignedDuration::from_hours(1);
 /// When to look again after counts that do not agree: a person may just have accepted.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
@@ -237,168 +232,4 @@ pub(super) fn settle(draft: &mut Draft<'_>) {
             draft.unsettled.push(action);
         }
     }
-}
-
-/// What the removal brake says.
-pub(super) struct Brake {
-    /// What became of an approval.
-    pub approval: Approval,
-}
-
-/// Removal brake (OP-07): what would be taken away within the sliding window is at most
-/// max(maxCount, min(maxPercent of the last trusted count, maxTotal)), or none of it runs until a
-/// person approves it. A set that was held stays held when the window slides. A source that is all
-/// but empty holds them too, whatever the window allows.
-pub(super) fn brake(draft: &mut Draft<'_>, trims: Vec<Action>) -> Brake {
-    let (endings, unsettled) =
-        (std::mem::take(&mut draft.endings), std::mem::take(&mut draft.unsettled));
-    let wanted: Vec<&Action> = endings.iter().chain(&unsettled).chain(&trims).collect();
-    forget_payments(draft, &wanted);
-    let (allowed, spent) = budget(draft.input);
-    let clients = &draft.client_ends;
-    let unpaid = wanted.iter().filter(|action| !is_paid(draft, action)).count() + clients.len();
-    let unpaid = unpaid as u64;
-    // What was paid for was allowed or approved then: a run that was killed goes on.
-    let exceeds = unpaid > 0 && spent.saturating_add(unpaid) > allowed;
-    let emptied = source::emptied(draft, &wanted);
-    let over = emptied.is_some() || exceeds || stays_held(draft, &wanted, allowed);
-    let digest = digest(draft, draft.input.ledger.hold_number, &wanted);
-    let approval = approval(draft.input, over.then_some(&digest));
-    let approved = matches!(approval, Approval::Used(_));
-    if over && !approved {
-        let number = draft.input.ledger.hold_number;
-        let lapsed = matches!(approval, Approval::Lapsed(_));
-        let digest = if lapsed { self::digest(draft, number + 1, &wanted) } else { digest };
-        let hold = hold(draft, digest, &wanted, (allowed, spent), emptied);
-        let rule = hold.rule();
-        draft.hold = Some(hold);
-        draft.client_ends.iter_mut().for_each(|end| end.hold(rule));
-        for action in endings.into_iter().chain(unsettled).chain(trims) {
-            if let Some(record) = draft.records.get_mut(action.person()) {
-                record.held = true;
-            }
-            draft.hold_back(action, rule);
-        }
-        return Brake { approval };
-    }
-    draft.client_ends.iter_mut().for_each(|end| end.release(approved));
-    for action in endings.into_iter().chain(trims) {
-        draft.act(action);
-    }
-    for action in unsettled {
-        if approved {
-            draft.act(action);
-        } else {
-            draft.hold_back(action, Rule::Settling);
-        }
-    }
-    Brake { approval }
-}
-
-/// What was paid for somebody who is no longer to lose anything is forgotten; not while a send may
-/// still turn out not to have been made: then the person is as before.
-fn forget_payments(draft: &mut Draft<'_>, wanted: &[&Action]) {
-    let open_sends = &draft.input.ledger.open_sends;
-    let wanted: std::collections::BTreeSet<_> = wanted.iter().map(|a| a.person()).collect();
-    for (person, record) in &mut draft.records {
-        if !wanted.contains(person) && !open_sends.contains_key(person) {
-            record.paid = None;
-        }
-    }
-}
-
-/// Removals allowed in a window, and those spent in the one that runs.
-pub(super) fn budget(input: &Input<'_>) -> (u64, u64) {
-    let Input { observed, ledger, policy, now, .. } = *input;
-    let people = ledger.baseline.map_or_else(|| people(observed), |baseline| baseline.people);
-    let running = ledger
-        .brake_spent
-        .iter()
-        .filter(|spend| Draft::after(spend.at, policy.removals.window) > now);
-    (policy.removals.allowed(people), running.map(|spend| u64::from(spend.count)).sum())
-}
-
-/// True if the brake was spent on this very thing before: a run that was killed pays once.
-pub(super) fn is_paid(draft: &Draft<'_>, action: &Action) -> bool {
-    let record = draft.records.get(action.person());
-    price(action).is_some_and(|price| record.is_some_and(|record| record.paid == Some(price)))
-}
-
-fn stays_held(draft: &Draft<'_>, wanted: &[&Action], allowed: u64) -> bool {
-    let ledger = draft.input.ledger;
-    let hold = ledger.hold.as_ref().filter(|hold| hold.emptied_under.is_none());
-    hold.is_some_and(|hold| hold.allowed >= allowed)
-        && (draft.client_ends.iter().any(|end| end.was_held)
-            || wanted
-                .iter()
-                .any(|action| ledger.people.get(action.person()).is_some_and(|record| record.held)))
-}
-
-/// What becomes of the approval that a person gave, if any; `held` is the digest it must match.
-fn approval(input: &Input<'_>, held: Option<&HoldDigest>) -> Approval {
-    let Some(given) = &input.policy.approval else { return Approval::None };
-    let seen = input.ledger.approval_seen.as_ref().filter(|(digest, _)| digest == given);
-    let lapsed = seen.is_some_and(|(_, at)| input.now.duration_since(*at) > APPROVAL_LASTS);
-    match (held == Some(given), lapsed, seen) {
-        (true, false, _) => Approval::Used(given.clone()),
-        (true, true, _) => Approval::Lapsed(given.clone()),
-        (false, _, None) => Approval::Seen(given.clone()),
-        (false, _, Some(_)) => Approval::None,
-    }
-}
-
-/// Digest of a set: account, number of the hold, ids and roles.
-fn digest(draft: &Draft<'_>, number: u64, wanted: &[&Action]) -> HoldDigest {
-    let mut lines: Vec<String> = wanted.iter().map(|action| line(action)).collect();
-    lines.extend(draft.client_ends.iter().map(ClientEnd::line));
-    lines.sort();
-    let text = format!("{}\n{number}\n{}", draft.input.observed.account.key, lines.join("\n"));
-    hex(&Sha256::digest(text))
-}
-
-/// What an action is in a digest: ids and roles.
-pub(super) fn line(action: &Action) -> String {
-    match action {
-        Action::RevokeInvitation { invitation, .. } => format!("revoke {}", invitation.id),
-        Action::Trim { member, .. } => format!("trim {}", member.id),
-        Action::Remove { member, .. } => format!("remove {}", member.id),
-        Action::ChangeRole { member, to, .. } => format!("change {} {to}", member.id),
-        Action::ChangeInvitedRole { invitation, to, .. } => {
-            format!("change {} {to}", invitation.id)
-        }
-        Action::Reinstate { member, .. } => format!("reinstate {}", member.id),
-        Action::Resend { invitation, .. } => format!("resend {}", invitation.id),
-        Action::Add { person, role, .. } => format!("add {} {role}", place(person)),
-        Action::Invite { person, role, .. } => format!("invite {} {role}", place(person)),
-    }
-}
-
-/// The address, and the team where there are many.
-fn place(key: &MemberKey) -> String {
-    let team = key.team.as_ref().map(|team| format!(" {}", team.as_str()));
-    format!("{key}{}", team.unwrap_or_default())
-}
-
-/// The first bytes of a digest, as people copy it.
-pub(super) fn hex(digest: &[u8]) -> HoldDigest {
-    let mut hex = String::with_capacity(16);
-    for byte in digest.iter().take(8) {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    HoldDigest(hex)
-}
-
-fn hold(
-    draft: &Draft<'_>,
-    digest: HoldDigest,
-    wanted: &[&Action],
-    (allowed, spent): (u64, u64),
-    emptied: Option<Emptied>,
-) -> Hold {
-    let lowered = |action: &&&Action| matches!(action, Action::ChangeRole { .. });
-    let changes = u32::try_from(wanted.iter().filter(lowered).count()).unwrap_or(u32::MAX);
-    let all = wanted.len() + draft.client_ends.len();
-    let all = u32::try_from(all).unwrap_or(u32::MAX);
-    let why = emptied.map_or(HoldCause::RemovalBrake, HoldCause::EmptySource);
-    Hold { digest, additions: 0, removals: all - changes, changes, allowed, spent, why }
 }

@@ -1,5 +1,7 @@
 //! The invitation state machine: what becomes of someone who is declared and not a member.
 
+use std::cmp::Reverse;
+
 use crate::domain::desired::DesiredMember;
 use crate::domain::identity::MemberKey;
 use crate::domain::keys::RoleName;
@@ -211,7 +213,7 @@ fn send_again(
         return candidate(draft, person, wanted, (record, why));
     };
     let candidate = Candidate {
-        order: (Turn::Resent, invitation.created_at, None, String::new()),
+        order: (Turn::Resent, Reverse(0), invitation.created_at, None, String::new()),
         person: person.clone(),
         key: None,
         role,
@@ -296,7 +298,7 @@ fn repeat(
         },
     };
     let candidate = Candidate {
-        order: (Turn::Repeated, draft.input.now, None, String::new()),
+        order: (Turn::Repeated, Reverse(0), draft.input.now, None, String::new()),
         person: person.clone(),
         key: Some(send.key.clone()),
         role: send.role.clone(),
@@ -306,7 +308,7 @@ fn repeat(
     enter(draft, candidate);
 }
 
-/// Puts a person in the queue of those to invite: oldest declaration first.
+/// Puts a person in the queue of those to invite: highest priority first, then oldest declaration.
 fn candidate(
     draft: &mut Draft<'_>,
     person: &MemberKey,
@@ -317,7 +319,7 @@ fn candidate(
     let origin = &wanted.origin;
     let name = format!("{}/{}", origin.namespace, origin.name);
     let candidate = Candidate {
-        order: (Turn::New, record.first_seen, origin.position, name),
+        order: (Turn::New, Reverse(wanted.priority), record.first_seen, origin.position, name),
         person: person.clone(),
         key: None,
         role: wanted.role.clone(),

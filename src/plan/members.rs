@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::domain::desired::{DeletionPolicy, DesiredMember};
+use crate::domain::desired::{AbsenceCause, DeletionPolicy, DesiredMember};
 use crate::domain::identity::MemberKey;
 use crate::domain::keys::{RoleName, TeamId, TeamRef};
 use crate::domain::ledger_view::{MailRecord, PersonRecord, Seen};
@@ -30,11 +30,12 @@ impl Outlook {
             expires_at: None,
             attempts: 0,
             next_action_at: None,
+            ends_at: None,
         }
     }
 }
 
-/// Places everyone that is declared, then everyone that is not.
+/// Places everyone that is declared, then who must not be there, then everyone that is not declared.
 pub(super) fn classify(draft: &mut Draft<'_>) {
     let desired = draft.input.desired;
     for (person, wanted) in &desired.people {
@@ -48,12 +49,16 @@ pub(super) fn classify(draft: &mut Draft<'_>) {
             (None, None) => invitations::absent(draft, person, wanted, &mut record),
         }
         let mails = record.mails.attempts;
-        let outlook = draft.people.get_mut(person);
-        if let Some(outlook) = outlook.filter(|outlook| outlook.member.is_none()) {
-            outlook.attempts = mails;
+        if let Some(outlook) = draft.people.get_mut(person) {
+            outlook.ends_at = wanted.ends_at;
+            if outlook.member.is_none() {
+                outlook.attempts = mails;
+            }
         }
+        draft.timers.extend(wanted.ends_at);
         draft.records.insert(person.clone(), record);
     }
+    absent(draft);
     undeclared(draft);
 }
 
@@ -167,6 +172,29 @@ pub(super) fn may_give(draft: &Draft<'_>, role: &RoleName) -> bool {
     may_touch(draft, role) && draft.input.profile.role(role).is_some_and(|role| role.invitable)
 }
 
+/// Ends whatever somebody has who must not be there, whoever put them there.
+fn absent(draft: &mut Draft<'_>) {
+    let desired = draft.input.desired;
+    for (person, absence) in &desired.absent {
+        if desired.is_frozen(person) {
+            continue;
+        }
+        draft.people.insert(person.clone(), Outlook::new(State::Absent));
+        let record = draft.input.ledger.people.get(person).cloned();
+        let observed = draft.input.observed;
+        let there = observed.members.contains_key(person);
+        if record.is_none() && !there && !observed.invitations.contains_key(person) {
+            continue;
+        }
+        let cause = match absence.cause {
+            AbsenceCause::Declared => EndCause::Absent,
+            AbsenceCause::Ended => EndCause::Ended,
+        };
+        let record = record.unwrap_or_else(|| unknown(draft.input.now));
+        end(draft, person, record, cause);
+    }
+}
+
 /// Ends what is ours and no longer declared (OP-08), and in mode `Exclusive` what was never
 /// declared (OP-06). Who is held in place by a declaration that is not valid stays as they are.
 fn undeclared(draft: &mut Draft<'_>) {
@@ -174,6 +202,7 @@ fn undeclared(draft: &mut Draft<'_>) {
     let people = observed.members.keys().chain(observed.invitations.keys());
     let mut people: Vec<MemberKey> = people
         .filter(|person| !draft.input.desired.people.contains_key(*person))
+        .filter(|person| !draft.input.desired.absent.contains_key(*person))
         .filter(|person| !draft.input.desired.is_frozen(person))
         .cloned()
         .collect();
@@ -268,6 +297,7 @@ fn end(draft: &mut Draft<'_>, person: &MemberKey, mut record: PersonRecord, caus
         Some(_) if !known => Some(Rule::NotUnderstood),
         Some(role) if !removable(role) => Some(Rule::NotRemovable),
         Some(role) if !may_touch(draft, role) => Some(Rule::ProtectedRole),
+        Some(_) if !draft.allows(Mode::Manage) => Some(Rule::InviteOnly),
         Some(_) => None,
     };
     if rule == Some(Rule::NotRemovable) && cause == EndCause::NotDeclared {

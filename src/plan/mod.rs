@@ -3,6 +3,7 @@
 //! No Kubernetes, no HTTP, no clock, no logs. Same input, same bytes.
 
 pub mod action;
+mod brake;
 mod check;
 mod claims;
 pub mod client_access;
@@ -93,7 +94,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     let mut clients = Clients::of(input);
     draft.client_ends = clients.as_mut().map(Clients::ends).unwrap_or_default();
     let trims = seats::trims(&mut draft);
-    let brake = guards::brake(&mut draft, trims);
+    let brake = brake::brake(&mut draft, trims);
     seats::admit(&mut draft);
     let client_ends = std::mem::take(&mut draft.client_ends);
     let mut plan = draft.finish(trust, brake);
@@ -225,6 +226,8 @@ pub struct Learn {
     pub claim: bool,
     /// Removals that this plan spends of the brake's window.
     pub brake_spent: u32,
+    /// Of these, ends of people declared absent that go ahead of a held set.
+    pub brake_ahead: u32,
     /// Declared teams that are at the service, where that is news.
     pub teams: Option<BTreeMap<TeamRef, TeamId>>,
 }
@@ -275,6 +278,8 @@ pub struct Outlook {
     pub attempts: u32,
     /// When we do the next thing for this person by ourselves.
     pub next_action_at: Option<Timestamp>,
+    /// When the declaration ends.
+    pub ends_at: Option<Timestamp>,
 }
 
 impl Outlook {

@@ -23,7 +23,7 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const EXACT: u32 = 10;
 
 /// Who is trimmed now: pending invitations, newest first, then members, latest-added first, whatever
-/// their role; never owners, never people that are not ours (NP-14, OP-04, X16). Empty where
+/// their role; never owners, people in `neverTrim` or people that are not ours (NP-14, OP-04, X16). Empty where
 /// `onSeatShortage` is `Hold` or the product does not trim; who will be hit is then announced.
 pub(super) fn trims(draft: &mut Draft<'_>) -> Vec<Action> {
     lower_owners(draft);
@@ -108,7 +108,8 @@ fn trimmable(draft: &Draft<'_>, whose: Whose) -> Vec<Action> {
     let ending: BTreeSet<_> = waiting_ends(draft).chain(acted).map(Action::person).collect();
     let can = |person: &MemberKey, understood: bool| {
         let owned = draft.records.get(person).is_some_and(|record| record.owned);
-        !ending.contains(person) && (whose == Whose::Anyone || (owned && understood))
+        let spared = draft.input.policy.never_trim.contains(&person.person);
+        !ending.contains(person) && (whose == Whose::Anyone || (owned && understood && !spared))
     };
     let mut pending: Vec<_> = observed
         .invitations

@@ -4,8 +4,8 @@
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::ledger_view::{Paid, PersonRecord};
 use crate::plan::action::{Action, EndCause};
+use crate::plan::brake::is_paid;
 use crate::plan::draft::Draft;
-use crate::plan::guards::is_paid;
 use crate::plan::{Emptied, Input};
 
 /// People that were declared last time, and how many of them are not any more. Who was left behind on
@@ -20,7 +20,9 @@ pub(super) fn gone(input: &Input<'_>) -> Emptied {
     let known = ledger.people.iter().filter(|(_, record)| counts(record));
     let mut emptied = Emptied { gone: ledger.out_of_sight, declared: ledger.out_of_sight };
     for (person, _) in known {
-        let is_declared = desired.people.contains_key(person) || desired.is_frozen(person);
+        let is_declared = desired.people.contains_key(person)
+            || desired.absent.contains_key(person)
+            || desired.is_frozen(person);
         emptied.gone += u64::from(!is_declared);
         emptied.declared += 1;
     }

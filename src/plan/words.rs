@@ -367,7 +367,7 @@ pub enum State {
     Pending,
     /// A member.
     Active,
-    /// No longer declared and still there.
+    /// Still there, and no longer declared or declared absent.
     Removing,
     /// The invitation was not accepted in time.
     Expired,
@@ -379,6 +379,8 @@ pub enum State {
     OptedOut,
     /// Access is off for want of a seat.
     Trimmed,
+    /// Not there, as declared.
+    Absent,
 }
 
 impl State {
@@ -398,6 +400,7 @@ impl State {
             Self::Lost => "Lost",
             Self::OptedOut => "OptedOut",
             Self::Trimmed => "Trimmed",
+            Self::Absent => "Absent",
         }
     }
 
@@ -416,7 +419,8 @@ impl State {
             | Self::Pending
             | Self::Active
             | Self::Removing
-            | Self::Expired => false,
+            | Self::Expired
+            | Self::Absent => false,
         }
     }
 
@@ -434,7 +438,8 @@ impl State {
             }
             Self::Pending => "waits for the person to accept",
             Self::Active => "is a member",
-            Self::Removing => "no longer declared; access ends",
+            Self::Removing => "no longer declared, or declared absent; access ends",
+            Self::Absent => "not there, as declared",
             Self::Expired => "the invitation was not accepted in time; it is sent again by itself",
             Self::Failed => {
                 "the invitation could not be delivered; check the address, then send it again by a \

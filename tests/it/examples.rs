@@ -31,7 +31,7 @@ fn resolved(folder: &Path) -> Vec<Resolved> {
 fn resolve(declarations: &Declarations) -> Resolved {
     let class = declarations.class.as_ref().unwrap();
     let profile = built_in(&class.object.spec.profile);
-    manifests::resolve(declarations, profile.as_deref(), &|_, _| None)
+    manifests::resolve(declarations, profile.as_deref(), &|_, _| None, jiff::Timestamp::UNIX_EPOCH)
 }
 
 #[test]

@@ -69,7 +69,11 @@ fn a_role_changes_in_place_and_seat_and_join_date_stay() {
 // rule: X16
 #[test]
 fn who_was_added_last_is_trimmed_whatever_the_role() {
-    check(&["trim-pending-newest-first-then-latest-added", "growth-cancelled-business-remains"]);
+    check(&[
+        "trim-pending-newest-first-then-latest-added",
+        "growth-cancelled-business-remains",
+        "never-trim-spares-from-trims",
+    ]);
 }
 
 // rule: X7
@@ -111,6 +115,7 @@ fn who_finds_no_seat_waits_in_order() {
     check(&[
         "queue-positions-exact-to-ten-then-by-tens",
         "oldest-declaration-first",
+        "higher-priority-first-then-oldest-declaration",
         "removed-while-trimmed-frees-no-seat",
         "mail-budget-holds-the-rest",
     ]);
@@ -220,6 +225,27 @@ fn a_deleted_declaration_revokes_or_retains() {
         "declaration-deleted-with-retain",
         "retained-stay-in-exclusive",
     ]);
+}
+
+// rule: OP-05
+// rule: OP-06
+// rule: OP-07
+#[test]
+fn who_is_declared_absent_goes_within_the_guards_and_ahead_of_a_held_set() {
+    check(&[
+        "absent-is-removed-whoever-put-them-there",
+        "absent-goes-ahead-of-a-held-set",
+        "absent-beyond-max-count-is-held-with-the-rest",
+        "absent-keeps-the-last-owner-and-protected-roles",
+        "absent-leaves-one-owner",
+        "absent-needs-mode-manage",
+    ]);
+}
+
+// rule: OP-08
+#[test]
+fn a_declaration_ends_at_its_date() {
+    check(&["an-end-date-ends-access-in-time"]);
 }
 
 // rule: OP-01

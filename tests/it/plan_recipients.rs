@@ -76,6 +76,8 @@ impl Case {
     /// Somebody whom a Membership declares.
     fn person(&mut self, name: &str, role: &str) -> &mut Self {
         let wanted = DesiredMember {
+            ends_at: None,
+            priority: 0,
             said: None,
             role: role.into(),
             invite_epoch: 0,

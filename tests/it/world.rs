@@ -59,6 +59,8 @@ pub fn declare_as(people: &[MemberKey], role: &str, epoch: i64) -> Desired {
         resend: None,
         said: None,
         deletion_policy: Default::default(),
+        ends_at: None,
+        priority: 0,
         origin: Origin {
             kind: OriginKind::Team,
             namespace: "web".into(),
@@ -618,6 +620,7 @@ pub fn policy() -> Policy {
             settle: Duration::from_secs(30),
         },
         on_seat_shortage: OnSeatShortage::Hold,
+        never_trim: std::collections::BTreeSet::new(),
         grantable_roles: Default::default(),
         invitations: InvitationPolicy {
             renewals: 2,

@@ -284,8 +284,9 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
 /// The address of a person that a spec names, else the member's id.
 fn name(action: &Action, plan: &Plan, picture: &Picture<'_>) -> Option<String> {
     let person: &MemberKey = action.person();
-    let desired = picture.resolved.desired.people.keys();
-    let named = desired.map(|key| plan.teams.key(key)).any(|key| key == *person)
+    let desired = &picture.resolved.desired;
+    let named = desired.people.keys().chain(desired.absent.keys());
+    let named = named.map(|key| plan.teams.key(key)).any(|key| key == *person)
         || picture.resolved.leaving.iter().any(|leaving| leaving.person == *person);
     if named {
         return Some(person.to_string());

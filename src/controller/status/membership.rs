@@ -101,11 +101,13 @@ fn describe(status: &mut MembershipStatus, outlook: &Outlook) {
         expires_at,
         attempts,
         next_action_at,
+        ends_at,
     } = outlook;
     status.state = Some(person::state(*state));
     status.position = position.map(number);
     status.member_id = member.as_ref().map(|member| clip(member.as_str(), 128));
     status.role = role_seen.as_ref().map(|role| clip(role.as_str(), 63));
+    status.expires_at = ends_at.map(time);
     let invitation = InvitationSeen {
         sent_at: sent_at.map(time),
         expires_at: expires_at.map(time),

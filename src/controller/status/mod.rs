@@ -18,7 +18,7 @@ use crate::backend::{BackendError, Retry};
 use crate::controller::error::{ReconcileError, backend_state};
 use crate::controller::queue::Next;
 use crate::controller::release::Verdict;
-use crate::domain::desired::DesiredMember;
+use crate::domain::desired::Origin;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{CategoryName, TeamRef};
 use crate::domain::observed::Observed;
@@ -168,7 +168,7 @@ pub struct Picture<'a> {
     /// What becomes of the objects that are being deleted.
     pub verdicts: &'a BTreeMap<ObjectKey, Verdict>,
     /// Declared people by object.
-    pub people: BTreeMap<ObjectKey, Vec<(&'a MemberKey, &'a DesiredMember)>>,
+    pub people: BTreeMap<ObjectKey, Vec<(&'a MemberKey, &'a Origin)>>,
 }
 
 impl<'a> Picture<'a> {
@@ -180,14 +180,16 @@ impl<'a> Picture<'a> {
         verdicts: &'a BTreeMap<ObjectKey, Verdict>,
     ) -> Self {
         let mut people: BTreeMap<ObjectKey, Vec<_>> = BTreeMap::new();
-        for (person, member) in &resolved.desired.people {
-            let origin = &member.origin;
+        let desired = &resolved.desired;
+        let present = desired.people.iter().map(|(person, member)| (person, &member.origin));
+        let absent = desired.absent.iter().map(|(person, absence)| (person, &absence.origin));
+        for (person, origin) in present.chain(absent) {
             let key = ObjectKey {
                 kind: origin.kind,
                 namespace: origin.namespace.clone(),
                 name: origin.name.clone(),
             };
-            people.entry(key).or_default().push((person, member));
+            people.entry(key).or_default().push((person, origin));
         }
         Self { resolved, profile, finding, verdicts, people }
     }

@@ -54,10 +54,15 @@ fn synced(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, outlook: &
         State::Pending | State::Active => match (outlook.rule, outlook.role_differs) {
             (Some(_), _) => held(outlook.rule),
             (None, true) => Say::no("RoleDiffers", "the account service has another role"),
-            (None, false) => Say::yes(state.as_str(), state.message()),
+            (None, false) => {
+                let ends = outlook.ends_at.map(|at| format!("; access ends at {at}"));
+                let message = format!("{}{}", state.message(), ends.unwrap_or_default());
+                Say::yes(state.as_str(), message)
+            }
         },
         State::Expired | State::Failed | State::Lost => held(outlook.rule),
         State::OptedOut => held(None),
+        State::Absent => Say::yes(state.as_str(), state.message()),
     }
 }
 
@@ -76,6 +81,7 @@ pub fn state(state: State) -> MembershipState {
         State::Lost => MembershipState::Lost,
         State::OptedOut => MembershipState::OptedOut,
         State::Trimmed => MembershipState::Trimmed,
+        State::Absent => MembershipState::Absent,
     }
 }
 
@@ -100,6 +106,7 @@ mod tests {
             expires_at: None,
             attempts: 0,
             next_action_at: None,
+            ends_at: None,
         }
     }
 
@@ -134,6 +141,7 @@ mod tests {
             (State::Active, Some(Rule::NotUnderstood), true, "False NotUnderstood stalled"),
             (State::Removing, Some(Rule::Settling), false, "False Settling"),
             (State::Removing, Some(Rule::RemovalBrake), false, "False RemovalHeld stalled"),
+            (State::Absent, none, false, "True Absent"),
             (State::Expired, none, false, "False Expired"),
             (State::Expired, Some(Rule::MailCap), false, "False MailCap"),
             (State::Expired, Some(Rule::RenewalSpent), false, "False RenewalSpent stalled"),

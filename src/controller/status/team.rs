@@ -7,7 +7,7 @@ use crate::controller::release::Verdict;
 use crate::controller::status::conditions::{Say, Says, Truth};
 use crate::controller::status::membership::{MESSAGE, rejection_says};
 use crate::controller::status::{Looked, Picture, Trouble, clip, number, person};
-use crate::domain::desired::DesiredMember;
+use crate::domain::desired::Origin;
 use crate::domain::identity::MemberKey;
 use crate::domain::policy::Mode;
 use crate::domain::teams::TeamState as Seen;
@@ -117,12 +117,12 @@ fn describe(
     status: &mut TeamStatus,
     team: &Team,
     looked: &Looked,
-    people: &[(&MemberKey, &DesiredMember)],
+    people: &[(&MemberKey, &Origin)],
     lines: &[RejectedLine],
 ) {
     let mut counts = TeamCounts { declared: number(team.spec.roster.len()), ..Default::default() };
     let mut problems: Vec<(usize, PersonProblem)> = lines.iter().map(of_line).collect();
-    for (email, member) in people {
+    for (email, origin) in people {
         let email = &looked.plan.teams.key(email);
         let Some(outlook) = looked.plan.people.get(email) else { continue };
         match outlook.state {
@@ -137,11 +137,12 @@ fn describe(
             | State::Expired
             | State::Failed
             | State::Lost
-            | State::OptedOut => {}
+            | State::OptedOut
+            | State::Absent => {}
         }
         let says = person::says(looked, email, outlook);
         if says.synced.truth != Truth::True {
-            let position = member.origin.position.unwrap_or(usize::MAX);
+            let position = origin.position.unwrap_or(usize::MAX);
             let line = team.spec.roster.get(position);
             let written = line.map_or_else(|| email.to_string(), |line| line.email.clone());
             let problem = PersonProblem {

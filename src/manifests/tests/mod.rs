@@ -111,7 +111,7 @@ pub fn resolved(text: &str, with: &With<'_>) -> (Resolved, String) {
         let position = with.oldest_first.iter().position(|name| *name == origin.name)?;
         Some(time(i64::try_from(position).unwrap()).0)
     };
-    let resolved = resolve(account.unwrap(), profile.as_deref(), &age);
+    let resolved = resolve(account.unwrap(), profile.as_deref(), &age, time(100).0);
     let mut lines = Vec::new();
     if let Err(rejection) = &resolved.account {
         lines.push(format!("account: {} {}", rejection.reason.as_str(), rejection.text()));
@@ -167,6 +167,9 @@ fn people(resolved: &Resolved) -> Vec<String> {
         let (role, by) = (&member.role, by(&member.origin));
         lines.push(format!("{}: {role} by {by}{epoch}{policy}", key(person)));
     }
+    lines.extend(resolved.desired.absent.iter().map(|(person, absence)| {
+        format!("{}: absent by {}, {:?}", key(person), by(&absence.origin), absence.cause)
+    }));
     lines.extend(resolved.desired.frozen.iter().map(|person| format!("{}: frozen", key(person))));
     lines.extend(resolved.leaving.iter().map(|leaving| {
         format!(

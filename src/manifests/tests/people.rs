@@ -2,8 +2,13 @@
 
 use insta::assert_snapshot;
 
+use jiff::Timestamp;
+
 use super::{ACCOUNT, With, check, membership, object, resolved, team};
 use crate::domain::keys::ResendMark;
+use crate::manifests::documents::Collector;
+use crate::manifests::resolve::resolve;
+use crate::profile::built_in;
 
 /// A case with the usual account.
 fn with_account(objects: &[String]) -> String {
@@ -369,6 +374,7 @@ fn the_policy_is_what_the_account_and_its_class_say() {
             every: 3600s,
             on_lost: InviteAgain,
         },
+        never_trim: {},
         grantable_roles: {
             RoleName(
                 "admin",
@@ -412,5 +418,62 @@ fn the_word_of_the_annotation_asks_for_the_person_or_the_whole_roster() {
     bo@example.com: None
     cyd@example.com: once more
     dan@example.com: None
+    ");
+}
+
+// rule: OP-06
+#[test]
+fn absent_beats_every_other_declaration_and_is_no_problem() {
+    let text = with_account(&[
+        team("core", "roster: [{email: ana@example.com, role: admin}]"),
+        membership("bad", "email: ANA@example.com, role: boss"),
+        membership("off", "email: ana@example.com, role: whatever, state: Absent"),
+        membership("off-too", "email: ana@example.com, role: admin, state: Absent"),
+    ]);
+    let (resolved, said) = resolved(&text, &With::default());
+    assert!(resolved.desired.people.is_empty() && resolved.desired.frozen.is_empty(), "{said}");
+    assert_eq!(resolved.desired.absent.len(), 1);
+    assert!(said.contains("Team web/core line 0 ana@example.com: DeclaredAbsent"), "{said}");
+    assert_eq!(resolved.problems.len(), 1, "the role that there is not: {said}");
+}
+
+// rule: OP-06
+#[test]
+fn absent_counts_only_in_the_namespace_of_the_account() {
+    let text = with_account(&[
+        team("core", "roster: [{email: ana@example.com, role: admin}]"),
+        membership("off", "email: ana@example.com, role: admin, state: Absent"),
+    ]);
+    let mut collector = Collector::new();
+    collector.file("m.yaml", &text);
+    let mut declarations = collector.objects.by_account().accounts.remove(0);
+    for membership in &mut declarations.memberships {
+        let mut object = (*membership.object).clone();
+        object.metadata.namespace = Some("elsewhere".to_owned());
+        membership.object = object.into();
+    }
+    let profile = built_in("nitropack");
+    let resolved = resolve(&declarations, profile.as_deref(), &|_, _| None, Timestamp::UNIX_EPOCH);
+    assert_eq!((resolved.desired.people.len(), resolved.desired.absent.len()), (1, 0));
+    let problems: Vec<String> = resolved.problems.iter().map(ToString::to_string).collect();
+    assert!(problems[0].contains("`Absent` counts only in the namespace of the Account"));
+}
+
+// rule: OP-08
+#[test]
+fn a_declaration_that_has_ended_counts_only_where_there_is_no_other() {
+    let text = with_account(&[
+        team(
+            "core",
+            "roster: [{email: ana@example.com, role: admin, expiresAt: 1970-01-01T00:00:00Z}, \
+             {email: bo@example.com, role: admin, expiresAt: 1970-01-01T00:00:00Z}, \
+             {email: cyd@example.com, role: admin, expiresAt: 2999-01-01T00:00:00Z}]",
+        ),
+        membership("ana", "email: ana@example.com, role: biller"),
+    ]);
+    assert_snapshot!(check(&text), @"
+    ana@example.com: biller by ana
+    cyd@example.com: admin by core line 2
+    bo@example.com: absent by core line 1, Ended
     ");
 }

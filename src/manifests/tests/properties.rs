@@ -61,6 +61,8 @@ fn team(position: usize, thing: &Thing) -> Declared<api::Team> {
     let line = |(email, role): &(&str, Option<&str>)| api::RosterLine {
         email: (*email).to_owned(),
         role: role.map(str::to_owned),
+        expires_at: None,
+        priority: 0,
         invite_epoch: 0,
     };
     let spec = api::TeamSpec {
@@ -84,6 +86,9 @@ fn membership(position: usize, thing: &Thing) -> Declared<api::Membership> {
         account_ref: None,
         email: email.to_owned(),
         role: role.unwrap_or("admin").to_owned(),
+        state: api::Wanted::Present,
+        expires_at: None,
+        priority: 0,
         invite_epoch: 0,
         deletion_policy: api::DeletionPolicy::Revoke,
     };
@@ -111,7 +116,7 @@ fn run(objects: &Objects, known: &str) -> Resolved {
     let seen = |_: Option<&MemberKey>, origin: &Origin| {
         (origin.name == known).then_some(Timestamp::UNIX_EPOCH)
     };
-    resolve(&sorted.accounts[0], built_in("nitropack").as_deref(), &seen)
+    resolve(&sorted.accounts[0], built_in("nitropack").as_deref(), &seen, Timestamp::UNIX_EPOCH)
 }
 
 /// People of objects that are not on their way out.

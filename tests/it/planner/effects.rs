@@ -26,6 +26,7 @@ pub fn write_head(world: &mut World, plan: &Plan, round: usize) {
         approval,
         claim: _,
         brake_spent,
+        brake_ahead,
         teams: _,
     } = &plan.learn;
     let (ledger, now) = (&mut world.ledger, world.now);
@@ -42,6 +43,9 @@ pub fn write_head(world: &mut World, plan: &Plan, round: usize) {
     }
     if *brake_spent > 0 {
         ledger.brake_spent.push(Spend { at: now, count: *brake_spent });
+    }
+    if *brake_ahead > 0 {
+        ledger.brake_ahead.push(Spend { at: now, count: *brake_ahead });
     }
     let sends = new_sends(plan, round, world.now);
     if !sends.is_empty() {
@@ -100,6 +104,7 @@ pub fn write_pages(world: &mut World, plan: &Plan) {
     if plan.learn.forget_absent {
         people.retain(|person, _| {
             desired.people.contains_key(person)
+                || desired.absent.contains_key(person)
                 || desired.frozen.contains(person)
                 || observed.members.contains_key(person)
                 || observed.invitations.contains_key(person)

@@ -7,7 +7,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::select;
-use seatkeeper::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin, OriginKind};
+use seatkeeper::domain::desired::{
+    Absence, AbsenceCause, DeletionPolicy, Desired, DesiredMember, Origin, OriginKind,
+};
 use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::{
     AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, RequestKey, ResendMark,
@@ -90,7 +92,8 @@ struct Life {
 enum Declared {
     No,
     Frozen,
-    Yes { role: String, epoch: i64, retain: bool, resend: Option<u64> },
+    Absent(AbsenceCause),
+    Yes { role: String, epoch: i64, retain: bool, resend: Option<u64>, priority: i32 },
 }
 
 #[derive(Clone, Debug)]
@@ -140,8 +143,22 @@ fn declared(roles: Vec<String>) -> impl Strategy<Value = Declared> {
     prop_oneof![
         2 => Just(Declared::No),
         1 => Just(Declared::Frozen),
-        6 => (select(roles), 0..=1_i64, prop::bool::weighted(0.2), prop::option::of(0..3_u64))
-            .prop_map(|(role, epoch, retain, resend)| Declared::Yes { role, epoch, retain, resend }),
+        1 => select(vec![AbsenceCause::Declared, AbsenceCause::Declared, AbsenceCause::Ended])
+            .prop_map(Declared::Absent),
+        6 => (
+            select(roles),
+            0..=1_i64,
+            prop::bool::weighted(0.2),
+            prop::option::of(0..3_u64),
+            -1..=1_i32,
+        )
+            .prop_map(|(role, epoch, retain, resend, priority)| Declared::Yes {
+                role,
+                epoch,
+                retain,
+                resend,
+                priority,
+            }),
     ]
 }
 
@@ -236,6 +253,7 @@ fn policy() -> impl Strategy<Value = Policy> {
                 invitations,
                 removals: RemovalPolicy { max_count, max_percent, max_total, window: day, settle },
                 on_seat_shortage,
+                never_trim: BTreeSet::from([person("p1@example.com").person]),
                 grantable_roles: grantable.into_iter().map(RoleName::from).collect(),
                 invitations_per_hour: mails,
                 approval: approves.then(|| HoldDigest::from("shown")),
@@ -275,12 +293,14 @@ fn ledger() -> impl Strategy<Value = LedgerView> {
     let spends = || prop::collection::vec((0..30_i64, 1..3_u32), 0..2);
     let emptied_under = prop::option::weighted(0.3, 0..8_u32);
     let hold = prop::option::weighted(0.2, (0..6_u64, emptied_under));
-    (spends(), spends(), hold, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
-        |(brake, mails, hold, waits, is_new, has_baseline)| LedgerView {
+    let brakes = (spends(), spends());
+    (brakes, spends(), hold, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        |((brake, ahead), mails, hold, waits, is_new, has_baseline)| LedgerView {
             fingerprint: None,
             installation: (!is_new).then(|| InstallationId::from("inst_ours")),
             pinned_account: (!is_new).then(|| AccountKey::from("acc_1")),
             brake_spent: brake.into_iter().map(spend).collect(),
+            brake_ahead: ahead.into_iter().map(spend).collect(),
             mails_sent: mails.into_iter().map(spend).collect(),
             baseline: has_baseline.then_some(Baseline { people: 0, smaller: None }),
             hold: hold.map(|(allowed, emptied_under)| HoldRecord {
@@ -343,9 +363,13 @@ fn settle_in(world: &mut World, person: &MemberKey, life: &Life, position: usize
         Declared::Frozen => {
             world.desired.frozen.insert(person.clone());
         }
-        Declared::Yes { role, epoch, retain, resend } => {
+        Declared::Absent(cause) => {
+            let origin = desired_member("member".into(), 0, false, position).origin;
+            world.desired.absent.insert(person.clone(), Absence { cause, origin });
+        }
+        Declared::Yes { role, epoch, retain, resend, priority } => {
             let member = desired_member(role, epoch, retain, position);
-            let member = DesiredMember { resend: resend.map(ResendMark), ..member };
+            let member = DesiredMember { resend: resend.map(ResendMark), priority, ..member };
             world.desired.people.insert(person.clone(), member);
         }
     }
@@ -445,6 +469,8 @@ fn desired_member(role: String, epoch: i64, retain: bool, position: usize) -> De
         resend: None,
         said: None,
         deletion_policy: deletion_policy(retain),
+        ends_at: None,
+        priority: 0,
         origin: Origin { kind: OriginKind::Team, namespace, name, position: Some(position) },
     }
 }

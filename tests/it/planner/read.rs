@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Span, Timestamp};
-use seatkeeper::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin, OriginKind};
+use seatkeeper::domain::desired::{
+    Absence, AbsenceCause, DeletionPolicy, Desired, DesiredMember, Origin, OriginKind,
+};
 use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::{
     AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, PlanName, RequestKey,
@@ -137,10 +139,13 @@ fn optional<T: DeserializeOwned>(folder: &Path, name: &str) -> Option<T> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct DesiredFile {
-    /// `ADDRESS ROLE [epoch=N] [resend=TEXT] [retain] [membership=NAME]`: a line of the roster of team `core`,
+    /// `ADDRESS ROLE [epoch=N] [resend=TEXT] [priority=N] [ends=TIME] [retain] [membership=NAME]`: a line of the roster of team `core`,
     /// or a Membership.
     #[serde(default)]
     people: Vec<String>,
+    /// `ADDRESS [ended]`: people that must not be there.
+    #[serde(default)]
+    absent: Vec<String>,
     /// Addresses with a declaration that is not valid.
     #[serde(default)]
     frozen: Vec<String>,
@@ -154,11 +159,23 @@ impl DesiredFile {
     fn into_desired(self) -> Desired {
         let lines = self.people.iter().enumerate();
         let people = lines.map(|(position, line)| declared(position, line)).collect();
+        let absent = self.absent.iter().map(|line| absence(line)).collect();
         let frozen = self.frozen.iter().map(|address| person(address)).collect();
         let teams = self.teams.iter().map(|line| desired_team(line)).collect();
         let secure_sign_in = self.secure_sign_in;
-        Desired { people, frozen, teams, secure_sign_in, ..Desired::default() }
+        Desired { people, absent, frozen, teams, secure_sign_in, ..Desired::default() }
     }
+}
+
+fn absence(line: &str) -> (MemberKey, Absence) {
+    let mut words = Words::of(line);
+    let person = words.person();
+    let ended = words.flag("ended");
+    let cause = if ended { AbsenceCause::Ended } else { AbsenceCause::Declared };
+    words.end();
+    let (kind, namespace) = (OriginKind::Membership, "default".into());
+    let origin = Origin { kind, namespace, name: "absent".into(), position: None };
+    (person, Absence { cause, origin })
 }
 
 fn desired_team(line: &str) -> (TeamRef, DesiredTeam) {
@@ -208,6 +225,8 @@ fn declared(position: usize, line: &str) -> (MemberKey, DesiredMember) {
         resend: words.named("resend").map(|text| ResendMark::of(&text)),
         said: None,
         deletion_policy,
+        ends_at: words.time("ends"),
+        priority: words.number("priority").map_or(0, |n| n.try_into().unwrap()),
         origin: Origin { kind, namespace: "default".into(), name, position },
         role: RoleName(words.next()),
     };
@@ -416,6 +435,9 @@ struct Settings {
     on_seat_shortage: String,
     #[serde(default)]
     grantable_roles: Vec<String>,
+    /// Addresses.
+    #[serde(default)]
+    never_trim: Vec<String>,
     invitations_per_hour: Option<u32>,
     #[serde(default)]
     renew: Renew,
@@ -493,6 +515,7 @@ impl Settings {
                 every: duration(&self.renew.every),
                 on_lost: if self.invite_again { OnLost::InviteAgain } else { OnLost::Hold },
             },
+            never_trim: self.never_trim.iter().map(|address| person(address).person).collect(),
             grantable_roles: self.grantable_roles.into_iter().map(RoleName).collect(),
             invitations_per_hour: self.invitations_per_hour,
             approval: self.approve.map(HoldDigest),
@@ -521,6 +544,9 @@ struct LedgerFile {
     /// `N at=TIME`.
     #[serde(default)]
     brake_spent: Vec<String>,
+    /// `COUNT at=TIME`: of these, what went ahead of a held set.
+    #[serde(default)]
+    brake_ahead: Vec<String>,
     /// `N at=TIME`.
     #[serde(default)]
     mails_sent: Vec<String>,
@@ -571,6 +597,7 @@ impl LedgerFile {
                 .collect(),
             clients: BTreeMap::new(),
             client_sends: BTreeMap::new(),
+            brake_ahead: self.brake_ahead.iter().map(|line| spend(line)).collect(),
             recipients: BTreeMap::new(),
             exact: BTreeMap::new(),
             brake_spent: self.brake_spent.iter().map(|line| spend(line)).collect(),

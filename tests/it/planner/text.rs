@@ -124,6 +124,7 @@ fn outlook_text(outlook: &Outlook) -> String {
         expires_at: _,
         attempts,
         next_action_at,
+        ends_at,
     } = outlook;
     let mut text = state.as_str().to_owned();
     if let Some(position) = position {
@@ -144,12 +145,24 @@ fn outlook_text(outlook: &Outlook) -> String {
     if let Some(at) = next_action_at {
         let _ = write!(text, ", next {at}");
     }
+    if let Some(at) = ends_at {
+        let _ = write!(text, ", ends {at}");
+    }
     text
 }
 
 fn learn_text(learn: &Learn) -> Vec<String> {
-    let Learn { records, forget_absent: _, baseline, hold, approval, claim, brake_spent, teams } =
-        learn;
+    let Learn {
+        records,
+        forget_absent: _,
+        baseline,
+        hold,
+        approval,
+        claim,
+        brake_spent,
+        brake_ahead,
+        teams,
+    } = learn;
     let mut lines: Vec<String> =
         records.iter().map(|(person, record)| record_text(person, record)).collect();
     if let Some(baseline) = baseline {
@@ -179,6 +192,9 @@ fn learn_text(learn: &Learn) -> Vec<String> {
     }
     if *brake_spent > 0 {
         lines.push(format!("{brake_spent} spent of the brake"));
+    }
+    if *brake_ahead > 0 {
+        lines.push(format!("{brake_ahead} of them ahead of a held set"));
     }
     lines
 }
