@@ -155,7 +155,8 @@ pub struct MembershipStatus {
 
 /// Where the person is: `Planned` (not there yet), `Queued` (waits for a seat), `Sending`, `InDoubt`
 /// (a person must look whether the mail went out), `Pending` (the invitation waits for the person),
-/// `Active`, `Removing`, `Expired`, `Failed` (the mail bounced), `Lost` (the invitation vanished),
+/// `AwaitingConfirmation` (becoming an owner: the present one is asked), `AwaitingAcceptance` (the
+/// person is), `Active`, `Removing`, `Expired`, `Failed` (the mail bounced), `Lost` (the invitation vanished),
 /// `OptedOut` (declined, left or removed), `Trimmed` (without access for want of a seat). Not set
 /// while the declaration is not accepted.
 #[derive(
@@ -172,6 +173,10 @@ pub enum MembershipState {
     InDoubt,
     /// The invitation waits for the person.
     Pending,
+    /// Becoming an owner: waits for the present one to confirm.
+    AwaitingConfirmation,
+    /// Becoming an owner: waits for the person to accept.
+    AwaitingAcceptance,
     /// A member with access.
     Active,
     /// The declaration is deleted and the person still there.

@@ -108,6 +108,15 @@ pub async fn look(
                 Err(error) => clients_error = Some(error),
             }
         }
+        let becoming = subject.desired.people.values();
+        let mut becoming = becoming.filter(|member| subject.profile.changes_owner(&member.role));
+        if becoming.next().is_some() || ledger.follows_owner_changes() {
+            match subject.backend.ownership_changes(&observed.account.key).await {
+                Ok(changes) => observed.ownership_changes = Some(changes),
+                Err(error) if is_of_all(&error) => return Err(LookError::Observe(error)),
+                Err(_) => {}
+            }
+        }
         let now = now();
         let first_wanted = first_wanted.clone();
         let desired = subject.desired.bound(&observed.teams);

@@ -19,6 +19,7 @@ use crate::backend::Executed;
 use crate::backend::Guarantees;
 use crate::backend::call::{Call, json};
 use crate::backend::clients;
+use crate::backend::owners;
 use crate::backend::pages;
 use crate::backend::problem;
 use crate::backend::rows;
@@ -28,6 +29,7 @@ use crate::domain::clients::ObservedClient;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{AccountKey, ETag, RequestKey, RoleName};
 use crate::domain::observed::{Claim, Observed, ReadEvidence};
+use crate::domain::ownership::ObservedOwnershipChange;
 use crate::plan::action::{Action, InvitationRow, MemberRow};
 use crate::plan::client_access::ClientAction;
 use crate::plan::teams::TeamAction;
@@ -276,7 +278,16 @@ impl Backend for AccountApi {
         evidence.member_total = listed.total;
 
         let (members, invitations) = (members.people, invitations.people);
-        Ok(Observed { account, members, invitations, teams, client_accesses: None, evidence })
+        let (client_accesses, ownership_changes) = (None, None);
+        Ok(Observed {
+            account,
+            members,
+            invitations,
+            teams,
+            client_accesses,
+            ownership_changes,
+            evidence,
+        })
     }
 
     async fn guarantees(&self, account: &AccountKey) -> Result<Guarantees, BackendError> {
@@ -302,6 +313,10 @@ impl Backend for AccountApi {
                 let call = Call::new(Method::POST, path).if_match(&invitation.etag).key(key);
                 self.end(account, call).await
             }
+            Action::CancelOwnerChange { change, .. } => {
+                owners::cancel(self, account, change, key).await
+            }
+            Action::ChangeOwner { member, .. } => owners::ask(self, account, member, key).await,
             Action::Trim { person, member } => {
                 let to = ("trim", wire::MemberState::Trimmed);
                 self.trim_or_reinstate(&members, member, key, person, to).await
@@ -357,6 +372,13 @@ impl Backend for AccountApi {
         clients::execute(self, asked(account)?, action, key).await
     }
 
+    async fn ownership_changes(
+        &self,
+        account: &AccountKey,
+    ) -> Result<Vec<ObservedOwnershipChange>, BackendError> {
+        owners::read(self, asked(account)?).await
+    }
+
     async fn claim(
         &self,
         account: &AccountKey,
@@ -402,7 +424,7 @@ struct Ended {
 impl Ended {
     fn gone(&self) -> Result<Executed, BackendError> {
         match self.state.as_str() {
-            "revoked" | "deleted" => Ok(Executed::Gone),
+            "revoked" | "deleted" | "cancelled" => Ok(Executed::Gone),
             _ => Err(BackendError::Malformed { what: "an answer that does not show the change" }),
         }
     }

@@ -5,6 +5,7 @@ mod call;
 mod clients;
 pub mod feed;
 pub mod memory;
+mod owners;
 mod pages;
 mod problem;
 mod rows;
@@ -25,6 +26,7 @@ use crate::domain::keys::{AccountKey, ETag, RequestKey, TeamId};
 use crate::domain::observed::{
     Claim, Observed, ObservedAccount, ObservedInvitation, ObservedMember,
 };
+use crate::domain::ownership::ObservedOwnershipChange;
 use crate::domain::teams::ObservedTeam;
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
@@ -79,6 +81,12 @@ pub trait Backend: Send + Sync {
         key: &RequestKey,
     ) -> Result<Executed, BackendError>;
 
+    /// Reads the changes of owner of the account whole, those that ended too.
+    async fn ownership_changes(
+        &self,
+        account: &AccountKey,
+    ) -> Result<Vec<ObservedOwnershipChange>, BackendError>;
+
     /// Puts our claim on the account, if its row is still at `etag`.
     async fn claim(
         &self,
@@ -99,6 +107,8 @@ pub enum Executed {
     Team(TeamId, Box<ObservedTeam>),
     /// The account as it is now.
     Account(Box<ObservedAccount>),
+    /// The change of owner as it is now.
+    OwnershipChange(Box<ObservedOwnershipChange>),
     /// The client as it is now.
     Client(Box<ObservedClient>),
     /// It is gone.

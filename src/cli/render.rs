@@ -367,10 +367,12 @@ pub fn action_json(action: &Action) -> Value {
         Action::ChangeRole { from, to, .. } | Action::ChangeInvitedRole { from, to, .. } => {
             (Some(to), Some(from))
         }
-        Action::Resend { role, .. } | Action::Add { role, .. } | Action::Invite { role, .. } => {
-            (Some(role), None)
-        }
+        Action::ChangeOwner { role, .. }
+        | Action::Resend { role, .. }
+        | Action::Add { role, .. }
+        | Action::Invite { role, .. } => (Some(role), None),
         Action::RevokeInvitation { .. }
+        | Action::CancelOwnerChange { .. }
         | Action::Trim { .. }
         | Action::Remove { .. }
         | Action::Reinstate { .. } => (None, None),

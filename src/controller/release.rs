@@ -134,6 +134,10 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             | Rule::SeatLimit
             | Rule::NoFreeSeat
             | Rule::NotAgency
+            | Rule::NotMemberYet
+            | Rule::OwnerChangeWaits
+            | Rule::OwnerChangeEnded
+            | Rule::OwnerChangesUnread
             | Rule::OnlyClientEnds,
         )
         | None => Verdict::Stays(rule),

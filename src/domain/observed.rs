@@ -10,6 +10,7 @@ use crate::domain::keys::{
     AccountKey, ETag, InstallationId, InvitationId, MemberId, PlanName, RoleName, SubscriptionId,
     TeamId,
 };
+use crate::domain::ownership::ObservedOwnershipChange;
 use crate::domain::teams::ObservedTeam;
 
 /// One account, complete: a partial answer is an error of the backend, never a value of this type.
@@ -25,6 +26,8 @@ pub struct Observed {
     pub teams: BTreeMap<TeamId, ObservedTeam>,
     /// Clients of an agency; `None`: not read, because none is declared or known.
     pub client_accesses: Option<BTreeMap<EmailAddress, ObservedClient>>,
+    /// Changes of owner, those that ended too; `None`: not read, because none is declared or known.
+    pub ownership_changes: Option<Vec<ObservedOwnershipChange>>,
     /// What the answers say of themselves; the trusted-read guard weighs it.
     pub evidence: ReadEvidence,
 }

@@ -62,7 +62,7 @@ impl Roles<'_> {
     /// # Errors
     ///
     /// It is not one of the profile's, holds elsewhere than `scope` (where an account has many
-    /// teams), cannot be given by an invitation, or is protected and the account's `grantableRoles`
+    /// teams), cannot be given at all, or is protected and the account's `grantableRoles`
     /// does not name it.
     pub fn check(self, text: &str, pointer: String, scope: Scope) -> Result<RoleName, Rejection> {
         let name = RoleName(text.to_owned());
@@ -72,7 +72,7 @@ impl Roles<'_> {
         if self.profile.teams == Teams::Many && role.scope != scope {
             return Err(not_here(&name, role.scope, pointer));
         }
-        if !role.invitable {
+        if !role.invitable && role.ownership_change.is_none() {
             let message = format!("role `{name}` cannot be given by an invitation");
             let invitable = self.profile.roles.iter().filter(|role| role.invitable);
             let hint =
@@ -121,13 +121,16 @@ pub fn address(text: &str, pointer: String) -> Result<EmailAddress, Rejection> {
 /// `candidates`.
 ///
 /// If the one that counts is not valid, the person is left as is: a younger declaration must not
-/// take over because someone broke the older. Time O(n log n).
-pub fn choose(candidates: Vec<Candidate>) -> (Desired, Vec<Loser>) {
+/// take over because someone broke the older. Of people declared for a role that changes hands and
+/// has a most of holders, the oldest declarations count; the others stay as they are. Time
+/// O(n log n).
+pub fn choose(candidates: Vec<Candidate>, profile: Option<&Profile>) -> (Desired, Vec<Loser>) {
     let mut by_person: BTreeMap<MemberKey, Vec<Candidate>> = BTreeMap::new();
     for candidate in candidates {
         by_person.entry(candidate.person.clone()).or_default().push(candidate);
     }
     let (mut desired, mut losers) = (Desired::default(), Vec::new());
+    let mut holders: BTreeMap<RoleName, Vec<Candidate>> = BTreeMap::new();
     for (person, mut candidates) in by_person {
         candidates.sort_by(|a, b| rank(a).cmp(&rank(b)));
         let mut candidates = candidates.into_iter();
@@ -135,24 +138,44 @@ pub fn choose(candidates: Vec<Candidate>) -> (Desired, Vec<Loser>) {
         losers.extend(
             candidates.filter(|loser| loser.role.is_ok()).map(|loser| lost(loser, &winner.origin)),
         );
-        match winner.role {
-            Ok(role) => {
-                let member = DesiredMember {
-                    role,
-                    invite_epoch: winner.invite_epoch,
-                    resend: winner.resend,
-                    said: None,
-                    deletion_policy: winner.deletion_policy,
-                    origin: winner.origin,
-                };
-                desired.people.insert(person, member);
+        match &winner.role {
+            Ok(role) if most_holders(profile, role).is_some() => {
+                holders.entry(role.clone()).or_default().push(winner);
             }
-            Err(_) => {
-                desired.frozen.insert(person);
-            }
+            Ok(_) => keep(&mut desired, winner),
+            Err(_) => drop(desired.frozen.insert(person)),
         }
     }
+    for (role, mut candidates) in holders {
+        candidates.sort_by(|a, b| rank(a).cmp(&rank(b)));
+        let most = most_holders(profile, &role).unwrap_or(usize::MAX);
+        for loser in candidates.split_off(most.min(candidates.len())) {
+            desired.frozen.insert(loser.person.clone());
+            losers.push(one_too_many(loser, &role, candidates.first()));
+        }
+        candidates.into_iter().for_each(|winner| keep(&mut desired, winner));
+    }
     (desired, losers)
+}
+
+/// Most holders of a role that only a change of owner gives.
+fn most_holders(profile: Option<&Profile>, role: &RoleName) -> Option<usize> {
+    let profile = profile.filter(|profile| profile.changes_owner(role))?;
+    profile.role(role)?.max_holders.and_then(|most| usize::try_from(most).ok())
+}
+
+/// Takes the declaration that counts.
+fn keep(desired: &mut Desired, winner: Candidate) {
+    let Ok(role) = winner.role else { return };
+    let member = DesiredMember {
+        role,
+        invite_epoch: winner.invite_epoch,
+        resend: winner.resend,
+        said: None,
+        deletion_policy: winner.deletion_policy,
+        origin: winner.origin,
+    };
+    desired.people.insert(winner.person, member);
 }
 
 /// Order of declarations of one person; the least counts.
@@ -170,6 +193,19 @@ fn lost(loser: Candidate, winner: &Origin) -> Loser {
     };
     let message = format!("`{}` is declared already by {}", loser.person, describe(winner));
     let hint = "keep one of the two; the older counts";
+    let rejection = Rejection::new(Reason::Conflict, pointer, message, hint);
+    Loser { origin: loser.origin, email: loser.email, rejection }
+}
+
+/// Why a declaration of one holder more than the role has does not count.
+fn one_too_many(loser: Candidate, role: &RoleName, winner: Option<&Candidate>) -> Loser {
+    let pointer = match loser.origin.position {
+        Some(position) => format!("/spec/roster/{position}/role"),
+        None => "/spec/role".to_owned(),
+    };
+    let winner = winner.map_or_else(String::new, |winner| format!(" by {}", describe(&winner.origin)));
+    let message = format!("somebody else is declared `{role}` already{winner}");
+    let hint = format!("the account has one `{role}` at a time: keep one of the two; the older counts");
     let rejection = Rejection::new(Reason::Conflict, pointer, message, hint);
     Loser { origin: loser.origin, email: loser.email, rejection }
 }

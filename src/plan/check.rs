@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::ledger_view::Ownership;
 use crate::domain::observed::MemberState;
 use crate::domain::policy::Mode;
 use crate::plan::action::{Action, EndCause};
@@ -73,7 +74,12 @@ fn ours_only(input: &Input<'_>, plan: &Plan) -> bool {
             }
             Action::RevokeInvitation { cause: EndCause::SeatShortage, .. }
             | Action::Trim { .. } => owned(person) || declared(person),
+            Action::CancelOwnerChange { .. } => {
+                let known = input.ledger.people.get(person);
+                known.is_some_and(|record| record.ownership == Ownership::Asked)
+            }
             Action::ChangeRole { .. }
+            | Action::ChangeOwner { .. }
             | Action::ChangeInvitedRole { .. }
             | Action::Reinstate { .. }
             | Action::Resend { .. }

@@ -351,6 +351,8 @@ fn digest(draft: &Draft<'_>, number: u64, wanted: &[&Action]) -> HoldDigest {
             Action::ChangeInvitedRole { invitation, to, .. } => {
                 format!("change {} {to}", invitation.id)
             }
+            Action::CancelOwnerChange { change, .. } => format!("cancel {}", change.id),
+            Action::ChangeOwner { member, role, .. } => format!("owner {member} {role}"),
             Action::Reinstate { member, .. } => format!("reinstate {}", member.id),
             Action::Resend { invitation, .. } => format!("resend {}", invitation.id),
             Action::Add { person, role, .. } => format!("add {person} {role}"),

@@ -12,6 +12,7 @@ pub mod guards;
 mod invitations;
 mod mails;
 mod members;
+mod owners;
 mod pools;
 mod seats;
 pub mod simulate;
@@ -81,10 +82,12 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     members::classify(&mut draft);
     guards::owners(&mut draft);
     guards::settle(&mut draft);
+    owners::withdraw(&mut draft);
     let mut clients = Clients::of(input);
     draft.client_ends = clients.as_mut().map(Clients::ends).unwrap_or_default();
     let trims = seats::trims(&mut draft);
     let brake = guards::brake(&mut draft, trims);
+    owners::admit(&mut draft);
     seats::admit(&mut draft);
     let client_ends = std::mem::take(&mut draft.client_ends);
     let mut plan = draft.finish(trust, brake);
@@ -183,7 +186,8 @@ impl Plan {
     /// True if somebody loses something: what is declared is read anew before.
     #[must_use]
     pub fn takes_away(&self) -> bool {
-        self.actions.iter().any(Action::takes_away)
+        let cancels = |action: &Action| matches!(action, Action::CancelOwnerChange { .. });
+        self.actions.iter().any(|action| action.takes_away() || cancels(action))
             || self.clients.actions.iter().any(ClientAction::takes_away)
     }
 }

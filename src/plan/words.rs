@@ -54,6 +54,14 @@ pub enum Rule {
     NoFreeSeat,
     /// The account may not ask clients for access (NC-01).
     NotAgency,
+    /// A change of owner needs somebody who is a member (DO-09).
+    NotMemberYet,
+    /// Another change of owner waits: there is one at a time.
+    OwnerChangeWaits,
+    /// The change of owner was declined, withdrawn, or not answered in time.
+    OwnerChangeEnded,
+    /// The service did not list its changes of owner.
+    OwnerChangesUnread,
     /// Only the client ends what it granted (NC-10).
     OnlyClientEnds,
 }
@@ -87,6 +95,10 @@ impl Rule {
             Self::SeatLimit => "SeatLimitReached",
             Self::NoFreeSeat => "NoFreeSeat",
             Self::NotAgency => "NotAnAgency",
+            Self::NotMemberYet => "NotMemberYet",
+            Self::OwnerChangeWaits => "OwnerChangeWaits",
+            Self::OwnerChangeEnded => "OwnerChangeEnded",
+            Self::OwnerChangesUnread => "OwnerChangesUnread",
             Self::OnlyClientEnds => "OnlyClientEnds",
         }
     }
@@ -172,6 +184,22 @@ impl Rule {
             Self::NotAgency => {
                 "the account may not ask clients for access; ask the vendor to make it an agency"
             }
+            Self::NotMemberYet => {
+                "only a member can become an owner; declare a role that an invitation can give, and \
+                 this one once the person is a member"
+            }
+            Self::OwnerChangeWaits => {
+                "another change of owner waits for its answers, and there is one at a time; this \
+                 follows by itself"
+            }
+            Self::OwnerChangeEnded => {
+                "the change of owner was declined, withdrawn or not answered in time, or the role \
+                 was taken away again; ask again by a new value of the annotation \
+                 seatkeeper.dev/resend, or apply --resend, or raise inviteEpoch"
+            }
+            Self::OwnerChangesUnread => {
+                "the account service did not list its changes of owner; it is asked again"
+            }
             Self::OnlyClientEnds => "only the client can end access that it granted",
         }
     }
@@ -197,13 +225,17 @@ impl Rule {
             | Self::SubscriptionNotFound
             | Self::SeatLimit
             | Self::NoFreeSeat
-            | Self::NotAgency => true,
+            | Self::NotAgency
+            | Self::NotMemberYet
+            | Self::OwnerChangeEnded => true,
             Self::Observing
             | Self::Settling
             | Self::MailBudget
             | Self::MailCap
             | Self::TeamNotThere
             | Self::AddressLimit
+            | Self::OwnerChangeWaits
+            | Self::OwnerChangesUnread
             | Self::OnlyClientEnds => false,
         }
     }
@@ -301,6 +333,10 @@ pub enum State {
     InDoubt,
     /// Waits for the person.
     Pending,
+    /// Becoming an owner: waits for the present one.
+    AwaitingConfirmation,
+    /// Becoming an owner: waits for the person.
+    AwaitingAcceptance,
     /// A member.
     Active,
     /// No longer declared and still there.
@@ -327,6 +363,8 @@ impl State {
             Self::Sending => "Sending",
             Self::InDoubt => "InDoubt",
             Self::Pending => "Pending",
+            Self::AwaitingConfirmation => "AwaitingConfirmation",
+            Self::AwaitingAcceptance => "AwaitingAcceptance",
             Self::Active => "Active",
             Self::Removing => "Removing",
             Self::Expired => "Expired",
@@ -350,6 +388,8 @@ impl State {
             Self::Planned
             | Self::Sending
             | Self::Pending
+            | Self::AwaitingConfirmation
+            | Self::AwaitingAcceptance
             | Self::Active
             | Self::Removing
             | Self::Expired => false,
@@ -369,6 +409,10 @@ impl State {
                  or apply --resend"
             }
             Self::Pending => "waits for the person to accept",
+            Self::AwaitingConfirmation => {
+                "waits for the present owner to confirm, by the link in a mail"
+            }
+            Self::AwaitingAcceptance => "waits for the person to accept, by the link in a mail",
             Self::Active => "is a member",
             Self::Removing => "no longer declared; access ends",
             Self::Expired => "the invitation was not accepted in time; it is sent again by itself",

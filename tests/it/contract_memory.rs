@@ -40,6 +40,7 @@ impl InMemory {
             invitations: BTreeMap::new(),
             teams: BTreeMap::new(),
             client_accesses: None,
+            ownership_changes: None,
             evidence: ReadEvidence::default(),
         };
         let profile = built_in("nitropack").unwrap();

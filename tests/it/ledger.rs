@@ -39,6 +39,7 @@ fn record(first_seen: Timestamp) -> PersonRecord {
         deletion_policy: DeletionPolicy::Retain,
         held: true,
         paid: Some(Paid::Lower),
+        ownership: Ownership::Over,
         mails: MailRecord {
             attempts: 2,
             renewals: 1,

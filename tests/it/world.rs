@@ -445,6 +445,7 @@ fn account(profile: &Profile, now: Timestamp) -> Observed {
         invitations: BTreeMap::new(),
         teams: BTreeMap::new(),
         client_accesses: None,
+        ownership_changes: None,
         evidence: ReadEvidence::default(),
     };
     recount(&mut observed, profile);

@@ -57,6 +57,22 @@ pub(super) fn check(
             }
             invitable(profile, to).map(|()| Todo::Do)
         }
+        Action::CancelOwnerChange { change, .. } => {
+            let mut rows = observed.ownership_changes.iter().flatten();
+            let row = rows.find(|row| row.id == change.id).ok_or(Missing::Gone.error())?;
+            match row.state.is_open() {
+                _ if row.etag != change.etag => Err(changed("stale")),
+                true => Ok(Todo::Do),
+                false => Err(changed("ownership-state")),
+            }
+        }
+        Action::ChangeOwner { .. } => {
+            let mut rows = observed.ownership_changes.iter().flatten();
+            match rows.any(|row| row.state.is_open()) {
+                true => Err(changed("ownership-change-pending")),
+                false => Ok(Todo::Do),
+            }
+        }
         Action::Resend { person, invitation, .. } => {
             let row = row_of_invitation(observed, person, invitation).map_err(Missing::error)?;
             may_resend(profile, observed, person, row)
@@ -225,6 +241,8 @@ pub(super) fn is_post(action: &Action) -> bool {
     match action {
         Action::RevokeInvitation { .. }
         | Action::Trim { .. }
+        | Action::CancelOwnerChange { .. }
+        | Action::ChangeOwner { .. }
         | Action::Reinstate { .. }
         | Action::Resend { .. }
         | Action::Add { .. }
@@ -241,6 +259,11 @@ pub(super) fn same_request(a: &Action, b: &Action) -> bool {
         (Action::Invite { person: p, role: r, .. }, Action::Invite { person: q, role: s, .. }) => {
             p == q && r == s
         }
+        (Action::ChangeOwner { member: m, .. }, Action::ChangeOwner { member: n, .. }) => m == n,
+        (
+            Action::CancelOwnerChange { change: c, .. },
+            Action::CancelOwnerChange { change: d, .. },
+        ) => c.id == d.id,
         (Action::Trim { member: m, .. }, Action::Trim { member: n, .. })
         | (Action::Reinstate { member: m, .. }, Action::Reinstate { member: n, .. }) => {
             m.id == n.id

@@ -51,10 +51,13 @@ fn synced(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, outlook: &
             Say::no(Rule::SeatLimit.reason(), message)
         }
         State::Sending | State::InDoubt => Say::unknown(state.as_str(), state.message()),
-        State::Pending | State::Active => match (outlook.rule, outlook.role_differs) {
+        State::Pending
+        | State::AwaitingConfirmation
+        | State::AwaitingAcceptance
+        | State::Active => match (outlook.rule, outlook.role_differs) {
             (Some(_), _) => held(outlook.rule),
-            (None, true) => Say::no("RoleDiffers", "the account service has another role"),
-            (None, false) => Say::yes(state.as_str(), state.message()),
+            (None, true) if matches!(state, State::Pending | State::Active) => Say::no("RoleDiffers", "the account service has another role"),
+            (None, _) => Say::yes(state.as_str(), state.message()),
         },
         State::Expired | State::Failed | State::Lost => held(outlook.rule),
         State::OptedOut => held(None),
@@ -69,6 +72,8 @@ pub fn state(state: State) -> MembershipState {
         State::Sending => MembershipState::Sending,
         State::InDoubt => MembershipState::InDoubt,
         State::Pending => MembershipState::Pending,
+        State::AwaitingConfirmation => MembershipState::AwaitingConfirmation,
+        State::AwaitingAcceptance => MembershipState::AwaitingAcceptance,
         State::Active => MembershipState::Active,
         State::Removing => MembershipState::Removing,
         State::Expired => MembershipState::Expired,
@@ -128,7 +133,16 @@ mod tests {
             (State::Sending, none, false, "Unknown Sending"),
             (State::InDoubt, none, false, "Unknown InDoubt stalled"),
             (State::Pending, none, false, "True Pending"),
+            (State::AwaitingConfirmation, none, true, "True AwaitingConfirmation"),
+            (State::AwaitingAcceptance, none, true, "True AwaitingAcceptance"),
             (State::Active, none, false, "True Active"),
+            (
+                State::Active,
+                Some(Rule::OwnerChangeEnded),
+                true,
+                "False OwnerChangeEnded stalled",
+            ),
+            (State::Planned, Some(Rule::NotMemberYet), true, "False NotMemberYet stalled"),
             (State::Active, none, true, "False RoleDiffers"),
             (State::Active, Some(Rule::RemovalBrake), true, "False RemovalHeld stalled"),
             (State::Active, Some(Rule::NotUnderstood), true, "False NotUnderstood stalled"),

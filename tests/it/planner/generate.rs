@@ -191,6 +191,7 @@ fn record() -> impl Strategy<Value = PersonRecord> {
             deletion_policy: deletion_policy(retain),
             held,
             paid,
+            ownership: Ownership::None,
             mails,
         },
     )
@@ -374,7 +375,14 @@ fn settle_in(world: &mut World, person: &MemberKey, life: &Life, position: usize
             .get(person)
             .filter(|_| world.observed.members.len().is_multiple_of(2));
         let resend = row.map(|row| (row.id.clone(), row.sent));
-        let send = OpenSend { key, role, cause, resend, not_after: now() + minutes };
+        let send = OpenSend {
+            key,
+            role,
+            cause,
+            resend,
+            for_owner: false,
+            not_after: now() + minutes,
+        };
         world.ledger.open_sends.insert(person.clone(), send);
     }
     if let (Some(wanted), Some(ago)) = (&mut world.ledger.first_wanted, wanted_before) {
@@ -427,6 +435,7 @@ fn empty_account(limit: SeatLimit, disabled: bool) -> Observed {
         invitations: BTreeMap::new(),
         teams: BTreeMap::new(),
         client_accesses: None,
+        ownership_changes: None,
         evidence: ReadEvidence::default(),
     }
 }

@@ -294,6 +294,7 @@ impl ObservedFile {
             invitations: self.invitations.iter().map(|line| invitation(line)).collect(),
             teams: self.teams.iter().map(|line| observed_team(line)).collect(),
             client_accesses: None,
+            ownership_changes: self.ownership_changes(),
             evidence: ReadEvidence::default(),
         };
         for (plan, seats) in &self.pools {
@@ -601,6 +602,12 @@ fn record(line: &str, now: Timestamp) -> (MemberKey, PersonRecord) {
             "lower" => Paid::Lower,
             other => panic!("paid={other}?"),
         }),
+        ownership: words.named("owner").map_or(Ownership::None, |what| match what.as_str() {
+            "asked" => Ownership::Asked,
+            "held" => Ownership::Held,
+            "over" => Ownership::Over,
+            other => panic!("owner={other}?"),
+        }),
         mails: mails(&mut words),
     };
     words.end();
@@ -631,9 +638,10 @@ fn open_send(line: &str) -> (MemberKey, OpenSend) {
     let attempt = words.named("attempt").map_or(1, |count| count.parse().unwrap());
     let cause = Cause { epoch, attempt, ..Cause::default() };
     let resend = words.flag("resend").then(|| (InvitationId(format!("inv_{person}")), 1));
+    let for_owner = words.flag("forOwner");
     let not_after = words.time("notAfter").expect("notAfter=");
     words.end();
-    (person, OpenSend { key, role, cause, resend, not_after })
+    (person, OpenSend { key, role, cause, resend, for_owner, not_after })
 }
 
 fn spend(line: &str) -> Spend {

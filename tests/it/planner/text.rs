@@ -177,6 +177,7 @@ fn record_text(person: &MemberKey, record: &PersonRecord) -> String {
         deletion_policy,
         held,
         paid,
+        ownership,
         mails,
     } = record;
     let mut text = key_text(person);
@@ -204,6 +205,12 @@ fn record_text(person: &MemberKey, record: &PersonRecord) -> String {
         Some(Paid::End) => text.push_str(" paid=end"),
         Some(Paid::Trim) => text.push_str(" paid=trim"),
         Some(Paid::Lower) => text.push_str(" paid=lower"),
+    }
+    match ownership {
+        Ownership::None => {}
+        Ownership::Asked => text.push_str(" owner=asked"),
+        Ownership::Held => text.push_str(" owner=held"),
+        Ownership::Over => text.push_str(" owner=over"),
     }
     text + &mails_text(mails)
 }
