@@ -71,7 +71,9 @@ fn path(account: &str) -> String {
 /// The account has just answered: it is the list that is missing.
 fn no_list(error: BackendError) -> BackendError {
     match error {
-        BackendError::NoSuchAccount => BackendError::Malformed { what: "no list of changes of owner" },
+        BackendError::NoSuchAccount => {
+            BackendError::Malformed { what: "no list of changes of owner" }
+        }
         other => other,
     }
 }

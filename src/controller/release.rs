@@ -137,6 +137,7 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             | Rule::NotMemberYet
             | Rule::OwnerChangeWaits
             | Rule::OwnerChangeEnded
+            | Rule::OwnerChangeFirst
             | Rule::OwnerChangesUnread
             | Rule::OnlyClientEnds,
         )

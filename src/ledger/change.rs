@@ -88,7 +88,9 @@ impl Ledger {
             let row = invitations.get(&send.person);
             let known = match send.for_owner {
                 true => owner_answers(observed, &head.salt, send),
-                false => members.contains(&send.person) || row.is_some_and(|row| answers(row, send)),
+                false => {
+                    members.contains(&send.person) || row.is_some_and(|row| answers(row, send))
+                }
             };
             let wanted = viewed.is_none_or(|v| v.contains(&PersonHash(send.person.clone())));
             // What is gone cannot be sent again any more.

@@ -203,9 +203,11 @@ fn one_too_many(loser: Candidate, role: &RoleName, winner: Option<&Candidate>) -
         Some(position) => format!("/spec/roster/{position}/role"),
         None => "/spec/role".to_owned(),
     };
-    let winner = winner.map_or_else(String::new, |winner| format!(" by {}", describe(&winner.origin)));
+    let winner =
+        winner.map_or_else(String::new, |winner| format!(" by {}", describe(&winner.origin)));
     let message = format!("somebody else is declared `{role}` already{winner}");
-    let hint = format!("the account has one `{role}` at a time: keep one of the two; the older counts");
+    let hint =
+        format!("the account has one `{role}` at a time: keep one of the two; the older counts");
     let rejection = Rejection::new(Reason::Conflict, pointer, message, hint);
     Loser { origin: loser.origin, email: loser.email, rejection }
 }

@@ -6,9 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::domain::identity::MemberKey;
-use crate::domain::keys::{
-    ETag, InvitationId, MemberId, OwnershipChangeId, RequestKey, RoleName,
-};
+use crate::domain::keys::{ETag, InvitationId, MemberId, OwnershipChangeId, RequestKey, RoleName};
 use crate::domain::ledger_view::Cause;
 
 /// One change at the account service.
@@ -293,9 +291,7 @@ impl Action {
         match self {
             Self::Invite { cause, key, .. }
             | Self::Resend { cause, key, .. }
-            | Self::ChangeOwner { cause, key, .. } => {
-                Some((*cause, key.as_ref()))
-            }
+            | Self::ChangeOwner { cause, key, .. } => Some((*cause, key.as_ref())),
             Self::RevokeInvitation { .. }
             | Self::Trim { .. }
             | Self::Remove { .. }

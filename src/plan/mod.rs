@@ -266,14 +266,14 @@ impl Outlook {
     #[must_use]
     pub fn needs_person(&self) -> bool {
         let spent = self.state == State::Expired && self.rule.is_some_and(Rule::needs_person);
-        self.state.needs_person() || spent
+        self.state.needs_person() || spent || self.rule == Some(Rule::NotMemberYet)
     }
 
     /// What is the matter and the way out, as a sentence for people.
     #[must_use]
     pub fn message(&self) -> &'static str {
         match (self.state, self.rule) {
-            (State::Expired, Some(rule)) => rule.message(),
+            (State::Expired, Some(rule)) | (_, Some(rule @ Rule::NotMemberYet)) => rule.message(),
             (state, _) => state.message(),
         }
     }

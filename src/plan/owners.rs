@@ -3,6 +3,8 @@
 //!
 //! One declaration asks once. After a no, or without an answer in time, only a person asks again.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::domain::desired::DesiredMember;
@@ -20,6 +22,9 @@ use crate::plan::members::{may_touch, seen_as};
 use crate::plan::pools::closed;
 use crate::plan::{Input, Outlook, Rule, State, seats};
 use crate::profile::OwnershipChange;
+
+/// When to look again after a list that was not read.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// A member to become an owner.
 #[derive(Clone, Debug)]
@@ -59,12 +64,15 @@ pub(super) fn declared(
     outlook.member = Some(place.id.clone());
     outlook.role_seen = place.role.known().cloned();
     outlook.role_differs = true;
-    draft.people.insert(person.clone(), outlook);
     (record.opted_out, record.lost, record.mails.given_up) = (false, false, false);
     record.seen = own.map_or(Seen::Never, seen_as);
     let Some(rows) = &observed.ownership_changes else {
-        return say(draft, person, Rule::OwnerChangesUnread);
+        draft.timers.insert(Draft::after(draft.input.now, LOOK_AGAIN));
+        outlook.rule = Some(Rule::OwnerChangesUnread);
+        drop(draft.people.insert(person.clone(), outlook));
+        return;
     };
+    draft.people.insert(person.clone(), outlook);
     let rows = rows.iter().filter(|row| row.member == place.id && row.role == wanted.role);
     match rows.clone().find(|row| row.state.is_open()) {
         Some(row) => waits(draft, person, wanted, row, record),
@@ -151,7 +159,8 @@ fn ask(
         row.state == OwnershipState::Ended
             && input.observed.evidence.actor.as_ref().is_none_or(|us| *us == row.requested_by)
     };
-    let asked_before = !input.ledger.people.contains_key(person) && last.is_some_and(|r| is_ours(&r));
+    let asked_before =
+        !input.ledger.people.contains_key(person) && last.is_some_and(|r| is_ours(&r));
     if asked_before || matches!(record.ownership, Ownership::Asked | Ownership::Held) {
         record.ownership = Ownership::Over;
     }
@@ -184,12 +193,6 @@ fn repeat(draft: &mut Draft<'_>, person: &MemberKey, member: &MemberId, send: &O
     draft.becoming.push(Candidate { order: (false, draft.input.now, person.clone()), action });
 }
 
-fn say(draft: &mut Draft<'_>, person: &MemberKey, rule: Rule) {
-    if let Some(outlook) = draft.people.get_mut(person) {
-        outlook.rule = Some(rule);
-    }
-}
-
 /// Withdraws changes of ours that wait and that nobody declares any more, before anything else is
 /// done with the person.
 pub(super) fn withdraw(draft: &mut Draft<'_>) {
@@ -216,10 +219,13 @@ pub(super) fn withdraw(draft: &mut Draft<'_>) {
 }
 
 fn cancel(draft: &mut Draft<'_>, person: &MemberKey, row: &ObservedOwnershipChange) {
-    for waiting in [&mut draft.endings, &mut draft.unsettled, &mut draft.changes, &mut draft.trimmed]
+    let mut later = Vec::new();
+    for waiting in
+        [&mut draft.endings, &mut draft.unsettled, &mut draft.changes, &mut draft.trimmed]
     {
-        waiting.retain(|action| action.person() != person);
+        later.extend(waiting.extract_if(.., |action| action.person() == person));
     }
+    later.into_iter().for_each(|action| draft.hold_back(action, Rule::OwnerChangeFirst));
     draft.people.entry(person.clone()).or_insert_with(|| Outlook::new(State::Removing));
     let change = OwnerChangeRow { id: row.id.clone(), etag: row.etag.clone() };
     let action = Action::CancelOwnerChange { person: person.clone(), change };
@@ -253,11 +259,7 @@ pub(super) fn admit(draft: &mut Draft<'_>) {
 }
 
 /// Why the owner is not asked now, and until when.
-fn obstacle(
-    draft: &Draft<'_>,
-    action: &Action,
-    busy: bool,
-) -> Option<(Rule, Option<Timestamp>)> {
+fn obstacle(draft: &Draft<'_>, action: &Action, busy: bool) -> Option<(Rule, Option<Timestamp>)> {
     let Action::ChangeOwner { person, role, cause, key, .. } = action else { return None };
     let seen = draft.people.get(person).and_then(|outlook| outlook.role_seen.clone());
     let (left, next_mail) = seats::mails_left(draft.input);

@@ -60,6 +60,8 @@ pub enum Rule {
     OwnerChangeWaits,
     /// The change of owner was declined, withdrawn, or not answered in time.
     OwnerChangeEnded,
+    /// A change of owner of the person is withdrawn before.
+    OwnerChangeFirst,
     /// The service did not list its changes of owner.
     OwnerChangesUnread,
     /// Only the client ends what it granted (NC-10).
@@ -98,6 +100,7 @@ impl Rule {
             Self::NotMemberYet => "NotMemberYet",
             Self::OwnerChangeWaits => "OwnerChangeWaits",
             Self::OwnerChangeEnded => "OwnerChangeEnded",
+            Self::OwnerChangeFirst => "OwnerChangeFirst",
             Self::OwnerChangesUnread => "OwnerChangesUnread",
             Self::OnlyClientEnds => "OnlyClientEnds",
         }
@@ -197,6 +200,9 @@ impl Rule {
                  was taken away again; ask again by a new value of the annotation \
                  seatkeeper.dev/resend, or apply --resend, or raise inviteEpoch"
             }
+            Self::OwnerChangeFirst => {
+                "the change of owner is withdrawn first; this follows with the next run"
+            }
             Self::OwnerChangesUnread => {
                 "the account service did not list its changes of owner; it is asked again"
             }
@@ -235,6 +241,7 @@ impl Rule {
             | Self::TeamNotThere
             | Self::AddressLimit
             | Self::OwnerChangeWaits
+            | Self::OwnerChangeFirst
             | Self::OwnerChangesUnread
             | Self::OnlyClientEnds => false,
         }

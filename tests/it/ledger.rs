@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use seatkeeper::domain::desired::{DeletionPolicy, Desired};
 use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::ResendMark;
-use seatkeeper::domain::ledger_view::{Baseline, LedgerView, MailRecord, Paid, PersonRecord, Seen};
+use seatkeeper::domain::ledger_view::{
+    Baseline, LedgerView, MailRecord, Ownership, Paid, PersonRecord, Seen,
+};
 use seatkeeper::ledger::{
     Fault, FileStore, Ledger, LedgerError, LedgerStore, MemoryStore, Part, SealedPart, Step,
 };

@@ -12,6 +12,7 @@ mod cli_counts;
 mod cli_import;
 mod cli_invitations;
 mod cli_kill;
+mod cli_owner;
 mod cli_products;
 mod cli_run;
 mod cli_secrets;

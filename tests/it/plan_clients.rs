@@ -96,6 +96,7 @@ impl Case {
             invitations: BTreeMap::new(),
             teams: BTreeMap::new(),
             client_accesses: Some(BTreeMap::new()),
+            ownership_changes: None,
             evidence: ReadEvidence::default(),
         };
         recount(&mut observed, &profile);

@@ -19,6 +19,7 @@ use seatkeeper::domain::observed::{
     Claim, MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence,
     RoleSeen, SeatLimit,
 };
+use seatkeeper::domain::ownership::ObservedOwnershipChange;
 use seatkeeper::domain::policy::{
     InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
 };
@@ -381,6 +382,14 @@ impl Backend for Service {
         });
         self.kill.point().await;
         answer
+    }
+
+    async fn ownership_changes(
+        &self,
+        _account: &AccountKey,
+    ) -> Result<Vec<ObservedOwnershipChange>, BackendError> {
+        self.kill.point().await;
+        Ok(self.with(|state| state.observed.ownership_changes.clone()).unwrap_or_default())
     }
 
     async fn claim(

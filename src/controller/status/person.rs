@@ -56,7 +56,9 @@ fn synced(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, outlook: &
         | State::AwaitingAcceptance
         | State::Active => match (outlook.rule, outlook.role_differs) {
             (Some(_), _) => held(outlook.rule),
-            (None, true) if matches!(state, State::Pending | State::Active) => Say::no("RoleDiffers", "the account service has another role"),
+            (None, true) if matches!(state, State::Pending | State::Active) => {
+                Say::no("RoleDiffers", "the account service has another role")
+            }
             (None, _) => Say::yes(state.as_str(), state.message()),
         },
         State::Expired | State::Failed | State::Lost => held(outlook.rule),
@@ -136,12 +138,7 @@ mod tests {
             (State::AwaitingConfirmation, none, true, "True AwaitingConfirmation"),
             (State::AwaitingAcceptance, none, true, "True AwaitingAcceptance"),
             (State::Active, none, false, "True Active"),
-            (
-                State::Active,
-                Some(Rule::OwnerChangeEnded),
-                true,
-                "False OwnerChangeEnded stalled",
-            ),
+            (State::Active, Some(Rule::OwnerChangeEnded), true, "False OwnerChangeEnded stalled"),
             (State::Planned, Some(Rule::NotMemberYet), true, "False NotMemberYet stalled"),
             (State::Active, none, true, "False RoleDiffers"),
             (State::Active, Some(Rule::RemovalBrake), true, "False RemovalHeld stalled"),

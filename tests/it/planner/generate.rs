@@ -14,8 +14,8 @@ use seatkeeper::domain::keys::{
     RoleName,
 };
 use seatkeeper::domain::ledger_view::{
-    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Paid, PersonRecord,
-    Seen, Spend,
+    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Ownership, Paid,
+    PersonRecord, Seen, Spend,
 };
 use seatkeeper::domain::observed::{
     InvitationState, MemberState, Observed, ObservedAccount, ObservedInvitation, ObservedMember,
@@ -375,14 +375,8 @@ fn settle_in(world: &mut World, person: &MemberKey, life: &Life, position: usize
             .get(person)
             .filter(|_| world.observed.members.len().is_multiple_of(2));
         let resend = row.map(|row| (row.id.clone(), row.sent));
-        let send = OpenSend {
-            key,
-            role,
-            cause,
-            resend,
-            for_owner: false,
-            not_after: now() + minutes,
-        };
+        let send =
+            OpenSend { key, role, cause, resend, for_owner: false, not_after: now() + minutes };
         world.ledger.open_sends.insert(person.clone(), send);
     }
     if let (Some(wanted), Some(ago)) = (&mut world.ledger.first_wanted, wanted_before) {

@@ -9,18 +9,19 @@ use jiff::{SignedDuration, Span, Timestamp};
 use seatkeeper::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::{
-    AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, PlanName, RequestKey,
-    ResendMark, RoleName, SubscriptionId, TeamId, TeamRef,
+    AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, OwnershipChangeId,
+    PlanName, RequestKey, ResendMark, RoleName, SubscriptionId, TeamId, TeamRef,
 };
 use seatkeeper::domain::ledger_view::{
-    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Paid, PersonRecord,
-    Seen, Spend,
+    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Ownership, Paid,
+    PersonRecord, Seen, Spend,
 };
 use seatkeeper::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedAccount, ObservedInvitation,
     ObservedMember, ObservedSeats, ObservedSubscription, PoolSeats, ReadEvidence, RoleSeen,
     SeatLimit,
 };
+use seatkeeper::domain::ownership::{ObservedOwnershipChange, OwnershipState};
 use seatkeeper::domain::policy::{
     InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
 };
@@ -253,6 +254,8 @@ struct ObservedFile {
     pools: BTreeMap<String, String>,
     #[serde(default)]
     secure_sign_in: bool,
+    /// See [`owner_change`]; unset: not read.
+    owner_changes: Option<Vec<String>>,
     #[serde(default)]
     said: Said,
 }
@@ -277,6 +280,9 @@ impl ObservedFile {
         let caller = self.caller.map(|address| members[&person(&address)].id.clone());
         let claim = self.claim.unwrap_or_else(|| INSTALLATION.into());
         let claim = Claim { installation: InstallationId(claim), fingerprint: "file".into() };
+        let owner_changes = self.owner_changes.iter().flatten();
+        let owner_changes =
+            self.owner_changes.is_some().then(|| owner_changes.map(|line| owner_change(line)));
         let mut observed = Observed {
             account: ObservedAccount {
                 key: AccountKey(self.account.unwrap_or_else(|| ACCOUNT.into())),
@@ -294,7 +300,7 @@ impl ObservedFile {
             invitations: self.invitations.iter().map(|line| invitation(line)).collect(),
             teams: self.teams.iter().map(|line| observed_team(line)).collect(),
             client_accesses: None,
-            ownership_changes: self.ownership_changes(),
+            ownership_changes: owner_changes.map(Iterator::collect),
             evidence: ReadEvidence::default(),
         };
         for (plan, seats) in &self.pools {
@@ -372,6 +378,32 @@ fn member(line: &str) -> (MemberKey, ObservedMember) {
     words.end();
     let (id, etag) = (MemberId(id), ETag::from("1"));
     (at_service(person), ObservedMember { id, etag, role, state, added_at, joined_at: added_at })
+}
+
+/// `ADDRESS ROLE at=TIME [by=ACTOR] [unaccepted | done | ended | unknown]`
+fn owner_change(line: &str) -> ObservedOwnershipChange {
+    let mut words = Words::of(line);
+    let person = words.person();
+    let state = [
+        ("unaccepted", OwnershipState::Unaccepted),
+        ("done", OwnershipState::Done),
+        ("ended", OwnershipState::Ended),
+        ("unknown", OwnershipState::Unknown),
+    ];
+    let state = state.into_iter().find(|(word, _)| words.flag(word));
+    let created_at = words.time("at").expect("at=");
+    let row = ObservedOwnershipChange {
+        id: OwnershipChangeId(format!("own_{person}")),
+        etag: ETag::from("1"),
+        role: RoleName(words.next()),
+        member: MemberId(format!("mem_{person}")),
+        state: state.map_or(OwnershipState::Unconfirmed, |(_, state)| state),
+        requested_by: words.named("by").unwrap_or_default(),
+        created_at,
+        expires_at: created_at + SignedDuration::from_hours(7 * 24),
+    };
+    words.end();
+    row
 }
 
 fn invitation(line: &str) -> (MemberKey, ObservedInvitation) {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use seatkeeper::domain::desired::DeletionPolicy;
 use seatkeeper::domain::identity::MemberKey;
-use seatkeeper::domain::ledger_view::{MailRecord, Paid, PersonRecord, Seen};
+use seatkeeper::domain::ledger_view::{MailRecord, Ownership, Paid, PersonRecord, Seen};
 use seatkeeper::domain::observed::SeatLimit;
 use seatkeeper::plan::{Approval, Learn, Outlook, Plan, Stop};
 
