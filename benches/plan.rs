@@ -84,6 +84,7 @@ fn observed(people: usize, missing: Option<usize>, profile: &Profile) -> Observe
         invitations: BTreeMap::new(),
         teams: BTreeMap::new(),
         client_accesses: None,
+        categories: None,
         evidence: ReadEvidence::default(),
     };
     recount(&mut observed, profile);

@@ -6,7 +6,9 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt as _;
 use serde_json::json;
 
-use super::{Account, AccountClass, AccountLedger, ClientAccess, Membership, Team};
+use super::{
+    Account, AccountClass, AccountLedger, ClientAccess, Membership, NotificationSubscription, Team,
+};
 
 /// All definitions with the name of their file in `crds/`, in order of that name.
 #[must_use]
@@ -17,6 +19,7 @@ pub fn crds() -> Vec<(&'static str, CustomResourceDefinition)> {
         ("accounts.yaml", Account::crd()),
         ("clientaccesses.yaml", ClientAccess::crd()),
         ("memberships.yaml", Membership::crd()),
+        ("notificationsubscriptions.yaml", NotificationSubscription::crd()),
         ("teams.yaml", Team::crd()),
     ];
     for (_, crd) in &mut crds {

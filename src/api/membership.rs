@@ -63,6 +63,9 @@ use super::reference::NameRef;
     .message("needs exactly one of teamRef and accountRef"))]
 #[x_kube(validation = Rule::new("has(self.teamRef) == has(oldSelf.teamRef)")
     .message("teamRef and accountRef cannot change: delete the Membership and make a new one"))]
+#[x_kube(validation = Rule::new("!has(self.accountRef) || !has(oldSelf.accountRef) \
+        || self.accountRef == oldSelf.accountRef")
+    .message("accountRef cannot change: delete the Membership and make a new one"))]
 pub struct MembershipSpec {
     /// Team that the person joins, in the same namespace. Either this or `accountRef`; cannot
     /// change.
@@ -74,8 +77,6 @@ pub struct MembershipSpec {
     /// Account that the person joins, in the same namespace: for roles that hold for the whole
     /// account. Either this or `teamRef`; cannot change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self == oldSelf")
-        .message("accountRef cannot change: delete the Membership and make a new one"))]
     pub account_ref: Option<NameRef>,
 
     /// Address that the invitation goes to. Compared without case. Required; cannot change.

@@ -10,6 +10,7 @@ mod client_access;
 mod condition;
 mod definitions;
 mod membership;
+mod notification_subscription;
 mod reference;
 mod team;
 
@@ -25,6 +26,10 @@ pub use client_access::{
 pub use definitions::crds;
 pub use membership::{
     DeletionPolicy, InvitationSeen, Membership, MembershipSpec, MembershipState, MembershipStatus,
+};
+pub use notification_subscription::{
+    NotificationSubscription, NotificationSubscriptionSpec, NotificationSubscriptionStatus,
+    RecipientCounts, RecipientPolicy, RecipientRef, RecipientsState,
 };
 pub use reference::{NameRef, SecretKeyRef};
 pub use team::{PersonProblem, RosterLine, Team, TeamCounts, TeamSpec, TeamState, TeamStatus};

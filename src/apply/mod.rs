@@ -5,9 +5,11 @@
 //! the claim; what is not a send, one by one; the sends, wave by wave. Stopping after any of these
 //! loses nothing and sends nothing twice.
 
+mod claim;
 mod clients;
 mod outcome;
 mod path;
+mod recipients;
 mod run;
 mod teams;
 mod wave;
@@ -26,9 +28,11 @@ use crate::plan::Plan;
 use crate::plan::action::Action;
 use crate::profile::Profile;
 
+pub use claim::{TakeError, take};
 pub use clients::ClientOutcomes;
 pub use outcome::{NotRun, Outcome, Report};
-pub use path::{Look, LookError, Ran, RunError, Subject, look, run};
+pub use path::{Look, LookError, Ran, RunError, Subject, Unread, look, run};
+pub use recipients::RecipientOutcomes;
 pub use teams::TeamOutcomes;
 
 /// Points where a debug build can be killed, in order: between ledger write, send, answer and the
@@ -155,6 +159,7 @@ impl From<LedgerError> for ApplyError {
             | LedgerError::Damaged { .. }
             | LedgerError::Newer { .. }
             | LedgerError::OtherAccount { .. }
+            | LedgerError::TooLarge { .. }
             | LedgerError::ReadOnly { .. }
             | LedgerError::Read { .. }
             | LedgerError::Write { .. } => Self::Ledger(error),

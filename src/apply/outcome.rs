@@ -1,6 +1,6 @@
 //! What became of a plan.
 
-use crate::apply::{ClientOutcomes, TeamOutcomes};
+use crate::apply::{ClientOutcomes, RecipientOutcomes, TeamOutcomes};
 use crate::backend::{BackendError, Executed};
 use crate::domain::observed::Observed;
 use crate::ledger::Writes;
@@ -59,6 +59,8 @@ pub struct Report {
     pub teams: TeamOutcomes,
     /// Each action on a client, in its order.
     pub clients: ClientOutcomes,
+    /// Each action on a recipient, in its order.
+    pub recipients: RecipientOutcomes,
     /// The account as far as the answers say: the look, and what was done since.
     pub after: Observed,
     /// Why the claim was not put on the account; nothing ran then.
@@ -79,7 +81,9 @@ impl Report {
         let of_teams = self.teams.iter().map(|(_, outcome)| outcome);
         let of_people = self.outcomes.iter().map(|(_, outcome)| outcome);
         let of_clients = self.clients.iter().map(|(_, outcome)| outcome);
-        of_teams.chain(of_people).chain(of_clients).filter_map(Outcome::error)
+        let of_recipients = self.recipients.iter().map(|(_, outcome)| outcome);
+        let people = of_teams.chain(of_people);
+        people.chain(of_clients).chain(of_recipients).filter_map(Outcome::error)
     }
 
     /// True if every action was done.
@@ -87,8 +91,10 @@ impl Report {
     pub fn is_complete(&self) -> bool {
         let people_done = self.outcomes.iter().all(|(_, outcome)| outcome.is_done());
         let clients_done = self.clients.iter().all(|(_, outcome)| outcome.is_done());
+        let recipients_done = self.recipients.iter().all(|(_, outcome)| outcome.is_done());
+        let others_done = clients_done && recipients_done;
         let teams_done = self.teams.iter().all(|(_, outcome)| outcome.is_done());
-        self.claim_error.is_none() && teams_done && people_done && clients_done
+        self.claim_error.is_none() && teams_done && people_done && others_done
     }
 
     /// True if a team came to be: its people follow with the next look.

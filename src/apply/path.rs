@@ -1,5 +1,7 @@
 //! The path that operator and command line share: observe → plan, then apply → report.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -45,8 +47,27 @@ pub struct Look {
     pub view: LedgerView,
     /// What is to be done.
     pub plan: Plan,
-    /// Why the clients could not be read: they are left as they are, and people are not.
-    pub clients_error: Option<BackendError>,
+    /// Lists that could not be read: what they hold is left as it is, and all else goes on.
+    pub unread: Unread,
+}
+
+/// Lists beside the people that could not be read, and why.
+#[derive(Clone, Debug, Default)]
+pub struct Unread {
+    /// Clients of an agency.
+    pub clients: Option<Arc<BackendError>>,
+    /// Categories of mail.
+    pub categories: Option<Arc<BackendError>>,
+    /// Changes of owner.
+    pub owner_changes: Option<Arc<BackendError>>,
+}
+
+impl Unread {
+    /// True if every list was read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_none() && self.categories.is_none() && self.owner_changes.is_none()
+    }
 }
 
 /// What a run led to.
@@ -57,8 +78,8 @@ pub struct Ran {
     /// The planner's word on the account as it is after the run: the source of every status. Empty
     /// of actions, unless something failed.
     pub settled: Plan,
-    /// Why the clients could not be read.
-    pub clients_error: Option<BackendError>,
+    /// Lists that could not be read: what they hold is left as it is, and all else goes on.
+    pub unread: Unread,
 }
 
 /// Why there is no plan.
@@ -100,22 +121,20 @@ pub async fn look(
     loop {
         let observed = subject.backend.observe(subject.account, subject.profile).await;
         let mut observed = observed.map_err(LookError::Observe)?;
-        let mut clients_error = None;
+        let mut unread = Unread::default();
         if !subject.desired.clients.is_empty() || ledger.follows_clients() {
-            match subject.backend.client_accesses(&observed.account.key).await {
-                Ok(clients) => observed.client_accesses = Some(clients),
-                Err(error) if is_of_all(&error) => return Err(LookError::Observe(error)),
-                Err(error) => clients_error = Some(error),
-            }
+            let clients = subject.backend.client_accesses(&observed.account.key).await;
+            observed.client_accesses = read_or_not(clients, &mut unread.clients)?;
+        }
+        if !subject.desired.recipients.categories.is_empty() || ledger.follows_recipients() {
+            let categories = subject.backend.categories(&observed.account.key).await;
+            observed.categories = read_or_not(categories, &mut unread.categories)?;
         }
         let becoming = subject.desired.people.values();
         let mut becoming = becoming.filter(|member| subject.profile.changes_owner(&member.role));
         if becoming.next().is_some() || ledger.follows_owner_changes() {
-            match subject.backend.ownership_changes(&observed.account.key).await {
-                Ok(changes) => observed.ownership_changes = Some(changes),
-                Err(error) if is_of_all(&error) => return Err(LookError::Observe(error)),
-                Err(_) => {}
-            }
+            let changes = subject.backend.ownership_changes(&observed.account.key).await;
+            observed.ownership_changes = read_or_not(changes, &mut unread.owner_changes)?;
         }
         let now = now();
         let first_wanted = first_wanted.clone();
@@ -125,7 +144,7 @@ pub async fn look(
         left -= 1;
         let moving = matches!(plan.stop, Some(Stop::ReadUntrusted(Distrust::CountsDiffer { .. })));
         if !moving || left == 0 {
-            return Ok(Look { observed, view, plan, clients_error });
+            return Ok(Look { observed, view, plan, unread });
         }
     }
 }
@@ -148,6 +167,21 @@ fn is_of_all(error: &BackendError) -> bool {
     }
 }
 
+/// The list, or why it could not be read.
+fn read_or_not<T>(
+    list: Result<T, BackendError>,
+    unread: &mut Option<Arc<BackendError>>,
+) -> Result<Option<T>, LookError> {
+    match list {
+        Ok(list) => Ok(Some(list)),
+        Err(error) if is_of_all(&error) => Err(LookError::Observe(error)),
+        Err(error) => {
+            *unread = Some(Arc::new(error));
+            Ok(None)
+        }
+    }
+}
+
 /// Runs what a look led to, then asks the planner again about the account as it is now.
 ///
 /// # Errors
@@ -160,7 +194,7 @@ pub async fn run(
     context: Context<'_>,
     on_done: &(dyn Fn(&Action, &Outcome) + Send + Sync),
 ) -> Result<Ran, RunError> {
-    let Look { observed, view: before, plan, clients_error } = look;
+    let Look { observed, view: before, plan, unread } = look;
     let job = Job {
         backend: subject.backend,
         account: subject.account,
@@ -172,14 +206,14 @@ pub async fn run(
     };
     let report = apply(ledger, &job).await?;
     if plan.is_empty() {
-        return Ok(Ran { report, settled: plan, clients_error });
+        return Ok(Ran { report, settled: plan, unread });
     }
     let now = (context.now)();
     let desired = subject.desired.bound(&report.after.teams);
     let view = view(subject, ledger, &desired, &report.after, now);
     let view = LedgerView { first_wanted: before.first_wanted, ..view };
     let settled = plan_for(subject, &desired, &report.after, &view, now)?;
-    Ok(Ran { report, settled, clients_error })
+    Ok(Ran { report, settled, unread })
 }
 
 fn view(
@@ -189,9 +223,10 @@ fn view(
     observed: &Observed,
     now: Timestamp,
 ) -> LedgerView {
-    let Desired { people, frozen, clients, .. } = desired;
+    let Desired { people, frozen, clients, recipients, .. } = desired;
     let mut view = ledger.view(people.keys().chain(frozen), observed, now);
     ledger.view_clients(clients, observed, now, &mut view);
+    ledger.view_recipients(recipients, observed, &mut view);
     LedgerView { fingerprint: Some(subject.fingerprint.to_owned()), ..view }
 }
 

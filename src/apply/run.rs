@@ -4,18 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use crate::apply::claim::{claim, prepare};
 use crate::apply::clients;
 use crate::apply::outcome::{NotRun, Outcome, Report, stops};
+use crate::apply::recipients;
 use crate::apply::teams::{self, TeamOutcomes};
 use crate::apply::wave::{self, Waves};
 use crate::apply::{
     ACTED, ACTING, ApplyError, BEGIN, CLAIMED, CLOSED, CLOSING, ClientOutcomes, Job, OPENED,
-    RECORDED, WAVE_OPENED, WAVE_SENT,
+    RECORDED, RecipientOutcomes, WAVE_OPENED, WAVE_SENT,
 };
 use crate::backend::{BackendError, Executed};
 use crate::domain::identity::MemberKey;
 use crate::domain::keys::{RequestKey, SubscriptionId};
-use crate::domain::observed::{Claim, MemberState, Observed};
+use crate::domain::observed::{MemberState, Observed};
 use crate::failpoint::hit;
 use crate::ledger::{Ledger, Writes};
 use crate::plan::action::{Action, Direction};
@@ -35,6 +37,9 @@ pub(super) async fn run(ledger: &mut Ledger, job: &Job<'_>) -> Result<Report, Ap
     }
     let stopped = progress.is_stopped();
     progress.clients = clients::run(ledger, job, &mut progress.after, stopped).await?;
+    let mut errors = progress.clients.iter().filter_map(|(_, outcome)| outcome.error());
+    let stopped = stopped || errors.any(stops);
+    progress.recipients = recipients::run(ledger, job, &mut progress.after, stopped).await?;
     Ok(progress.report(before, ledger.writes()))
 }
 
@@ -49,13 +54,20 @@ async fn learn_only(
     }
     ledger.pin(&job.observed.account.key)?;
     ledger.learn(&job.plan.learn, &BTreeSet::new(), (job.context.now)());
+    prepare(ledger, job);
+    ledger.gather().await;
     if ledger.head_differs() {
         ledger.write_head().await?;
     }
     if ledger.pages_differ() {
         ledger.write_pages().await?;
     }
+    ledger.flush().await?;
     claim(ledger, job, progress).await;
+    // Only a claim that was taken over is in the head until it is done.
+    if ledger.head_differs() {
+        ledger.write_head().await?;
+    }
     Ok(())
 }
 
@@ -92,12 +104,16 @@ async fn act(
     let mut waves = Waves::of(job, ledger, now, progress);
     waves.place(ledger, now);
 
+    prepare(ledger, job);
+
     let mut sends = waves.next(ledger).unwrap_or_default();
     wave::open(ledger, &sends, now);
     hit(BEGIN);
+    ledger.gather().await;
     ledger.write_head().await?;
     hit(OPENED);
     ledger.write_pages().await?;
+    ledger.flush().await?;
     hit(RECORDED);
     claim(ledger, job, progress).await;
     hit(CLAIMED);
@@ -130,6 +146,7 @@ async fn close(
     for person in std::mem::take(&mut progress.unsent) {
         ledger.unplace(&person);
     }
+    ledger.gather().await;
     if ledger.pages_differ() {
         ledger.write_pages().await?;
     }
@@ -140,19 +157,9 @@ async fn close(
     ledger.close(trusted.then(|| people(&progress.after)));
     hit(CLOSING);
     ledger.write_head().await?;
+    ledger.flush().await?;
     hit(CLOSED);
     Ok(())
-}
-
-/// Puts our claim on the account, if it carries none; nothing runs without it.
-async fn claim(ledger: &Ledger, job: &Job<'_>, progress: &mut Progress<'_>) {
-    let wanted = job.plan.learn.claim && job.context.claims;
-    let Some(installation) = ledger.installation().filter(|_| wanted) else { return };
-    let claim = Claim { installation, fingerprint: job.context.fingerprint.to_owned() };
-    match job.backend.claim(job.account, &claim, &job.observed.account.etag).await {
-        Ok(()) => progress.after.account.claim = Some(claim),
-        Err(error) => progress.claim_error = Some(error),
-    }
 }
 
 /// Runs what is not a send, in order.
@@ -182,10 +189,11 @@ pub(super) fn is_send(action: &Action) -> bool {
 pub(super) struct Progress<'a> {
     job: &'a Job<'a>,
     outcomes: Vec<Option<Outcome>>,
-    after: Observed,
-    claim_error: Option<BackendError>,
+    pub after: Observed,
+    pub claim_error: Option<BackendError>,
     teams: TeamOutcomes,
     clients: ClientOutcomes,
+    recipients: RecipientOutcomes,
     stopped: bool,
     /// Seats of each pool that the plan counted on and that were not freed.
     not_freed: BTreeMap<Option<SubscriptionId>, u32>,
@@ -203,6 +211,7 @@ impl<'a> Progress<'a> {
             claim_error: None,
             teams: TeamOutcomes::new(),
             clients: ClientOutcomes::new(),
+            recipients: RecipientOutcomes::new(),
             stopped: false,
             not_freed: BTreeMap::new(),
             owner_not_raised: false,
@@ -320,7 +329,11 @@ impl<'a> Progress<'a> {
                 rows.retain(|other| !(other.member == row.member && other.state.is_open()));
                 rows.push((**row).clone());
             }
-            Executed::Client(_) | Executed::Team(..) | Executed::Account(_) | Executed::Gone => {}
+            Executed::Client(_)
+            | Executed::Recipient
+            | Executed::Team(..)
+            | Executed::Account(_)
+            | Executed::Gone => {}
         }
     }
 
@@ -363,6 +376,7 @@ impl<'a> Progress<'a> {
             outcomes: actions.zip(outcomes).collect(),
             teams: self.teams,
             clients: self.clients,
+            recipients: self.recipients,
             after: self.after,
             claim_error: self.claim_error,
             writes: Writes { head: now.head - before.head, pages: now.pages - before.pages },

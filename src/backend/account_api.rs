@@ -22,16 +22,19 @@ use crate::backend::clients;
 use crate::backend::owners;
 use crate::backend::pages;
 use crate::backend::problem;
+use crate::backend::recipients;
 use crate::backend::rows;
 use crate::backend::teams;
 use crate::backend::transport::{Transport, TransportError};
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::{EmailAddress, MemberKey};
-use crate::domain::keys::{AccountKey, ETag, RequestKey, RoleName};
+use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey, RoleName};
 use crate::domain::observed::{Claim, Observed, ReadEvidence};
 use crate::domain::ownership::ObservedOwnershipChange;
+use crate::domain::recipients::ObservedCategory;
 use crate::plan::action::{Action, InvitationRow, MemberRow};
 use crate::plan::client_access::ClientAction;
+use crate::plan::notification::RecipientAction;
 use crate::plan::teams::TeamAction;
 use crate::profile::{Profile, Teams};
 use crate::wire;
@@ -89,7 +92,7 @@ impl AccountApi {
     }
 
     /// Sends one call, once; gives the answer if it is a success.
-    async fn send(&self, call: Call<'_>) -> Result<Response<Vec<u8>>, BackendError> {
+    pub(super) async fn send(&self, call: Call<'_>) -> Result<Response<Vec<u8>>, BackendError> {
         let response = self.exchange(call).await?;
         if response.status().is_success() { Ok(response) } else { Err(problem::error(&response)) }
     }
@@ -278,14 +281,14 @@ impl Backend for AccountApi {
         evidence.member_total = listed.total;
 
         let (members, invitations) = (members.people, invitations.people);
-        let (client_accesses, ownership_changes) = (None, None);
         Ok(Observed {
             account,
             members,
             invitations,
             teams,
-            client_accesses,
-            ownership_changes,
+            client_accesses: None,
+            categories: None,
+            ownership_changes: None,
             evidence,
         })
     }
@@ -379,10 +382,26 @@ impl Backend for AccountApi {
         owners::read(self, asked(account)?).await
     }
 
+    async fn categories(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<CategoryName, ObservedCategory>, BackendError> {
+        recipients::read(self, asked(account)?).await
+    }
+
+    async fn execute_recipient(
+        &self,
+        account: &AccountKey,
+        action: &RecipientAction,
+    ) -> Result<Executed, BackendError> {
+        recipients::execute(self, asked(account)?, action).await
+    }
+
     async fn claim(
         &self,
         account: &AccountKey,
         claim: &Claim,
+        replaces: Option<&InstallationId>,
         etag: &ETag,
     ) -> Result<(), BackendError> {
         let path = format!("/v1/accounts/{}", asked(account)?);
@@ -390,7 +409,11 @@ impl Backend for AccountApi {
             installation_id: claim.installation.as_str().to_owned(),
             fingerprint: claim.fingerprint.clone(),
         };
-        let patch = wire::AccountPatch { claim: Some(ours), ..wire::AccountPatch::default() };
+        let patch = wire::AccountPatch {
+            claim: Some(ours),
+            claim_replaces: replaces.map(ToString::to_string),
+            ..wire::AccountPatch::default()
+        };
         let call = Call::new(Method::PATCH, path).if_match(etag).json(&patch)?;
         let answer: wire::Account = self.ask(call).await?;
         if answer.claim.map(rows::claim).as_ref() == Some(claim) {
@@ -410,7 +433,7 @@ pub(super) fn row_gone(error: BackendError) -> BackendError {
 }
 
 /// The account as a segment of a path. What cannot be one is no account: it was never asked for.
-fn asked(account: &AccountKey) -> Result<&str, BackendError> {
+pub(super) fn asked(account: &AccountKey) -> Result<&str, BackendError> {
     rows::id(account.as_str())
         .map_err(|_| BackendError::Rejected { code: "not-an-account-id".to_owned() })
 }

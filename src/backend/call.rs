@@ -1,6 +1,6 @@
 //! One call of the account API: the request that goes out, and the JSON that comes back.
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
@@ -22,18 +22,31 @@ pub(super) struct Call<'a> {
     path: String,
     etag: Option<&'a ETag>,
     key: Option<&'a RequestKey>,
+    first: bool,
     body: Vec<u8>,
 }
 
 impl<'a> Call<'a> {
     /// A call without a body.
     pub(super) fn new(method: Method, path: String) -> Self {
-        Self { method, path, etag: None, key: None, body: Vec::new() }
+        Self { method, path, etag: None, key: None, first: false, body: Vec::new() }
     }
 
     /// Only if the row is still at `etag`.
     pub(super) fn if_match(mut self, etag: &'a ETag) -> Self {
         self.etag = Some(etag);
+        self
+    }
+
+    /// Only if nothing is there yet.
+    pub(super) fn first(mut self) -> Self {
+        self.first = true;
+        self
+    }
+
+    /// With a body that is JSON already.
+    pub(super) fn body(mut self, body: Vec<u8>) -> Self {
+        self.body = body;
         self
     }
 
@@ -51,7 +64,7 @@ impl<'a> Call<'a> {
 
     /// The request that shows `token`.
     pub(super) fn request(self, token: &SecretString) -> Result<Request<Vec<u8>>, BackendError> {
-        let Self { method, path, etag, key, body } = self;
+        let Self { method, path, etag, key, first, body } = self;
         let bearer = format!("Bearer {}", token.expose_secret());
         let mut bearer = HeaderValue::try_from(bearer).map_err(|_| unsendable())?;
         bearer.set_sensitive(true);
@@ -62,6 +75,9 @@ impl<'a> Call<'a> {
             .header(ACCEPT, HeaderValue::from_static(JSON));
         if let Some(etag) = etag {
             request = request.header(IF_MATCH, etag.as_str());
+        }
+        if first {
+            request = request.header(IF_NONE_MATCH, HeaderValue::from_static("*"));
         }
         if let Some(key) = key {
             let name = HeaderName::from_static(wire::IDEMPOTENCY_KEY);

@@ -2,12 +2,14 @@
 
 pub mod account_api;
 mod call;
+mod client_state;
 mod clients;
 pub mod feed;
 pub mod memory;
 mod owners;
 mod pages;
 mod problem;
+mod recipients;
 mod rows;
 mod rules;
 mod teams;
@@ -22,14 +24,16 @@ use thiserror::Error;
 
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::EmailAddress;
-use crate::domain::keys::{AccountKey, ETag, RequestKey, TeamId};
+use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey, TeamId};
 use crate::domain::observed::{
     Claim, Observed, ObservedAccount, ObservedInvitation, ObservedMember,
 };
 use crate::domain::ownership::ObservedOwnershipChange;
+use crate::domain::recipients::ObservedCategory;
 use crate::domain::teams::ObservedTeam;
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
+use crate::plan::notification::RecipientAction;
 use crate::plan::teams::TeamAction;
 use crate::profile::Profile;
 
@@ -87,11 +91,26 @@ pub trait Backend: Send + Sync {
         account: &AccountKey,
     ) -> Result<Vec<ObservedOwnershipChange>, BackendError>;
 
-    /// Puts our claim on the account, if its row is still at `etag`.
+    /// Reads the categories of mail whole, with everyone who receives them.
+    async fn categories(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<CategoryName, ObservedCategory>, BackendError>;
+
+    /// Runs one action on a recipient, once. One that already took effect answers `Ok`.
+    async fn execute_recipient(
+        &self,
+        account: &AccountKey,
+        action: &RecipientAction,
+    ) -> Result<Executed, BackendError>;
+
+    /// Puts our claim on the account, if its row is still at `etag`; in place of that of `replaces`, or
+    /// where nobody else's is.
     async fn claim(
         &self,
         account: &AccountKey,
         claim: &Claim,
+        replaces: Option<&InstallationId>,
         etag: &ETag,
     ) -> Result<(), BackendError>;
 }
@@ -111,6 +130,8 @@ pub enum Executed {
     OwnershipChange(Box<ObservedOwnershipChange>),
     /// The client as it is now.
     Client(Box<ObservedClient>),
+    /// The member is a recipient.
+    Recipient,
     /// It is gone.
     Gone,
 }

@@ -12,7 +12,7 @@ use crate::cli::args::{ApplyArgs, Output};
 use crate::cli::plan::print_json;
 use crate::cli::session::{LedgerAccess, Session, exit_of_rest, open, with_hint};
 use crate::cli::{Exit, Io, render};
-use crate::cli::{clients, teams};
+use crate::cli::{clients, recipients, teams};
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::ResendMark;
 use crate::plan::action::Action;
@@ -64,6 +64,12 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
                 writeln!(io.out, "{}", clients::outcome(action, outcome))?;
             }
             done.push(said(clients::action_json(action), outcome));
+        }
+        for (action, outcome) in &ran.report.recipients {
+            if args.plan.output == Output::Text {
+                writeln!(io.out, "{}", recipients::outcome(action, outcome))?;
+            }
+            done.push(said(recipients::action_json(action), outcome));
         }
         if !(again || made_team) || round == ROUNDS {
             return finish(&session, &ran, done, args.plan.output, io);
@@ -157,6 +163,7 @@ fn finish(
         }
         Output::Json => {
             let mut value = render::json(&ran.settled, &session.profile);
+            render::add_unread(&mut value, &ran.unread);
             value["done"] = json!(done);
             let writes = session.ledger.writes();
             value["ledger"] = json!({ "headWrites": writes.head, "pageWrites": writes.pages });
@@ -164,8 +171,8 @@ fn finish(
         }
     }
     write!(io.err, "{}{}", render::causes(&ran.report), render::distrust(&ran.settled))?;
-    write!(io.err, "{}", clients::unread(ran.clients_error.as_ref()))?;
-    let complete = ran.report.is_complete() && ran.clients_error.is_none();
+    write!(io.err, "{}", render::unread(&ran.unread))?;
+    let complete = ran.report.is_complete() && ran.unread.is_empty();
     if complete { Ok(exit_of_rest(&ran.settled)) } else { Ok(Exit::Error) }
 }
 

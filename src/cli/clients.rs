@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::apply::Outcome;
-use crate::backend::BackendError;
 use crate::cli::render::{many, unsigned};
 use crate::domain::clients::Health;
 use crate::plan::client_access::{
@@ -32,19 +31,6 @@ pub fn waiting(plan: &ClientPlan) -> String {
         }
     }
     text
-}
-
-/// Says why the clients could not be read; empty where they were.
-#[must_use]
-pub fn unread(error: Option<&BackendError>) -> String {
-    error.map_or_else(String::new, |error| {
-        format!(
-            "error: {}: the clients could not be read, and are left as they are: {error}\n  hint: \
-             {}\n",
-            error.reason(),
-            error.hint()
-        )
-    })
 }
 
 /// Every declared client, a line each.

@@ -1,8 +1,11 @@
 //! The command line: one file per subcommand. Data on stdout, talk on stderr.
 
 pub mod apply;
+mod approve;
 pub mod args;
+mod claim;
 mod clients;
+mod cluster;
 pub mod crds;
 pub mod import;
 pub mod ledgers;
@@ -11,7 +14,9 @@ pub mod openapi;
 pub mod operator;
 pub mod plan;
 pub mod profile;
+pub mod recipients;
 pub mod render;
+mod resend;
 pub mod secrets;
 pub mod server;
 mod server_admin;
@@ -19,6 +24,7 @@ pub mod session;
 mod signals;
 mod summary;
 mod teams;
+mod unsure;
 
 use std::io::{IsTerminal as _, Write};
 use std::sync::Arc;
@@ -108,6 +114,9 @@ async fn dispatch(command: Command, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         Command::Plan(args) => plan::plan(&args, io).await,
         Command::Apply(args) => apply::apply(&args, io).await,
         Command::Status(args) => plan::status(&args, io).await,
+        Command::Claim(args) => claim::claim(&args, io).await,
+        Command::Approve(args) => approve::approve(&args, io).await,
+        Command::Resend(args) => resend::resend(&args, io).await,
         Command::Import(args) => import::import(&args, io).await,
         Command::Server(args) => server::server(&args, io).await,
         Command::Operator(args) => operator::operator(&args, io).await,

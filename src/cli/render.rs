@@ -3,18 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::apply::{Outcome, Report};
+use crate::apply::{Outcome, Report, Unread};
+use crate::backend::BackendError;
 use crate::cli::summary::summary;
-use crate::cli::{clients, teams};
+use crate::cli::{clients, recipients, teams};
 use crate::domain::identity::{MemberKey, TeamKey};
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
 use crate::plan::teams::TeamPlan;
-use crate::plan::{Approval, Held, Plan, Rule, State, Stop};
+use crate::plan::{Approval, Emptied, Held, Hold, HoldCause, Plan, Rule, State, Stop};
 use crate::profile::Profile;
 
 /// First line of every answer: `account web/acme (Acme): growth, mode Manage`.
@@ -62,6 +64,7 @@ pub fn status(plan: &Plan, observed: &Observed) -> String {
     }
     text.push_str(&teams::status(plan));
     text.push_str(&clients::status(&plan.clients));
+    text.push_str(&recipients::status(&plan.recipients));
     text.push_str(&waiting(plan));
     let seats = &observed.account.seats;
     let _ = writeln!(
@@ -122,7 +125,7 @@ pub fn causes(report: &Report) -> String {
 }
 
 /// An error and what caused it.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -140,8 +143,36 @@ pub fn distrust(plan: &Plan) -> &'static str {
             "error: ReadUntrusted: nothing was done\n  hint: try again; if it stays so, compare with \
              what the service itself shows\n"
         }
-        Some(Stop::Suspended | Stop::ClaimedByOther) | None => "",
+        Some(Stop::Suspended | Stop::ClaimedByOther | Stop::LedgerLost) | None => "",
     }
+}
+
+/// What is said of lists that could not be read; empty if all were.
+#[must_use]
+pub fn unread(unread: &Unread) -> String {
+    let lists = [
+        ("the clients", &unread.clients),
+        ("the categories of mail", &unread.categories),
+        ("the changes of owner", &unread.owner_changes),
+    ];
+    let failed = lists.into_iter().filter_map(|(what, error)| Some((what, error.as_deref()?)));
+    let said = failed.map(|(what, error)| {
+        format!(
+            "error: {}: {what} could not be read, and all in them is left as it is: {}\n  hint: {}\n",
+            error.reason(),
+            chain(error),
+            error.hint()
+        )
+    });
+    said.collect()
+}
+
+/// Adds to a plan as JSON why lists could not be read: null if they were.
+pub fn add_unread(value: &mut Value, unread: &Unread) {
+    let reason = |error: &Option<Arc<BackendError>>| error.as_deref().map(BackendError::reason);
+    value["clientAccess"]["unread"] = json!(reason(&unread.clients));
+    value["recipients"]["unread"] = json!(reason(&unread.categories));
+    value["ownerChanges"] = json!({ "unread": reason(&unread.owner_changes) });
 }
 
 /// Last line of `apply`.
@@ -163,7 +194,7 @@ pub fn after(plan: &Plan, done: usize, failed: usize) -> String {
         let _ = write!(line, "; {} queued", seats.queued);
     }
     if let Some(hold) = &plan.hold {
-        let _ = write!(line, "; {} held", hold.removals + hold.changes);
+        let _ = write!(line, "; {} held", hold.additions + hold.removals + hold.changes);
     }
     line
 }
@@ -189,6 +220,9 @@ pub fn text(plan: &Plan, profile: &Profile) -> String {
     for action in &plan.clients.actions {
         let _ = writeln!(text, "{action}");
     }
+    for action in &plan.recipients.actions {
+        let _ = writeln!(text, "{action}");
+    }
     text.push_str(&waiting(plan));
     let _ = writeln!(text, "{}", summary(plan, profile));
     text
@@ -212,6 +246,7 @@ pub fn waiting(plan: &Plan) -> String {
         }
     }
     text.push_str(&clients::waiting(&plan.clients));
+    text.push_str(&recipients::waiting(&plan.recipients));
     if let Some(shortage) = &plan.shortage {
         let when = shortage.enforce_at.map_or_else(String::new, |at| format!(" at {at}"));
         let people: Vec<String> =
@@ -224,23 +259,44 @@ pub fn waiting(plan: &Plan) -> String {
         );
     }
     if let Some(hold) = &plan.hold {
-        let _ = writeln!(
-            text,
-            "! held set {}: {}, {}; {} of the {} removals that spec.removals allows in its window are \
-             used\n  hint: let exactly this set run, once: seatkeeper apply … --approve {}; or raise \
-             the limit, or declare the people again",
-            hold.digest,
-            many(hold.removals as usize, "removal"),
-            many(hold.changes as usize, "lower role"),
-            hold.spent,
-            hold.allowed,
-            hold.digest
-        );
+        text.push_str(&hold_lines(hold));
     }
     if let Some(stop) = &plan.stop {
         let _ = writeln!(text, "! {}: {stop}", stop.reason());
     }
     text
+}
+
+/// What waits for approval, why, and the ways out.
+fn hold_lines(hold: &Hold) -> String {
+    let (why, ways_out) = match hold.why {
+        HoldCause::RemovalBrake => (
+            format!(
+                "{} of the {} removals that spec.removals allows in its window are used",
+                hold.spent, hold.allowed
+            ),
+            "; or raise the limit, or declare the people again",
+        ),
+        HoldCause::EmptySource(Emptied { gone, declared }) => (
+            format!(
+                "{gone} of the {declared} people that were declared are gone: is a file missing?"
+            ),
+            "; or declare the people again",
+        ),
+        HoldCause::LedgerLost => ("the ledger is lost".to_owned(), "; or bring the ledger back"),
+    };
+    let Hold { digest, additions, removals, changes, .. } = hold;
+    let (removals, changes) = (*removals as usize, *changes as usize);
+    let additions = match (hold.why, *additions as usize) {
+        (HoldCause::LedgerLost, n) => format!("{}, ", many(n, "addition")),
+        _ => String::new(),
+    };
+    format!(
+        "! held set {digest}: {additions}{}, {}; {why}\n  hint: let exactly this set run, once: \
+         seatkeeper apply … --approve {digest}{ways_out}\n",
+        many(removals, "removal"),
+        many(changes, "lower role"),
+    )
 }
 
 fn held_line(plan: &Plan, held: &Held) -> String {
@@ -259,7 +315,9 @@ fn held_line(plan: &Plan, held: &Held) -> String {
             let what = without_sign(&plan.teams, action);
             match rule {
                 // Its way out is said once, with the digest of the set.
-                Rule::RemovalBrake => format!("! held: {what} ({})", rule.reason()),
+                Rule::RemovalBrake | Rule::EmptySource | Rule::LedgerLost => {
+                    format!("! held: {what} ({})", rule.reason())
+                }
                 _ => format!("! held: {what} ({}: {})", rule.reason(), rule.message()),
             }
         }
@@ -295,7 +353,8 @@ pub fn resend(plan: &Plan, person: &MemberKey) -> Option<String> {
 
 /// What is said where nothing runs.
 pub(super) fn nothing(plan: &Plan) -> &'static str {
-    if plan.held.is_empty() && plan.clients.held.is_empty() && plan.stop.is_none() {
+    let others_held = plan.clients.held.len() + plan.recipients.held.len();
+    if plan.held.is_empty() && others_held == 0 && plan.stop.is_none() {
         "nothing to change"
     } else {
         "nothing to do now"
@@ -343,6 +402,9 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
             "changes": hold.changes,
             "allowed": hold.allowed,
             "spent": hold.spent,
+            "rule": hold.rule().reason(),
+            "gone": emptied(hold).map(|emptied| emptied.gone),
+            "declaredBefore": emptied(hold).map(|emptied| emptied.declared),
         })),
         "stop": plan.stop.as_ref().map(|stop| json!({
             "reason": stop.reason(),
@@ -356,8 +418,16 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
         })).collect::<Vec<_>>(),
         "teams": teams::json(plan),
         "clientAccess": clients::json(&plan.clients),
+        "recipients": recipients::json(&plan.recipients),
         "summary": summary(plan, profile),
     })
+}
+
+fn emptied(hold: &Hold) -> Option<Emptied> {
+    match hold.why {
+        HoldCause::EmptySource(emptied) => Some(emptied),
+        HoldCause::RemovalBrake | HoldCause::LedgerLost => None,
+    }
 }
 
 /// One action as JSON.

@@ -14,7 +14,7 @@ use crate::backend::account_api::AccountApi;
 use crate::backend::transport::Reqwest;
 use crate::backend::{Backend, BackendError, Guarantees, ServiceRules};
 use crate::cli::args::PlanArgs;
-use crate::cli::{Exit, Io, ledgers, secrets};
+use crate::cli::{Exit, Io, ledgers, recipients, secrets};
 use crate::domain::desired::Desired;
 use crate::domain::keys::{AccountKey, HoldDigest};
 use crate::domain::policy::Policy;
@@ -41,7 +41,7 @@ pub struct Session {
     pub backend: Arc<dyn Backend>,
     /// What we know of the past.
     pub ledger: Ledger,
-    /// Where we run: UID of the cluster that keeps the ledger, or `file`.
+    /// Where we run: UID of the cluster that keeps the ledger, `file` or `account`.
     pub fingerprint: String,
 }
 
@@ -89,27 +89,35 @@ pub async fn open(
     };
     let spec = &declarations.account.object.spec;
     let account = AccountKey(spec.account_id.clone());
-    let (ledger, fingerprint) = ledgers::open(&args.ledger, access, &account).await?;
+    let secret = secrets::read(args.secrets.as_deref(), &declarations.account);
+    let api = match (&secret, &declarations.class) {
+        (Ok(token), Some(_)) => {
+            Some(Arc::new(connect(&declarations, token)?.with_deadline(args.timeout)))
+        }
+        _ => None,
+    };
+    // What is wrong in the files is said all the same where the service, not reached, has the ledger.
+    let opened = match &api {
+        None if args.ledger == ledgers::KEPT_BY_SERVICE => None,
+        api => Some(ledgers::open(&args.ledger, access, &account, api.as_ref()).await?),
+    };
     let resolved = manifests::resolve(&declarations, profile.as_deref(), &|person, origin| {
-        ledger.first_seen(person, origin)
+        opened.as_ref().and_then(|(ledger, _)| ledger.first_seen(person, origin))
     });
     if only_strays || resolved.account.is_ok() {
         problems.extend(resolved.problems);
     }
-    let secret = secrets::read(args.secrets.as_deref(), &declarations.account);
-    problems.extend(secret.as_ref().err().cloned());
+    problems.extend(secret.err());
     problems.sort();
     problems.dedup();
-    let (Some(mut policy), Some(profile), Ok(token), true) =
-        (resolved.policy, profile, secret, problems.is_empty())
+    let (Some(mut policy), Some(profile), Some(backend), Some((ledger, fingerprint)), true) =
+        (resolved.policy, profile, api, opened, problems.is_empty())
     else {
         return refuse(problems, io);
     };
     if let Some(digest) = approve {
         policy.approval = Some(HoldDigest(digest.to_owned()));
     }
-    let api = connect(&declarations, &token)?.with_deadline(args.timeout);
-    let backend: Arc<dyn Backend> = Arc::new(api);
     let object = &declarations.account.object;
     let name = format!("{}/{}", manifests::namespace(&**object), object.name_any());
     let desired = resolved.desired;
@@ -250,10 +258,11 @@ pub fn exit_of_rest(plan: &crate::plan::Plan) -> Exit {
         || plan.held.iter().any(|held| held.rule.needs_person())
         || plan.teams.held.iter().any(|(_, rule)| rule.needs_person())
         || plan.people.values().any(Outlook::needs_person)
-        || clients_wait(&plan.clients);
+        || clients_wait(&plan.clients)
+        || recipients::needs_person(&plan.recipients);
     match &plan.stop {
         Some(Stop::ReadUntrusted(_)) => Exit::Error,
-        Some(Stop::Suspended | Stop::ClaimedByOther) => Exit::Waits,
+        Some(Stop::Suspended | Stop::ClaimedByOther | Stop::LedgerLost) => Exit::Waits,
         None if waits => Exit::Waits,
         None => Exit::Done,
     }

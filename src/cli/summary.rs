@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::cli::render::{limit, many, nothing};
-use crate::cli::{clients, teams};
+use crate::cli::{clients, recipients, teams};
 use crate::ledger::WAVE_SENDS_MAX;
 use crate::plan::action::Action;
 use crate::plan::{Plan, SeatForecast};
@@ -18,6 +18,7 @@ pub fn summary(plan: &Plan, profile: &Profile) -> String {
     let mut parts = teams::summary(&plan.teams);
     parts.extend(self::parts(plan, profile));
     parts.extend(clients::summary(&plan.clients));
+    parts.extend(recipients::summary(&plan.recipients));
     let parts = if parts.is_empty() { nothing(plan).to_owned() } else { parts.join(", ") };
     let seats = plan.seats;
     let mut line = format!("{parts}; {}", forecast(plan));
@@ -25,7 +26,7 @@ pub fn summary(plan: &Plan, profile: &Profile) -> String {
         let _ = write!(line, "; {} queued", seats.queued);
     }
     if let Some(hold) = &plan.hold {
-        let _ = write!(line, "; {} held", hold.removals + hold.changes);
+        let _ = write!(line, "; {} held", hold.additions + hold.removals + hold.changes);
     }
     line
 }

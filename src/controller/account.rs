@@ -104,7 +104,7 @@ async fn sync(
     }
     mark::declarations(ctx, name, round).await?; // cluster: write
     let ran = bench.run(round, &mut ledger, seen).await?; // backend: write
-    let Ran { report, settled, clients_error } = ran;
+    let Ran { report, settled, unread } = ran;
     let wrote = report.writes.head + report.writes.pages > 0;
     let (policy, ..) = round.terms()?;
     mark::ledger(ctx, name, &policy, &mut memory.guarded, wrote).await;
@@ -114,7 +114,9 @@ async fn sync(
         refused: Trouble::of(&report.outcomes),
         refused_teams: Trouble::of_teams(&report.teams),
         refused_clients: Trouble::of_clients(&report.clients),
-        clients_unread: clients_error.as_ref().map(Trouble::from),
+        refused_recipients: Trouble::of_recipients(&report.recipients),
+        clients_unread: unread.clients.as_deref().map(Trouble::from),
+        categories_unread: unread.categories.as_deref().map(Trouble::from),
         stopped: report.stopped().map(Trouble::from),
         retry: report.stopped().map(retry),
         observed: report.after,
@@ -197,7 +199,9 @@ impl Bench<'_> {
         let ran = apply::run(&subject, ledger, look, context, &on_done).await?;
         let of_teams = ran.report.teams.iter().map(|(action, done)| (action.kind(), done));
         let of_clients = ran.report.clients.iter().map(|(action, done)| (action.kind(), done));
-        for (kind, outcome) in of_teams.chain(of_clients) {
+        let of_recipients = ran.report.recipients.iter();
+        let of_recipients = of_recipients.map(|(action, done)| (action.kind(), done));
+        for (kind, outcome) in of_teams.chain(of_clients).chain(of_recipients) {
             let result = outcome.word();
             tracing::info!(
                 account.namespace = namespace,
@@ -283,9 +287,10 @@ fn next(name: &Name, round: &Round, finding: &Finding, now: Timestamp) -> Next {
     if let Some(retry) = looked.retry {
         return retry;
     }
-    let refused = looked.refused.values().chain(looked.refused_clients.values());
-    let refused = refused.chain(looked.refused_teams.values());
-    let mut refused = refused.chain(&looked.clients_unread).peekable();
+    let of_people = looked.refused.values().chain(looked.refused_clients.values());
+    let of_others = looked.refused_teams.values().chain(looked.refused_recipients.values());
+    let unread = looked.clients_unread.iter().chain(&looked.categories_unread);
+    let mut refused = of_people.chain(of_others).chain(unread).peekable();
     let nothing_refused = refused.peek().is_none();
     let left = !looked.plan.is_empty();
     if refused.any(|trouble| !trouble.is_final) || (nothing_refused && left) {

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use kube::runtime::events::Recorder;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Account, AccountApi, AccountClass, ClientAccess, Membership, Team};
+use crate::api::{
+    Account, AccountApi, AccountClass, ClientAccess, Membership, NotificationSubscription, Team,
+};
 use crate::backend::transport::{SetupError, Transport};
 use crate::controller::cache::{Cache, Name};
 use crate::controller::clients::Clients;
@@ -76,6 +78,8 @@ pub struct Caches {
     pub memberships: Arc<Cache<Membership>>,
     /// Clients of agencies.
     pub client_accesses: Arc<Cache<ClientAccess>>,
+    /// Recipients of mail.
+    pub subscriptions: Arc<Cache<NotificationSubscription>>,
 }
 
 /// The declaration that counts for each person.

@@ -281,6 +281,7 @@ fn ledger_needs_person(error: &LedgerError) -> bool {
     match error {
         LedgerError::Damaged { .. }
         | LedgerError::Newer { .. }
+        | LedgerError::TooLarge { .. }
         | LedgerError::OtherAccount { .. } => true,
         LedgerError::InUse { .. }
         | LedgerError::Conflict { .. }

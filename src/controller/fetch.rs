@@ -11,7 +11,7 @@ use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use kube::{Api, CustomResourceExt as _, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
-use crate::api::{Account, ClientAccess, Membership, Team};
+use crate::api::{Account, ClientAccess, Membership, NotificationSubscription, Team};
 use crate::controller::cache::Name;
 use crate::controller::clients::call;
 use crate::controller::context::Context;
@@ -36,6 +36,16 @@ pub struct Fetched {
     pub memberships: BTreeMap<ObjectKey, Guarded<Membership>>,
     /// Clients of agencies, the ones that cannot be read included.
     pub client_accesses: BTreeMap<ObjectKey, Guarded<ClientAccess>>,
+    /// Recipients of mail, the ones that cannot be read included.
+    pub subscriptions: BTreeMap<ObjectKey, Guarded<NotificationSubscription>>,
+}
+
+/// The objects of a namespace that declare something of an account.
+struct Found {
+    teams: Vec<Guarded<Team>>,
+    memberships: Vec<Guarded<Membership>>,
+    client_accesses: Vec<Guarded<ClientAccess>>,
+    subscriptions: Vec<Guarded<NotificationSubscription>>,
 }
 
 /// The people of objects that cannot be read.
@@ -45,6 +55,8 @@ pub struct UnreadablePeople {
     pub frozen: BTreeSet<EmailAddress>,
     /// So are these clients of an agency.
     pub clients: BTreeSet<EmailAddress>,
+    /// Recipients of mail are among them: nobody may lose a category.
+    pub recipients: bool,
     /// Somewhere they cannot be read either: nobody may lose anything.
     pub unknown: bool,
 }
@@ -52,10 +64,13 @@ pub struct UnreadablePeople {
 /// Looks an account up in the caches; `None`: it is not there, or cannot be read.
 pub fn cached(ctx: &Context, name: &Name) -> Option<Fetched> {
     let account = ctx.caches.accounts.get(name)?.readable()?.clone();
-    let teams = ctx.caches.teams.in_namespace(&name.namespace);
-    let memberships = ctx.caches.memberships.in_namespace(&name.namespace);
-    let client_accesses = ctx.caches.client_accesses.in_namespace(&name.namespace);
-    Some(assemble(ctx, account, teams, memberships, client_accesses))
+    let found = Found {
+        teams: ctx.caches.teams.in_namespace(&name.namespace),
+        memberships: ctx.caches.memberships.in_namespace(&name.namespace),
+        client_accesses: ctx.caches.client_accesses.in_namespace(&name.namespace),
+        subscriptions: ctx.caches.subscriptions.in_namespace(&name.namespace),
+    };
+    Some(assemble(ctx, account, found))
 }
 
 /// Reads an account anew, from a majority of the cluster's store: what is older than the last
@@ -74,10 +89,13 @@ pub async fn fresh(ctx: &Context, known: &Account) -> Result<Option<Fetched>, Cl
     if account.metadata.uid != known.metadata.uid {
         return Ok(None);
     }
-    let teams = list(ctx, "list Teams", &namespace).await?;
-    let memberships = list(ctx, "list Memberships", &namespace).await?;
-    let client_accesses = list(ctx, "list ClientAccesses", &namespace).await?;
-    Ok(Some(assemble(ctx, account, teams, memberships, client_accesses)))
+    let found = Found {
+        teams: list(ctx, "list Teams", &namespace).await?,
+        memberships: list(ctx, "list Memberships", &namespace).await?,
+        client_accesses: list(ctx, "list ClientAccesses", &namespace).await?,
+        subscriptions: list(ctx, "list NotificationSubscriptions", &namespace).await?,
+    };
+    Ok(Some(assemble(ctx, account, found)))
 }
 
 /// True if the namespace or one of our kinds is being torn down: whoever does that did not decide
@@ -94,8 +112,13 @@ pub async fn is_torn_down(ctx: &Context, namespace: &str) -> Result<bool, Cluste
         return Ok(true);
     }
     let kinds: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(reader());
-    let ours =
-        [Account::crd_name(), Team::crd_name(), Membership::crd_name(), ClientAccess::crd_name()];
+    let ours = [
+        Account::crd_name(),
+        Team::crd_name(),
+        Membership::crd_name(),
+        ClientAccess::crd_name(),
+        NotificationSubscription::crd_name(),
+    ];
     for kind in ours {
         let kind = call("read the definitions", kinds.get_opt(kind)).await?;
         if kind.is_none_or(|kind| kind.metadata.deletion_timestamp.is_some()) {
@@ -127,13 +150,8 @@ where
     }
 }
 
-fn assemble(
-    ctx: &Context,
-    account: Arc<Account>,
-    teams: Vec<Guarded<Team>>,
-    memberships: Vec<Guarded<Membership>>,
-    client_accesses: Vec<Guarded<ClientAccess>>,
-) -> Fetched {
+fn assemble(ctx: &Context, account: Arc<Account>, found: Found) -> Fetched {
+    let Found { teams, memberships, client_accesses, subscriptions } = found;
     let rivals = ctx.caches.accounts.all().into_iter().filter_map(|other| {
         let other = other.readable()?.clone();
         let same = other.spec.class_name == account.spec.class_name
@@ -148,6 +166,7 @@ fn assemble(
         teams: teams.iter().filter_map(declared).collect(),
         memberships: memberships.iter().filter_map(declared).collect(),
         client_accesses: client_accesses.iter().filter_map(declared).collect(),
+        subscriptions: subscriptions.iter().filter_map(declared).collect(),
     };
     Fetched {
         account,
@@ -155,6 +174,7 @@ fn assemble(
         teams: keyed(OriginKind::Team, teams),
         memberships: keyed(OriginKind::Membership, memberships),
         client_accesses: keyed(OriginKind::ClientAccess, client_accesses),
+        subscriptions: keyed(OriginKind::NotificationSubscription, subscriptions),
     }
 }
 
@@ -202,6 +222,9 @@ impl Fetched {
                 People::Unknown => people.unknown = true,
             }
         }
+        let mut subscriptions = self.subscriptions.values().filter_map(Guarded::unreadable);
+        people.recipients =
+            subscriptions.any(|object| object.metadata.deletion_timestamp.is_none());
         people
     }
 
@@ -224,6 +247,9 @@ impl Fetched {
             OriginKind::ClientAccess => self.client_accesses.get(key).and_then(Guarded::unreadable),
             OriginKind::Team => self.teams.get(key).and_then(Guarded::unreadable),
             OriginKind::Membership => self.memberships.get(key).and_then(Guarded::unreadable),
+            OriginKind::NotificationSubscription => {
+                self.subscriptions.get(key).and_then(Guarded::unreadable)
+            }
         };
         resolved.outcomes.contains_key(key) || unreadable.is_some()
     }
@@ -234,6 +260,7 @@ impl Fetched {
             OriginKind::ClientAccess => self.client_accesses.get(key).map(Resource::meta),
             OriginKind::Team => self.teams.get(key).map(Resource::meta),
             OriginKind::Membership => self.memberships.get(key).map(Resource::meta),
+            OriginKind::NotificationSubscription => self.subscriptions.get(key).map(Resource::meta),
         }
     }
 
@@ -251,7 +278,7 @@ impl Fetched {
         let known = resolved.leaving.iter().filter(of);
         let known = known.map(|leaving| (leaving.person.clone(), leaving.deletion_policy));
         let unreadable = match key.kind {
-            OriginKind::ClientAccess => None,
+            OriginKind::ClientAccess | OriginKind::NotificationSubscription => None,
             OriginKind::Team => self.teams.get(key).and_then(Guarded::unreadable),
             OriginKind::Membership => self.memberships.get(key).and_then(Guarded::unreadable),
         };

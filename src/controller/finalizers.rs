@@ -8,7 +8,9 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::api::{Account, AccountLedger, ClientAccess, Membership, Team};
+use crate::api::{
+    Account, AccountLedger, ClientAccess, Membership, NotificationSubscription, Team,
+};
 use crate::controller::cache::{Cache, Name};
 use crate::controller::clients::call;
 use crate::controller::context::{Context, MANAGER};
@@ -26,6 +28,8 @@ pub const TEAM: &str = "seatkeeper.dev/team";
 pub const MEMBERSHIP: &str = "seatkeeper.dev/membership";
 /// On ClientAccesses.
 pub const CLIENT_ACCESS: &str = "seatkeeper.dev/client-access";
+/// On NotificationSubscriptions.
+pub const SUBSCRIPTION: &str = "seatkeeper.dev/notification-subscription";
 /// On the parts of a ledger: else the deletion of a namespace takes the ledger first.
 pub const LEDGER: &str = "seatkeeper.dev/ledger";
 
@@ -74,6 +78,14 @@ impl Marked for ClientAccess {
 
     fn cache(ctx: &Context) -> Option<&Cache<Self>> {
         Some(&ctx.caches.client_accesses)
+    }
+}
+
+impl Marked for NotificationSubscription {
+    const FINALIZER: &'static str = SUBSCRIPTION;
+
+    fn cache(ctx: &Context) -> Option<&Cache<Self>> {
+        Some(&ctx.caches.subscriptions)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use kube::Resource as _;
 
-use crate::api::{Account, AccountLedger, ClientAccess, Membership, Team};
+use crate::api::{
+    Account, AccountLedger, ClientAccess, Membership, NotificationSubscription, Team,
+};
 use crate::controller::cache::Name;
 use crate::controller::context::Context;
 use crate::controller::error::{ClusterError, ReconcileError};
@@ -54,6 +56,11 @@ pub async fn marks(ctx: &Context, name: &Name, round: &Round) -> Result<(), Clus
     let clients = round.fetched.client_accesses.iter();
     let clients = clients.filter(|(key, _)| round.fetched.is_ours(&round.resolved, key));
     finalizers::remove::<ClientAccess>(ctx, clients.map(|(_, c)| metadata(c))).await?;
+    let subscriptions = round.fetched.subscriptions.iter();
+    let subscriptions =
+        subscriptions.filter(|(key, _)| round.fetched.is_ours(&round.resolved, key));
+    let subscriptions = subscriptions.map(|(_, subscription)| metadata(subscription));
+    finalizers::remove::<NotificationSubscription>(ctx, subscriptions).await?;
     ledger(ctx, name).await?;
     finalizers::remove::<Account>(ctx, [round.fetched.account.meta().clone()]).await
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use kube::Resource as _;
 
-use crate::api::{Account, AccountLedger, ClientAccess, Membership, Team};
+use crate::api::{
+    Account, AccountLedger, ClientAccess, Membership, NotificationSubscription, Team,
+};
 use crate::controller::cache::Name;
 use crate::controller::context::Context;
 use crate::controller::error::{ClusterError, ReconcileError};
@@ -41,6 +43,8 @@ pub async fn declarations(ctx: &Context, name: &Name, round: &Round) -> Result<(
     finalizers::add::<Team>(ctx, of(OriginKind::Team)).await?;
     finalizers::add::<Membership>(ctx, of(OriginKind::Membership)).await?;
     finalizers::add::<ClientAccess>(ctx, of(OriginKind::ClientAccess)).await?;
+    let subscriptions = of(OriginKind::NotificationSubscription);
+    finalizers::add::<NotificationSubscription>(ctx, subscriptions).await?;
     Ok(())
 }
 

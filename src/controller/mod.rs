@@ -48,7 +48,7 @@ pub use context::Clock;
 pub use error::{ClusterError, ControllerError};
 
 /// Kinds that are watched.
-const KINDS: usize = 5;
+const KINDS: usize = 6;
 
 /// How the operator runs.
 pub struct Settings {
@@ -148,7 +148,8 @@ async fn watch_all(
     namespace: Option<&str>,
     started: signal::Sender<usize>,
 ) -> ControllerError {
-    let Caches { classes, accounts, teams, memberships, client_accesses } = ctx.caches.clone();
+    let Caches { classes, accounts, teams, memberships, client_accesses, subscriptions } =
+        ctx.caches.clone();
     let reader = &ctx.clients.reader;
     let classes_ended =
         watch(Api::all(reader.clone()), classes, started.clone(), |c| wake::class(ctx, c));
@@ -159,14 +160,18 @@ async fn watch_all(
     let memberships_ended = watch(scoped(reader, namespace), memberships, started.clone(), |c| {
         wake::membership(ctx, c)
     });
-    let clients_ended =
-        watch(scoped(reader, namespace), client_accesses, started, |c| wake::client_access(ctx, c));
+    let clients_ended = watch(scoped(reader, namespace), client_accesses, started.clone(), |c| {
+        wake::client_access(ctx, c)
+    });
+    let subscriptions_ended =
+        watch(scoped(reader, namespace), subscriptions, started, |c| wake::subscription(ctx, c));
     let part = tokio::select! {
         () = classes_ended => "the watch of AccountClasses",
         () = accounts_ended => "the watch of Accounts",
         () = teams_ended => "the watch of Teams",
         () = memberships_ended => "the watch of Memberships",
         () = clients_ended => "the watch of ClientAccesses",
+        () = subscriptions_ended => "the watch of NotificationSubscriptions",
     };
     ControllerError::Ended { part }
 }

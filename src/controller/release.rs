@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 
 use crate::controller::fetch::Fetched;
+use crate::controller::object::Guarded;
 use crate::controller::status::Looked;
 use crate::domain::clients::ClientState;
 use crate::domain::desired::{DeletionPolicy, OriginKind};
 use crate::domain::identity::MemberKey;
+use crate::domain::keys::CategoryName;
 use crate::domain::policy::Mode;
 use crate::manifests::{ObjectKey, Resolved};
 use crate::plan::client_access::Standing;
+use crate::plan::notification::RecipientState;
 use crate::plan::{Plan, Rule, State};
 
 /// What becomes of a deleted object.
@@ -32,7 +35,7 @@ pub fn verdicts(
     settled: Option<&Looked>,
 ) -> BTreeMap<ObjectKey, Verdict> {
     let people = fetched.teams.keys().chain(fetched.memberships.keys());
-    let keys = people.chain(fetched.client_accesses.keys());
+    let keys = people.chain(fetched.client_accesses.keys()).chain(fetched.subscriptions.keys());
     let deleted = keys.filter(|key| {
         fetched.metadata(key).is_some_and(|metadata| metadata.deletion_timestamp.is_some())
     });
@@ -56,6 +59,9 @@ fn verdict(
     };
     if key.kind == OriginKind::ClientAccess {
         return of_client(fetched, resolved, looked, key);
+    }
+    if key.kind == OriginKind::NotificationSubscription {
+        return of_recipients(fetched, resolved, looked, key);
     }
     let plan = &looked.plan;
     let people = fetched.leaving(resolved, key);
@@ -84,6 +90,30 @@ fn of_client(fetched: &Fetched, resolved: &Resolved, looked: &Looked, key: &Obje
             Verdict::GoesRefused(Rule::OnlyClientEnds)
         }
         _ => Verdict::Goes,
+    }
+}
+
+/// What we set is taken back first. What may not be taken back now stays ours to take back later.
+fn of_recipients(
+    fetched: &Fetched,
+    resolved: &Resolved,
+    looked: &Looked,
+    key: &ObjectKey,
+) -> Verdict {
+    let object = fetched.subscriptions.get(key).and_then(Guarded::readable);
+    let Some(object) = object else { return Verdict::Goes };
+    let category = CategoryName(object.spec.category.clone());
+    if resolved.desired.recipients.keeps(&category) {
+        return Verdict::Goes;
+    }
+    if looked.categories_unread.is_some() {
+        return Verdict::Stays(None);
+    }
+    let outlook = looked.plan.recipients.categories.get(&category);
+    let mut recipients = outlook.into_iter().flat_map(|outlook| outlook.recipients.values());
+    match recipients.find(|recipient| recipient.state == RecipientState::Removing) {
+        Some(recipient) => Verdict::Stays(recipient.rule),
+        None => Verdict::Goes,
     }
 }
 
@@ -116,6 +146,8 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
         Some(Rule::Observing | Rule::InviteOnly) => Verdict::Goes,
         Some(
             Rule::RemovalBrake
+            | Rule::EmptySource
+            | Rule::LedgerLost
             | Rule::Settling
             | Rule::ProtectedRole
             | Rule::MailBudget
@@ -139,7 +171,8 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             | Rule::OwnerChangeEnded
             | Rule::OwnerChangeFirst
             | Rule::OwnerChangesUnread
-            | Rule::OnlyClientEnds,
+            | Rule::OnlyClientEnds
+            | Rule::NoSuchCategory,
         )
         | None => Verdict::Stays(rule),
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::{ClientAccess, Membership, Team};
+use crate::api::{ClientAccess, Membership, NotificationSubscription, Team};
 use crate::controller::cache::Name;
 use crate::controller::context::Context;
 use crate::controller::error::ReconcileError;
@@ -42,6 +42,9 @@ pub async fn report(
         released.and(let_go::<Membership>(ctx, round, &verdicts, OriginKind::Membership).await);
     let released =
         released.and(let_go::<ClientAccess>(ctx, round, &verdicts, OriginKind::ClientAccess).await);
+    let kind = OriginKind::NotificationSubscription;
+    let released =
+        released.and(let_go::<NotificationSubscription>(ctx, round, &verdicts, kind).await);
     written?;
     released
 }
@@ -73,7 +76,9 @@ async fn let_go<K: Marked>(
 fn share(looked: &Looked) -> Share {
     let mut share = Share::default();
     let people = looked.plan.held.iter().map(|held| held.rule);
-    for rule in people.chain(looked.plan.clients.held.iter().map(|held| held.rule)) {
+    let clients = looked.plan.clients.held.iter().map(|held| held.rule);
+    let recipients = looked.plan.recipients.held.iter().map(|held| held.rule);
+    for rule in people.chain(clients).chain(recipients) {
         *share.held.entry(rule.reason()).or_default() += 1;
     }
     let seats = &looked.observed.account.seats;

@@ -42,8 +42,10 @@ impl Round {
         let declarations = fetched.declarations()?;
         let class = declarations.class.as_ref().map(|class| Arc::clone(&class.object));
         let profile = class.as_ref().and_then(|class| profile::built_in(&class.spec.profile));
-        let counted = |person: &MemberKey, origin: &Origin| {
-            winners.get(person).is_some_and(|winner| winner.object() == origin.object())
+        let counted = |person: Option<&MemberKey>, origin: &Origin| {
+            person
+                .and_then(|person| winners.get(person))
+                .is_some_and(|winner| winner.object() == origin.object())
         };
         let resolved = resolve_with(&fetched, &declarations, profile.as_deref(), &counted);
         let torn_down = false;
@@ -56,7 +58,7 @@ impl Round {
     /// Resolves once more, now that the ledger can say which declaration of a person is the older.
     pub fn consult(&mut self, ledger: &Ledger, winners: &mut Winners) {
         let counted =
-            |person: &MemberKey, origin: &Origin| ledger.first_seen(person, origin).is_some();
+            |person: Option<&_>, origin: &Origin| ledger.first_seen(person, origin).is_some();
         let Self { fetched, declarations, profile, .. } = self;
         self.resolved = resolve_with(fetched, declarations, profile.as_deref(), &counted);
         self.restrain();
@@ -79,6 +81,7 @@ impl Round {
         let DesiredClients { declared, frozen } = &mut desired.clients;
         let clients = unreadable.clients.into_iter();
         frozen.extend(clients.filter(|client| !declared.contains_key(client)));
+        desired.recipients.blind = unreadable.recipients;
         if let Some(policy) = policy.as_mut().filter(|_| self.torn_down) {
             // Who is not declared any more is let go, so that definitions made anew find nobody
             // to remove; and nobody is invited to what is going away.
@@ -134,9 +137,9 @@ fn resolve_with(
     fetched: &Fetched,
     declarations: &Declarations,
     profile: Option<&Profile>,
-    counted: &dyn Fn(&MemberKey, &Origin) -> bool,
+    counted: &dyn Fn(Option<&MemberKey>, &Origin) -> bool,
 ) -> Resolved {
-    let first_seen = |person: &MemberKey, origin: &Origin| {
+    let first_seen = |person: Option<&MemberKey>, origin: &Origin| {
         if counted(person, origin) {
             return Some(Timestamp::MIN);
         }

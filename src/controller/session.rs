@@ -24,11 +24,13 @@ use crate::controller::feed::{Busy, Follower, Line, Place};
 use crate::controller::metrics::Metrics;
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::EmailAddress;
-use crate::domain::keys::{AccountKey, ETag, RequestKey};
+use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey};
 use crate::domain::observed::{Claim, Observed};
 use crate::domain::ownership::ObservedOwnershipChange;
+use crate::domain::recipients::ObservedCategory;
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
+use crate::plan::notification::RecipientAction;
 use crate::plan::teams::TeamAction;
 use crate::profile::Profile;
 
@@ -274,13 +276,32 @@ impl Backend for Counted {
         self.count("OwnershipChanges", self.backend.ownership_changes(account).await)
     }
 
+    async fn categories(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<CategoryName, ObservedCategory>, BackendError> {
+        self.count("Categories", self.backend.categories(account).await)
+    }
+
+    async fn execute_recipient(
+        &self,
+        account: &AccountKey,
+        action: &RecipientAction,
+    ) -> Result<Executed, BackendError> {
+        let answer = self.backend.execute_recipient(account, action).await;
+        let executed = self.count(action.kind(), answer)?;
+        self.place.wrote(action.member.as_str());
+        Ok(executed)
+    }
+
     async fn claim(
         &self,
         account: &AccountKey,
         claim: &Claim,
+        replaces: Option<&InstallationId>,
         etag: &ETag,
     ) -> Result<(), BackendError> {
-        self.count("Claim", self.backend.claim(account, claim, etag).await)?;
+        self.count("Claim", self.backend.claim(account, claim, replaces, etag).await)?;
         self.place.wrote_account();
         Ok(())
     }
@@ -295,7 +316,14 @@ fn row<'a>(action: &'a Action, executed: &'a Executed) -> &'a str {
         (Executed::Gone, Action::CancelOwnerChange { change, .. }) => change.id.as_str(),
         (Executed::Gone, Action::Remove { member, .. }) => member.id.as_str(),
         (Executed::Gone, Action::RevokeInvitation { invitation, .. }) => invitation.id.as_str(),
-        (Executed::Gone | Executed::Client(_) | Executed::Team(..) | Executed::Account(_), _) => "",
+        (
+            Executed::Gone
+            | Executed::Client(_)
+            | Executed::Recipient
+            | Executed::Team(..)
+            | Executed::Account(_),
+            _,
+        ) => "",
     }
 }
 

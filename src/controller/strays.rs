@@ -3,7 +3,7 @@
 
 use kube::Resource as _;
 
-use crate::api::{ClientAccess, Membership, Team};
+use crate::api::{ClientAccess, Membership, NotificationSubscription, Team};
 use crate::controller::cache::Name;
 use crate::controller::context::Context;
 use crate::controller::error::ReconcileError;
@@ -24,12 +24,14 @@ pub async fn reconcile(ctx: &Context, namespace: &str) -> Result<Next, Reconcile
     let teams = ctx.caches.teams.in_namespace(namespace);
     let memberships = ctx.caches.memberships.in_namespace(namespace);
     let client_accesses = ctx.caches.client_accesses.in_namespace(namespace);
+    let subscriptions = ctx.caches.subscriptions.in_namespace(namespace);
     let objects = Objects {
         classes: Vec::new(),
         accounts: accounts.iter().filter_map(declared).collect(),
         teams: teams.iter().filter_map(declared).collect(),
         memberships: memberships.iter().filter_map(declared).collect(),
         client_accesses: client_accesses.iter().filter_map(declared).collect(),
+        subscriptions: subscriptions.iter().filter_map(declared).collect(),
     };
     let sorted = objects.by_account();
     status::write_strays(ctx, namespace, &sorted).await?;
@@ -56,6 +58,12 @@ pub async fn reconcile(ctx: &Context, namespace: &str) -> Result<Next, Reconcile
         .filter(|c| strays(OriginKind::ClientAccess, c.meta(), c.readable().is_some()))
         .map(|access| access.meta().clone());
     finalizers::remove::<ClientAccess>(ctx, gone).await?;
+    let kind = OriginKind::NotificationSubscription;
+    let gone = subscriptions
+        .iter()
+        .filter(|s| strays(kind, s.meta(), s.readable().is_some()))
+        .map(|subscription| subscription.meta().clone());
+    finalizers::remove::<NotificationSubscription>(ctx, gone).await?;
     Ok(Next::OnChange)
 }
 

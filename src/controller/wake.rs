@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use kube::{Resource, ResourceExt as _};
 
-use crate::api::{Account, AccountClass, ClientAccess, Membership, MembershipSpec, Team};
+use crate::api::{
+    Account, AccountClass, ClientAccess, Membership, MembershipSpec, NotificationSubscription, Team,
+};
 use crate::controller::cache::{Change, Name};
 use crate::controller::context::{Context, Work};
 use crate::controller::object::Guarded;
@@ -60,17 +62,24 @@ pub fn team(ctx: &Context, change: &Change<Team>) {
 pub fn membership(ctx: &Context, change: &Change<Membership>) {
     for membership in sides(change) {
         let namespace = membership.namespace().unwrap_or_default();
-        let account = membership.readable().and_then(|membership| {
-            let MembershipSpec { team_ref, account_ref, .. } = &membership.spec;
-            let Some(team) = team_ref else { return account_ref.clone() };
-            let team = Name::new(namespace.clone(), &team.name);
-            Some(ctx.caches.teams.get(&team)?.readable()?.spec.account_ref.clone())
-        });
-        match account {
-            Some(account) => wake_account(ctx, &namespace, &account.name),
-            // Whom it means cannot be told, so that it holds its person wherever they are.
-            None => wake_namespace(ctx, &namespace),
+        let Some(membership) = membership.readable() else {
+            wake_namespace(ctx, &namespace);
+            continue;
+        };
+        let MembershipSpec { team_ref, account_ref, .. } = &membership.spec;
+        match (team_ref, account_ref) {
+            (None, Some(account)) => wake_account(ctx, &namespace, &account.name),
+            (team, _) => wake_team(ctx, &namespace, team.as_ref().map(|team| &*team.name)),
         }
+    }
+}
+
+/// Recipients of mail changed: the account of their team.
+pub fn subscription(ctx: &Context, change: &Change<NotificationSubscription>) {
+    for subscription in sides(change) {
+        let namespace = subscription.namespace().unwrap_or_default();
+        let team = subscription.readable().map(|object| &*object.spec.team_ref.name);
+        wake_team(ctx, &namespace, team);
     }
 }
 
@@ -82,6 +91,17 @@ pub fn client_access(ctx: &Context, change: &Change<ClientAccess>) {
             Some(access) => wake_account(ctx, &namespace, &access.spec.account_ref.name),
             None => wake_namespace(ctx, &namespace),
         }
+    }
+}
+
+/// The account of the team that an object names.
+fn wake_team(ctx: &Context, namespace: &str, team: Option<&str>) {
+    let team = team
+        .and_then(|team| ctx.caches.teams.get(&Name::new(namespace, team))?.readable().cloned());
+    match team {
+        Some(team) => wake_account(ctx, namespace, &team.spec.account_ref.name),
+        // Whom it means cannot be told, so that it holds its people wherever they are.
+        None => wake_namespace(ctx, namespace),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::clients::DesiredClients;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{ResendMark, RoleName, TeamRef};
+use crate::domain::recipients::DesiredRecipients;
 use crate::domain::teams::DesiredTeam;
 
 /// Everything that is declared for one account, after `resolve`.
@@ -23,6 +24,8 @@ pub struct Desired {
     pub secure_sign_in: Option<bool>,
     /// Clients of an agency.
     pub clients: DesiredClients,
+    /// Recipients of categories of mail.
+    pub recipients: DesiredRecipients,
 }
 
 impl Desired {
@@ -88,6 +91,7 @@ impl Origin {
         let kind = match self.kind {
             OriginKind::ClientAccess => "ClientAccess",
             OriginKind::Membership => "Membership",
+            OriginKind::NotificationSubscription => "NotificationSubscription",
             OriginKind::Team => "Team",
         };
         format!("{kind} {}/{}", self.namespace, self.name)
@@ -101,6 +105,8 @@ pub enum OriginKind {
     ClientAccess,
     /// A `Membership`.
     Membership,
+    /// A `NotificationSubscription`: declares recipients of a category of mail.
+    NotificationSubscription,
     /// A line in the roster of a `Team`.
     Team,
 }

@@ -54,6 +54,8 @@ names! {
     SubscriptionId;
     /// Name of a role of the profile.
     RoleName;
+    /// Name of a category of mail of the profile.
+    CategoryName;
     /// Name of a plan of the profile.
     PlanName;
     /// Digest of a held set, by which a person approves it: 16 hex digits.

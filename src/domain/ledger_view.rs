@@ -1,6 +1,6 @@
 //! What the ledger knows, as plain values. The planner reads it; the ledger module makes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -8,9 +8,11 @@ use crate::domain::clients::{ClientRecord, ClientSend};
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{
-    AccountKey, HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark, RoleName, TeamId,
-    TeamRef,
+    AccountKey, CategoryName, HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark,
+    RoleName, TeamId, TeamRef,
 };
+use crate::domain::observed::Claim;
+use crate::domain::recipients::ExactRecord;
 
 /// The ledger of one account, for the people that are declared or observed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct LedgerView {
     /// Where we run: UID of the cluster's `kube-system` namespace, or `file`. A claim of our
     /// installation from another place means that the ledger was copied. `None`: not known.
     pub fingerprint: Option<String>,
+    /// The claim that a person decided to put ours in place of, until that is done.
+    pub takes_from: Option<Claim>,
     /// Account id pinned at first contact.
     pub pinned_account: Option<AccountKey>,
     /// What we know of each person.
@@ -31,6 +35,10 @@ pub struct LedgerView {
     pub clients: BTreeMap<EmailAddress, ClientRecord>,
     /// Mails to clients whose outcome is not known, those that the look answers left out.
     pub client_sends: BTreeMap<EmailAddress, ClientSend>,
+    /// Categories that we made people recipients of.
+    pub recipients: BTreeMap<EmailAddress, BTreeSet<CategoryName>>,
+    /// The declarations that let nobody else be chosen.
+    pub exact: BTreeMap<CategoryName, ExactRecord>,
     /// Declared teams that were at the service when we last looked.
     pub teams: BTreeMap<TeamRef, TeamId>,
     /// Removals that the brake was spent on.
@@ -45,6 +53,8 @@ pub struct LedgerView {
     pub hold_number: u64,
     /// An approval that was seen, and when it was first seen.
     pub approval_seen: Option<(HoldDigest, Timestamp)>,
+    /// People that are ours and neither declared any more nor at the service.
+    pub out_of_sight: u64,
     /// When each removal was first wanted, kept in memory by the operator; `None` for a one-shot
     /// run, which sees everything at once and does not wait.
     pub first_wanted: Option<FirstWanted>,
@@ -281,4 +291,7 @@ pub struct HoldRecord {
     pub digest: HoldDigest,
     /// Removals that were allowed when it was held; a raised limit releases it.
     pub allowed: u64,
+    /// `maxCount` when it was held because the source was all but empty; only a raised one, or a
+    /// person, releases it.
+    pub emptied_under: Option<u32>,
 }

@@ -8,4 +8,5 @@ pub mod ledger_view;
 pub mod observed;
 pub mod ownership;
 pub mod policy;
+pub mod recipients;
 pub mod teams;

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{
-    AccountKey, ETag, InstallationId, InvitationId, MemberId, PlanName, RoleName, SubscriptionId,
-    TeamId,
+    AccountKey, CategoryName, ETag, InstallationId, InvitationId, MemberId, PlanName, RoleName,
+    SubscriptionId, TeamId,
 };
 use crate::domain::ownership::ObservedOwnershipChange;
+use crate::domain::recipients::ObservedCategory;
 use crate::domain::teams::ObservedTeam;
 
 /// One account, complete: a partial answer is an error of the backend, never a value of this type.
@@ -28,6 +29,9 @@ pub struct Observed {
     pub client_accesses: Option<BTreeMap<EmailAddress, ObservedClient>>,
     /// Changes of owner, those that ended too; `None`: not read, because none is declared or known.
     pub ownership_changes: Option<Vec<ObservedOwnershipChange>>,
+    /// Categories of mail with their recipients; `None`: not read, because none is declared or set,
+    /// or because they could not be read.
+    pub categories: Option<BTreeMap<CategoryName, ObservedCategory>>,
     /// What the answers say of themselves; the trusted-read guard weighs it.
     pub evidence: ReadEvidence,
 }

@@ -14,8 +14,8 @@ use crate::domain::observed::{InvitationState, Observed, ObservedInvitation};
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::ledger::record::{
-    Entry, FORMAT, Head, Invite, StoredApproval, StoredBaseline, StoredHold, StoredResend,
-    StoredSend, StoredSpend,
+    Entry, FORMAT, Head, Invite, StoredApproval, StoredBaseline, StoredResend, StoredSend,
+    StoredSpend,
 };
 use crate::ledger::store::Part;
 use crate::plan::{Approval, Learn, remembered};
@@ -129,10 +129,7 @@ impl Ledger {
             head.teams = teams.collect();
         }
         if let Some(hold) = hold {
-            head.hold = hold.as_ref().map(|(digest, allowed)| StoredHold {
-                digest: digest.0.clone(),
-                allowed: *allowed,
-            });
+            head.hold = hold.as_ref().map(Into::into);
         }
         match approval {
             Approval::None => {}
@@ -380,6 +377,7 @@ fn new_head(account: &AccountKey, declared: &AccountKey) -> Head {
         declared: declared.0.clone(),
         installation: Uuid::new_v4().to_string(),
         salt: Uuid::new_v4().simple().to_string(),
+        takes_from: None,
         wave: 0,
         open: false,
         paged: false,
@@ -387,6 +385,7 @@ fn new_head(account: &AccountKey, declared: &AccountKey) -> Head {
         brake_spent: Vec::new(),
         mails_sent: Vec::new(),
         client_sends: Vec::new(),
+        exact: BTreeMap::new(),
         hold: None,
         hold_number: 0,
         approval_seen: None,

@@ -48,6 +48,12 @@ pub enum LedgerError {
         /// Account that was asked for.
         asked: String,
     },
+    /// It has outgrown its place.
+    #[error("the ledger {place} is larger than the account service takes")]
+    TooLarge {
+        /// File or object.
+        place: String,
+    },
     /// A store that was opened for reading was asked to write.
     #[error("the ledger {place} was opened for reading only")]
     ReadOnly {
@@ -82,12 +88,16 @@ impl LedgerError {
             Self::InUse { .. } => "wait until the other run is over, then try again",
             Self::Conflict { .. } => "try again: the run starts over from a fresh look",
             Self::Damaged { .. } => {
-                "restore it from a backup; without one, move the whole ledger away and look with \
-                 mode Observe before the next change"
+                "restore it from a backup; without one, move the whole ledger away: the next run shows \
+                 what it would do without it, and waits for an approval"
             }
             Self::Newer { .. } => "use the version of the program that wrote it, or a newer one",
             Self::OtherAccount { .. } => {
                 "name the ledger of this account, or a place where there is none yet"
+            }
+            Self::TooLarge { .. } => {
+                "nothing was sent; keep the ledger in a folder (--ledger file:PATH) or run the operator, \
+                 and take the account over from there: seatkeeper claim --take"
             }
             Self::ReadOnly { .. } => "this is a defect of the program; please report it",
             Self::Read { .. } => "check that the place exists and may be read",
@@ -106,6 +116,7 @@ impl LedgerError {
             Self::Damaged { .. } => "LedgerLost",
             Self::Newer { .. } => "LedgerNewer",
             Self::OtherAccount { .. } => "LedgerOfOtherAccount",
+            Self::TooLarge { .. } => "LedgerTooLarge",
             Self::ReadOnly { .. } | Self::Read { .. } => "LedgerUnreadable",
             Self::Write { .. } => "LedgerUnwritable",
         }

@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::failpoint;
 use crate::ledger::error::LedgerError;
-use crate::ledger::store::{LedgerStore, Part, SealedPart, Version, hex};
+use crate::ledger::store::{LedgerStore, Part, SealedPart, StoredPart, Version, hex};
 
 /// Failpoint: the new file is on the disk, the old one is still in its place.
 pub(super) const WRITTEN_BESIDE: &str = "ledger.written-beside";
@@ -35,16 +34,6 @@ enum Access {
     Read,
     /// The lock, once it is taken.
     Write(Mutex<Option<File>>),
-}
-
-/// A part as a file: the same fields as the object of a cluster.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct StoredFile {
-    account_id: String,
-    part: String,
-    checksum: String,
-    content: String,
 }
 
 impl FileStore {
@@ -96,13 +85,11 @@ impl FileStore {
             Err(error) => return Err(read_error(&path, error)),
         };
         let damaged = |what| LedgerError::Damaged { place: self.place(part), what };
-        let stored: StoredFile = serde_json::from_slice(&bytes)
+        let stored: StoredPart = serde_json::from_slice(&bytes)
             .map_err(|_| damaged("it was cut, or is not the file of a ledger"))?;
-        if stored.part != part.to_string() {
-            return Err(damaged("it holds another part than its name says"));
-        }
-        let StoredFile { account_id: account, part: _, checksum, content } = stored;
-        Ok(Some((SealedPart { part, account, checksum, content }, version(&bytes))))
+        let sealed = stored.into_sealed(part);
+        let sealed = sealed.ok_or(damaged("it holds another part than its name says"))?;
+        Ok(Some((sealed, version(&bytes))))
     }
 
     /// Names of the parts in the folder; none if it is not there.
@@ -170,13 +157,8 @@ impl LedgerStore for FileStore {
         self.check(sealed.part, expected)?;
         let path = self.path(sealed.part);
         let failed = |error: io::Error| write_error(&path, error);
-        let mut bytes = serde_json::to_vec(&StoredFile {
-            account_id: sealed.account.clone(),
-            part: sealed.part.to_string(),
-            checksum: sealed.checksum.clone(),
-            content: sealed.content.clone(),
-        })
-        .map_err(|error| failed(error.into()))?;
+        let stored = StoredPart::from(sealed.clone());
+        let mut bytes = serde_json::to_vec(&stored).map_err(|error| failed(error.into()))?;
         bytes.push(b'\n');
         replace(&path, &bytes).map_err(failed)?;
         self.flush_folder().map_err(failed)?;

@@ -26,6 +26,7 @@ impl Ledger {
             self.let_go_of_hash(&hash);
         }
         self.let_go_of_clients();
+        self.let_go_of_recipients();
         self.write_pages().await
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 
-use crate::domain::keys::AccountKey;
+use crate::domain::keys::{AccountKey, CategoryName};
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::ledger::pages::{Layout, PageNumber};
@@ -33,6 +33,7 @@ impl Ledger {
             pages: BTreeMap::new(),
             people: BTreeMap::new(),
             clients: BTreeMap::new(),
+            recipients: BTreeMap::new(),
             changed: BTreeSet::new(),
             repairs: BTreeSet::new(),
             viewed: None,
@@ -120,6 +121,14 @@ impl Ledger {
                 return Err(self.damaged(part, "it holds clients of another page"));
             };
             self.clients.insert(hash, stored.into());
+        }
+        self.recipients.retain(|hash, _| !number.covers(hash));
+        for (hash, stored) in page.recipients {
+            let hash = person_hash(&hash).filter(|hash| number.covers(hash));
+            let Some(hash) = hash else {
+                return Err(self.damaged(part, "it holds recipients of another page"));
+            };
+            self.recipients.insert(hash, stored.into_iter().map(CategoryName).collect());
         }
         self.pages.insert(number, (version.clone(), sealed.checksum.clone()));
         Ok(())

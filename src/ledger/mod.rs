@@ -10,7 +10,9 @@
 //! sent; a send that is still in the open wave is in doubt; any other was sent. So a record never
 //! has to be written again after the answer, and a kill between any two writes is told right.
 
+mod account;
 mod change;
+mod claim;
 mod clients;
 mod error;
 mod file;
@@ -19,6 +21,7 @@ mod let_go;
 mod load;
 mod memory;
 mod pages;
+mod recipients;
 mod record;
 mod store;
 mod write;
@@ -30,12 +33,13 @@ use jiff::Timestamp;
 
 use crate::domain::desired::{Origin, OriginKind};
 use crate::domain::identity::{MemberKey, PersonHash, TeamKey};
-use crate::domain::keys::{AccountKey, HoldDigest, InstallationId, TeamId, TeamRef};
+use crate::domain::keys::{AccountKey, CategoryName, HoldDigest, InstallationId, TeamId, TeamRef};
 use crate::domain::ledger_view::{LedgerView, OpenSend, Ownership, PersonRecord};
 use crate::domain::observed::Observed;
 use crate::ledger::pages::{Layout, PageNumber as Page};
 use crate::ledger::record::{Entry, Head, Invite};
 
+pub use account::{AccountStore, ClientState, StateError};
 pub use change::{NewSend, OPEN_SENDS_MAX, WAVE_SENDS_MAX};
 pub use error::LedgerError;
 pub use file::FileStore;
@@ -58,6 +62,7 @@ pub struct Ledger {
     pages: BTreeMap<Page, (Version, String)>,
     people: BTreeMap<PersonHash, Entry>,
     clients: BTreeMap<PersonHash, clients::ClientEntry>,
+    recipients: BTreeMap<PersonHash, BTreeSet<CategoryName>>,
     /// Pages that something was learned for.
     changed: BTreeSet<Page>,
     /// Pages that a killed run left behind; they mean the same after they are written anew.
@@ -115,9 +120,11 @@ impl Ledger {
         sends.into_iter().any(|send| send.for_owner) || self.people.values().any(asked)
     }
 
-    /// When a declaration of a person was first seen; `None` for one that never counted.
+    /// When a declaration, of a person or as a whole, was first seen; `None` for one that never
+    /// counted.
     #[must_use]
-    pub fn first_seen(&self, person: &MemberKey, origin: &Origin) -> Option<Timestamp> {
+    pub fn first_seen(&self, person: Option<&MemberKey>, origin: &Origin) -> Option<Timestamp> {
+        let Some(person) = person else { return self.exact_first_seen(origin) };
         if origin.kind == OriginKind::ClientAccess {
             return self.client_first_seen(&person.person, origin);
         }
@@ -169,12 +176,15 @@ impl Ledger {
         let mut view = LedgerView {
             installation: self.installation(),
             fingerprint: None,
+            takes_from: head.takes_from.as_ref().map(record::StoredClaim::to_view),
             pinned_account: Some(AccountKey(head.account.clone())),
             people: BTreeMap::new(),
             teams: self.teams(),
             open_sends: BTreeMap::new(),
             clients: BTreeMap::new(),
             client_sends: BTreeMap::new(),
+            recipients: BTreeMap::new(),
+            exact: BTreeMap::new(),
             brake_spent: head.brake_spent.iter().copied().map(Into::into).collect(),
             mails_sent: head.mails_sent.iter().copied().map(Into::into).collect(),
             baseline: head.baseline.map(Into::into),
@@ -184,6 +194,7 @@ impl Ledger {
                 .approval_seen
                 .as_ref()
                 .map(|seen| (HoldDigest(seen.digest.clone()), seen.at)),
+            out_of_sight: self.out_of_sight(&people),
             first_wanted: None,
         };
         for (hash, person) in people {
@@ -195,6 +206,14 @@ impl Ledger {
             }
         }
         view
+    }
+
+    /// People that are ours and in none of `people`; who said no outlives the declaration.
+    fn out_of_sight(&self, people: &BTreeMap<PersonHash, MemberKey>) -> u64 {
+        let others = self.people.iter().filter(|(hash, _)| !people.contains_key(*hash));
+        let ours = others
+            .filter(|(_, Entry { record, .. })| record.owned && !record.opted_out && !record.lost);
+        ours.count() as u64
     }
 
     /// The send of a person whose outcome is not known.

@@ -2,18 +2,21 @@
 //!
 //! No `Debug` where a key or the salt is inside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::identity::PersonHash;
-use crate::domain::keys::{HoldDigest, InvitationId, RequestKey, ResendMark, RoleName};
+use crate::domain::keys::{
+    HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark, RoleName,
+};
 use crate::domain::ledger_view::{
     Baseline, Cause, HoldRecord, MailRecord, OpenSend, Ownership, Paid, PersonRecord, Seen, Spend,
 };
-use crate::ledger::clients;
+use crate::domain::observed::Claim;
+use crate::ledger::{clients, recipients};
 
 /// Version of the stored form that this program reads and writes.
 pub(super) const FORMAT: u32 = 1;
@@ -36,6 +39,9 @@ pub(super) struct Head {
     pub declared: String,
     pub installation: String,
     pub salt: String,
+    /// The claim that ours is put in place of, until that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes_from: Option<StoredClaim>,
     /// Number of the last wave that was opened; never falls.
     pub wave: u64,
     /// A run is under way, or was cut off.
@@ -47,6 +53,9 @@ pub(super) struct Head {
     /// Mails to clients whose outcome is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub client_sends: Vec<clients::StoredSend>,
+    /// The declarations that let nobody else be chosen, by category.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exact: BTreeMap<String, recipients::StoredExact>,
     pub brake_spent: Vec<StoredSpend>,
     pub mails_sent: Vec<StoredSpend>,
     pub hold: Option<StoredHold>,
@@ -56,6 +65,28 @@ pub(super) struct Head {
     /// Declared teams that were at the service, by reference.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub teams: BTreeMap<String, String>,
+}
+
+/// [`Claim`]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoredClaim {
+    pub installation: String,
+    pub fingerprint: String,
+}
+
+impl From<&Claim> for StoredClaim {
+    fn from(claim: &Claim) -> Self {
+        let Claim { installation, fingerprint } = claim.clone();
+        Self { installation: installation.0, fingerprint }
+    }
+}
+
+impl StoredClaim {
+    pub fn to_view(&self) -> Claim {
+        let Self { installation, fingerprint } = self.clone();
+        Claim { installation: InstallationId(installation), fingerprint }
+    }
 }
 
 /// One send, stored before the call.
@@ -158,11 +189,21 @@ impl From<StoredSpend> for Spend {
 pub(super) struct StoredHold {
     pub digest: String,
     pub allowed: u64,
+    #[serde(default, rename = "emptiedUnder", skip_serializing_if = "Option::is_none")]
+    pub emptied_under: Option<u32>,
 }
 
 impl StoredHold {
     pub fn to_view(&self) -> HoldRecord {
-        HoldRecord { digest: HoldDigest(self.digest.clone()), allowed: self.allowed }
+        let Self { digest, allowed, emptied_under } = self.clone();
+        HoldRecord { digest: HoldDigest(digest), allowed, emptied_under }
+    }
+}
+
+impl From<&HoldRecord> for StoredHold {
+    fn from(hold: &HoldRecord) -> Self {
+        let HoldRecord { digest, allowed, emptied_under } = hold.clone();
+        Self { digest: digest.0, allowed, emptied_under }
     }
 }
 
@@ -215,6 +256,16 @@ pub(super) struct Page {
     /// Clients by hash.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub clients: BTreeMap<String, clients::StoredClient>,
+    /// Categories that we made people recipients of, by hash.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub recipients: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Page {
+    /// True if it says nothing of anybody.
+    pub fn is_empty(&self) -> bool {
+        self.people.is_empty() && self.clients.is_empty() && self.recipients.is_empty()
+    }
 }
 
 /// What we know of one person. Fields at their usual value are left out.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::ledger::error::LedgerError;
@@ -25,6 +26,15 @@ pub trait LedgerStore: Send + Sync {
 
     /// Deletes a part that others have replaced, if it is still at `expected`.
     async fn delete(&self, part: Part, expected: &Version) -> Result<(), LedgerError>;
+
+    /// From here to [`LedgerStore::flush`] writes belong together: a place that keeps all parts as one
+    /// may wait for it and store them at once. Others store each as it comes.
+    async fn gather(&self) {}
+
+    /// Stores what was gathered; durable once it answers.
+    async fn flush(&self) -> Result<(), LedgerError> {
+        Ok(())
+    }
 
     /// Name of a part for messages: a path, or namespace and name.
     fn place(&self, part: Part) -> String;
@@ -63,6 +73,32 @@ impl fmt::Display for Part {
 /// Version of a stored part, opaque: a resource version, or a digest of a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub String);
+
+/// A part as JSON, for places that keep text: the same fields as the object of a cluster.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct StoredPart {
+    account_id: String,
+    part: String,
+    checksum: String,
+    content: String,
+}
+
+impl From<SealedPart> for StoredPart {
+    fn from(sealed: SealedPart) -> Self {
+        let SealedPart { part, account: account_id, checksum, content } = sealed;
+        Self { account_id, part: part.to_string(), checksum, content }
+    }
+}
+
+impl StoredPart {
+    /// The part, if it is the one that it is kept as.
+    pub fn into_sealed(self, kept_as: Part) -> Option<SealedPart> {
+        let Self { account_id: account, part, checksum, content } = self;
+        let sealed = SealedPart { part: kept_as, account, checksum, content };
+        (part == kept_as.to_string()).then_some(sealed)
+    }
+}
 
 /// A part as it is stored: content under a checksum. No `Debug`: the content holds keys.
 #[derive(Clone, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::ledger::pages::{MAX_PAGE_BYTES, PageNumber};
+use crate::ledger::recipients::names;
 use crate::ledger::record::{FORMAT, Head, Page};
 use crate::ledger::store::{Part, SealedPart};
 
@@ -43,6 +44,16 @@ impl Ledger {
         }
     }
 
+    /// What is written from here to [`Ledger::flush`] belongs together.
+    pub(crate) async fn gather(&self) {
+        self.store.gather().await;
+    }
+
+    /// Ends what [`Ledger::gather`] began.
+    pub(crate) async fn flush(&self) -> Result<(), LedgerError> {
+        self.store.flush().await
+    }
+
     /// Writes the pages that differ from the stored ones, splitting those that grew too large,
     /// then deletes the pages that were replaced.
     pub(crate) async fn write_pages(&mut self) -> Result<(), LedgerError> {
@@ -60,8 +71,7 @@ impl Ledger {
                 pages.extend([low, high]);
                 continue;
             }
-            let needless =
-                page == PageNumber::ROOT && content.people.is_empty() && content.clients.is_empty();
+            let needless = page == PageNumber::ROOT && content.is_empty();
             self.write_page(page, &sealed, needless).await?;
         }
         self.delete_replaced().await
@@ -103,12 +113,15 @@ impl Ledger {
             .collect();
         let clients = self.clients.range(page.range());
         let clients = clients.map(|(hash, entry)| (hash.0.clone(), entry.into())).collect();
+        let recipients = self.recipients.range(page.range());
+        let recipients = recipients.map(|(hash, set)| (hash.0.clone(), names(set))).collect();
         let installation = self.head.as_ref().map(|head| head.installation.clone());
         Page {
             format_version: FORMAT,
             installation: installation.unwrap_or_default(),
             people,
             clients,
+            recipients,
         }
     }
 

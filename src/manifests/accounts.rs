@@ -8,6 +8,8 @@ use crate::api::Account;
 use crate::api::AccountClass;
 use crate::api::ClientAccess;
 use crate::api::Membership;
+use crate::api::NameRef;
+use crate::api::NotificationSubscription;
 use crate::api::Team;
 use crate::manifests::people::address;
 use crate::manifests::reason::Reason;
@@ -18,6 +20,7 @@ use crate::manifests::source::ObjectKey;
 use crate::manifests::source::client_access_key;
 use crate::manifests::source::membership_key;
 use crate::manifests::source::namespace;
+use crate::manifests::source::subscription_key;
 use crate::manifests::source::team_key;
 use crate::yaml::Problem;
 use crate::yaml::nearest;
@@ -35,6 +38,8 @@ pub struct Objects {
     pub memberships: Vec<Declared<Membership>>,
     /// Clients of agencies.
     pub client_accesses: Vec<Declared<ClientAccess>>,
+    /// Recipients of categories of mail.
+    pub subscriptions: Vec<Declared<NotificationSubscription>>,
 }
 
 /// What is declared for one account.
@@ -52,11 +57,16 @@ pub struct Declarations {
     pub memberships: Vec<Declared<Membership>>,
     /// Its clients, if it is an agency.
     pub client_accesses: Vec<Declared<ClientAccess>>,
+    /// Recipients of its categories of mail.
+    pub subscriptions: Vec<Declared<NotificationSubscription>>,
     /// Teams of the namespace whose account does not exist. It cannot be known whom they meant, so
     /// their people are left as they are.
     pub stray_teams: Vec<Declared<Team>>,
     /// Memberships of the namespace whose team or its account does not exist; likewise.
     pub stray_memberships: Vec<Declared<Membership>>,
+    /// NotificationSubscriptions of the namespace whose team or its account does not exist: of their
+    /// categories nobody loses anything.
+    pub stray_subscriptions: Vec<Declared<NotificationSubscription>>,
 }
 
 /// Objects by account, and those that belong to none.
@@ -94,6 +104,11 @@ impl Objects {
             let place = membership_place(membership, &teams, &accounts);
             sort_membership(membership, &place, &mut accounts, &mut sorted);
         }
+        for subscription in &self.subscriptions {
+            let object = &*subscription.object;
+            let place = place_of_team(object, &object.spec.team_ref, &teams);
+            sort_subscription(subscription, &place, &mut accounts, &mut sorted);
+        }
         for access in &self.client_accesses {
             sort_client_access(access, &mut accounts, &mut sorted);
         }
@@ -117,8 +132,10 @@ impl Objects {
             teams: Vec::new(),
             memberships: Vec::new(),
             client_accesses: Vec::new(),
+            subscriptions: Vec::new(),
             stray_teams: Vec::new(),
             stray_memberships: Vec::new(),
+            stray_subscriptions: Vec::new(),
         });
         declarations.map(|entry| (id(&*entry.account.object), entry)).collect()
     }
@@ -177,13 +194,21 @@ fn membership_place(
     teams: &BTreeMap<(String, String), (&Declared<Team>, Place)>,
     accounts: &BTreeMap<(String, String), Declarations>,
 ) -> Place {
-    let (space, spec) = (namespace(&*membership.object), &membership.object.spec);
-    let team = match (&spec.team_ref, &spec.account_ref) {
-        (Some(team), _) => team.name.clone(),
-        (None, Some(account)) => return account_place(space, &account.name, accounts),
-        (None, None) => return Err(no_reference()),
-    };
-    let wanted = (space, team);
+    let (object, spec) = (&*membership.object, &membership.object.spec);
+    match (&spec.team_ref, &spec.account_ref) {
+        (Some(team), _) => place_of_team(object, team, teams),
+        (None, Some(account)) => account_place(namespace(object), &account.name, accounts),
+        (None, None) => Err(no_reference()),
+    }
+}
+
+/// Finds the account of the team that an object names.
+fn place_of_team(
+    object: &impl kube::Resource,
+    team: &NameRef,
+    teams: &BTreeMap<(String, String), (&Declared<Team>, Place)>,
+) -> Place {
+    let wanted = (namespace(object), team.name.clone());
     match teams.get(&wanted) {
         Some((_, Ok(place))) => Ok(place.clone()),
         Some((_, Err(_))) => Err(Rejection::new(
@@ -207,7 +232,7 @@ fn no_reference() -> Rejection {
 }
 
 /// A reference to nothing.
-fn not_found<'a>(
+pub fn not_found<'a>(
     pointer: &str,
     kind: &str,
     (space, name): &(String, String),
@@ -292,6 +317,33 @@ fn sort_membership(
                 account.stray_memberships.push(membership.clone());
             }
             sorted.strays.insert(key, Outcome::with(wrong));
+        }
+    }
+}
+
+/// Puts an object that declares recipients to its account, or to every account of its namespace as a
+/// stray.
+fn sort_subscription(
+    subscription: &Declared<NotificationSubscription>,
+    place: &Place,
+    accounts: &mut BTreeMap<(String, String), Declarations>,
+    sorted: &mut Sorted,
+) {
+    match place {
+        Ok(place) => {
+            if let Some(account) = accounts.get_mut(place) {
+                account.subscriptions.push(subscription.clone());
+            }
+        }
+        Err(rejection) => {
+            let key = subscription_key(&subscription.object);
+            sorted.problems.push(subscription.problem(&key, rejection));
+            for (_, account) in
+                accounts.iter_mut().filter(|((space, _), _)| *space == key.namespace)
+            {
+                account.stray_subscriptions.push(subscription.clone());
+            }
+            sorted.strays.insert(key, Outcome::with(vec![rejection.clone()]));
         }
     }
 }

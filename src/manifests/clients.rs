@@ -56,7 +56,7 @@ pub fn clients(
         wrong.extend(client.as_ref().err().into_iter().flatten().cloned());
         outcomes.insert(key.clone(), Outcome::with(wrong));
         if let Ok(person) = person {
-            let first_seen = first_seen(&person.clone().into(), &origin(&key));
+            let first_seen = first_seen(Some(&person.clone().into()), &origin(&key));
             let client = client.map_err(drop);
             by_client.entry(person).or_default().push(Candidate { key, first_seen, client });
         }

@@ -274,7 +274,7 @@ impl Collector<'_> {
         role: Result<RoleName, Rejection>,
         said: Line<'_>,
     ) {
-        let first_seen = (self.first_seen)(&person, &origin);
+        let first_seen = (self.first_seen)(Some(&person), &origin);
         let Line { email, invite_epoch, resend, deletion_policy } = said;
         let email = email.to_owned();
         let candidate = Candidate {

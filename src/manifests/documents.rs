@@ -26,7 +26,8 @@ use crate::yaml::Problem;
 use crate::yaml::nearest;
 
 /// Kinds that people write.
-const KINDS: [&str; 5] = ["AccountClass", "Account", "Team", "Membership", "ClientAccess"];
+const KINDS: [&str; 6] =
+    ["AccountClass", "Account", "Team", "Membership", "ClientAccess", "NotificationSubscription"];
 
 /// Objects of Kubernetes that usually stand beside ours.
 const BESIDE: [&str; 3] = ["ConfigMap", "Namespace", "Secret"];
@@ -163,6 +164,9 @@ impl Collector {
             "Team" => decode(source, value).map(|team| self.objects.teams.push(team)),
             "ClientAccess" => {
                 decode(source, value).map(|access| self.objects.client_accesses.push(access))
+            }
+            "NotificationSubscription" => {
+                decode(source, value).map(|object| self.objects.subscriptions.push(object))
             }
             _ => decode(source, value).map(|member| self.objects.memberships.push(member)),
         };

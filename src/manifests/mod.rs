@@ -13,6 +13,7 @@ mod metadata;
 mod people;
 mod read;
 mod reason;
+mod recipients;
 mod resolve;
 mod schema;
 mod source;

@@ -15,9 +15,11 @@ pub enum Reason {
     RoleNotInvitable,
     /// A protected role that the account's `grantableRoles` does not name.
     RoleNotGrantable,
+    /// A category of mail that the profile does not have.
+    UnknownCategory,
     /// A reference to nothing.
     NotFound,
-    /// Somebody else declared this person before.
+    /// Somebody else declared this before.
     Conflict,
     /// The class names a profile that there is not.
     UnknownProfile,
@@ -40,6 +42,7 @@ impl Reason {
             Self::RoleNotHere => "RoleNotHere",
             Self::RoleNotInvitable => "RoleNotInvitable",
             Self::RoleNotGrantable => "RoleNotGrantable",
+            Self::UnknownCategory => "UnknownCategory",
             Self::NotFound => "NotFound",
             Self::Conflict => "Conflict",
             Self::UnknownProfile => "UnknownProfile",

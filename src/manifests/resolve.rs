@@ -18,10 +18,12 @@ use crate::manifests::people::Loser;
 use crate::manifests::people::choose;
 use crate::manifests::reason::Reason;
 use crate::manifests::reason::Rejection;
+use crate::manifests::recipients::recipients;
 use crate::manifests::source::ObjectKey;
 use crate::manifests::source::client_access_key;
 use crate::manifests::source::membership_key;
 use crate::manifests::source::namespace;
+use crate::manifests::source::subscription_key;
 use crate::manifests::source::team_key;
 use crate::manifests::teams::{secure_sign_in, teams};
 use crate::manifests::terms::terms;
@@ -31,8 +33,8 @@ use crate::yaml::Problem;
 /// How often an account is looked at when its spec does not say so in a way we understand.
 const RESYNC: Duration = Duration::from_secs(600);
 
-/// When a declaration of a person was first seen; `None`: never before.
-pub type FirstSeen<'a> = &'a dyn Fn(&MemberKey, &Origin) -> Option<Timestamp>;
+/// When a declaration, of a person or as a whole, was first seen; `None`: never before.
+pub type FirstSeen<'a> = &'a dyn Fn(Option<&MemberKey>, &Origin) -> Option<Timestamp>;
 
 /// What is declared for one account.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,6 +133,7 @@ pub fn resolve(
         add_loser(loser, &mut outcomes);
     }
     desired.clients = clients(declarations, profile, first_seen, &mut outcomes);
+    desired.recipients = recipients(declarations, profile, first_seen, &mut outcomes);
     let (account, terms, wrong) = match terms(declarations, profile) {
         Ok(terms) => (Ok(()), Some(terms), Vec::new()),
         Err(wrong) => (Err(first(&wrong)), None, wrong),
@@ -140,6 +143,8 @@ pub fn resolve(
         desired.frozen.extend(std::mem::take(&mut desired.people).into_keys());
         let clients = &mut desired.clients;
         clients.frozen.extend(std::mem::take(&mut clients.declared).into_keys());
+        let recipients = &mut desired.recipients;
+        recipients.frozen.extend(std::mem::take(&mut recipients.categories).into_keys());
         for outcome in outcomes.values_mut().filter(|outcome| outcome.accepted.is_ok()) {
             outcome.accepted = Err(account_not_accepted());
         }
@@ -193,6 +198,11 @@ fn problems(
         let key = client_access_key(&access.object);
         let wrong = outcomes.get(&key).into_iter().flat_map(Outcome::own_rejections);
         problems.extend(wrong.map(|wrong| access.problem(&key, wrong)));
+    }
+    for subscription in &declarations.subscriptions {
+        let key = subscription_key(&subscription.object);
+        let wrong = outcomes.get(&key).into_iter().flat_map(Outcome::own_rejections);
+        problems.extend(wrong.map(|wrong| subscription.problem(&key, wrong)));
     }
     problems.sort();
     problems

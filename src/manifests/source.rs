@@ -64,6 +64,7 @@ impl fmt::Display for ObjectKey {
         let kind = match self.kind {
             OriginKind::ClientAccess => "ClientAccess",
             OriginKind::Membership => "Membership",
+            OriginKind::NotificationSubscription => "NotificationSubscription",
             OriginKind::Team => "Team",
         };
         write!(f, "{kind} {}/{}", self.namespace, self.name)
@@ -83,6 +84,11 @@ pub fn membership_key(membership: &api::Membership) -> ObjectKey {
 /// The key of a ClientAccess.
 pub fn client_access_key(access: &api::ClientAccess) -> ObjectKey {
     key(OriginKind::ClientAccess, access)
+}
+
+/// The key of a NotificationSubscription.
+pub fn subscription_key(subscription: &api::NotificationSubscription) -> ObjectKey {
+    key(OriginKind::NotificationSubscription, subscription)
 }
 
 /// The key of an object of a kind.

@@ -10,7 +10,7 @@ use crate::plan::action::{Action, EndCause};
 use crate::plan::draft::{Draft, price};
 use crate::plan::guards::{budget, ends_role, holders};
 use crate::plan::mails::waits;
-use crate::plan::{Approval, Input, Plan, PlanError};
+use crate::plan::{Approval, Input, Plan, PlanError, source};
 
 /// Walks the plan once, in order. Time O(n log n).
 ///
@@ -129,10 +129,10 @@ fn brake_holds(input: &Input<'_>, plan: &Plan) -> bool {
         let record = input.ledger.people.get(action.person());
         price(action).is_some_and(|price| record.is_none_or(|record| record.paid != Some(price)))
     });
-    match unpaid.count() as u64 {
-        0 => true,
-        unpaid => spent.saturating_add(unpaid) <= allowed,
-    }
+    let unpaid: Vec<&Action> = unpaid.collect();
+    let undeclared = unpaid.iter().any(|action| source::is_undeclared(action));
+    let emptied = undeclared && source::is_over(input, source::gone(input));
+    unpaid.is_empty() || (!emptied && spent.saturating_add(unpaid.len() as u64) <= allowed)
 }
 
 /// A new key only for a cause that no mail was sent for, and only as often as the caps say; an old

@@ -81,7 +81,7 @@ impl Clients<'_> {
             match (rule, record) {
                 (Some(rule), record) => {
                     if let Some(record) = record {
-                        record.held = rule == Rule::RemovalBrake;
+                        record.held = matches!(rule, Rule::RemovalBrake | Rule::EmptySource);
                     }
                     self.timers.extend(settles_at.filter(|_| rule == Rule::Settling));
                     self.hold_back(action, rule);

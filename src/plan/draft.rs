@@ -6,17 +6,21 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::identity::{EmailAddress, MemberKey, TeamKey};
 use crate::domain::keys::{RequestKey, RoleName, SubscriptionId};
-use crate::domain::ledger_view::{Cause, Paid, PersonRecord};
+use crate::domain::ledger_view::{Cause, HoldRecord, Paid, PersonRecord};
 use crate::domain::observed::{InvitationState, MemberState, ObservedInvitation, ObservedMember};
 use crate::domain::policy::Mode;
 use crate::plan::action::{Action, EndCause, InvitationRow, MemberRow};
+use crate::plan::claims::{Claimed, claimed};
 use crate::plan::client_access::ClientPlan;
 use crate::plan::client_ends::ClientEnd;
 use crate::plan::guards::{Brake, Trust};
+use crate::plan::notification::RecipientPlan;
 use crate::plan::owners;
 use crate::plan::pools::{PoolKey, Pools, pool_of};
 use crate::plan::teams::TeamPlan;
-use crate::plan::{Held, Hold, Input, Learn, Outlook, Plan, Rule, SeatForecast, Shortage, State};
+use crate::plan::{
+    Held, Hold, HoldCause, Input, Learn, Outlook, Plan, Rule, SeatForecast, Shortage, State,
+};
 use crate::profile::{Counted, KnownUser};
 
 /// A plan in the making: what is wanted, before the guards and the seat ledger have spoken.
@@ -267,6 +271,7 @@ impl<'a> Draft<'a> {
             learn,
             teams: TeamPlan::default(),
             clients: ClientPlan::default(),
+            recipients: RecipientPlan::default(),
         }
     }
 
@@ -279,7 +284,7 @@ impl<'a> Draft<'a> {
     }
 
     fn learn(&mut self, trust: &Trust, brake: &Brake) -> Learn {
-        let Input { ledger, observed, policy, .. } = *self.input;
+        let Input { ledger, policy, .. } = *self.input;
         if policy.mode == Mode::Observe {
             return Learn::default();
         }
@@ -301,15 +306,21 @@ impl<'a> Draft<'a> {
         // The highest limit under which the set was held: a limit that falls and comes back with
         // the number of people is not one that a person raised.
         let before = ledger.hold.as_ref().map_or(0, |hold| hold.allowed);
-        let hold = self.hold.as_ref().map(|hold| (hold.digest.clone(), hold.allowed.max(before)));
-        let known = ledger.hold.as_ref().map(|hold| (hold.digest.clone(), hold.allowed));
+        let hold = self.hold.as_ref().map(|hold| HoldRecord {
+            digest: hold.digest.clone(),
+            allowed: hold.allowed.max(before),
+            emptied_under: match hold.why {
+                HoldCause::EmptySource(_) => Some(policy.removals.max_count),
+                HoldCause::RemovalBrake | HoldCause::LedgerLost => None,
+            },
+        });
         Learn {
             records: std::mem::take(&mut self.records),
             forget_absent: true,
             baseline: trust.baseline,
-            hold: (hold != known).then_some(hold),
+            hold: (hold != ledger.hold).then_some(hold),
             approval: brake.approval.clone(),
-            claim: observed.account.claim.is_none(),
+            claim: matches!(claimed(self.input), Claimed::Free | Claimed::Taking),
             brake_spent,
             teams: None,
         }

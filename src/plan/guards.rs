@@ -11,11 +11,12 @@ use crate::domain::ledger_view::{Baseline, Paid, Seen};
 use crate::domain::observed::{InvitationState, MemberState, Observed};
 use crate::domain::policy::Mode;
 use crate::plan::action::Action;
+use crate::plan::claims::{Claimed, claimed};
 use crate::plan::client_ends::ClientEnd;
 use crate::plan::draft::{Draft, price};
 use crate::plan::pools;
 use crate::plan::simulate::Count;
-use crate::plan::{Approval, Distrust, Hold, Input, Rule, Stop};
+use crate::plan::{Approval, Distrust, Emptied, Hold, HoldCause, Input, Rule, Stop, source};
 
 /// How long an approval is good for after it was first seen.
 const APPROVAL_LASTS: SignedDuration = SignedDuration::from_hours(1);
@@ -130,15 +131,11 @@ pub fn people(observed: &Observed) -> u64 {
 
 /// Why nothing at all may be written.
 pub(super) fn stop(input: &Input<'_>, trust: &Trust) -> Option<Stop> {
-    let Input { observed, ledger, policy, .. } = *input;
+    let policy = input.policy;
     if let Some(distrust) = &trust.distrust {
         return Some(Stop::ReadUntrusted(distrust.clone()));
     }
-    let foreign = observed.account.claim.as_ref().is_some_and(|claim| {
-        let elsewhere = ledger.fingerprint.as_ref().is_some_and(|here| *here != claim.fingerprint);
-        elsewhere || ledger.installation.as_ref() != Some(&claim.installation)
-    });
-    if policy.mode > Mode::Observe && foreign {
+    if policy.mode > Mode::Observe && claimed(input) == Claimed::ByOther {
         return Some(Stop::ClaimedByOther);
     }
     policy.suspend.then_some(Stop::Suspended)
@@ -244,7 +241,8 @@ pub(super) struct Brake {
 
 /// Removal brake (OP-07): what would be taken away within the sliding window is at most
 /// max(maxCount, min(maxPercent of the last trusted count, maxTotal)), or none of it runs until a
-/// person approves it. A set that was held stays held when the window slides.
+/// person approves it. A set that was held stays held when the window slides. A source that is all
+/// but empty holds them too, whatever the window allows.
 pub(super) fn brake(draft: &mut Draft<'_>, trims: Vec<Action>) -> Brake {
     let (endings, unsettled) =
         (std::mem::take(&mut draft.endings), std::mem::take(&mut draft.unsettled));
@@ -256,7 +254,8 @@ pub(super) fn brake(draft: &mut Draft<'_>, trims: Vec<Action>) -> Brake {
     let unpaid = unpaid as u64;
     // What was paid for was allowed or approved then: a run that was killed goes on.
     let exceeds = unpaid > 0 && spent.saturating_add(unpaid) > allowed;
-    let over = exceeds || stays_held(draft, &wanted, allowed);
+    let emptied = source::emptied(draft, &wanted);
+    let over = emptied.is_some() || exceeds || stays_held(draft, &wanted, allowed);
     let digest = digest(draft, draft.input.ledger.hold_number, &wanted);
     let approval = approval(draft.input, over.then_some(&digest));
     let approved = matches!(approval, Approval::Used(_));
@@ -264,13 +263,15 @@ pub(super) fn brake(draft: &mut Draft<'_>, trims: Vec<Action>) -> Brake {
         let number = draft.input.ledger.hold_number;
         let lapsed = matches!(approval, Approval::Lapsed(_));
         let digest = if lapsed { self::digest(draft, number + 1, &wanted) } else { digest };
-        draft.hold = Some(hold(draft, digest, &wanted, (allowed, spent)));
-        draft.client_ends.iter_mut().for_each(|end| end.hold(Rule::RemovalBrake));
+        let hold = hold(draft, digest, &wanted, (allowed, spent), emptied);
+        let rule = hold.rule();
+        draft.hold = Some(hold);
+        draft.client_ends.iter_mut().for_each(|end| end.hold(rule));
         for action in endings.into_iter().chain(unsettled).chain(trims) {
             if let Some(record) = draft.records.get_mut(action.person()) {
                 record.held = true;
             }
-            draft.hold_back(action, Rule::RemovalBrake);
+            draft.hold_back(action, rule);
         }
         return Brake { approval };
     }
@@ -319,7 +320,8 @@ pub(super) fn is_paid(draft: &Draft<'_>, action: &Action) -> bool {
 
 fn stays_held(draft: &Draft<'_>, wanted: &[&Action], allowed: u64) -> bool {
     let ledger = draft.input.ledger;
-    ledger.hold.as_ref().is_some_and(|hold| hold.allowed >= allowed)
+    let hold = ledger.hold.as_ref().filter(|hold| hold.emptied_under.is_none());
+    hold.is_some_and(|hold| hold.allowed >= allowed)
         && (draft.client_ends.iter().any(|end| end.was_held)
             || wanted
                 .iter()
@@ -341,29 +343,36 @@ fn approval(input: &Input<'_>, held: Option<&HoldDigest>) -> Approval {
 
 /// Digest of a set: account, number of the hold, ids and roles.
 fn digest(draft: &Draft<'_>, number: u64, wanted: &[&Action]) -> HoldDigest {
-    let mut lines: Vec<String> = wanted
-        .iter()
-        .map(|action| match action {
-            Action::RevokeInvitation { invitation, .. } => format!("revoke {}", invitation.id),
-            Action::Trim { member, .. } => format!("trim {}", member.id),
-            Action::Remove { member, .. } => format!("remove {}", member.id),
-            Action::ChangeRole { member, to, .. } => format!("change {} {to}", member.id),
-            Action::ChangeInvitedRole { invitation, to, .. } => {
-                format!("change {} {to}", invitation.id)
-            }
-            Action::CancelOwnerChange { change, .. } => format!("cancel {}", change.id),
-            Action::ChangeOwner { member, role, .. } => format!("owner {member} {role}"),
-            Action::Reinstate { member, .. } => format!("reinstate {}", member.id),
-            Action::Resend { invitation, .. } => format!("resend {}", invitation.id),
-            Action::Add { person, role, .. } => format!("add {person} {role}"),
-            Action::Invite { person, role, .. } => format!("invite {person} {role}"),
-        })
-        .collect();
+    let mut lines: Vec<String> = wanted.iter().map(|action| line(action)).collect();
     lines.extend(draft.client_ends.iter().map(ClientEnd::line));
     lines.sort();
     let text = format!("{}\n{number}\n{}", draft.input.observed.account.key, lines.join("\n"));
+    hex(&Sha256::digest(text))
+}
+
+/// What an action is in a digest: ids and roles.
+pub(super) fn line(action: &Action) -> String {
+    match action {
+        Action::RevokeInvitation { invitation, .. } => format!("revoke {}", invitation.id),
+        Action::Trim { member, .. } => format!("trim {}", member.id),
+        Action::Remove { member, .. } => format!("remove {}", member.id),
+        Action::ChangeRole { member, to, .. } => format!("change {} {to}", member.id),
+        Action::ChangeInvitedRole { invitation, to, .. } => {
+            format!("change {} {to}", invitation.id)
+        }
+        Action::CancelOwnerChange { change, .. } => format!("cancel {}", change.id),
+        Action::ChangeOwner { member, role, .. } => format!("owner {member} {role}"),
+        Action::Reinstate { member, .. } => format!("reinstate {}", member.id),
+        Action::Resend { invitation, .. } => format!("resend {}", invitation.id),
+        Action::Add { person, role, .. } => format!("add {person} {role}"),
+        Action::Invite { person, role, .. } => format!("invite {person} {role}"),
+    }
+}
+
+/// The first bytes of a digest, as people copy it.
+pub(super) fn hex(digest: &[u8]) -> HoldDigest {
     let mut hex = String::with_capacity(16);
-    for byte in &Sha256::digest(text)[..8] {
+    for byte in digest.iter().take(8) {
         let _ = write!(hex, "{byte:02x}");
     }
     HoldDigest(hex)
@@ -374,10 +383,12 @@ fn hold(
     digest: HoldDigest,
     wanted: &[&Action],
     (allowed, spent): (u64, u64),
+    emptied: Option<Emptied>,
 ) -> Hold {
     let lowered = |action: &&&Action| matches!(action, Action::ChangeRole { .. });
     let changes = u32::try_from(wanted.iter().filter(lowered).count()).unwrap_or(u32::MAX);
     let all = wanted.len() + draft.client_ends.len();
     let all = u32::try_from(all).unwrap_or(u32::MAX);
-    Hold { digest, removals: all - changes, changes, allowed, spent }
+    let why = emptied.map_or(HoldCause::RemovalBrake, HoldCause::EmptySource);
+    Hold { digest, additions: 0, removals: all - changes, changes, allowed, spent, why }
 }

@@ -4,6 +4,7 @@
 
 pub mod action;
 mod check;
+mod claims;
 pub mod client_access;
 mod client_ends;
 mod clients;
@@ -12,10 +13,13 @@ pub mod guards;
 mod invitations;
 mod mails;
 mod members;
+pub mod notification;
 mod owners;
 mod pools;
+mod recipients;
 mod seats;
 pub mod simulate;
+mod source;
 pub mod teams;
 mod words;
 
@@ -27,14 +31,15 @@ use thiserror::Error;
 use crate::domain::desired::Desired;
 use crate::domain::identity::MemberKey;
 use crate::domain::keys::{HoldDigest, MemberId, RoleName, SubscriptionId, TeamId, TeamRef};
-use crate::domain::ledger_view::{Baseline, LedgerView, PersonRecord};
+use crate::domain::ledger_view::{Baseline, HoldRecord, LedgerView, PersonRecord};
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::{Mode, Policy};
 use crate::plan::action::Action;
-use crate::plan::client_access::{ClientAction, ClientPlan};
+use crate::plan::client_access::{ClientAction, ClientPlan, HeldClient};
 use crate::plan::client_ends::ClientEnd;
 use crate::plan::clients::Clients;
 use crate::plan::draft::Draft;
+use crate::plan::notification::{RecipientAction, RecipientPlan};
 use crate::plan::teams::TeamPlan;
 use crate::profile::Profile;
 
@@ -76,7 +81,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     let trust = guards::trust(input);
     if let Some(stop) = guards::stop(input, &trust) {
         let clients = Clients::of(input).filter(|_| !matches!(stop, Stop::ReadUntrusted(_)));
-        return Ok(with_clients(stopped(input, stop, trust), clients, Vec::new()));
+        return Ok(with_others(input, stopped(input, stop, trust), clients, Vec::new()));
     }
     let mut draft = Draft::new(input);
     members::classify(&mut draft);
@@ -94,12 +99,18 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     plan.teams = teams::plan(input);
     plan.learn.teams = teams::learn(input);
     check::check(input, &plan)?;
-    Ok(with_clients(plan, clients, client_ends))
+    Ok(claims::hold_if_lost(input, with_others(input, plan, clients, client_ends)))
 }
 
-/// Adds the clients of an agency.
-fn with_clients(mut plan: Plan, clients: Option<Clients<'_>>, ends: Vec<ClientEnd>) -> Plan {
+/// Adds the clients of an agency, and recipients of mail.
+fn with_others(
+    input: &Input<'_>,
+    mut plan: Plan,
+    clients: Option<Clients<'_>>,
+    ends: Vec<ClientEnd>,
+) -> Plan {
     plan.clients = clients.map(|clients| clients.finish(&plan, ends)).unwrap_or_default();
+    plan.recipients = recipients::plan(input, &plan);
     plan.next_at = plan.next_at.into_iter().chain(plan.clients.next_at).min();
     plan
 }
@@ -129,6 +140,7 @@ fn stopped(input: &Input<'_>, stop: Stop, trust: guards::Trust) -> Plan {
         next_at: trust.next_at,
         learn,
         clients: ClientPlan::default(),
+        recipients: RecipientPlan::default(),
     }
 }
 
@@ -168,6 +180,8 @@ pub struct Plan {
     pub teams: TeamPlan,
     /// Clients of an agency.
     pub clients: ClientPlan,
+    /// Recipients of categories of mail.
+    pub recipients: RecipientPlan,
 }
 
 impl Plan {
@@ -180,7 +194,8 @@ impl Plan {
     /// True if there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.actions.is_empty() && self.teams.actions.is_empty() && self.clients.actions.is_empty()
+        let others = self.clients.actions.is_empty() && self.recipients.actions.is_empty();
+        self.actions.is_empty() && self.teams.actions.is_empty() && others
     }
 
     /// True if somebody loses something: what is declared is read anew before.
@@ -189,6 +204,7 @@ impl Plan {
         let cancels = |action: &Action| matches!(action, Action::CancelOwnerChange { .. });
         self.actions.iter().any(|action| action.takes_away() || cancels(action))
             || self.clients.actions.iter().any(ClientAction::takes_away)
+            || self.recipients.actions.iter().any(RecipientAction::takes_away)
     }
 }
 
@@ -202,7 +218,7 @@ pub struct Learn {
     /// Count to measure absence against from now on; `None`: leave it.
     pub baseline: Option<Baseline>,
     /// The held set to remember; the outer `None`: leave it.
-    pub hold: Option<Option<(HoldDigest, u64)>>,
+    pub hold: Option<Option<HoldRecord>>,
     /// What became of an approval.
     pub approval: Approval,
     /// The account carries no claim yet: put ours on it before the first send.
@@ -297,6 +313,8 @@ pub struct SeatForecast {
 pub struct Hold {
     /// Digest by which it is approved.
     pub digest: HoldDigest,
+    /// People that would be invited or let in.
+    pub additions: u32,
     /// People that would lose access or an invitation.
     pub removals: u32,
     /// Roles that would be lowered.
@@ -305,6 +323,40 @@ pub struct Hold {
     pub allowed: u64,
     /// Of these, already spent in the window that runs.
     pub spent: u64,
+    /// What holds it.
+    pub why: HoldCause,
+}
+
+/// What holds a set that a person can approve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldCause {
+    /// More would be taken away than the brake allows.
+    RemovalBrake,
+    /// More than half of the declared people are gone: held whatever the window allows.
+    EmptySource(Emptied),
+    /// The account carries a claim from here, and the ledger that knows of it is gone.
+    LedgerLost,
+}
+
+/// What became of the people that were declared last time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Emptied {
+    /// People that are no longer declared.
+    pub gone: u64,
+    /// People that were.
+    pub declared: u64,
+}
+
+impl Hold {
+    /// The guard that holds the set.
+    #[must_use]
+    pub fn rule(&self) -> Rule {
+        match self.why {
+            HoldCause::RemovalBrake => Rule::RemovalBrake,
+            HoldCause::EmptySource(_) => Rule::EmptySource,
+            HoldCause::LedgerLost => Rule::LedgerLost,
+        }
+    }
 }
 
 /// Who the service itself will trim, and when.

@@ -147,7 +147,7 @@ impl TeamPlan {
         }
     }
 
-    fn hold(&mut self, action: TeamAction, rule: Rule) {
+    pub(super) fn hold(&mut self, action: TeamAction, rule: Rule) {
         let team = action.reference().and_then(|reference| self.teams.get_mut(reference));
         if let Some(team) = team {
             team.rule = Some(rule);

@@ -12,6 +12,10 @@ pub enum Rule {
     InviteOnly,
     /// More removals than the brake allows (OP-07).
     RemovalBrake,
+    /// More than half of the declared people are gone at once (OP-07).
+    EmptySource,
+    /// The ledger that goes with the claim on the account is gone.
+    LedgerLost,
     /// A removal waits for its settling time.
     Settling,
     /// The last owner stays (OP-05).
@@ -66,6 +70,8 @@ pub enum Rule {
     OwnerChangesUnread,
     /// Only the client ends what it granted (NC-10).
     OnlyClientEnds,
+    /// The account service has no such category of mail.
+    NoSuchCategory,
 }
 
 impl Rule {
@@ -76,6 +82,8 @@ impl Rule {
             Self::Observing => "Observing",
             Self::InviteOnly => "InviteOnly",
             Self::RemovalBrake => "RemovalHeld",
+            Self::EmptySource => "EmptySource",
+            Self::LedgerLost => "LedgerLost",
             Self::Settling => "Settling",
             Self::OwnerGuard => "OwnerGuard",
             Self::OwnIdentity => "OwnIdentity",
@@ -103,6 +111,7 @@ impl Rule {
             Self::OwnerChangeFirst => "OwnerChangeFirst",
             Self::OwnerChangesUnread => "OwnerChangesUnread",
             Self::OnlyClientEnds => "OnlyClientEnds",
+            Self::NoSuchCategory => "CapabilityMissing",
         }
     }
 
@@ -116,6 +125,15 @@ impl Rule {
             Self::RemovalBrake => {
                 "more removals than spec.removals allows in its window; approve the held set by its \
                  digest, raise the limit, or declare the people again"
+            }
+            Self::EmptySource => {
+                "more than half of the declared people are gone at once, and more than \
+                 spec.removals.maxCount: check that no file is missing and declare them again, or, if it \
+                 is meant, approve the held set by its digest"
+            }
+            Self::LedgerLost => {
+                "the record of what was sent, and of who said no, is gone; bring the ledger back, or \
+                 approve by the digest what would be done without it"
             }
             Self::Settling => "waits for spec.removals.settle, so that a mass deletion shows whole",
             Self::OwnerGuard => {
@@ -207,6 +225,10 @@ impl Rule {
                 "the account service did not list its changes of owner; it is asked again"
             }
             Self::OnlyClientEnds => "only the client can end access that it granted",
+            Self::NoSuchCategory => {
+                "the account service has no such category of mail; use the same version of the profile \
+                 on both sides"
+            }
         }
     }
 
@@ -216,6 +238,8 @@ impl Rule {
         match self {
             Self::InviteOnly
             | Self::RemovalBrake
+            | Self::EmptySource
+            | Self::LedgerLost
             | Self::OwnerGuard
             | Self::OwnIdentity
             | Self::NotRemovable
@@ -233,7 +257,8 @@ impl Rule {
             | Self::NoFreeSeat
             | Self::NotAgency
             | Self::NotMemberYet
-            | Self::OwnerChangeEnded => true,
+            | Self::OwnerChangeEnded
+            | Self::NoSuchCategory => true,
             Self::Observing
             | Self::Settling
             | Self::MailBudget
@@ -255,6 +280,8 @@ pub enum Stop {
     Suspended,
     /// Another installation manages the account.
     ClaimedByOther,
+    /// The account carries a claim from here, and the ledger that knows of it is gone.
+    LedgerLost,
     /// The read may not be used to conclude absence.
     ReadUntrusted(Distrust),
 }
@@ -266,6 +293,7 @@ impl Stop {
         match self {
             Self::Suspended => "Suspended",
             Self::ClaimedByOther => "ClaimedByOther",
+            Self::LedgerLost => "LedgerLost",
             Self::ReadUntrusted(_) => "ReadUntrusted",
         }
     }
@@ -276,7 +304,13 @@ impl fmt::Display for Stop {
         match self {
             Self::Suspended => f.write_str("spec.suspend is set; nothing is written"),
             Self::ClaimedByOther => f.write_str(
-                "another installation manages this account; run from there, or use its ledger",
+                "another installation manages this account; run from there, use its ledger, or take the \
+                 account over: seatkeeper claim --take",
+            ),
+            Self::LedgerLost => f.write_str(
+                "the account is claimed from here, and the ledger that goes with the claim is gone: \
+                 nothing is written until it is back, or a person approves what would be done without \
+                 it; who said no, or was mailed, is not known any more",
             ),
             Self::ReadUntrusted(distrust) => write!(
                 f,

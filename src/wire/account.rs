@@ -137,9 +137,14 @@ pub struct AccountPatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = MAX_NAME), regex(pattern = NAME_PATTERN))]
     pub name: Option<String>,
-    /// New claim. Refused with `claimed-by-other` while another installation holds one.
+    /// New claim. Refused with `claimed-by-other` while another installation holds one, unless
+    /// `claim_replaces` names that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,
+    /// Installation that holds the claim now and that the new one takes the account from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub claim_replaces: Option<String>,
     /// Whether everyone must sign in by more than a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secure_sign_in_required: Option<bool>,

@@ -242,7 +242,7 @@ async fn a_claim_is_ours_only_when_the_answer_says_so() {
         let body = with(account("acc_1", "acme"), "claim", claimed);
         let service = Scripted::start(move |_| Answer::json(&body)).await;
         let api = service.client();
-        let answer = api.claim(&"acc_1".into(), &claim, &ETag::from("\"1\"")).await;
+        let answer = api.claim(&"acc_1".into(), &claim, None, &ETag::from("\"1\"")).await;
         assert_eq!(answer.is_ok(), ok, "{answer:?}");
         let seen = service.seen();
         assert_eq!(seen.len(), 1);

@@ -44,7 +44,17 @@ fn fixed(
 
 /// Every rule that there is.
 fn cases() -> Vec<Case> {
-    [class_cases(), account_cases(), client_cases(), people_cases()].into_iter().flatten().collect()
+    [
+        class_cases(),
+        account_cases(),
+        client_cases(),
+        recipient_cases(),
+        people_cases(),
+        place_cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Rules of AccountClass.
@@ -153,6 +163,33 @@ fn client_cases() -> Vec<Case> {
     ]
 }
 
+/// Rules of NotificationSubscription.
+fn recipient_cases() -> Vec<Case> {
+    let (email, reference) = (json!("ana@example.com"), json!({"name": "ana-core"}));
+    vec![
+        fixed(
+            "NotificationSubscription",
+            "spec.teamRef",
+            "teamRef cannot change: delete the NotificationSubscription and make a new one",
+            [json!({"name": "core"}), json!({"name": "late"})],
+        ),
+        fixed(
+            "NotificationSubscription",
+            "spec.category",
+            "category cannot change: delete the NotificationSubscription and make a new one",
+            [json!("billing"), json!("usage")],
+        ),
+        Case {
+            kind: "NotificationSubscription",
+            path: "spec.recipients[]",
+            message: "give exactly one of email and membershipRef",
+            old: None,
+            accepted: vec![json!({"email": email}), json!({"membershipRef": reference})],
+            refused: vec![json!({}), json!({"email": email, "membershipRef": reference})],
+        },
+    ]
+}
+
 /// Rules of Team, Membership and AccountLedger.
 fn people_cases() -> Vec<Case> {
     let name = |name: &str| json!({"name": name});
@@ -198,6 +235,62 @@ fn people_cases() -> Vec<Case> {
     ]
 }
 
+/// Rules of the whole spec of a Team and of a Membership.
+fn place_cases() -> Vec<Case> {
+    let name = |name: &str| json!({"name": name});
+    vec![
+        Case {
+            kind: "Membership",
+            path: "spec",
+            message: "needs exactly one of teamRef and accountRef",
+            old: None,
+            accepted: vec![
+                placed(json!({"teamRef": name("core")})),
+                placed(json!({"accountRef": name("acme")})),
+            ],
+            refused: vec![
+                placed(json!({})),
+                placed(json!({"teamRef": name("core"), "accountRef": name("acme")})),
+            ],
+        },
+        fixed(
+            "Membership",
+            "spec",
+            "teamRef and accountRef cannot change: delete the Membership and make a new one",
+            [placed(json!({"teamRef": name("core")})), placed(json!({"accountRef": name("acme")}))],
+        ),
+        fixed(
+            "Membership",
+            "spec",
+            "accountRef cannot change: delete the Membership and make a new one",
+            [
+                placed(json!({"accountRef": name("acme")})),
+                placed(json!({"accountRef": name("acne")})),
+            ],
+        ),
+        Case {
+            kind: "Team",
+            path: "spec",
+            message: "teamId cannot change once it is set: delete the Team and make a new one",
+            old: Some(json!({"accountRef": name("acme"), "teamId": "team_1"})),
+            accepted: vec![json!({"accountRef": name("acme"), "teamId": "team_1"})],
+            refused: vec![
+                json!({"accountRef": name("acme"), "teamId": "team_2"}),
+                json!({"accountRef": name("acme")}),
+            ],
+        },
+    ]
+}
+
+/// The spec of a Membership in this place.
+fn placed(place: Value) -> Value {
+    let mut spec = json!({"email": "ana@example.com", "role": "admin"});
+    for (name, value) in place.as_object().into_iter().flatten() {
+        spec[name] = value.clone();
+    }
+    spec
+}
+
 /// A spec of a kind that is in order.
 fn spec(kind: &str) -> Value {
     match kind {
@@ -217,13 +310,14 @@ fn spec(kind: &str) -> Value {
         "Membership" => json!({
             "teamRef": {"name": "core"}, "email": "ana@example.com", "role": "admin",
         }),
+        "NotificationSubscription" => json!({"teamRef": {"name": "core"}, "category": "billing"}),
         _ => json!({
             "accountId": "acc_1", "part": "head", "checksum": "0123456789abcdef", "content": "{}",
         }),
     }
 }
 
-/// An object of a kind whose field at `path` has `value`.
+/// An object of a kind whose field at `path` has `value`; `[]` at its end: the only item.
 fn object(kind: &str, name: &str, path: &str, value: &Value) -> Value {
     let mut object = json!({
         "apiVersion": "seatkeeper.dev/v1alpha1",
@@ -231,8 +325,12 @@ fn object(kind: &str, name: &str, path: &str, value: &Value) -> Value {
         "metadata": {"name": name},
         "spec": spec(kind),
     });
+    let (path, value) = match path.strip_suffix("[]") {
+        Some(list) => (list, json!([value])),
+        None => (path, value.clone()),
+    };
     let field = path.split('.').fold(&mut object, |value, step| &mut value[step]);
-    *field = value.clone();
+    *field = value;
     object
 }
 
@@ -302,7 +400,7 @@ fn rules_hold_offline() {
             let errors = check(value).expect_err(&format!("{} took {value}", case.path)).into_vec();
             let messages: Vec<&str> = errors.iter().map(|error| &*error.message).collect();
             assert_eq!(messages, [case.message], "{} {value}", case.path);
-            assert_eq!(errors[0].field_path, case.path, "{value}");
+            assert_eq!(errors[0].field_path, case.path.replace("[]", "[0]"), "{value}");
         }
     }
 }
@@ -346,7 +444,8 @@ async fn rules_hold_on_the_api_server() {
             let answer = ask(&api, old.as_ref(), object(case.kind, &name, case.path, value)).await;
             let message = answer.expect_err(&format!("{} took {value}", case.path));
             assert!(message.contains(case.message), "{} {value}: {message}", case.path);
-            assert!(message.contains(case.path), "{} {value}: {message}", case.path);
+            let path = case.path.replace("[]", "[0]");
+            assert!(message.contains(&path), "{path} {value}: {message}");
         }
     }
 }
@@ -388,6 +487,8 @@ async fn forms_and_limits_hold_on_the_api_server() {
         ("Membership", "spec.email", json!("x@")),
         ("Membership", "spec.inviteEpoch", json!(1.5)),
         ("Membership", "spec.teamRef.name", json!("Core")),
+        ("NotificationSubscription", "spec.policy", json!("exact")),
+        ("NotificationSubscription", "spec.recipients", Value::from(vec![line.clone(); 501])),
         ("AccountLedger", "spec.content", json!("x".repeat(524_289))),
         ("AccountLedger", "spec.part", json!("page-1")),
     ];
@@ -412,7 +513,7 @@ async fn forms_and_limits_hold_on_the_api_server() {
 async fn a_new_object_says_that_nobody_looked_at_it() {
     let client = cluster::client().await;
     let namespace = cluster::namespace(&client).await;
-    for kind in ["Account", "Team", "Membership"] {
+    for kind in ["Account", "Team", "Membership", "NotificationSubscription"] {
         let api = objects(&client, &namespace, kind);
         let new = object(kind, "new", "spec.ignored", &Value::Null);
         let new: DynamicObject = serde_json::from_value(new).unwrap();
@@ -470,6 +571,11 @@ fn full_status(kind: &str) -> Value {
             "firstProblems": [{"email": "bo@example.com", "state": "Queued", "position": 1,
                                "message": "no seat is free"}],
         }),
+        "NotificationSubscription" => json!({
+            "observedGeneration": 1, "conditions": conditions, "state": "Waiting",
+            "counts": {"declared": 2, "waiting": 1, "implied": 1},
+            "waiting": ["ana@example.com"], "implied": ["mem_1"], "message": "waits",
+        }),
         _ => json!({
             "observedGeneration": 1, "conditions": conditions, "state": "Queued", "position": 1,
             "memberId": "mem_1", "role": "admin", "message": "no seat is free",
@@ -485,6 +591,9 @@ fn through_type(kind: &str, status: Value) -> Value {
             serde_json::to_value(serde_json::from_value::<api::AccountStatus>(status).unwrap())
         }
         "Team" => serde_json::to_value(serde_json::from_value::<api::TeamStatus>(status).unwrap()),
+        "NotificationSubscription" => serde_json::to_value(
+            serde_json::from_value::<api::NotificationSubscriptionStatus>(status).unwrap(),
+        ),
         _ => serde_json::to_value(serde_json::from_value::<api::MembershipStatus>(status).unwrap()),
     }
     .unwrap()
@@ -494,7 +603,7 @@ fn through_type(kind: &str, status: Value) -> Value {
 async fn a_full_status_is_stored_as_our_types_write_it() {
     let client = cluster::client().await;
     let namespace = cluster::namespace(&client).await;
-    for kind in ["Account", "Team", "Membership"] {
+    for kind in ["Account", "Team", "Membership", "NotificationSubscription"] {
         let api = objects(&client, &namespace, kind);
         let new = object(kind, "full", "spec.ignored", &Value::Null);
         let new: DynamicObject = serde_json::from_value(new).unwrap();

@@ -34,6 +34,11 @@ const FILES: &[&str] = &[
     "no-such-account",
     "no-such-class",
     "no-such-team",
+    "recipient-who-is-no-member",
+    "recipients",
+    "recipients-exact-twice",
+    "recipients-not-offered",
+    "recipients-of-no-team",
     "secret-empty",
     "secret-missing",
     "secret-of-two-words",
@@ -48,6 +53,7 @@ const SERVICE: &[&str] = &[
     "answer-empty-list",
     "answer-half-a-page",
     "answer-html",
+    "answer-no-categories",
     "answer-nobody-left",
     "answer-of-another-account",
     "client-list-missing",
@@ -242,7 +248,8 @@ fn fault(case: &str) -> Fault {
         Arc::new(move |line, real| line.contains("/members").then(|| answer(real)))
     };
     match case {
-        "service-down" | "client-list-missing" => Arc::new(|_, _| None),
+        // What the service is not told to answer it does not have.
+        "service-down" | "answer-no-categories" | "client-list-missing" => Arc::new(|_, _| None),
         "service-slow" => in_members(|_| Answer::json(&json!({})).after(Duration::from_secs(20))),
         "answer-html" => {
             in_members(|_| Answer::text(200, "text/html", "<h1>Welcome to the proxy</h1>"))

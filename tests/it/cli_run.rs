@@ -92,10 +92,15 @@ impl Desk {
 
     /// A run with these arguments after those that name files, ledger and secrets.
     pub fn command(&self, arguments: &[&str]) -> Command {
+        self.command_with("file:ledger", arguments)
+    }
+
+    /// The same, with another ledger.
+    pub fn command_with(&self, ledger: &str, arguments: &[&str]) -> Command {
         let mut command = program();
         command.current_dir(self.folder.path());
         let (subcommand, rest) = arguments.split_first().expect("a subcommand");
-        let places = ["-f", "git", "--ledger", "file:ledger", "--secrets", "secrets"];
+        let places = ["-f", "git", "--ledger", ledger, "--secrets", "secrets"];
         command.arg(subcommand).args(places).args(rest);
         command
     }

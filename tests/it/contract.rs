@@ -14,7 +14,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use seatkeeper::backend::{Backend, BackendError, Executed, Guarantees, Retry};
 use seatkeeper::domain::identity::{EmailAddress, MemberKey};
-use seatkeeper::domain::keys::{AccountKey, ETag, MemberId, RequestKey, RoleName};
+use seatkeeper::domain::keys::{AccountKey, ETag, InstallationId, MemberId, RequestKey, RoleName};
 use seatkeeper::domain::ledger_view::Cause;
 use seatkeeper::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember,
@@ -108,10 +108,23 @@ impl Case<'_> {
     }
 
     async fn claim(&self, installation: &str, etag: &ETag) -> Result<(), BackendError> {
+        self.put_claim(installation, None, etag).await
+    }
+
+    async fn take(&self, ours: &str, theirs: &str, etag: &ETag) -> Result<(), BackendError> {
+        self.put_claim(ours, Some(&theirs.into()), etag).await
+    }
+
+    async fn put_claim(
+        &self,
+        installation: &str,
+        replaces: Option<&InstallationId>,
+        etag: &ETag,
+    ) -> Result<(), BackendError> {
         let Self { world } = self;
         let fingerprint = "file".to_owned();
         let claim = Claim { installation: installation.into(), fingerprint };
-        world.backend().claim(&world.account(), &claim, etag).await
+        world.backend().claim(&world.account(), &claim, replaces, etag).await
     }
 }
 
@@ -470,6 +483,16 @@ async fn a_claim_holds_against_others_and_old_looks(case: Case<'_>) {
         other => panic!("{other:?}"),
     }
     assert_eq!(case.look().await.account.claim.unwrap().installation.as_str(), "ours");
+
+    // Only who names the holder replaces it.
+    for (replaces, takes) in [("nobody", false), ("ours", true)] {
+        let taken = case.take("theirs", replaces, &etag).await;
+        assert_eq!(taken.is_ok(), takes, "{replaces}: {taken:?}");
+    }
+    let account = case.look().await.account;
+    assert_eq!(account.claim.unwrap().installation.as_str(), "theirs");
+    let back = case.claim("ours", &account.etag).await;
+    assert!(matches!(back, Err(BackendError::Rejected { .. })), "{back:?}");
 }
 
 async fn the_guarantees_are_those_that_sending_needs(case: Case<'_>) {

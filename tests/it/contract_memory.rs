@@ -41,6 +41,7 @@ impl InMemory {
             teams: BTreeMap::new(),
             client_accesses: None,
             ownership_changes: None,
+            categories: None,
             evidence: ReadEvidence::default(),
         };
         let profile = built_in("nitropack").unwrap();

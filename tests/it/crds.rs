@@ -163,6 +163,10 @@ fn the_columns_are_what_a_person_looks_for() {
         columns("ClientAccess"),
         ["Client", "Role", "State", "Held", "Health", "Ready", "Age"]
     );
+    assert_eq!(
+        columns("NotificationSubscription"),
+        ["Team", "Category", "Policy", "Recipients", "State", "Ready", "Age"]
+    );
     assert_eq!(columns("AccountClass"), ["Profile", "URL", "Age"]);
     assert_eq!(columns("AccountLedger"), ["Account", "Part", "Age"]);
 }
@@ -184,6 +188,7 @@ fn kinds_have_short_names_and_a_category() {
             r#"Account ["acct"] ["seatkeeper"] Namespaced"#,
             r#"ClientAccess ["cla"] ["seatkeeper"] Namespaced"#,
             r#"Membership ["mbr"] ["seatkeeper"] Namespaced"#,
+            r#"NotificationSubscription ["nsub"] ["seatkeeper"] Namespaced"#,
             r#"Team ["team"] ["seatkeeper"] Namespaced"#,
         ]
     );

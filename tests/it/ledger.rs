@@ -12,7 +12,7 @@ use seatkeeper::domain::desired::{DeletionPolicy, Desired};
 use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::ResendMark;
 use seatkeeper::domain::ledger_view::{
-    Baseline, LedgerView, MailRecord, Ownership, Paid, PersonRecord, Seen,
+    Baseline, HoldRecord, LedgerView, MailRecord, Ownership, Paid, PersonRecord, Seen,
 };
 use seatkeeper::ledger::{
     Fault, FileStore, Ledger, LedgerError, LedgerStore, MemoryStore, Part, SealedPart, Step,
@@ -109,9 +109,10 @@ async fn everything_that_is_learned_is_read_back() {
     let known = record(world.now());
     let everyone = people(3);
     let smaller = Some((2, world.now()));
+    let held = HoldRecord { digest: "00112233445566aa".into(), allowed: 4, emptied_under: Some(3) };
     let news = Learn {
         baseline: Some(Baseline { people: 9, smaller }),
-        hold: Some(Some(("00112233445566aa".into(), 4))),
+        hold: Some(Some(held.clone())),
         approval: Approval::Seen("00112233445566aa".into()),
         ..records(&everyone, &known)
     };
@@ -119,8 +120,7 @@ async fn everything_that_is_learned_is_read_back() {
     let view = view(&world, store(), &everyone).await;
     assert_eq!(view.people.values().collect::<Vec<_>>(), [&known; 3]);
     assert_eq!(view.baseline, Some(Baseline { people: 9, smaller }));
-    let hold = view.hold.unwrap();
-    assert_eq!((hold.digest.as_str(), hold.allowed, view.hold_number), ("00112233445566aa", 4, 0));
+    assert_eq!((view.hold, view.hold_number, view.out_of_sight), (Some(held), 0, 0));
     assert_eq!(view.approval_seen, Some(("00112233445566aa".into(), world.now())));
     assert_eq!(view.pinned_account, Some("acc_1".into()));
     assert!(view.installation.is_some());

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
+use crate::cli_run::{self, Said};
 use crate::cluster;
 use crate::service::{Browser, Mail, PASSWORD, VENDOR_TOKEN, client, mails_in};
 
@@ -129,6 +130,16 @@ impl World {
 
     /// [`World::new`] on a certain control plane.
     pub async fn on(plane: Plane, folder: TempDir, plans: &str) -> Self {
+        Self::with(plane, folder, &format!("profile: nitropack\n    subscriptions: [{plans}]"))
+            .await
+    }
+
+    /// [`World::new`] with another account: `account` goes under it in the seed.
+    pub async fn of(account: &str) -> Self {
+        Self::with(Plane::shared().await, tempfile::tempdir().unwrap(), account).await
+    }
+
+    async fn with(plane: Plane, folder: TempDir, account: &str) -> Self {
         let namespace = format!("test-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
         let token = format!("canary-{namespace}-{}", uuid::Uuid::new_v4().simple());
         let seed = format!(
@@ -139,9 +150,8 @@ users:
 accounts:
   - name: Acme
     slug: acme
-    profile: nitropack
+    {account}
     owner: {{email: owner@example.com, name: Olga, password: {PASSWORD}}}
-    subscriptions: [{plans}]
     tokens:
       - {{token: {token}, scopes: [read, invite, change, remove, billing, manage]}}
 "
@@ -284,6 +294,15 @@ accounts:
     pub async fn k(&self, arguments: &[&str]) -> String {
         let (success, said) = self.kubectl(arguments).await;
         assert!(success, "kubectl {arguments:?}: {said}");
+        said
+    }
+
+    /// Runs a command of our program as the administrator; it ends with this code.
+    pub async fn exits(&self, code: i32, arguments: &[&str]) -> Said {
+        let mut command = cli_run::program();
+        command.env("KUBECONFIG", &self.plane.admin).current_dir(self.folder.path());
+        let said = cli_run::said(command.args(arguments).output().await.unwrap());
+        assert_eq!(said.code, Some(code), "{arguments:?}\n{}\n{}", said.out, said.err);
         said
     }
 

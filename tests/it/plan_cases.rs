@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use seatkeeper::plan::Stop;
+use seatkeeper::plan::{Learn, Stop};
 
 use super::planner::read::{Case, folders};
 use super::planner::text;
@@ -155,6 +155,36 @@ fn over_the_brake_no_removal_runs_until_a_person_acts() {
         "exclusive-through-the-brake",
         "trims-over-the-brake",
     ]);
+}
+
+// rule: OP-07
+#[test]
+fn a_source_that_lost_most_of_its_people_ends_nobodys_access_until_a_person_acts() {
+    let names = folders(&cases());
+    let names: Vec<_> = names.iter().filter(|name| name.starts_with("empty-source-")).collect();
+    assert!(names.len() >= 8, "cases of a source that is all but empty: {names:?}");
+    check(&names.iter().map(|name| name.as_str()).collect::<Vec<_>>());
+    check(&["half-of-the-source-is-not-most-of-it"]);
+    let held = Case::read(&cases().join("empty-source-is-held-whatever-the-window-allows"));
+    let digest = held.plan().hold.unwrap().digest;
+    assert_eq!(held.approve(digest).plan().actions.len(), 7, "six removals and an invitation");
+}
+
+// rule: OP-02
+#[test]
+fn without_the_ledger_that_goes_with_the_claim_everything_waits_for_a_person() {
+    let lost = [
+        "ledger-lost-while-our-claim-is-there",
+        "ledger-lost-with-another-approval",
+        "ledger-lost-holds-what-exclusive-would-remove",
+    ];
+    check(&lost);
+    check(&["ledger-lost-is-approved", "claim-that-is-being-taken-over"]);
+    for name in lost {
+        let plan = Case::read(&cases().join(name)).plan();
+        assert_eq!((plan.actions.len(), plan.stop), (0, Some(Stop::LedgerLost)), "{name}");
+        assert_eq!(plan.learn, Learn::default(), "{name} writes something");
+    }
 }
 
 // rule: OP-07

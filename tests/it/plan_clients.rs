@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,14 +23,12 @@ use seatkeeper::domain::ledger_view::{
 use seatkeeper::domain::observed::{
     Observed, ObservedAccount, ObservedSeats, ReadEvidence, RoleSeen, SeatLimit,
 };
-use seatkeeper::domain::policy::{
-    InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
-};
+use seatkeeper::domain::policy::{Mode, Policy};
 use seatkeeper::plan::simulate::recount;
 use seatkeeper::plan::{Input, Plan, plan};
 use seatkeeper::profile::{Profile, built_in};
 
-use crate::world::member;
+use crate::world::{member, policy};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -50,16 +48,6 @@ fn client(name: &str) -> EmailAddress {
 
 fn declaration(name: &str) -> Declaration {
     Declaration { object: format!("ClientAccess agency/{name}") }
-}
-
-fn removals() -> RemovalPolicy {
-    RemovalPolicy {
-        max_count: 3,
-        max_percent: 10,
-        max_total: 50,
-        window: Duration::from_hours(24),
-        settle: Duration::from_secs(30),
-    }
 }
 
 impl Case {
@@ -97,23 +85,13 @@ impl Case {
             teams: BTreeMap::new(),
             client_accesses: Some(BTreeMap::new()),
             ownership_changes: None,
+            categories: None,
             evidence: ReadEvidence::default(),
         };
         recount(&mut observed, &profile);
-        let policy = Policy {
-            mode,
-            suspend: false,
-            removals: removals(),
-            on_seat_shortage: OnSeatShortage::Hold,
-            grantable_roles: BTreeSet::new(),
-            invitations_per_hour: Some(3),
-            invitations: InvitationPolicy {
-                renewals: 0,
-                every: Duration::from_hours(7 * 24),
-                on_lost: OnLost::Hold,
-            },
-            approval: None,
-        };
+        let mut invitations = policy().invitations;
+        invitations.renewals = 0;
+        let policy = Policy { mode, invitations_per_hour: Some(3), invitations, ..policy() };
         let ledger = LedgerView {
             baseline: Some(Baseline { people: 1, smaller: None }),
             ..LedgerView::default()
@@ -452,7 +430,8 @@ fn withdrawals_and_people_share_one_brake_are_held_and_approved_together() {
     for (name, record) in learned.records {
         case.ledger.clients.insert(name, record.unwrap());
     }
-    case.ledger.hold = Some(HoldRecord { digest: hold.digest.clone(), allowed: 3 });
+    case.ledger.hold =
+        Some(HoldRecord { digest: hold.digest.clone(), allowed: 3, emptied_under: None });
     assert!(case.plan().clients.actions.is_empty());
     case.policy.approval = Some(HoldDigest("0000000000000000".into()));
     assert!(case.plan().clients.actions.is_empty(), "another set");

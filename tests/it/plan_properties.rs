@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use seatkeeper::domain::desired::DeletionPolicy;
 use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::RoleName;
-use seatkeeper::domain::ledger_view::Paid;
+use seatkeeper::domain::ledger_view::{Paid, PersonRecord};
 use seatkeeper::domain::observed::{MemberState, Observed, RoleSeen};
 use seatkeeper::domain::policy::Mode;
 use seatkeeper::plan::action::Action;
@@ -169,7 +170,28 @@ proptest! {
         prop_assert_eq!(plan.learn.brake_spent as usize, unpaid);
         let within = u64::from(spent) + unpaid as u64 <= allowed;
         prop_assert!(approved || unpaid == 0 || within, "{takes:?}, {spent} spent of {allowed}");
-        let released = ledger.hold.as_ref().is_none_or(|hold| hold.allowed < allowed);
+        let counts = |record: &&PersonRecord| {
+            let known = record.owned && !record.opted_out && !record.lost;
+            known && record.deletion_policy == DeletionPolicy::Revoke && record.paid != Some(Paid::End)
+        };
+        let is_declared = |person: &MemberKey| {
+            world.desired.people.contains_key(person) || world.desired.frozen.contains(person)
+        };
+        let known = ledger.people.values().filter(counts).count();
+        let gone = ledger.people.iter().filter(|(person, _)| !is_declared(person));
+        let gone = gone.map(|(_, record)| record).filter(counts).count();
+        let emptied = gone > rules.max_count as usize && 2 * gone > known;
+        let undeclared = |action: &&&Action| {
+            let ours = ledger.people.get(action.person()).is_some_and(|record| record.owned);
+            ours && kind(action) == Paid::End && !is_declared(action.person())
+                && paid(action) != Some(Paid::End)
+        };
+        let ended = takes.iter().filter(undeclared).count();
+        prop_assert!(approved || !emptied || ended == 0, "{gone} of {known} are gone: {takes:?}");
+        let released = ledger.hold.as_ref().is_none_or(|hold| match hold.emptied_under {
+            Some(under) => under < rules.max_count,
+            None => hold.allowed < allowed,
+        });
         let was_held = |action: &&Action| ledger.people.get(action.person()).is_some_and(|r| r.held);
         prop_assert!(approved || released || !takes.iter().any(was_held), "held stays held");
     }

@@ -14,7 +14,9 @@ use seatkeeper::backend::{Backend, BackendError, Executed, Guarantees};
 use seatkeeper::domain::clients::{ClientState, Health, ObservedClient};
 use seatkeeper::domain::desired::{Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::identity::{EmailAddress, MemberKey};
-use seatkeeper::domain::keys::{AccountKey, ClientAccessId, ETag, MemberId, RequestKey, RoleName};
+use seatkeeper::domain::keys::{
+    AccountKey, CategoryName, ClientAccessId, ETag, InstallationId, MemberId, RequestKey, RoleName,
+};
 use seatkeeper::domain::observed::{
     Claim, MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence,
     RoleSeen, SeatLimit,
@@ -23,9 +25,11 @@ use seatkeeper::domain::ownership::ObservedOwnershipChange;
 use seatkeeper::domain::policy::{
     InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
 };
+use seatkeeper::domain::recipients::ObservedCategory;
 use seatkeeper::ledger::{Fault, Ledger, LedgerStore, MemoryStore};
 use seatkeeper::plan::action::Action;
 use seatkeeper::plan::client_access::ClientAction;
+use seatkeeper::plan::notification::RecipientAction;
 use seatkeeper::plan::simulate::{recount, step};
 use seatkeeper::plan::teams::TeamAction;
 use seatkeeper::plan::{Input, Plan, plan};
@@ -392,10 +396,26 @@ impl Backend for Service {
         Ok(self.with(|state| state.observed.ownership_changes.clone()).unwrap_or_default())
     }
 
+    async fn categories(
+        &self,
+        _account: &AccountKey,
+    ) -> Result<BTreeMap<CategoryName, ObservedCategory>, BackendError> {
+        Err(unreachable())
+    }
+
+    async fn execute_recipient(
+        &self,
+        _account: &AccountKey,
+        _action: &RecipientAction,
+    ) -> Result<Executed, BackendError> {
+        Err(unreachable())
+    }
+
     async fn claim(
         &self,
         _account: &AccountKey,
         claim: &Claim,
+        _replaces: Option<&InstallationId>,
         etag: &ETag,
     ) -> Result<(), BackendError> {
         self.kill.point().await;
@@ -425,7 +445,7 @@ pub fn member(id: MemberId, role: RoleSeen, added_at: Timestamp) -> ObservedMemb
 }
 
 /// An account with its owner.
-fn account(profile: &Profile, now: Timestamp) -> Observed {
+pub fn account(profile: &Profile, now: Timestamp) -> Observed {
     let owner = member(MemberId("mem_owner".into()), RoleSeen::Known("owner".into()), now);
     let seats = ObservedSeats {
         limit: SeatLimit::Unlimited,
@@ -455,6 +475,7 @@ fn account(profile: &Profile, now: Timestamp) -> Observed {
         teams: BTreeMap::new(),
         client_accesses: None,
         ownership_changes: None,
+        categories: None,
         evidence: ReadEvidence::default(),
     };
     recount(&mut observed, profile);
@@ -595,7 +616,7 @@ impl World {
     }
 }
 
-fn policy() -> Policy {
+pub fn policy() -> Policy {
     Policy {
         mode: Mode::Manage,
         suspend: false,

@@ -23,14 +23,16 @@ use crate::backend::memory::rules::{Todo, changed, rejected};
 use crate::backend::memory::state::{Answer, State, lost};
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::{EmailAddress, MemberKey};
-use crate::domain::keys::{AccountKey, ETag, MemberId, RequestKey};
+use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, MemberId, RequestKey};
 use crate::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember, RoleSeen,
     SeatLimit,
 };
 use crate::domain::ownership::ObservedOwnershipChange;
+use crate::domain::recipients::ObservedCategory;
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
+use crate::plan::notification::RecipientAction;
 use crate::plan::simulate;
 use crate::plan::teams::TeamAction;
 use crate::profile::Profile;
@@ -268,10 +270,26 @@ impl Backend for Memory {
         }
     }
 
+    async fn categories(
+        &self,
+        _: &AccountKey,
+    ) -> Result<BTreeMap<CategoryName, ObservedCategory>, BackendError> {
+        Err(rejected("not-offered"))
+    }
+
+    async fn execute_recipient(
+        &self,
+        _: &AccountKey,
+        _: &RecipientAction,
+    ) -> Result<Executed, BackendError> {
+        Err(rejected("not-offered"))
+    }
+
     async fn claim(
         &self,
         account: &AccountKey,
         claim: &Claim,
+        replaces: Option<&InstallationId>,
         etag: &ETag,
     ) -> Result<(), BackendError> {
         let mut state = self.state.lock().await;
@@ -281,7 +299,8 @@ impl Backend for Memory {
         if row.etag != *etag {
             return Err(changed("stale"));
         }
-        if row.claim.as_ref().is_some_and(|there| there.installation != claim.installation) {
+        let held = row.claim.as_ref().map(|there| &there.installation);
+        if held.is_some_and(|held| *held != claim.installation && Some(held) != replaces) {
             return Err(rejected("claimed-by-other"));
         }
         row.claim = Some(claim.clone());
@@ -345,6 +364,7 @@ mod tests {
             teams: BTreeMap::new(),
             client_accesses: None,
             ownership_changes: None,
+            categories: None,
             evidence: ReadEvidence::default(),
         };
         let profile = profile::built_in("nitropack").unwrap();

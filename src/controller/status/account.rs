@@ -15,7 +15,7 @@ use crate::domain::policy::Mode;
 use crate::manifests::APPROVE_ANNOTATION;
 use crate::plan::action::Action;
 use crate::plan::client_access::{ClientAction, HeldClient};
-use crate::plan::{Held as HeldAction, Plan, Rule, Stop};
+use crate::plan::{Emptied, Held as HeldAction, Hold, HoldCause, Plan, Rule, Stop};
 use crate::profile::Profile;
 
 /// People that are named for each rule.
@@ -68,25 +68,24 @@ fn judge(account: &Account, looked: &Looked) -> (AccountState, Says) {
 
 /// State, condition, and whether a person must act.
 fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
-    let Looked { plan, mode, refused, refused_clients, refused_teams, stopped, .. } = looked;
+    let Looked { plan, mode, .. } = looked;
     if let Some(stop) = &plan.stop {
         let (state, waits) = match stop {
             Stop::Suspended => (AccountState::Suspended, true),
             Stop::ClaimedByOther => (AccountState::ClaimedByOther, true),
+            Stop::LedgerLost => {
+                let message = explain(account, plan, Rule::LedgerLost);
+                return (AccountState::LedgerLost, Say::no(stop.reason(), message), true);
+            }
             Stop::ReadUntrusted(_) => (AccountState::ReadUntrusted, false),
         };
         return (state, Say::no(stop.reason(), stop.to_string()), waits);
     }
     if *mode == Mode::Observe {
-        let message =
-            format!("{} changes would be made", plan.held.len() + plan.clients.held.len());
+        let message = format!("{} changes would be made", held_in_all(plan));
         return (AccountState::Observing, Say::yes(Rule::Observing.reason(), message), false);
     }
-    let refused = || {
-        let others = gravest_refusal(refused_teams).or_else(|| gravest_refusal(refused_clients));
-        gravest_refusal(refused).or(others)
-    };
-    if let Some(trouble) = stopped.as_ref().or_else(refused) {
+    if let Some(trouble) = looked.stopped.as_ref().or_else(|| refused(looked)) {
         let say = Say::no(trouble.reason, trouble.message.clone());
         return (trouble.state, say, trouble.is_final);
     }
@@ -105,10 +104,11 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         return (AccountState::Held, Say::no(Rule::SeatLimit.reason(), message), true);
     }
     if let Some(held) = plan.clients.held.first() {
-        let braked = plan.clients.held.iter().any(|held| held.rule == Rule::RemovalBrake);
-        let (rule, message) = match &plan.hold {
-            Some(_) if braked => (Rule::RemovalBrake, explain(account, plan, Rule::RemovalBrake)),
-            _ => (held.rule, held.message().to_owned()),
+        let hold = plan.hold.as_ref().map(Hold::rule);
+        let hold = hold.filter(|rule| plan.clients.held.iter().any(|held| held.rule == *rule));
+        let (rule, message) = match hold {
+            Some(rule) => (rule, explain(account, plan, rule)),
+            None => (held.rule, held.message().to_owned()),
         };
         return (AccountState::Held, Say::no(rule.reason(), message), rule.needs_person());
     }
@@ -117,11 +117,31 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         let say = Say::no(trouble.reason, message);
         return (AccountState::ReadUntrusted, say, trouble.is_final);
     }
-    if !plan.actions.is_empty() {
-        let message = format!("{} changes are to be made", plan.actions.len());
+    if let Some(held) = plan.recipients.held.first() {
+        let say = Say::no(held.rule.reason(), held.message());
+        return (AccountState::Held, say, held.rule.needs_person());
+    }
+    let left = plan.actions.len() + plan.recipients.actions.len();
+    if left > 0 {
+        let message = format!("{left} changes are to be made");
         return (AccountState::Synced, Say::no("Planned", message), false);
     }
     (AccountState::Synced, Say::yes("Synced", "the account matches what is declared"), false)
+}
+
+/// Everything that is held back.
+fn held_in_all(plan: &Plan) -> usize {
+    plan.held.len() + plan.clients.held.len() + plan.recipients.held.len()
+}
+
+/// What the service refused: of people, of teams, of clients, of recipients.
+fn refused(looked: &Looked) -> Option<&Trouble> {
+    let people = gravest_refusal(&looked.refused);
+    let teams = || gravest_refusal(&looked.refused_teams);
+    let clients = || gravest_refusal(&looked.refused_clients);
+    let recipients =
+        || gravest_refusal(&looked.refused_recipients).or(looked.categories_unread.as_ref());
+    people.or_else(teams).or_else(clients).or_else(recipients)
 }
 
 /// What the service refused: for good, if anything was.
@@ -132,8 +152,9 @@ fn gravest_refusal<K>(refused: &BTreeMap<K, Trouble>) -> Option<&Trouble> {
 /// The rule that most needs a person among those that hold something back.
 fn gravest(plan: &Plan) -> Option<Rule> {
     let rules: BTreeSet<Rule> = plan.held.iter().map(|held| held.rule).collect();
-    let brake = rules.get(&Rule::RemovalBrake);
-    brake.or_else(|| rules.iter().find(|rule| rule.needs_person())).or(rules.first()).copied()
+    let hold = plan.hold.as_ref().map(Hold::rule);
+    let hold = hold.as_ref().and_then(|rule| rules.get(rule));
+    hold.or_else(|| rules.iter().find(|rule| rule.needs_person())).or(rules.first()).copied()
 }
 
 /// What a rule holds, and the way out.
@@ -141,17 +162,26 @@ fn explain(account: &Account, plan: &Plan, rule: Rule) -> String {
     let people = plan.held.iter().map(|held| held.rule);
     let clients = plan.clients.held.iter().map(|held| held.rule);
     let held = people.chain(clients).filter(|held| *held == rule).count();
-    match (&plan.hold, rule) {
-        (Some(hold), Rule::RemovalBrake) => format!(
-            "{held} changes that take away wait for a person: {} are allowed in a window and {} are \
-             spent; let them run with `kubectl annotate --overwrite account {} {APPROVE_ANNOTATION}={}`",
-            hold.allowed,
-            hold.spent,
-            account.name_any(),
-            hold.digest,
-        ),
-        _ => format!("{held} changes are held: {}", rule.message()),
-    }
+    let Some(hold) = plan.hold.as_ref().filter(|hold| hold.rule() == rule) else {
+        return format!("{held} changes are held: {}", rule.message());
+    };
+    let why = match hold.why {
+        HoldCause::RemovalBrake => {
+            format!("{} are allowed in a window and {} are spent", hold.allowed, hold.spent)
+        }
+        HoldCause::EmptySource(Emptied { gone, declared }) => {
+            format!(
+                "{gone} of the {declared} people that were declared are gone: is a file missing?"
+            )
+        }
+        HoldCause::LedgerLost => Rule::LedgerLost.message().to_owned(),
+    };
+    format!(
+        "{held} changes wait for a person: {why}; let them run with `kubectl annotate \
+         --overwrite account {} {APPROVE_ANNOTATION}={}`",
+        account.name_any(),
+        hold.digest,
+    )
 }
 
 fn describe(looked: &Looked, picture: &Picture<'_>, state: AccountState) -> AccountStatus {
@@ -213,7 +243,7 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
             }
             Action::Reinstate { .. } | Action::Add { .. } => held.additions += 1,
             // Beside a digest stands what it covers and nothing else.
-            _ if plan.hold.is_some() && *rule != Rule::RemovalBrake => {}
+            _ if plan.hold.as_ref().is_some_and(|hold| hold.rule() != *rule) => {}
             Action::ChangeOwner { .. } => {
                 held.changes += 1;
                 held.mails += 1;
@@ -234,7 +264,8 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
     for HeldClient { action, rule } in &plan.clients.held {
         let name = match action {
             ClientAction::Withdraw { request, .. } => {
-                held.removals += i32::from(plan.hold.is_none() || *rule == Rule::RemovalBrake);
+                held.removals +=
+                    i32::from(plan.hold.as_ref().is_none_or(|hold| hold.rule() == *rule));
                 clip(request.id.as_str(), 254)
             }
             ClientAction::Resend { client, .. } | ClientAction::Request { client, .. } => {

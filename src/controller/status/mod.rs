@@ -4,6 +4,7 @@ mod account;
 mod client_access;
 mod conditions;
 mod membership;
+mod notification_subscription;
 mod person;
 mod team;
 mod unreadable;
@@ -12,14 +13,14 @@ mod write;
 use std::collections::BTreeMap;
 
 use crate::api::AccountState;
-use crate::apply::{ClientOutcomes, Outcome, TeamOutcomes};
+use crate::apply::{ClientOutcomes, Outcome, RecipientOutcomes, TeamOutcomes};
 use crate::backend::{BackendError, Retry};
 use crate::controller::error::{ReconcileError, backend_state};
 use crate::controller::queue::Next;
 use crate::controller::release::Verdict;
 use crate::domain::desired::DesiredMember;
 use crate::domain::identity::{EmailAddress, MemberKey};
-use crate::domain::keys::TeamRef;
+use crate::domain::keys::{CategoryName, TeamRef};
 use crate::domain::observed::Observed;
 use crate::domain::policy::Mode;
 use crate::manifests::{ObjectKey, Resolved};
@@ -41,6 +42,10 @@ pub struct Looked {
     pub refused: BTreeMap<MemberKey, Trouble>,
     /// What it did not do, by client.
     pub refused_clients: BTreeMap<EmailAddress, Trouble>,
+    /// What it did not do, by category and recipient.
+    pub refused_recipients: BTreeMap<(CategoryName, EmailAddress), Trouble>,
+    /// Why the categories of mail could not be read.
+    pub categories_unread: Option<Trouble>,
     /// What the service refused of single teams.
     pub refused_teams: BTreeMap<TeamRef, Trouble>,
     /// Why the clients could not be read.
@@ -102,6 +107,19 @@ impl Trouble {
     }
 }
 
+impl Trouble {
+    /// What became of actions on recipients that were not done.
+    pub fn of_recipients(
+        outcomes: &RecipientOutcomes,
+    ) -> BTreeMap<(CategoryName, EmailAddress), Self> {
+        let troubled = outcomes.iter().filter_map(|(action, outcome)| {
+            let key = (action.category.clone(), action.person.clone());
+            outcome.error().map(|error| (key, Self::from(error)))
+        });
+        troubled.collect()
+    }
+}
+
 /// What the service did not do, unless the plan that follows says it.
 fn of_outcome(outcome: &Outcome) -> Option<&BackendError> {
     outcome.error().filter(|error| !matches!(error, BackendError::AddressLimited { .. }))
@@ -126,7 +144,9 @@ impl Finding {
                     state: AccountState::ReadUntrusted,
                     is_final: false,
                 }),
-                Some(Stop::Suspended | Stop::ClaimedByOther) | None => Ok(looked),
+                Some(Stop::Suspended | Stop::ClaimedByOther | Stop::LedgerLost) | None => {
+                    Ok(looked)
+                }
             },
             Self::Failed(error) => {
                 let state = error.state().unwrap_or(AccountState::Unreachable);

@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::api::{
-    Account, AccountStatus, ClientAccess, ClientAccessStatus, Membership, MembershipStatus, Team,
-    TeamStatus,
+    Account, AccountStatus, ClientAccess, ClientAccessStatus, Membership, MembershipStatus,
+    NotificationSubscription, NotificationSubscriptionStatus, Team, TeamStatus,
 };
 use crate::controller::cache::Name;
 use crate::controller::clients::call;
@@ -21,7 +21,9 @@ use crate::controller::fetch::{Fetched, key_of};
 use crate::controller::finalizers::{AT_ONE_TIME, Marked};
 use crate::controller::object::Guarded;
 use crate::controller::status::unreadable::{self, Shared};
-use crate::controller::status::{Picture, account, client_access, membership, team};
+use crate::controller::status::{
+    Picture, account, client_access, membership, notification_subscription, team,
+};
 use crate::domain::desired::OriginKind;
 use crate::manifests::Sorted;
 
@@ -49,6 +51,12 @@ impl Conditions for MembershipStatus {
 }
 
 impl Conditions for ClientAccessStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+}
+
+impl Conditions for NotificationSubscriptionStatus {
     fn conditions(&self) -> &[Condition] {
         &self.conditions
     }
@@ -86,12 +94,19 @@ pub async fn write_all(
         let key = key_of(OriginKind::ClientAccess, object);
         client_access::next(object, &key, picture, now)
     });
+    let subscriptions = fetched.subscriptions.values().filter_map(Guarded::readable);
+    let subscriptions =
+        differing(subscriptions.map(|s| &**s), |object: &NotificationSubscription| {
+            let key = key_of(OriginKind::NotificationSubscription, object);
+            notification_subscription::next(object, &key, picture, now)
+        });
     let account =
         differing([&*fetched.account], |object| Some(account::next(object, picture, now)));
     // The account last: who waits for it finds the others written.
     let written = write::<Membership, _>(ctx, memberships).await;
     let written = written.and(write::<Team, _>(ctx, teams).await);
     let written = written.and(write::<ClientAccess, _>(ctx, clients).await);
+    let written = written.and(write::<NotificationSubscription, _>(ctx, subscriptions).await);
     written.and(write::<Account, _>(ctx, account).await)
 }
 
@@ -110,6 +125,7 @@ pub async fn write_strays(
     let teams = ctx.caches.teams.in_namespace(namespace);
     let memberships = ctx.caches.memberships.in_namespace(namespace);
     let clients = ctx.caches.client_accesses.in_namespace(namespace);
+    let subscriptions = ctx.caches.subscriptions.in_namespace(namespace);
     let rejection = |key| sorted.strays.get(&key).and_then(|stray| stray.accepted.as_ref().err());
     let stray_memberships = memberships.iter().filter_map(Guarded::readable);
     let stray_memberships = differing(stray_memberships.map(|m| &**m), |object: &Membership| {
@@ -127,7 +143,17 @@ pub async fn write_strays(
             let rejection = rejection(key_of(OriginKind::ClientAccess, object))?;
             Some(client_access::rejected(object, rejection, now))
         });
+    let stray_subscriptions = subscriptions.iter().filter_map(Guarded::readable);
+    let stray_subscriptions =
+        differing(stray_subscriptions.map(|s| &**s), |object: &NotificationSubscription| {
+            let rejection = rejection(key_of(OriginKind::NotificationSubscription, object))?;
+            Some(notification_subscription::rejected(object, rejection, now))
+        });
     let written = write::<Membership, _>(ctx, stray_memberships).await;
+    let written = written.and(write::<NotificationSubscription, _>(ctx, stray_subscriptions).await);
+    let unread_subscriptions = unread(ctx, &subscriptions);
+    let written =
+        written.and(write::<NotificationSubscription, _>(ctx, unread_subscriptions).await);
     let written = written.and(write::<ClientAccess, _>(ctx, stray_clients).await);
     let written = written.and(write::<ClientAccess, _>(ctx, unread(ctx, &clients)).await);
     let written = written.and(write::<Team, _>(ctx, stray_teams).await);

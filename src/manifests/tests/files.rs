@@ -144,7 +144,7 @@ kind: AccountLedger
     assert_snapshot!(read(text), @"
     note: m.yaml:1: Secret left out: not ours to read
     m.yaml:7:1: kind: unknown kind `Deployment`
-      hint: kinds that are read: `AccountClass`, `Account`, `Team`, `Membership`, `ClientAccess`
+      hint: kinds that are read: `AccountClass`, `Account`, `Team`, `Membership`, `ClientAccess`, `NotificationSubscription`
     m.yaml:10:1: kind: unknown kind `Memberships`
       hint: did you mean `Membership`?
     m.yaml:12:1: apiVersion: unknown apiVersion `seatkeeper.dev/v1` of Team

@@ -4,6 +4,7 @@ mod files;
 mod folders;
 mod people;
 mod properties;
+mod recipients;
 mod teams;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::domain::desired::{DeletionPolicy, Origin};
 use crate::domain::identity::MemberKey;
+use crate::domain::recipients::DesiredRecipients;
 use crate::manifests::documents::Collector;
 use crate::manifests::resolve::Outcome;
 use crate::manifests::resolve::Resolved;
@@ -93,12 +95,19 @@ pub fn resolved(text: &str, with: &With<'_>) -> (Resolved, String) {
             membership.object = object.into();
         }
     }
+    for subscription in &mut objects.subscriptions {
+        if with.deleted.contains(&&*subscription.object.metadata.name.clone().unwrap()) {
+            let mut object = (*subscription.object).clone();
+            object.metadata.deletion_timestamp = Some(time(0));
+            subscription.object = object.into();
+        }
+    }
     let sorted = objects.by_account();
     let account =
         sorted.accounts.iter().find(|a| a.account.object.metadata.name.as_deref() == Some("acme"));
     let class = account.unwrap().class.clone();
     let profile = class.and_then(|class| built_in(&class.object.spec.profile));
-    let age = |_: &MemberKey, origin: &Origin| {
+    let age = |_: Option<&MemberKey>, origin: &Origin| {
         let position = with.oldest_first.iter().position(|name| *name == origin.name)?;
         Some(time(i64::try_from(position).unwrap()).0)
     };
@@ -108,6 +117,7 @@ pub fn resolved(text: &str, with: &With<'_>) -> (Resolved, String) {
         lines.push(format!("account: {} {}", rejection.reason.as_str(), rejection.text()));
     }
     lines.extend(people(&resolved));
+    lines.extend(recipients(&resolved));
     lines.extend(outcomes(&sorted.strays));
     lines.extend(outcomes(&resolved.outcomes));
     let problems = sorted.problems.iter().chain(&resolved.problems);
@@ -166,6 +176,23 @@ fn people(resolved: &Resolved) -> Vec<String> {
             leaving.deletion_policy
         )
     }));
+    lines
+}
+
+/// Declared recipients, and categories that nobody may lose.
+fn recipients(resolved: &Resolved) -> Vec<String> {
+    let DesiredRecipients { categories, frozen, blind: _ } = &resolved.desired.recipients;
+    let mut lines = Vec::new();
+    for (category, declared) in categories {
+        for (person, objects) in &declared.recipients {
+            let objects: Vec<&str> = objects.iter().map(|origin| &*origin.name).collect();
+            lines.push(format!("{category}: {person} by {}", objects.join(" and ")));
+        }
+        lines.extend(
+            declared.exact.as_ref().map(|origin| format!("{category}: exact by {}", origin.name)),
+        );
+    }
+    lines.extend(frozen.iter().map(|category| format!("{category}: nobody loses it")));
     lines
 }
 

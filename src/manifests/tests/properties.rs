@@ -108,8 +108,9 @@ fn objects(teams: &[Thing], memberships: &[Thing]) -> Objects {
 /// Resolves; `known` is an object that was seen before.
 fn run(objects: &Objects, known: &str) -> Resolved {
     let sorted = objects.by_account();
-    let seen =
-        |_: &MemberKey, origin: &Origin| (origin.name == known).then_some(Timestamp::UNIX_EPOCH);
+    let seen = |_: Option<&MemberKey>, origin: &Origin| {
+        (origin.name == known).then_some(Timestamp::UNIX_EPOCH)
+    };
     resolve(&sorted.accounts[0], built_in("nitropack").as_deref(), &seen)
 }
 

@@ -93,7 +93,7 @@ pub(crate) async fn patch(
     precondition: &Precondition,
     request: &AccountPatch,
 ) -> Result<(), ApiError> {
-    let AccountPatch { name, claim, secure_sign_in_required, agency } = request;
+    let AccountPatch { name, claim, claim_replaces, secure_sign_in_required, agency } = request;
     let of_others = claim.is_some() || agency.is_some();
     if name.is_some() || secure_sign_in_required.is_some() || !of_others {
         change.must(Right::ManageAccount, At::Account)?;
@@ -114,7 +114,7 @@ pub(crate) async fn patch(
         rename(change, name).await?;
     }
     if let Some(claim) = claim {
-        set_claim(change, claim).await?;
+        set_claim(change, claim, claim_replaces.as_deref()).await?;
     }
     if let Some(required) = secure_sign_in_required {
         change.must_be_enabled()?;
@@ -179,7 +179,12 @@ async fn rename(change: &mut Change, name: &str) -> Result<(), ApiError> {
     change.record("account.renamed", &id, Some(before), Some(name)).await
 }
 
-async fn set_claim(change: &mut Change, claim: &Claim) -> Result<(), ApiError> {
+/// Notes who manages the account. Another's claim is replaced only by who names it.
+async fn set_claim(
+    change: &mut Change,
+    claim: &Claim,
+    replaces: Option<&str>,
+) -> Result<(), ApiError> {
     let fits = |text: &str, most: usize| (1..=most).contains(&text.chars().count());
     if !fits(&claim.installation_id, 64) {
         return Err(ApiError::field("/claim/installation_id", "has 1 to 64 characters"));
@@ -189,7 +194,10 @@ async fn set_claim(change: &mut Change, claim: &Claim) -> Result<(), ApiError> {
     }
     match &change.account.claim {
         Some(held) if held == claim => return Ok(()),
-        Some(held) if held.installation_id != claim.installation_id => {
+        Some(held)
+            if held.installation_id != claim.installation_id
+                && Some(held.installation_id.as_str()) != replaces =>
+        {
             return Err(ApiError::ClaimedByOther);
         }
         _ => (),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::{InstallationId, RequestKey, RoleName};
-use seatkeeper::domain::ledger_view::{Cause, HoldRecord, LedgerView, OpenSend, Spend};
+use seatkeeper::domain::ledger_view::{Cause, LedgerView, OpenSend, Spend};
 use seatkeeper::domain::observed::{Claim, InvitationState};
 use seatkeeper::plan::action::{Action, InvitationRow};
 use seatkeeper::plan::simulate::simulate;
@@ -33,7 +33,7 @@ pub fn write_head(world: &mut World, plan: &Plan, round: usize) {
     ledger.pinned_account = Some(world.observed.account.key.clone());
     ledger.baseline = baseline.or(ledger.baseline);
     if let Some(hold) = hold {
-        ledger.hold = hold.clone().map(|(digest, allowed)| HoldRecord { digest, allowed });
+        ledger.hold = hold.clone();
     }
     match approval {
         Approval::None => {}

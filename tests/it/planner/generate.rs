@@ -274,7 +274,8 @@ fn days_ago(mut days: Vec<i64>) -> Vec<Timestamp> {
 /// The account's part of the ledger; the people's parts come with them.
 fn ledger() -> impl Strategy<Value = LedgerView> {
     let spends = || prop::collection::vec((0..30_i64, 1..3_u32), 0..2);
-    let hold = prop::option::weighted(0.2, 0..6_u64);
+    let emptied_under = prop::option::weighted(0.3, 0..8_u32);
+    let hold = prop::option::weighted(0.2, (0..6_u64, emptied_under));
     (spends(), spends(), hold, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
         |(brake, mails, hold, waits, is_new, has_baseline)| LedgerView {
             fingerprint: None,
@@ -283,7 +284,11 @@ fn ledger() -> impl Strategy<Value = LedgerView> {
             brake_spent: brake.into_iter().map(spend).collect(),
             mails_sent: mails.into_iter().map(spend).collect(),
             baseline: has_baseline.then_some(Baseline { people: 0, smaller: None }),
-            hold: hold.map(|allowed| HoldRecord { digest: HoldDigest::from("earlier"), allowed }),
+            hold: hold.map(|(allowed, emptied_under)| HoldRecord {
+                digest: HoldDigest::from("earlier"),
+                allowed,
+                emptied_under,
+            }),
             first_wanted: waits.then(FirstWanted::default),
             ..LedgerView::default()
         },
@@ -430,6 +435,7 @@ fn empty_account(limit: SeatLimit, disabled: bool) -> Observed {
         teams: BTreeMap::new(),
         client_accesses: None,
         ownership_changes: None,
+        categories: None,
         evidence: ReadEvidence::default(),
     }
 }

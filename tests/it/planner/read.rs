@@ -301,6 +301,7 @@ impl ObservedFile {
             teams: self.teams.iter().map(|line| observed_team(line)).collect(),
             client_accesses: None,
             ownership_changes: owner_changes.map(Iterator::collect),
+            categories: None,
             evidence: ReadEvidence::default(),
         };
         for (plan, seats) in &self.pools {
@@ -560,12 +561,19 @@ struct LedgerFile {
     baseline: Option<String>,
     /// Highest limit under which the set was held.
     held_under: Option<u64>,
+    /// `maxCount` when it was held for an empty source.
+    emptied_under: Option<u32>,
+    /// People that are ours and neither declared nor at the service.
+    #[serde(default)]
+    out_of_sight: u64,
     #[serde(default)]
     hold_number: u64,
     /// `DIGEST at=TIME`; or `shown at=TIME`.
     approval_seen: Option<String>,
     /// Address to time; there at all: the operator, which waits for settling.
     first_wanted: Option<BTreeMap<String, String>>,
+    /// Installation whose claim a person decided to replace.
+    takes_from: Option<String>,
     /// The ledger was lost: it knows no installation.
     #[serde(default)]
     lost: bool,
@@ -581,6 +589,10 @@ impl LedgerFile {
         });
         LedgerView {
             fingerprint: None,
+            takes_from: self.takes_from.map(|installation| Claim {
+                installation: InstallationId(installation),
+                fingerprint: "file".into(),
+            }),
             installation: (!self.lost).then(|| InstallationId::from(INSTALLATION)),
             pinned_account: (!self.lost).then(|| AccountKey::from(ACCOUNT)),
             people: self.people.iter().map(|line| record(line, now)).collect(),
@@ -592,17 +604,22 @@ impl LedgerFile {
                 .collect(),
             clients: BTreeMap::new(),
             client_sends: BTreeMap::new(),
+            recipients: BTreeMap::new(),
+            exact: BTreeMap::new(),
             brake_spent: self.brake_spent.iter().map(|line| spend(line)).collect(),
             mails_sent: self.mails_sent.iter().map(|line| spend(line)).collect(),
             baseline: self.baseline.map(|line| baseline(&line)),
-            hold: self
-                .held_under
-                .map(|allowed| HoldRecord { digest: HoldDigest::from("an earlier one"), allowed }),
+            hold: self.held_under.map(|allowed| HoldRecord {
+                digest: HoldDigest::from("an earlier one"),
+                allowed,
+                emptied_under: self.emptied_under,
+            }),
             hold_number: self.hold_number,
             approval_seen: self.approval_seen.map(|line| {
                 let mut words = Words::of(&line);
                 (HoldDigest(words.next()), words.time("at").expect("at="))
             }),
+            out_of_sight: self.out_of_sight,
             first_wanted: first_wanted
                 .map(|people| FirstWanted { people, ..FirstWanted::default() }),
         }

@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use seatkeeper::domain::desired::DeletionPolicy;
 use seatkeeper::domain::identity::MemberKey;
-use seatkeeper::domain::ledger_view::{MailRecord, Ownership, Paid, PersonRecord, Seen};
+use seatkeeper::domain::ledger_view::{
+    HoldRecord, MailRecord, Ownership, Paid, PersonRecord, Seen,
+};
 use seatkeeper::domain::observed::SeatLimit;
-use seatkeeper::plan::{Approval, Learn, Outlook, Plan, Stop};
+use seatkeeper::plan::{Approval, Emptied, Hold, HoldCause, Learn, Outlook, Plan, Stop};
 
 use super::read::ROSTER;
 use super::words::key_text;
@@ -26,6 +28,7 @@ pub fn of(plan: &Plan) -> String {
         learn,
         teams: _,
         clients: _,
+        recipients: _,
     } = plan;
     let mut text = String::new();
     let limit = match seats.limit {
@@ -44,15 +47,7 @@ pub fn of(plan: &Plan) -> String {
         let _ = writeln!(text, "stopped: {}", stop_text(stop));
     }
     text.push_str(&actions_text(plan));
-    if let Some(hold) = hold {
-        assert_eq!(hold.digest.as_str().len(), 16, "a digest of 16 hex digits");
-        let (removals, changes) = (hold.removals, hold.changes);
-        let (allowed, spent) = (hold.allowed, hold.spent);
-        let _ = writeln!(
-            text,
-            "waits for approval: {removals} removals, {changes} lower roles; {allowed} allowed in the window, {spent} of them spent"
-        );
-    }
+    text.push_str(&hold.as_ref().map(hold_text).unwrap_or_default());
     if let Some(shortage) = shortage {
         let people: Vec<_> = shortage.people.iter().map(ToString::to_string).collect();
         let when = shortage.enforce_at.map_or("later".to_owned(), |at| at.to_string());
@@ -90,10 +85,32 @@ fn actions_text(plan: &Plan) -> String {
     text
 }
 
+/// What waits for approval, and why.
+fn hold_text(hold: &Hold) -> String {
+    let mut text = String::new();
+    assert_eq!(hold.digest.as_str().len(), 16, "a digest of 16 hex digits");
+    let (removals, changes) = (hold.removals, hold.changes);
+    let (allowed, spent) = (hold.allowed, hold.spent);
+    if let HoldCause::EmptySource(Emptied { gone, declared }) = hold.why {
+        let _ = writeln!(text, "{gone} of {declared} declared people are gone");
+    }
+    let people = format!("{removals} removals, {changes} lower roles");
+    let _ = match hold.why {
+        HoldCause::LedgerLost => {
+            writeln!(text, "waits for approval: {} additions, {people}", hold.additions)
+        }
+        HoldCause::RemovalBrake | HoldCause::EmptySource(_) => writeln!(
+            text,
+            "waits for approval: {people}; {allowed} allowed in the window, {spent} of them spent"
+        ),
+    };
+    text
+}
+
 fn stop_text(stop: &Stop) -> String {
     match stop {
         Stop::ReadUntrusted(distrust) => format!("{}, {distrust}", stop.reason()),
-        Stop::Suspended | Stop::ClaimedByOther => stop.reason().to_owned(),
+        Stop::Suspended | Stop::ClaimedByOther | Stop::LedgerLost => stop.reason().to_owned(),
     }
 }
 
@@ -144,7 +161,11 @@ fn learn_text(learn: &Learn) -> Vec<String> {
     match hold {
         None => {}
         Some(None) => lines.push("nothing is held any more".into()),
-        Some(Some((_, allowed))) => lines.push(format!("a set is held under a limit of {allowed}")),
+        Some(Some(HoldRecord { digest: _, allowed, emptied_under })) => {
+            let emptied = emptied_under.map(|max| format!(", for an empty source, under {max}"));
+            let emptied = emptied.unwrap_or_default();
+            lines.push(format!("a set is held under a limit of {allowed}{emptied}"));
+        }
     }
     match approval {
         Approval::None => {}
