@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
 use reqwest::StatusCode;
+use seatkeeper::apply;
 use serde_json::Value;
 
 use crate::cli_run::{Desk, service_now, values};
@@ -173,6 +174,32 @@ async fn a_member_becomes_owner_by_two_links_and_nobody_is_asked_twice() {
     let asked = story.mails().await.into_iter().filter(|mail| mail.contains("confirm"));
     assert_eq!(asked.count(), 1);
     story.service.stop().await;
+}
+
+// rule: OP-02
+#[tokio::test]
+async fn killed_anywhere_in_a_run_the_owner_is_asked_by_exactly_one_mail() {
+    let mut killed = Vec::new();
+    for point in apply::FAILPOINTS {
+        let story = Story::of_one_team("digitalocean", "").await;
+        story.declare("mia", "member");
+        story.apply(0).await;
+        story.declare("mia", "owner");
+        let mut command = story.desk.command(&["apply"]);
+        let output = command.env("SEATKEEPER_FAILPOINT", point).output().await.unwrap();
+        if output.status.code().is_none() {
+            killed.push(*point);
+            story.apply(0).await;
+            story.apply(0).await;
+            assert_eq!(story.mails().await, ["ownership-confirm olga@example.com"], "{point}");
+            assert_eq!(story.state("mia").await, "AwaitingConfirmation", "{point}");
+            story.is_silent(0).await;
+        }
+        story.service.stop().await;
+    }
+    for point in ["apply.opened", "apply.recorded", "apply.sending", "apply.answered"] {
+        assert!(killed.contains(&point), "{killed:?}");
+    }
 }
 
 // rule: DO-09

@@ -54,7 +54,7 @@ async fn a_member_becomes_owner_in_two_steps_and_a_change_that_is_deleted_is_wit
     let world = team().await;
     declare(&world, "mia", "owner").await;
     world.becomes("membership/mia", "AwaitingConfirmation").await;
-    world.says("membership/mia", "Ready", "True/Synced").await;
+    world.says("membership/mia", "Ready", "True/AwaitingConfirmation").await;
     is_quiet(&world).await;
     assert_eq!(world.mails("ownership-confirm").len(), 1);
 
