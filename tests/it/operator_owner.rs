@@ -73,6 +73,9 @@ async fn a_member_becomes_owner_in_two_steps_and_a_change_that_is_deleted_is_wit
     world.join("bo").await;
     world.becomes("membership/bo", "Active").await;
     declare(&world, "bo", "owner").await;
+    // He was mailed today: only a person's word mails again.
+    world.says("membership/bo", "Synced", "False/MailCap").await;
+    world.k(&["annotate", "membership", "bo", "seatkeeper.dev/resend=1"]).await;
     world.becomes("membership/bo", "AwaitingConfirmation").await;
     world.k(&["delete", "membership", "bo", "--timeout=60s"]).await;
     let changes = world.read("/ownership-changes").await;

@@ -6,7 +6,7 @@ use crate::domain::keys::RoleName;
 use crate::domain::observed::{
     InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember,
 };
-use crate::plan::action::{Action, InvitationRow, MemberRow};
+use crate::plan::action::{Action, InvitationRow, MemberRow, OwnerChangeRow};
 use crate::profile::{Counted, OnShrink, Profile, Role};
 
 /// Refuses `action` as the service would, or finds that it is done already.
@@ -57,22 +57,8 @@ pub(super) fn check(
             }
             invitable(profile, to).map(|()| Todo::Do)
         }
-        Action::CancelOwnerChange { change, .. } => {
-            let mut rows = observed.ownership_changes.iter().flatten();
-            let row = rows.find(|row| row.id == change.id).ok_or(Missing::Gone.error())?;
-            match row.state.is_open() {
-                _ if row.etag != change.etag => Err(changed("stale")),
-                true => Ok(Todo::Do),
-                false => Err(changed("ownership-state")),
-            }
-        }
-        Action::ChangeOwner { .. } => {
-            let mut rows = observed.ownership_changes.iter().flatten();
-            match rows.any(|row| row.state.is_open()) {
-                true => Err(changed("ownership-change-pending")),
-                false => Ok(Todo::Do),
-            }
-        }
+        Action::CancelOwnerChange { change, .. } => may_cancel(observed, change),
+        Action::ChangeOwner { .. } => may_ask_owner(observed),
         Action::Resend { person, invitation, .. } => {
             let row = row_of_invitation(observed, person, invitation).map_err(Missing::error)?;
             may_resend(profile, observed, person, row)
@@ -83,6 +69,25 @@ pub(super) fn check(
         Action::Add { .. } => fits(profile, observed, Counted::Active).map(|()| Todo::Do),
         Action::Invite { person, role, .. } => may_invite(profile, observed, person, role),
     }
+}
+
+fn may_cancel(observed: &Observed, change: &OwnerChangeRow) -> Result<Todo, BackendError> {
+    let mut rows = observed.ownership_changes.iter().flatten();
+    let row = rows.find(|row| row.id == change.id).ok_or(Missing::Gone.error())?;
+    if row.etag != change.etag {
+        Err(changed("stale"))
+    } else if row.state.is_open() {
+        Ok(Todo::Do)
+    } else {
+        Err(changed("row-state"))
+    }
+}
+
+/// One change of owner at a time.
+fn may_ask_owner(observed: &Observed) -> Result<Todo, BackendError> {
+    let mut rows = observed.ownership_changes.iter().flatten();
+    let waits = rows.any(|row| row.state.is_open());
+    if waits { Err(changed("ownership-change-pending")) } else { Ok(Todo::Do) }
 }
 
 fn may_invite(
