@@ -80,7 +80,8 @@ async fn a_member_becomes_owner_in_two_steps_and_a_change_that_is_deleted_is_wit
     world.k(&["delete", "membership", "bo", "--timeout=60s"]).await;
     let changes = world.read("/ownership-changes").await;
     assert_eq!(changes["items"][1]["state"], "cancelled", "{changes}");
-    assert_eq!(world.people().await, "mia:owner owner:owner");
+    assert_eq!(world.people().await, "", "nobody but the owners");
+    assert_eq!(world.member("mia").await["role"], "owner");
     is_quiet(&world).await;
 }
 
