@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use seatkeeper::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::identity::{EmailAddress, MemberKey};
-use seatkeeper::domain::ledger_view::{LedgerView, PersonRecord, Seen};
+use seatkeeper::domain::ledger_view::{LedgerView, Ownership, PersonRecord, Seen};
 use seatkeeper::domain::observed::{
     MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence, RoleSeen,
     SeatLimit,
@@ -86,6 +86,7 @@ fn observed(people: usize, missing: Option<usize>, profile: &Profile) -> Observe
         invitations: BTreeMap::new(),
         teams: BTreeMap::new(),
         client_accesses: None,
+        ownership_changes: None,
         categories: None,
         evidence: ReadEvidence::default(),
     };
@@ -106,6 +107,7 @@ fn ledger(people: usize, missing: Option<usize>) -> LedgerView {
         deletion_policy: DeletionPolicy::Revoke,
         held: false,
         paid: None,
+        ownership: Ownership::None,
         mails: Default::default(),
     };
     LedgerView { people: known.map(|n| (person(n), record(n))).collect(), ..LedgerView::default() }

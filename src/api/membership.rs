@@ -187,8 +187,9 @@ pub struct MembershipStatus {
 
 /// Where the person is: `Planned` (not there yet), `Queued` (waits for a seat), `Sending`, `InDoubt`
 /// (a person must look whether the mail went out), `Pending` (the invitation waits for the person),
-/// `Active`, `Removing`, `Expired`, `Failed` (the mail bounced), `Lost` (the invitation vanished),
-/// `OptedOut` (declined, left or removed), `Trimmed` (without access for want of a seat),
+/// `AwaitingConfirmation` (becoming an owner: the present one is asked), `AwaitingAcceptance` (the
+/// person is), `Active`, `Removing`, `Expired`, `Failed` (the mail bounced), `Lost` (the invitation
+/// vanished), `OptedOut` (declined, left or removed), `Trimmed` (without access for want of a seat),
 /// `Absent` (not there, as declared). Not set while the declaration is not accepted.
 #[derive(
     JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize,
@@ -204,6 +205,10 @@ pub enum MembershipState {
     InDoubt,
     /// The invitation waits for the person.
     Pending,
+    /// Becoming an owner: waits for the present one to confirm.
+    AwaitingConfirmation,
+    /// Becoming an owner: waits for the person to accept.
+    AwaitingAcceptance,
     /// A member with access.
     Active,
     /// Still there, and the declaration is deleted, over, or says `Absent`.

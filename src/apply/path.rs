@@ -58,13 +58,15 @@ pub struct Unread {
     pub clients: Option<Arc<BackendError>>,
     /// Categories of mail.
     pub categories: Option<Arc<BackendError>>,
+    /// Changes of owner.
+    pub owner_changes: Option<Arc<BackendError>>,
 }
 
 impl Unread {
     /// True if every list was read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.clients.is_none() && self.categories.is_none()
+        self.clients.is_none() && self.categories.is_none() && self.owner_changes.is_none()
     }
 }
 
@@ -127,6 +129,12 @@ pub async fn look(
         if !subject.desired.recipients.categories.is_empty() || ledger.follows_recipients() {
             let categories = subject.backend.categories(&observed.account.key).await;
             observed.categories = read_or_not(categories, &mut unread.categories)?;
+        }
+        let becoming = subject.desired.people.values();
+        let mut becoming = becoming.filter(|member| subject.profile.changes_owner(&member.role));
+        if becoming.next().is_some() || ledger.follows_owner_changes() {
+            let changes = subject.backend.ownership_changes(&observed.account.key).await;
+            observed.ownership_changes = read_or_not(changes, &mut unread.owner_changes)?;
         }
         let now = now();
         let first_wanted = first_wanted.clone();

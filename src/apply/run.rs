@@ -317,7 +317,9 @@ impl<'a> Progress<'a> {
                 self.owner_not_raised |= self.job.profile.is_owner(to);
             }
             Action::ChangeRole { .. }
+            | Action::CancelOwnerChange { .. }
             | Action::ChangeInvitedRole { .. }
+            | Action::ChangeOwner { .. }
             | Action::Reinstate { .. }
             | Action::Resend { .. }
             | Action::Add { .. }
@@ -339,6 +341,12 @@ impl<'a> Progress<'a> {
             }
             Executed::Invitation(invitation) => {
                 self.after.invitations.insert(person.clone(), invitation.clone());
+            }
+            Executed::OwnershipChange(row) => {
+                let rows = self.after.ownership_changes.get_or_insert_default();
+                // What the step made up gives way to the row of the service.
+                rows.retain(|other| !(other.member == row.member && other.state.is_open()));
+                rows.push((**row).clone());
             }
             Executed::Client(_)
             | Executed::Recipient

@@ -104,8 +104,9 @@ fn prepare(
             return None;
         }
         let action = as_before(action, &open)?;
-        let OpenSend { key, role, cause, resend, not_after } = open;
-        let record = NewSend { person: person.clone(), key, role, cause, resend, not_after };
+        let OpenSend { key, role, cause, resend, for_owner, not_after } = open;
+        let person = person.clone();
+        let record = NewSend { person, key, role, cause, resend, for_owner, not_after };
         return Some(Send { index, action, record, repeated: true });
     }
     let retention = SignedDuration::try_from(job.context.retention).unwrap_or(SignedDuration::MAX);
@@ -116,6 +117,7 @@ fn prepare(
         role: role.clone(),
         cause,
         resend,
+        for_owner: matches!(action, Action::ChangeOwner { .. }),
         not_after: now.saturating_add(retention).unwrap_or(Timestamp::MAX),
     };
     Some(Send { index, action: action.clone(), record, repeated: false })
@@ -126,7 +128,7 @@ type Target<'a> = (&'a RoleName, Option<(InvitationId, u32)>);
 
 fn target(action: &Action) -> Option<Target<'_>> {
     match action {
-        Action::Invite { role, .. } => Some((role, None)),
+        Action::Invite { role, .. } | Action::ChangeOwner { role, .. } => Some((role, None)),
         Action::Resend { role, invitation, .. } => {
             Some((role, Some((invitation.id.clone(), invitation.sent))))
         }
@@ -134,6 +136,7 @@ fn target(action: &Action) -> Option<Target<'_>> {
         | Action::Trim { .. }
         | Action::Remove { .. }
         | Action::ChangeRole { .. }
+        | Action::CancelOwnerChange { .. }
         | Action::ChangeInvitedRole { .. }
         | Action::Reinstate { .. }
         | Action::Add { .. } => None,
@@ -142,9 +145,15 @@ fn target(action: &Action) -> Option<Target<'_>> {
 
 /// The same call as the open one; `None` where the plan asks for another.
 fn as_before(action: &Action, open: &OpenSend) -> Option<Action> {
-    let OpenSend { key, role, cause, resend, not_after: _ } = open.clone();
+    let OpenSend { key, role, cause, resend, for_owner, not_after: _ } = open.clone();
     let (person, key) = (action.person().clone(), Some(key));
     match (resend, action) {
+        (None, Action::ChangeOwner { member, .. }) if for_owner => {
+            let member = member.clone();
+            Some(Action::ChangeOwner { person, member, role, cause, key })
+        }
+        (_, Action::ChangeOwner { .. }) => None,
+        _ if for_owner => None,
         (None, _) => Some(Action::Invite { person, role, cause, key }),
         (Some((before, _)), Action::Resend { invitation, .. }) if before == invitation.id => {
             let invitation = invitation.clone();

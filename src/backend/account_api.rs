@@ -19,6 +19,7 @@ use crate::backend::Executed;
 use crate::backend::Guarantees;
 use crate::backend::call::{Call, json};
 use crate::backend::clients;
+use crate::backend::owners;
 use crate::backend::pages;
 use crate::backend::problem;
 use crate::backend::recipients;
@@ -29,6 +30,7 @@ use crate::domain::clients::ObservedClient;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey, RoleName};
 use crate::domain::observed::{Claim, Observed, ReadEvidence};
+use crate::domain::ownership::ObservedOwnershipChange;
 use crate::domain::recipients::ObservedCategory;
 use crate::plan::action::{Action, InvitationRow, MemberRow};
 use crate::plan::client_access::ClientAction;
@@ -286,6 +288,7 @@ impl Backend for AccountApi {
             teams,
             client_accesses: None,
             categories: None,
+            ownership_changes: None,
             evidence,
         })
     }
@@ -313,6 +316,10 @@ impl Backend for AccountApi {
                 let call = Call::new(Method::POST, path).if_match(&invitation.etag).key(key);
                 self.end(account, call).await
             }
+            Action::CancelOwnerChange { change, .. } => {
+                owners::cancel(self, account, change, key).await
+            }
+            Action::ChangeOwner { member, .. } => owners::ask(self, account, member, key).await,
             Action::Trim { person, member } => {
                 let to = ("trim", wire::MemberState::Trimmed);
                 self.trim_or_reinstate(&members, member, key, person, to).await
@@ -366,6 +373,13 @@ impl Backend for AccountApi {
         key: &RequestKey,
     ) -> Result<Executed, BackendError> {
         clients::execute(self, asked(account)?, action, key).await
+    }
+
+    async fn ownership_changes(
+        &self,
+        account: &AccountKey,
+    ) -> Result<Vec<ObservedOwnershipChange>, BackendError> {
+        owners::read(self, asked(account)?).await
     }
 
     async fn categories(
@@ -433,7 +447,7 @@ struct Ended {
 impl Ended {
     fn gone(&self) -> Result<Executed, BackendError> {
         match self.state.as_str() {
-            "revoked" | "deleted" => Ok(Executed::Gone),
+            "revoked" | "deleted" | "cancelled" => Ok(Executed::Gone),
             _ => Err(BackendError::Malformed { what: "an answer that does not show the change" }),
         }
     }

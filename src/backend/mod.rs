@@ -6,6 +6,7 @@ mod client_state;
 mod clients;
 pub mod feed;
 pub mod memory;
+mod owners;
 mod pages;
 mod problem;
 mod recipients;
@@ -27,6 +28,7 @@ use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, Reques
 use crate::domain::observed::{
     Claim, Observed, ObservedAccount, ObservedInvitation, ObservedMember,
 };
+use crate::domain::ownership::ObservedOwnershipChange;
 use crate::domain::recipients::ObservedCategory;
 use crate::domain::teams::ObservedTeam;
 use crate::plan::action::Action;
@@ -83,6 +85,12 @@ pub trait Backend: Send + Sync {
         key: &RequestKey,
     ) -> Result<Executed, BackendError>;
 
+    /// Reads the changes of owner of the account whole, those that ended too.
+    async fn ownership_changes(
+        &self,
+        account: &AccountKey,
+    ) -> Result<Vec<ObservedOwnershipChange>, BackendError>;
+
     /// Reads the categories of mail whole, with everyone who receives them.
     async fn categories(
         &self,
@@ -118,6 +126,8 @@ pub enum Executed {
     Team(TeamId, Box<ObservedTeam>),
     /// The account as it is now.
     Account(Box<ObservedAccount>),
+    /// The change of owner as it is now.
+    OwnershipChange(Box<ObservedOwnershipChange>),
     /// The client as it is now.
     Client(Box<ObservedClient>),
     /// The member is a recipient.

@@ -151,7 +151,11 @@ pub fn distrust(plan: &Plan) -> &'static str {
 /// What is said of lists that could not be read; empty if all were.
 #[must_use]
 pub fn unread(unread: &Unread) -> String {
-    let lists = [("the clients", &unread.clients), ("the categories of mail", &unread.categories)];
+    let lists = [
+        ("the clients", &unread.clients),
+        ("the categories of mail", &unread.categories),
+        ("the changes of owner", &unread.owner_changes),
+    ];
     let failed = lists.into_iter().filter_map(|(what, error)| Some((what, error.as_deref()?)));
     let said = failed.map(|(what, error)| {
         format!(
@@ -169,6 +173,7 @@ pub fn add_unread(value: &mut Value, unread: &Unread) {
     let reason = |error: &Option<Arc<BackendError>>| error.as_deref().map(BackendError::reason);
     value["clientAccess"]["unread"] = json!(reason(&unread.clients));
     value["recipients"]["unread"] = json!(reason(&unread.categories));
+    value["ownerChanges"] = json!({ "unread": reason(&unread.owner_changes) });
 }
 
 /// Last line of `apply`.
@@ -447,10 +452,12 @@ pub fn action_json(action: &Action) -> Value {
         Action::ChangeRole { from, to, .. } | Action::ChangeInvitedRole { from, to, .. } => {
             (Some(to), Some(from))
         }
-        Action::Resend { role, .. } | Action::Add { role, .. } | Action::Invite { role, .. } => {
-            (Some(role), None)
-        }
+        Action::ChangeOwner { role, .. }
+        | Action::Resend { role, .. }
+        | Action::Add { role, .. }
+        | Action::Invite { role, .. } => (Some(role), None),
         Action::RevokeInvitation { .. }
+        | Action::CancelOwnerChange { .. }
         | Action::Trim { .. }
         | Action::Remove { .. }
         | Action::Reinstate { .. } => (None, None),

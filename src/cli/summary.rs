@@ -48,12 +48,15 @@ fn parts(plan: &Plan, profile: &Profile) -> Vec<String> {
     let (mut invitations, mut back) = (Tally::default(), Tally::default());
     let mut added = Tally::default();
     let (mut changes, mut removals) = (Tally::default(), Tally::default());
+    let (mut owners, mut cancelled) = (Tally::default(), Tally::default());
     for action in &plan.actions {
         let tally = match action {
             Action::Resend { .. } | Action::Invite { .. } => &mut invitations,
             Action::Add { .. } => &mut added,
             Action::Reinstate { .. } => &mut back,
             Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => &mut changes,
+            Action::ChangeOwner { .. } => &mut owners,
+            Action::CancelOwnerChange { .. } => &mut cancelled,
             Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. } => {
                 &mut removals
             }
@@ -67,6 +70,8 @@ fn parts(plan: &Plan, profile: &Profile) -> Vec<String> {
         ("+", added, "person added at once", String::new()),
         ("+", back, "reinstatement", String::new()),
         ("~", changes, "role change", String::new()),
+        ("~", owners, "change of owner", String::new()),
+        ("-", cancelled, "cancelled change of owner", String::new()),
         ("-", removals, "removal", String::new()),
     ]
     .into_iter()
@@ -84,13 +89,14 @@ struct Tally {
     mails: usize,
 }
 
-/// True if the person gets a mail.
+/// True if the person, or the owner who is asked, gets a mail.
 fn mails(action: &Action, profile: &Profile) -> bool {
     match action {
-        Action::Resend { .. } | Action::Invite { .. } => true,
-        Action::ChangeInvitedRole { .. } | Action::RevokeInvitation { .. } | Action::Add { .. } => {
-            false
-        }
+        Action::ChangeOwner { .. } | Action::Resend { .. } | Action::Invite { .. } => true,
+        Action::CancelOwnerChange { .. }
+        | Action::ChangeInvitedRole { .. }
+        | Action::RevokeInvitation { .. }
+        | Action::Add { .. } => false,
         Action::ChangeRole { .. } => profile.tells_person(Notice::RoleChanged),
         Action::Reinstate { .. } => profile.tells_person(Notice::Reinstated),
         Action::Trim { .. } => profile.tells_person(Notice::Trimmed),

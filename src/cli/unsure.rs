@@ -50,11 +50,13 @@ fn needs_ledger(action: &Action) -> bool {
         Action::Invite { .. }
         | Action::Resend { .. }
         | Action::Add { .. }
+        | Action::ChangeOwner { .. }
         | Action::RevokeInvitation { .. }
         | Action::Trim { .. }
         | Action::Remove { .. } => true,
-        Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } | Action::Reinstate { .. } => {
-            false
-        }
+        Action::ChangeRole { .. }
+        | Action::CancelOwnerChange { .. }
+        | Action::ChangeInvitedRole { .. }
+        | Action::Reinstate { .. } => false,
     }
 }

@@ -242,7 +242,9 @@ fn still_wanted(plan: &Plan, before: &FirstWanted, now: Timestamp) -> FirstWante
         },
         Action::Trim { .. }
         | Action::ChangeRole { .. }
+        | Action::CancelOwnerChange { .. }
         | Action::ChangeInvitedRole { .. }
+        | Action::ChangeOwner { .. }
         | Action::Reinstate { .. }
         | Action::Resend { .. }
         | Action::Add { .. }

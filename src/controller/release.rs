@@ -179,6 +179,11 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             | Rule::SeatLimit
             | Rule::NoFreeSeat
             | Rule::NotAgency
+            | Rule::NotMemberYet
+            | Rule::OwnerChangeWaits
+            | Rule::OwnerChangeEnded
+            | Rule::OwnerChangeFirst
+            | Rule::OwnerChangesUnread
             | Rule::OnlyClientEnds
             | Rule::NoSuchCategory,
         )

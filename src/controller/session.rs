@@ -26,6 +26,7 @@ use crate::domain::clients::ObservedClient;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey};
 use crate::domain::observed::{Claim, Observed};
+use crate::domain::ownership::ObservedOwnershipChange;
 use crate::domain::recipients::ObservedCategory;
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
@@ -268,6 +269,13 @@ impl Backend for Counted {
         Ok(executed)
     }
 
+    async fn ownership_changes(
+        &self,
+        account: &AccountKey,
+    ) -> Result<Vec<ObservedOwnershipChange>, BackendError> {
+        self.count("OwnershipChanges", self.backend.ownership_changes(account).await)
+    }
+
     async fn categories(
         &self,
         account: &AccountKey,
@@ -304,6 +312,8 @@ fn row<'a>(action: &'a Action, executed: &'a Executed) -> &'a str {
     match (executed, action) {
         (Executed::Member(member), _) => member.id.as_str(),
         (Executed::Invitation(invitation), _) => invitation.id.as_str(),
+        (Executed::OwnershipChange(change), _) => change.id.as_str(),
+        (Executed::Gone, Action::CancelOwnerChange { change, .. }) => change.id.as_str(),
         (Executed::Gone, Action::Remove { member, .. }) => member.id.as_str(),
         (Executed::Gone, Action::RevokeInvitation { invitation, .. }) => invitation.id.as_str(),
         (

@@ -40,6 +40,8 @@ names! {
     MemberId;
     /// Id of a client access at the account service (`cla_…`).
     ClientAccessId;
+    /// Id of a change of owner at the account service (`own_…`).
+    OwnershipChangeId;
     /// Id of a team at the account service (`team_…`).
     TeamId;
     /// The declaring object of a team, as `web/core`: its external reference at the account service.

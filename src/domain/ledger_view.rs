@@ -106,11 +106,34 @@ pub struct PersonRecord {
     /// What the brake was last spent on for this person; stored before the call, so that a run
     /// that was killed does not pay twice, and an end that was ours is not taken for theirs.
     pub paid: Option<Paid>,
-    /// Invitation mails that we sent to this person.
+    /// Where the person stands with the role that is declared, if only a change of owner gives it.
+    pub ownership: Ownership,
+    /// Mails that we sent to this person, or to the owner because of them.
     pub mails: MailRecord,
 }
 
+/// Where a declared change of owner stood when we last looked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ownership {
+    /// Nothing was asked for.
+    #[default]
+    None,
+    /// It was asked for, by us, or by somebody else and adopted by a matching declaration.
+    Asked,
+    /// The person had the role.
+    Held,
+    /// It ended, or the role was taken away again: nobody is asked again before a person says so.
+    Over,
+}
+
 impl PersonRecord {
+    /// The same once the owner was asked to confirm this person.
+    #[must_use]
+    pub fn asked_owner(&self, cause: Cause, at: Timestamp) -> Self {
+        let (epoch, ownership) = (cause.epoch, Ownership::Asked);
+        Self { epoch, ownership, mails: self.mails.after(cause, at), ..self.clone() }
+    }
+
     /// The same once the mail for `cause` is on its way.
     #[must_use]
     pub fn mailed(&self, cause: Cause, at: Timestamp) -> Self {
@@ -248,6 +271,8 @@ pub struct OpenSend {
     pub cause: Cause,
     /// The invitation that is sent again, and its mails before; `None`: a new one is made.
     pub resend: Option<(InvitationId, u32)>,
+    /// It asks for a change of owner, not for an invitation.
+    pub for_owner: bool,
     /// After this time the backend may have forgotten the key: never send again.
     pub not_after: Timestamp,
 }

@@ -6,6 +6,7 @@ pub mod identity;
 pub mod keys;
 pub mod ledger_view;
 pub mod observed;
+pub mod ownership;
 pub mod policy;
 pub mod recipients;
 pub mod teams;

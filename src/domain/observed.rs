@@ -10,6 +10,7 @@ use crate::domain::keys::{
     AccountKey, CategoryName, ETag, InstallationId, InvitationId, MemberId, PlanName, RoleName,
     SubscriptionId, TeamId,
 };
+use crate::domain::ownership::ObservedOwnershipChange;
 use crate::domain::recipients::ObservedCategory;
 use crate::domain::teams::ObservedTeam;
 
@@ -26,6 +27,8 @@ pub struct Observed {
     pub teams: BTreeMap<TeamId, ObservedTeam>,
     /// Clients of an agency; `None`: not read, because none is declared or known.
     pub client_accesses: Option<BTreeMap<EmailAddress, ObservedClient>>,
+    /// Changes of owner, those that ended too; `None`: not read, because none is declared or known.
+    pub ownership_changes: Option<Vec<ObservedOwnershipChange>>,
     /// Categories of mail with their recipients; `None`: not read, because none is declared or set,
     /// or because they could not be read.
     pub categories: Option<BTreeMap<CategoryName, ObservedCategory>>,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::identity::{MemberKey, PersonHash};
 use crate::domain::keys::{AccountKey, HoldDigest, InvitationId, RequestKey, RoleName};
-use crate::domain::ledger_view::{Cause, MailRecord, OpenSend, PersonRecord, Seen};
+use crate::domain::ledger_view::{Cause, MailRecord, OpenSend, Ownership, PersonRecord, Seen};
 use crate::domain::observed::{InvitationState, Observed, ObservedInvitation};
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
@@ -45,6 +45,8 @@ pub struct NewSend {
     pub cause: Cause,
     /// The invitation that is sent again, and its mails so far; `None`: a new one is made.
     pub resend: Option<(InvitationId, u32)>,
+    /// It asks for a change of owner.
+    pub for_owner: bool,
     /// When the backend may have forgotten the key.
     pub not_after: Timestamp,
 }
@@ -84,11 +86,17 @@ impl Ledger {
             .collect();
         head.sends.retain(|send| {
             let row = invitations.get(&send.person);
-            let known = members.contains(&send.person) || row.is_some_and(|row| answers(row, send));
+            let known = match send.for_owner {
+                true => owner_answers(observed, &head.salt, send),
+                false => {
+                    members.contains(&send.person) || row.is_some_and(|row| answers(row, send))
+                }
+            };
             let wanted = viewed.is_none_or(|v| v.contains(&PersonHash(send.person.clone())));
             // What is gone cannot be sent again any more.
             let gone = send.resend.is_some() && row.is_none();
-            let over = now >= send.not_after && (!wanted || gone);
+            // A change of owner that is in no list when it cannot arrive any more counts as over.
+            let over = now >= send.not_after && (!wanted || gone || send.for_owner);
             !known && !over
         });
     }
@@ -145,6 +153,7 @@ impl Ledger {
                 opted_out: known.opted_out,
                 lost: known.lost,
                 paid: known.paid,
+                ownership: known.ownership,
                 mails: known.mails,
                 ..record.clone()
             },
@@ -191,7 +200,8 @@ impl Ledger {
         let (epoch, at) = (send.cause.epoch, Some(now));
         let record = self.record_of(&hash);
         let record = record.unwrap_or_else(|| PersonRecord { owned: true, ..nobody(now, epoch) });
-        let invite = Some(Invite { wave, epoch, at, cause: send.cause.into() });
+        let (cause, for_owner) = (send.cause.into(), send.for_owner);
+        let invite = Some(Invite { wave, epoch, at, cause, for_owner });
         self.put(hash, Entry { record, invite });
     }
 
@@ -222,6 +232,7 @@ impl Ledger {
                         invitation: invitation.0.clone(),
                         sent: *sent,
                     }),
+                    for_owner: send.for_owner,
                 })
             })
             .collect();
@@ -336,6 +347,22 @@ fn answers(row: &ObservedInvitation, send: &StoredSend) -> bool {
     }
 }
 
+/// As [`answers`], of a change of owner: one of this person that is not older than the call, or the
+/// role itself.
+fn owner_answers(observed: &Observed, salt: &str, send: &StoredSend) -> bool {
+    let sent = send.at.saturating_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
+    let places = observed.members.iter().filter(|(key, _)| {
+        let person = MemberKey { person: key.person.clone(), team: None };
+        person.hashed(salt).0 == send.person
+    });
+    let rows = observed.ownership_changes.iter().flatten();
+    places.into_iter().any(|(_, member)| {
+        let holds = member.role.known().is_some_and(|role| role.0 == send.role);
+        let mut rows = rows.clone().filter(|row| row.member == member.id);
+        holds || rows.any(|row| row.state.is_open() || row.created_at >= sent)
+    })
+}
+
 /// A time so long after another.
 pub(super) fn after(at: Timestamp, wait: Duration) -> Timestamp {
     let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
@@ -355,6 +382,7 @@ fn nobody(first_seen: Timestamp, epoch: i64) -> PersonRecord {
         deletion_policy: DeletionPolicy::Revoke,
         held: false,
         paid: None,
+        ownership: Ownership::None,
         mails: MailRecord::default(),
     }
 }

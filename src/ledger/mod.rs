@@ -34,7 +34,7 @@ use jiff::Timestamp;
 use crate::domain::desired::{Origin, OriginKind};
 use crate::domain::identity::{MemberKey, PersonHash, TeamKey};
 use crate::domain::keys::{AccountKey, CategoryName, HoldDigest, InstallationId, TeamId, TeamRef};
-use crate::domain::ledger_view::{LedgerView, OpenSend, PersonRecord};
+use crate::domain::ledger_view::{LedgerView, OpenSend, Ownership, PersonRecord};
 use crate::domain::observed::Observed;
 use crate::ledger::pages::{Layout, PageNumber as Page};
 use crate::ledger::record::{Entry, Head, Invite};
@@ -106,6 +106,18 @@ impl Ledger {
     #[must_use]
     pub fn installation(&self) -> Option<InstallationId> {
         self.head.as_ref().map(|head| InstallationId(head.installation.clone()))
+    }
+
+    /// True if the account service has to be asked for changes of owner even where none is declared:
+    /// one that was asked for may still wait.
+    #[must_use]
+    pub fn follows_owner_changes(&self) -> bool {
+        let asked = |entry: &record::Entry| {
+            let placed = entry.invite.is_some_and(|invite| invite.for_owner);
+            placed || entry.record.ownership == Ownership::Asked
+        };
+        let sends = self.head.iter().flat_map(|head| &head.sends);
+        sends.into_iter().any(|send| send.for_owner) || self.people.values().any(asked)
     }
 
     /// When a declaration, of a person or as a whole, was first seen; `None` for one that never

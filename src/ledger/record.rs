@@ -13,7 +13,7 @@ use crate::domain::keys::{
     HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark, RoleName,
 };
 use crate::domain::ledger_view::{
-    Baseline, Cause, HoldRecord, MailRecord, OpenSend, Paid, PersonRecord, Seen, Spend,
+    Baseline, Cause, HoldRecord, MailRecord, OpenSend, Ownership, Paid, PersonRecord, Seen, Spend,
 };
 use crate::domain::observed::Claim;
 use crate::ledger::{clients, recipients};
@@ -105,6 +105,9 @@ pub(super) struct StoredSend {
     pub cause: StoredCause,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resend: Option<StoredResend>,
+    /// It asks for a change of owner.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub for_owner: bool,
 }
 
 /// The invitation that a send sends again.
@@ -162,6 +165,7 @@ impl StoredSend {
                 .resend
                 .as_ref()
                 .map(|row| (InvitationId(row.invitation.clone()), row.sent)),
+            for_owner: self.for_owner,
             not_after: self.not_after,
         }
     }
@@ -291,6 +295,8 @@ pub(super) struct StoredPerson {
     pub paid: Option<StoredPaid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invite: Option<Invite>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ownership: Option<StoredOwnership>,
     #[serde(default, skip_serializing_if = "StoredMails::is_usual")]
     pub mails: StoredMails,
 }
@@ -369,6 +375,9 @@ pub(super) struct Invite {
     pub at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "StoredCause::is_usual")]
     pub cause: StoredCause,
+    /// It asks for a change of owner.
+    #[serde(default, rename = "forOwner", skip_serializing_if = "is_false")]
+    pub for_owner: bool,
 }
 
 impl Invite {
@@ -396,6 +405,14 @@ pub(super) enum StoredPaid {
     Lower,
 }
 
+/// [`Ownership`], but for `None`.
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) enum StoredOwnership {
+    Asked,
+    Held,
+    Over,
+}
+
 /// A person in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -418,6 +435,7 @@ impl Entry {
             deletion_policy,
             held,
             paid,
+            ownership,
             mails,
         } = self.record.clone();
         StoredPerson {
@@ -441,6 +459,12 @@ impl Entry {
                 Paid::Lower => StoredPaid::Lower,
             }),
             invite: self.invite,
+            ownership: match ownership {
+                Ownership::None => None,
+                Ownership::Asked => Some(StoredOwnership::Asked),
+                Ownership::Held => Some(StoredOwnership::Held),
+                Ownership::Over => Some(StoredOwnership::Over),
+            },
             mails: mails.into(),
         }
     }
@@ -448,7 +472,11 @@ impl Entry {
     /// The record once the invitation is taken to be sent.
     pub fn as_sent(&self, invite: Invite) -> PersonRecord {
         let at = invite.at.unwrap_or(self.record.first_seen);
-        self.record.mailed(invite.cause.with(invite.epoch), at)
+        let cause = invite.cause.with(invite.epoch);
+        match invite.for_owner {
+            true => self.record.asked_owner(cause, at),
+            false => self.record.mailed(cause, at),
+        }
     }
 }
 
@@ -466,6 +494,7 @@ impl From<StoredPerson> for Entry {
             held,
             paid,
             invite,
+            ownership,
             mails,
         } = stored;
         let record = PersonRecord {
@@ -488,6 +517,12 @@ impl From<StoredPerson> for Entry {
                 StoredPaid::Trim => Paid::Trim,
                 StoredPaid::Lower => Paid::Lower,
             }),
+            ownership: match ownership {
+                None => Ownership::None,
+                Some(StoredOwnership::Asked) => Ownership::Asked,
+                Some(StoredOwnership::Held) => Ownership::Held,
+                Some(StoredOwnership::Over) => Ownership::Over,
+            },
             mails: mails.into(),
         };
         Self { record, invite }

@@ -77,7 +77,7 @@ impl Roles<'_> {
     /// # Errors
     ///
     /// It is not one of the profile's, holds elsewhere than `scope` (where an account has many
-    /// teams), cannot be given by an invitation, or is protected and the account's `grantableRoles`
+    /// teams), cannot be given at all, or is protected and the account's `grantableRoles`
     /// does not name it.
     pub fn check(self, text: &str, pointer: String, scope: Scope) -> Result<RoleName, Rejection> {
         let name = RoleName(text.to_owned());
@@ -87,7 +87,7 @@ impl Roles<'_> {
         if self.profile.teams == Teams::Many && role.scope != scope {
             return Err(not_here(&name, role.scope, pointer));
         }
-        if !role.invitable {
+        if !role.invitable && role.ownership_change.is_none() {
             let message = format!("role `{name}` cannot be given by an invitation");
             let invitable = self.profile.roles.iter().filter(|role| role.invitable);
             let hint =
@@ -137,13 +137,20 @@ pub fn address(text: &str, pointer: String) -> Result<EmailAddress, Rejection> {
 /// `candidates`.
 ///
 /// If the one that counts is not valid, the person is left as is: a younger declaration must not
-/// take over because someone broke the older. Time O(n log n).
-pub fn choose(candidates: Vec<Candidate>, now: Timestamp) -> (Desired, Vec<Loser>) {
+/// take over because someone broke the older. Of people declared for a role that changes hands and
+/// has a most of holders, the oldest declarations count; the others stay as they are. Time
+/// O(n log n).
+pub fn choose(
+    candidates: Vec<Candidate>,
+    profile: Option<&Profile>,
+    now: Timestamp,
+) -> (Desired, Vec<Loser>) {
     let mut by_person: BTreeMap<MemberKey, Vec<Candidate>> = BTreeMap::new();
     for candidate in candidates {
         by_person.entry(candidate.person.clone()).or_default().push(candidate);
     }
     let (mut desired, mut losers) = (Desired::default(), Vec::new());
+    let mut holders: BTreeMap<RoleName, Vec<Candidate>> = BTreeMap::new();
     for (person, mut candidates) in by_person {
         candidates.sort_by(|a, b| standing(a, now).cmp(&standing(b, now)));
         let mut candidates = candidates.into_iter();
@@ -151,7 +158,25 @@ pub fn choose(candidates: Vec<Candidate>, now: Timestamp) -> (Desired, Vec<Loser
         let standing = standing(&winner, now).0;
         let others = candidates.filter(|loser| loser.role.is_ok() && !has_ended(loser, now));
         losers.extend(others.filter_map(|loser| lost(loser, standing, &winner.origin)));
-        count(&mut desired, person, winner, standing);
+        match &winner.role {
+            Ok(Said::Present(role))
+                if standing == Standing::Present && most_holders(profile, role).is_some() =>
+            {
+                holders.entry(role.clone()).or_default().push(winner);
+            }
+            _ => count(&mut desired, person, winner, standing),
+        }
+    }
+    for (role, mut candidates) in holders {
+        candidates.sort_by(|a, b| rank(a).cmp(&rank(b)));
+        let most = most_holders(profile, &role).unwrap_or(usize::MAX);
+        for loser in candidates.split_off(most.min(candidates.len())) {
+            desired.frozen.insert(loser.person.clone());
+            losers.push(one_too_many(loser, &role, candidates.first()));
+        }
+        for winner in candidates {
+            count(&mut desired, winner.person.clone(), winner, Standing::Present);
+        }
     }
     (desired, losers)
 }
@@ -210,6 +235,12 @@ fn count(desired: &mut Desired, person: MemberKey, winner: Candidate, standing: 
     }
 }
 
+/// Most holders of a role that only a change of owner gives.
+fn most_holders(profile: Option<&Profile>, role: &RoleName) -> Option<usize> {
+    let profile = profile.filter(|profile| profile.changes_owner(role))?;
+    profile.role(role)?.max_holders.and_then(|most| usize::try_from(most).ok())
+}
+
 /// Order of declarations of one person; the least counts.
 fn rank(candidate: &Candidate) -> impl Ord + '_ {
     let Origin { kind, namespace, name, position } = &candidate.origin;
@@ -237,6 +268,21 @@ fn lost(loser: Candidate, standing: Standing, winner: &Origin) -> Option<Loser> 
         Rejection::new(Reason::Conflict, pointer, message, hint)
     };
     Some(Loser { origin: loser.origin, email: loser.email, rejection })
+}
+
+/// Why a declaration of one holder more than the role has does not count.
+fn one_too_many(loser: Candidate, role: &RoleName, winner: Option<&Candidate>) -> Loser {
+    let pointer = match loser.origin.position {
+        Some(position) => format!("/spec/roster/{position}/role"),
+        None => "/spec/role".to_owned(),
+    };
+    let winner =
+        winner.map_or_else(String::new, |winner| format!(" by {}", describe(&winner.origin)));
+    let message = format!("somebody else is declared `{role}` already{winner}");
+    let hint =
+        format!("the account has one `{role}` at a time: keep one of the two; the older counts");
+    let rejection = Rejection::new(Reason::Conflict, pointer, message, hint);
+    Loser { origin: loser.origin, email: loser.email, rejection }
 }
 
 /// A declaration in words: `Team web/core (spec.roster[3])`.

@@ -128,7 +128,7 @@ pub fn resolve(
 ) -> Resolved {
     let Collected { candidates, frozen_everywhere, leaving, mut outcomes } =
         collect(declarations, profile, first_seen);
-    let (mut desired, losers) = choose(candidates, now);
+    let (mut desired, losers) = choose(candidates, profile, now);
     desired.frozen_everywhere = frozen_everywhere;
     desired.teams = teams(&declarations.teams, profile, &outcomes);
     desired.secure_sign_in = secure_sign_in(&declarations.teams, &outcomes);

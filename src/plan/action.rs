@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::domain::identity::MemberKey;
-use crate::domain::keys::{ETag, InvitationId, MemberId, RequestKey, RoleName};
+use crate::domain::keys::{ETag, InvitationId, MemberId, OwnershipChangeId, RequestKey, RoleName};
 use crate::domain::ledger_view::Cause;
 
 /// One change at the account service.
@@ -50,6 +50,13 @@ pub enum Action {
         /// Whether the new role ranks below the old one.
         direction: Direction,
     },
+    /// Withdraws a change of owner that waits and is no longer declared.
+    CancelOwnerChange {
+        /// The person who was to become an owner.
+        person: MemberKey,
+        /// The change.
+        change: OwnerChangeRow,
+    },
     /// Changes the role of a pending invitation in place; no mail (X15).
     ChangeInvitedRole {
         /// The person.
@@ -67,6 +74,19 @@ pub enum Action {
         person: MemberKey,
         /// The member.
         member: MemberRow,
+    },
+    /// Asks the present owner to make a member an owner: one mail (DO-09).
+    ChangeOwner {
+        /// The person who is to become an owner.
+        person: MemberKey,
+        /// A place of the person, by which the service knows them.
+        member: MemberId,
+        /// The role.
+        role: RoleName,
+        /// What the mail is sent for.
+        cause: Cause,
+        /// Key of an earlier call whose outcome is unknown, as in [`Action::Invite`].
+        key: Option<RequestKey>,
     },
     /// Sends an invitation that is there again: one mail. The date added stays; an expired one takes
     /// its seat again.
@@ -114,6 +134,15 @@ pub struct MemberRow {
     pub etag: ETag,
     /// Decides the order of trims and reinstatements (X16).
     pub added_at: Timestamp,
+}
+
+/// A change of owner as last seen.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OwnerChangeRow {
+    /// Id.
+    pub id: OwnershipChangeId,
+    /// Version, sent as `If-Match`.
+    pub etag: ETag,
 }
 
 /// An invitation as last seen.
@@ -164,10 +193,14 @@ pub enum Phase {
     Remove,
     /// [`Action::ChangeRole`]
     ChangeRole,
+    /// [`Action::CancelOwnerChange`]
+    CancelOwnerChange,
     /// [`Action::ChangeInvitedRole`]
     ChangeInvitedRole,
     /// [`Action::Reinstate`]
     Reinstate,
+    /// [`Action::ChangeOwner`]
+    ChangeOwner,
     /// [`Action::Resend`]
     Resend,
     /// [`Action::Add`]
@@ -185,8 +218,10 @@ impl Action {
             | Self::Trim { person, .. }
             | Self::Remove { person, .. }
             | Self::ChangeRole { person, .. }
+            | Self::CancelOwnerChange { person, .. }
             | Self::ChangeInvitedRole { person, .. }
             | Self::Reinstate { person, .. }
+            | Self::ChangeOwner { person, .. }
             | Self::Resend { person, .. }
             | Self::Add { person, .. }
             | Self::Invite { person, .. } => person,
@@ -201,6 +236,8 @@ impl Action {
             Self::Trim { .. } => Phase::Trim,
             Self::Remove { .. } => Phase::Remove,
             Self::ChangeRole { .. } => Phase::ChangeRole,
+            Self::CancelOwnerChange { .. } => Phase::CancelOwnerChange,
+            Self::ChangeOwner { .. } => Phase::ChangeOwner,
             Self::ChangeInvitedRole { .. } => Phase::ChangeInvitedRole,
             Self::Reinstate { .. } => Phase::Reinstate,
             Self::Resend { .. } => Phase::Resend,
@@ -217,6 +254,8 @@ impl Action {
             Self::Trim { .. } => "Trim",
             Self::Remove { .. } => "Remove",
             Self::ChangeRole { .. } => "ChangeRole",
+            Self::CancelOwnerChange { .. } => "CancelOwnerChange",
+            Self::ChangeOwner { .. } => "ChangeOwner",
             Self::ChangeInvitedRole { .. } => "ChangeInvitedRole",
             Self::Reinstate { .. } => "Reinstate",
             Self::Resend { .. } => "Resend",
@@ -239,7 +278,9 @@ impl Action {
             Self::RevokeInvitation { .. }
             | Self::Remove { .. }
             | Self::ChangeRole { .. }
+            | Self::CancelOwnerChange { .. }
             | Self::ChangeInvitedRole { .. }
+            | Self::ChangeOwner { .. }
             | Self::Resend { .. }
             | Self::Add { .. }
             | Self::Invite { .. } => (None, None),
@@ -247,17 +288,19 @@ impl Action {
         (self.phase(), Reverse(latest_first), earliest_first)
     }
 
-    /// What it mails an invitation for, and the key of an earlier call; `None`: it mails none.
+    /// What it mails an invitation or a question for, and the key of an earlier call; `None`: it
+    /// mails neither.
     #[must_use]
     pub fn invitation_mail(&self) -> Option<(Cause, Option<&RequestKey>)> {
         match self {
-            Self::Invite { cause, key, .. } | Self::Resend { cause, key, .. } => {
-                Some((*cause, key.as_ref()))
-            }
+            Self::Invite { cause, key, .. }
+            | Self::Resend { cause, key, .. }
+            | Self::ChangeOwner { cause, key, .. } => Some((*cause, key.as_ref())),
             Self::RevokeInvitation { .. }
             | Self::Trim { .. }
             | Self::Remove { .. }
             | Self::ChangeRole { .. }
+            | Self::CancelOwnerChange { .. }
             | Self::ChangeInvitedRole { .. }
             | Self::Reinstate { .. }
             | Self::Add { .. } => None,
@@ -269,6 +312,7 @@ impl Action {
     pub fn cause(&self) -> Option<Cause> {
         match self {
             Self::Add { cause, .. } => Some(*cause),
+            Self::ChangeOwner { .. } => None,
             _ => self.invitation_mail().map(|(cause, _)| cause),
         }
     }
@@ -280,8 +324,10 @@ impl Action {
             Self::RevokeInvitation { cause, .. } | Self::Remove { cause, .. } => Some(*cause),
             Self::Trim { .. } => Some(EndCause::SeatShortage),
             Self::ChangeRole { .. }
+            | Self::CancelOwnerChange { .. }
             | Self::ChangeInvitedRole { .. }
             | Self::Reinstate { .. }
+            | Self::ChangeOwner { .. }
             | Self::Resend { .. }
             | Self::Add { .. }
             | Self::Invite { .. } => None,
@@ -294,8 +340,10 @@ impl Action {
         match self {
             Self::RevokeInvitation { .. } | Self::Trim { .. } | Self::Remove { .. } => true,
             Self::ChangeRole { direction, .. } => *direction == Direction::Lower,
-            Self::ChangeInvitedRole { .. }
+            Self::CancelOwnerChange { .. }
+            | Self::ChangeInvitedRole { .. }
             | Self::Reinstate { .. }
+            | Self::ChangeOwner { .. }
             | Self::Resend { .. }
             | Self::Add { .. }
             | Self::Invite { .. } => false,
@@ -318,7 +366,14 @@ impl fmt::Display for Action {
             Self::ChangeInvitedRole { person, from, to, .. } => {
                 write!(f, "~ change the invitation of {person} from {from} to {to}")
             }
+            Self::CancelOwnerChange { person, .. } => {
+                write!(f, "- withdraw the change that makes {person} an owner")
+            }
             Self::Reinstate { person, .. } => write!(f, "+ reinstate {person}"),
+            Self::ChangeOwner { person, role, key, .. } => {
+                let again = if key.is_some() { " (again, under the same key)" } else { "" };
+                write!(f, "~ ask the owner to make {person} {role}{again}")
+            }
             Self::Resend { person, role, key, .. } => {
                 let again = if key.is_some() { " (again, under the same key)" } else { "" };
                 write!(f, "+ resend the invitation of {person} as {role}{again}")

@@ -209,6 +209,8 @@ pub(super) fn line(action: &Action) -> String {
         Action::ChangeInvitedRole { invitation, to, .. } => {
             format!("change {} {to}", invitation.id)
         }
+        Action::CancelOwnerChange { change, .. } => format!("cancel {}", change.id),
+        Action::ChangeOwner { member, role, .. } => format!("owner {member} {role}"),
         Action::Reinstate { member, .. } => format!("reinstate {}", member.id),
         Action::Resend { invitation, .. } => format!("resend {}", invitation.id),
         Action::Add { person, role, .. } => format!("add {} {role}", place(person)),

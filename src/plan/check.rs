@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::ledger_view::Ownership;
 use crate::domain::observed::MemberState;
 use crate::domain::policy::Mode;
 use crate::plan::action::{Action, EndCause};
@@ -81,7 +82,12 @@ fn ours_only(input: &Input<'_>, plan: &Plan) -> bool {
                 (owned(person) || declared(person))
                     && !input.policy.never_trim.contains(&person.person)
             }
+            Action::CancelOwnerChange { .. } => {
+                let known = input.ledger.people.get(person);
+                known.is_some_and(|record| record.ownership == Ownership::Asked)
+            }
             Action::ChangeRole { .. }
+            | Action::ChangeOwner { .. }
             | Action::ChangeInvitedRole { .. }
             | Action::Reinstate { .. }
             | Action::Resend { .. }

@@ -17,6 +17,7 @@ use crate::plan::client_access::ClientPlan;
 use crate::plan::client_ends::ClientEnd;
 use crate::plan::guards::Trust;
 use crate::plan::notification::RecipientPlan;
+use crate::plan::owners;
 use crate::plan::pools::{PoolKey, Pools, pool_of};
 use crate::plan::teams::TeamPlan;
 use crate::plan::{
@@ -45,6 +46,8 @@ pub(super) struct Draft<'a> {
     pub trimmed: Vec<Action>,
     /// People to invite.
     pub candidates: Vec<Candidate>,
+    /// Members to become owners.
+    pub becoming: Vec<owners::Candidate>,
     /// What will be done.
     pub actions: Vec<Action>,
     /// What will not.
@@ -135,6 +138,7 @@ impl<'a> Draft<'a> {
             changes: Vec::new(),
             trimmed: Vec::new(),
             candidates: Vec::new(),
+            becoming: Vec::new(),
             actions: Vec::new(),
             held: Vec::new(),
             hold: None,
@@ -204,7 +208,9 @@ impl<'a> Draft<'a> {
             Action::ChangeRole { from, to, .. } => {
                 takes(self.counted_role(to)) - takes(self.counted_role(from))
             }
-            Action::ChangeInvitedRole { .. } => 0,
+            Action::CancelOwnerChange { .. }
+            | Action::ChangeInvitedRole { .. }
+            | Action::ChangeOwner { .. } => 0,
         }
     }
 
@@ -361,8 +367,10 @@ pub(super) fn price(action: &Action) -> Option<Paid> {
         Action::RevokeInvitation { .. } | Action::Remove { .. } => Some(Paid::End),
         Action::Trim { .. } => Some(Paid::Trim),
         Action::ChangeRole { .. } => action.takes_away().then_some(Paid::Lower),
-        Action::ChangeInvitedRole { .. }
+        Action::CancelOwnerChange { .. }
+        | Action::ChangeInvitedRole { .. }
         | Action::Reinstate { .. }
+        | Action::ChangeOwner { .. }
         | Action::Resend { .. }
         | Action::Add { .. }
         | Action::Invite { .. } => None,

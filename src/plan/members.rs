@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use crate::domain::desired::{AbsenceCause, DeletionPolicy, DesiredMember};
 use crate::domain::identity::MemberKey;
 use crate::domain::keys::{RoleName, TeamId, TeamRef};
-use crate::domain::ledger_view::{MailRecord, PersonRecord, Seen};
+use crate::domain::ledger_view::{MailRecord, Ownership, PersonRecord, Seen};
 use crate::domain::observed::{InvitationState, MemberState, ObservedMember};
 use crate::domain::policy::Mode;
 use crate::domain::teams::{bindings, contested};
 use crate::plan::action::{Action, Direction, EndCause};
 use crate::plan::draft::{Draft, member_row, revoke};
 use crate::plan::pools::closed;
-use crate::plan::{Input, Outlook, Rule, State, invitations};
+use crate::plan::{Input, Outlook, Rule, State, invitations, owners};
 
 impl Outlook {
     /// A person in this state, with nothing more to say.
@@ -42,6 +42,9 @@ pub(super) fn classify(draft: &mut Draft<'_>) {
         let mut record = record_of(draft, person, wanted);
         let observed = draft.input.observed;
         match (observed.members.get(person), observed.invitations.get(person)) {
+            (member, _) if owners::becomes(draft.input, wanted, member) => {
+                owners::declared(draft, person, wanted, &mut record);
+            }
             (Some(member), _) => declared_member(draft, person, wanted, member, &mut record),
             (None, Some(invitation)) => {
                 invitations::invited(draft, person, wanted, invitation, &mut record);
@@ -114,6 +117,13 @@ fn declared_member(
     if !may_touch(draft, &from) {
         record.owned = draft.input.ledger.people.get(person).is_some_and(|known| known.owned);
     }
+    let holds = !differs && draft.input.profile.changes_owner(&from);
+    record.ownership = match record.ownership {
+        _ if holds => Ownership::Held,
+        // Withdrawn while it waits.
+        Ownership::Asked => Ownership::Asked,
+        Ownership::None | Ownership::Held | Ownership::Over => Ownership::None,
+    };
     if state == State::Trimmed {
         let action = Action::Reinstate { person: person.clone(), member: member_row(member) };
         if draft.input.profile.is_owner(&from) {
@@ -313,7 +323,7 @@ fn end(draft: &mut Draft<'_>, person: &MemberKey, mut record: PersonRecord, caus
 }
 
 /// How a member is remembered.
-fn seen_as(member: &ObservedMember) -> Seen {
+pub(super) fn seen_as(member: &ObservedMember) -> Seen {
     match member.state {
         MemberState::Trimmed => Seen::Trimmed,
         MemberState::Active | MemberState::Unknown => Seen::Member,
@@ -333,6 +343,7 @@ fn unknown(now: Timestamp) -> PersonRecord {
         deletion_policy: DeletionPolicy::Revoke,
         held: false,
         paid: None,
+        ownership: Ownership::None,
         mails: MailRecord::default(),
     }
 }

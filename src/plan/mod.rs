@@ -16,6 +16,7 @@ mod mails;
 mod members;
 mod moves;
 pub mod notification;
+mod owners;
 mod pools;
 mod recipients;
 mod seats;
@@ -91,10 +92,12 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     guards::owners(&mut draft);
     moves::hold(&mut draft);
     guards::settle(&mut draft);
+    owners::withdraw(&mut draft);
     let mut clients = Clients::of(input);
     draft.client_ends = clients.as_mut().map(Clients::ends).unwrap_or_default();
     let trims = seats::trims(&mut draft);
     let brake = brake::brake(&mut draft, trims);
+    owners::admit(&mut draft);
     seats::admit(&mut draft);
     let client_ends = std::mem::take(&mut draft.client_ends);
     let mut plan = draft.finish(trust, brake);
@@ -203,7 +206,8 @@ impl Plan {
     /// True if somebody loses something: what is declared is read anew before.
     #[must_use]
     pub fn takes_away(&self) -> bool {
-        self.actions.iter().any(Action::takes_away)
+        let cancels = |action: &Action| matches!(action, Action::CancelOwnerChange { .. });
+        self.actions.iter().any(|action| action.takes_away() || cancels(action))
             || self.clients.actions.iter().any(ClientAction::takes_away)
             || self.recipients.actions.iter().any(RecipientAction::takes_away)
     }
@@ -287,14 +291,14 @@ impl Outlook {
     #[must_use]
     pub fn needs_person(&self) -> bool {
         let spent = self.state == State::Expired && self.rule.is_some_and(Rule::needs_person);
-        self.state.needs_person() || spent
+        self.state.needs_person() || spent || self.rule == Some(Rule::NotMemberYet)
     }
 
     /// What is the matter and the way out, as a sentence for people.
     #[must_use]
     pub fn message(&self) -> &'static str {
         match (self.state, self.rule) {
-            (State::Expired, Some(rule)) => rule.message(),
+            (State::Expired, Some(rule)) | (_, Some(rule @ Rule::NotMemberYet)) => rule.message(),
             (state, _) => state.message(),
         }
     }

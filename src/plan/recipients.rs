@@ -68,6 +68,8 @@ impl<'a> Draft<'a> {
                 Action::ChangeRole { person, to, .. } => drop(change.insert(person, to)),
                 Action::RevokeInvitation { .. }
                 | Action::Trim { .. }
+                | Action::CancelOwnerChange { .. }
+                | Action::ChangeOwner { .. }
                 | Action::ChangeInvitedRole { .. }
                 | Action::Reinstate { .. }
                 | Action::Resend { .. }

@@ -224,6 +224,9 @@ fn invite(draft: &mut Draft<'_>, mut ahead: Reserved) {
     candidates.sort();
     let busy: BTreeSet<_> = draft.actions.iter().map(|a| a.person().clone()).collect();
     let (mut mails, next_mail) = mails_left(draft.input);
+    let new = |action: &&Action| matches!(action.invitation_mail(), Some((_, None)));
+    let begun = u32::try_from(draft.actions.iter().filter(new).count()).unwrap_or(u32::MAX);
+    mails = mails.map(|left| left.saturating_sub(begun));
     // Seats of people that wait for nothing but their mail.
     let mut reserved = Reserved::default();
     let mut invited = invited(draft);

@@ -4,13 +4,17 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::identity::MemberKey;
-use crate::domain::keys::{ETag, InvitationId, MemberId, RoleName};
+use crate::domain::keys::{ETag, InvitationId, MemberId, OwnershipChangeId, RoleName};
 use crate::domain::observed::{
     InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember, RoleSeen,
 };
+use crate::domain::ownership::{ObservedOwnershipChange, OwnershipState};
 use crate::plan::action::Action;
 use crate::plan::pools;
 use crate::profile::{Counted, Profile};
+
+/// How long the owner's link is taken to work; the answer of the service says it better.
+const OWNERS_ASKED_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Says what the account looks like after `actions`, run at `now`.
 #[must_use]
@@ -49,6 +53,26 @@ pub fn step(observed: &mut Observed, action: &Action, profile: &Profile, now: Ti
                 invitation.role = RoleSeen::Known(to.clone());
                 invitation.etag = next(&invitation.etag);
             }
+        }
+        Action::CancelOwnerChange { change, .. } => {
+            let rows = observed.ownership_changes.iter_mut().flatten();
+            if let Some(row) = rows.into_iter().find(|row| row.id == change.id) {
+                row.state = OwnershipState::Ended;
+                row.etag = next(&row.etag);
+            }
+        }
+        Action::ChangeOwner { person, member, role, .. } => {
+            let rows = observed.ownership_changes.get_or_insert_default();
+            rows.push(ObservedOwnershipChange {
+                id: OwnershipChangeId(format!("own_{person}_{}", rows.len())),
+                etag: ETag("0".into()),
+                role: role.clone(),
+                member: member.clone(),
+                state: OwnershipState::Unconfirmed,
+                requested_by: observed.evidence.actor.clone().unwrap_or_default(),
+                created_at: now,
+                expires_at: now.saturating_add(OWNERS_ASKED_FOR).unwrap_or(Timestamp::MAX),
+            });
         }
         Action::Reinstate { person, .. } => set_state(observed, person, MemberState::Active),
         Action::Resend { person, .. } => {

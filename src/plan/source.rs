@@ -46,6 +46,8 @@ pub(super) fn is_undeclared(action: &Action) -> bool {
         }
         Action::Trim { .. }
         | Action::ChangeRole { .. }
+        | Action::CancelOwnerChange { .. }
+        | Action::ChangeOwner { .. }
         | Action::ChangeInvitedRole { .. }
         | Action::Reinstate { .. }
         | Action::Resend { .. }

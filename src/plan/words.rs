@@ -66,6 +66,16 @@ pub enum Rule {
     NoFreeSeat,
     /// The account may not ask clients for access (NC-01).
     NotAgency,
+    /// A change of owner needs somebody who is a member (DO-09).
+    NotMemberYet,
+    /// Another change of owner waits: there is one at a time.
+    OwnerChangeWaits,
+    /// The change of owner was declined, withdrawn, or not answered in time.
+    OwnerChangeEnded,
+    /// A change of owner of the person is withdrawn before.
+    OwnerChangeFirst,
+    /// The service did not list its changes of owner.
+    OwnerChangesUnread,
     /// Only the client ends what it granted (NC-10).
     OnlyClientEnds,
     /// The account service has no such category of mail.
@@ -107,6 +117,11 @@ impl Rule {
             Self::SeatLimit => "SeatLimitReached",
             Self::NoFreeSeat => "NoFreeSeat",
             Self::NotAgency => "NotAnAgency",
+            Self::NotMemberYet => "NotMemberYet",
+            Self::OwnerChangeWaits => "OwnerChangeWaits",
+            Self::OwnerChangeEnded => "OwnerChangeEnded",
+            Self::OwnerChangeFirst => "OwnerChangeFirst",
+            Self::OwnerChangesUnread => "OwnerChangesUnread",
             Self::OnlyClientEnds => "OnlyClientEnds",
             Self::NoSuchCategory => "CapabilityMissing",
         }
@@ -216,6 +231,25 @@ impl Rule {
             Self::NotAgency => {
                 "the account may not ask clients for access; ask the vendor to make it an agency"
             }
+            Self::NotMemberYet => {
+                "only a member can become an owner; declare a role that an invitation can give, and \
+                 this one once the person is a member"
+            }
+            Self::OwnerChangeWaits => {
+                "another change of owner waits for its answers, and there is one at a time; this \
+                 follows by itself"
+            }
+            Self::OwnerChangeEnded => {
+                "the change of owner was declined, withdrawn or not answered in time, or the role \
+                 was taken away again; ask again by a new value of the annotation \
+                 seatkeeper.dev/resend, or apply --resend, or raise inviteEpoch"
+            }
+            Self::OwnerChangeFirst => {
+                "the change of owner is withdrawn first; this follows with the next run"
+            }
+            Self::OwnerChangesUnread => {
+                "the account service did not list its changes of owner; it is asked again"
+            }
             Self::OnlyClientEnds => "only the client can end access that it granted",
             Self::NoSuchCategory => {
                 "the account service has no such category of mail; use the same version of the profile \
@@ -249,6 +283,8 @@ impl Rule {
             | Self::SeatLimit
             | Self::NoFreeSeat
             | Self::NotAgency
+            | Self::NotMemberYet
+            | Self::OwnerChangeEnded
             | Self::NoSuchCategory => true,
             Self::Observing
             | Self::Settling
@@ -259,6 +295,9 @@ impl Rule {
             | Self::MovesFirst
             | Self::InvitedElsewhere
             | Self::AddressLimit
+            | Self::OwnerChangeWaits
+            | Self::OwnerChangeFirst
+            | Self::OwnerChangesUnread
             | Self::OnlyClientEnds => false,
         }
     }
@@ -365,6 +404,10 @@ pub enum State {
     InDoubt,
     /// Waits for the person.
     Pending,
+    /// Becoming an owner: waits for the present one.
+    AwaitingConfirmation,
+    /// Becoming an owner: waits for the person.
+    AwaitingAcceptance,
     /// A member.
     Active,
     /// Still there, and no longer declared or declared absent.
@@ -393,6 +436,8 @@ impl State {
             Self::Sending => "Sending",
             Self::InDoubt => "InDoubt",
             Self::Pending => "Pending",
+            Self::AwaitingConfirmation => "AwaitingConfirmation",
+            Self::AwaitingAcceptance => "AwaitingAcceptance",
             Self::Active => "Active",
             Self::Removing => "Removing",
             Self::Expired => "Expired",
@@ -417,6 +462,8 @@ impl State {
             Self::Planned
             | Self::Sending
             | Self::Pending
+            | Self::AwaitingConfirmation
+            | Self::AwaitingAcceptance
             | Self::Active
             | Self::Removing
             | Self::Expired
@@ -437,6 +484,10 @@ impl State {
                  or apply --resend"
             }
             Self::Pending => "waits for the person to accept",
+            Self::AwaitingConfirmation => {
+                "waits for the present owner to confirm, by the link in a mail"
+            }
+            Self::AwaitingAcceptance => "waits for the person to accept, by the link in a mail",
             Self::Active => "is a member",
             Self::Removing => "no longer declared, or declared absent; access ends",
             Self::Absent => "not there, as declared",

@@ -123,6 +123,12 @@ impl Profile {
         self.role(name).is_some_and(|role| role.min_holders > 0)
     }
 
+    /// True if a member comes to hold the role by a change of owner only (DO-09).
+    #[must_use]
+    pub fn changes_owner(&self, name: &RoleName) -> bool {
+        self.role(name).is_some_and(|role| role.ownership_change.is_some() && !role.invitable)
+    }
+
     /// True if the role has the permission, the product's own or one of the service.
     #[must_use]
     pub fn permits(&self, role: &RoleName, permission: &str) -> bool {

@@ -40,6 +40,7 @@ impl InMemory {
             invitations: BTreeMap::new(),
             teams: BTreeMap::new(),
             client_accesses: None,
+            ownership_changes: None,
             categories: None,
             evidence: ReadEvidence::default(),
         };

@@ -12,7 +12,7 @@ use seatkeeper::domain::desired::{DeletionPolicy, Desired};
 use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::ResendMark;
 use seatkeeper::domain::ledger_view::{
-    Baseline, HoldRecord, LedgerView, MailRecord, Paid, PersonRecord, Seen,
+    Baseline, HoldRecord, LedgerView, MailRecord, Ownership, Paid, PersonRecord, Seen,
 };
 use seatkeeper::ledger::{
     Fault, FileStore, Ledger, LedgerError, LedgerStore, MemoryStore, Part, SealedPart, Step,
@@ -41,6 +41,7 @@ fn record(first_seen: Timestamp) -> PersonRecord {
         deletion_policy: DeletionPolicy::Retain,
         held: true,
         paid: Some(Paid::Lower),
+        ownership: Ownership::Over,
         mails: MailRecord {
             attempts: 2,
             renewals: 1,

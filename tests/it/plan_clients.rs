@@ -84,6 +84,7 @@ impl Case {
             invitations: BTreeMap::new(),
             teams: BTreeMap::new(),
             client_accesses: Some(BTreeMap::new()),
+            ownership_changes: None,
             categories: None,
             evidence: ReadEvidence::default(),
         };

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use seatkeeper::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::identity::{EmailAddress, MemberKey};
 use seatkeeper::domain::keys::{ETag, InvitationId, MemberId};
-use seatkeeper::domain::ledger_view::{LedgerView, PersonRecord, Seen};
+use seatkeeper::domain::ledger_view::{LedgerView, Ownership, PersonRecord, Seen};
 use seatkeeper::domain::observed::{
     InvitationState, MemberState, Observed, ObservedInvitation, RoleSeen,
 };
@@ -97,6 +97,7 @@ impl Case {
             deletion_policy: DeletionPolicy::Revoke,
             held: false,
             paid: None,
+            ownership: Ownership::None,
             mails: Default::default(),
         };
         self.ledger.people.insert(key(name), record);

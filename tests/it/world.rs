@@ -21,6 +21,7 @@ use seatkeeper::domain::observed::{
     Claim, MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence,
     RoleSeen, SeatLimit,
 };
+use seatkeeper::domain::ownership::ObservedOwnershipChange;
 use seatkeeper::domain::policy::{
     InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
 };
@@ -389,6 +390,14 @@ impl Backend for Service {
         answer
     }
 
+    async fn ownership_changes(
+        &self,
+        _account: &AccountKey,
+    ) -> Result<Vec<ObservedOwnershipChange>, BackendError> {
+        self.kill.point().await;
+        Ok(self.with(|state| state.observed.ownership_changes.clone()).unwrap_or_default())
+    }
+
     async fn categories(
         &self,
         _account: &AccountKey,
@@ -467,6 +476,7 @@ pub fn account(profile: &Profile, now: Timestamp) -> Observed {
         invitations: BTreeMap::new(),
         teams: BTreeMap::new(),
         client_accesses: None,
+        ownership_changes: None,
         categories: None,
         evidence: ReadEvidence::default(),
     };

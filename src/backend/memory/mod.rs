@@ -28,6 +28,7 @@ use crate::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember, RoleSeen,
     SeatLimit,
 };
+use crate::domain::ownership::ObservedOwnershipChange;
 use crate::domain::recipients::ObservedCategory;
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
@@ -183,7 +184,7 @@ impl Backend for Memory {
         let mut state = self.state.lock().await;
         let answer = state.arrive("observe")?;
         state.is_ours(account)?;
-        let mut observed = state.observed.clone();
+        let mut observed = Observed { ownership_changes: None, ..state.observed.clone() };
         let unknown = |role: &RoleSeen| role.known().is_none_or(|r| profile.role(r).is_none());
         let members = observed.members.values_mut().map(|member| &mut member.role);
         let invited = observed.invitations.values_mut().map(|invitation| &mut invitation.role);
@@ -254,6 +255,19 @@ impl Backend for Memory {
         _: &RequestKey,
     ) -> Result<Executed, BackendError> {
         Err(rejected("not-offered"))
+    }
+
+    async fn ownership_changes(
+        &self,
+        account: &AccountKey,
+    ) -> Result<Vec<ObservedOwnershipChange>, BackendError> {
+        let mut state = self.state.lock().await;
+        let answer = state.arrive("ownership_changes")?;
+        state.is_ours(account)?;
+        match answer {
+            Answer::Given => Ok(state.observed.ownership_changes.clone().unwrap_or_default()),
+            Answer::Lost => Err(lost()),
+        }
     }
 
     async fn categories(
@@ -349,6 +363,7 @@ mod tests {
             invitations: BTreeMap::new(),
             teams: BTreeMap::new(),
             client_accesses: None,
+            ownership_changes: None,
             categories: None,
             evidence: ReadEvidence::default(),
         };

@@ -6,7 +6,7 @@ use crate::domain::keys::RoleName;
 use crate::domain::observed::{
     InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember,
 };
-use crate::plan::action::{Action, InvitationRow, MemberRow};
+use crate::plan::action::{Action, InvitationRow, MemberRow, OwnerChangeRow};
 use crate::profile::{Counted, OnShrink, Profile, Role};
 
 /// Refuses `action` as the service would, or finds that it is done already.
@@ -57,6 +57,8 @@ pub(super) fn check(
             }
             invitable(profile, to).map(|()| Todo::Do)
         }
+        Action::CancelOwnerChange { change, .. } => may_cancel(observed, change),
+        Action::ChangeOwner { .. } => may_ask_owner(observed),
         Action::Resend { person, invitation, .. } => {
             let row = row_of_invitation(observed, person, invitation).map_err(Missing::error)?;
             may_resend(profile, observed, person, row)
@@ -67,6 +69,25 @@ pub(super) fn check(
         Action::Add { .. } => fits(profile, observed, Counted::Active).map(|()| Todo::Do),
         Action::Invite { person, role, .. } => may_invite(profile, observed, person, role),
     }
+}
+
+fn may_cancel(observed: &Observed, change: &OwnerChangeRow) -> Result<Todo, BackendError> {
+    let mut rows = observed.ownership_changes.iter().flatten();
+    let row = rows.find(|row| row.id == change.id).ok_or(Missing::Gone.error())?;
+    if row.etag != change.etag {
+        Err(changed("stale"))
+    } else if row.state.is_open() {
+        Ok(Todo::Do)
+    } else {
+        Err(changed("row-state"))
+    }
+}
+
+/// One change of owner at a time.
+fn may_ask_owner(observed: &Observed) -> Result<Todo, BackendError> {
+    let mut rows = observed.ownership_changes.iter().flatten();
+    let waits = rows.any(|row| row.state.is_open());
+    if waits { Err(changed("ownership-change-pending")) } else { Ok(Todo::Do) }
 }
 
 fn may_invite(
@@ -225,6 +246,8 @@ pub(super) fn is_post(action: &Action) -> bool {
     match action {
         Action::RevokeInvitation { .. }
         | Action::Trim { .. }
+        | Action::CancelOwnerChange { .. }
+        | Action::ChangeOwner { .. }
         | Action::Reinstate { .. }
         | Action::Resend { .. }
         | Action::Add { .. }
@@ -241,6 +264,11 @@ pub(super) fn same_request(a: &Action, b: &Action) -> bool {
         (Action::Invite { person: p, role: r, .. }, Action::Invite { person: q, role: s, .. }) => {
             p == q && r == s
         }
+        (Action::ChangeOwner { member: m, .. }, Action::ChangeOwner { member: n, .. }) => m == n,
+        (
+            Action::CancelOwnerChange { change: c, .. },
+            Action::CancelOwnerChange { change: d, .. },
+        ) => c.id == d.id,
         (Action::Trim { member: m, .. }, Action::Trim { member: n, .. })
         | (Action::Reinstate { member: m, .. }, Action::Reinstate { member: n, .. }) => {
             m.id == n.id

@@ -116,7 +116,14 @@ impl State {
         let member = self.observed.members.get(action.person()).cloned();
         let invitation = self.observed.invitations.get(action.person()).cloned();
         let answer = match action {
-            Action::RevokeInvitation { .. } | Action::Remove { .. } => None,
+            Action::RevokeInvitation { .. }
+            | Action::Remove { .. }
+            | Action::CancelOwnerChange { .. } => None,
+            Action::ChangeOwner { .. } => {
+                let rows = self.observed.ownership_changes.as_ref();
+                let row = rows.and_then(|rows| rows.last()).cloned();
+                row.map(|row| Executed::OwnershipChange(Box::new(row)))
+            }
             Action::Trim { .. }
             | Action::ChangeRole { .. }
             | Action::Reinstate { .. }

@@ -244,7 +244,13 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
             Action::Reinstate { .. } | Action::Add { .. } => held.additions += 1,
             // Beside a digest stands what it covers and nothing else.
             _ if plan.hold.as_ref().is_some_and(|hold| hold.rule() != *rule) => {}
-            Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => held.changes += 1,
+            Action::ChangeOwner { .. } => {
+                held.changes += 1;
+                held.mails += 1;
+            }
+            Action::ChangeRole { .. }
+            | Action::CancelOwnerChange { .. }
+            | Action::ChangeInvitedRole { .. } => held.changes += 1,
             Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. } => {
                 held.removals += 1;
             }

@@ -51,10 +51,15 @@ fn synced(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, outlook: &
             Say::no(Rule::SeatLimit.reason(), message)
         }
         State::Sending | State::InDoubt => Say::unknown(state.as_str(), state.message()),
-        State::Pending | State::Active => match (outlook.rule, outlook.role_differs) {
+        State::Pending
+        | State::AwaitingConfirmation
+        | State::AwaitingAcceptance
+        | State::Active => match (outlook.rule, outlook.role_differs) {
             (Some(_), _) => held(outlook.rule),
-            (None, true) => Say::no("RoleDiffers", "the account service has another role"),
-            (None, false) => {
+            (None, true) if matches!(state, State::Pending | State::Active) => {
+                Say::no("RoleDiffers", "the account service has another role")
+            }
+            (None, _) => {
                 let ends = outlook.ends_at.map(|at| format!("; access ends at {at}"));
                 let message = format!("{}{}", state.message(), ends.unwrap_or_default());
                 Say::yes(state.as_str(), message)
@@ -74,6 +79,8 @@ pub fn state(state: State) -> MembershipState {
         State::Sending => MembershipState::Sending,
         State::InDoubt => MembershipState::InDoubt,
         State::Pending => MembershipState::Pending,
+        State::AwaitingConfirmation => MembershipState::AwaitingConfirmation,
+        State::AwaitingAcceptance => MembershipState::AwaitingAcceptance,
         State::Active => MembershipState::Active,
         State::Removing => MembershipState::Removing,
         State::Expired => MembershipState::Expired,
@@ -135,7 +142,11 @@ mod tests {
             (State::Sending, none, false, "Unknown Sending"),
             (State::InDoubt, none, false, "Unknown InDoubt stalled"),
             (State::Pending, none, false, "True Pending"),
+            (State::AwaitingConfirmation, none, true, "True AwaitingConfirmation"),
+            (State::AwaitingAcceptance, none, true, "True AwaitingAcceptance"),
             (State::Active, none, false, "True Active"),
+            (State::Active, Some(Rule::OwnerChangeEnded), true, "False OwnerChangeEnded stalled"),
+            (State::Planned, Some(Rule::NotMemberYet), true, "False NotMemberYet stalled"),
             (State::Active, none, true, "False RoleDiffers"),
             (State::Active, Some(Rule::RemovalBrake), true, "False RemovalHeld stalled"),
             (State::Active, Some(Rule::NotUnderstood), true, "False NotUnderstood stalled"),

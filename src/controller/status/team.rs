@@ -132,6 +132,8 @@ fn describe(
             State::Trimmed => counts.trimmed += 1,
             State::Planned
             | State::Sending
+            | State::AwaitingConfirmation
+            | State::AwaitingAcceptance
             | State::InDoubt
             | State::Removing
             | State::Expired

@@ -96,6 +96,29 @@ fn roles_that_may_not_be_given_are_refused() {
     ");
 }
 
+// rule: PO-04
+#[test]
+fn of_two_declared_owners_where_there_is_one_the_older_counts_and_the_other_stays_as_they_are() {
+    let text = with_account(&[
+        team("core", "roster: []"),
+        membership("a-younger", "email: ana@example.com, role: owner"),
+        membership("b-older", "email: bo@example.com, role: owner"),
+    ])
+    .replace("profile: nitropack", "profile: portal")
+    .replace("grantableRoles: [admin]", "grantableRoles: [owner]");
+    let with = With { oldest_first: &["b-older", "core", "a-younger"], ..With::default() };
+    assert_snapshot!(resolved(&text, &with).1, @"
+    bo@example.com: owner by b-older
+    ana@example.com: frozen
+    Membership web/a-younger: Conflict
+    m.yaml:24:55: spec.role: somebody else is declared `owner` already by Membership web/b-older
+      hint: the account has one `owner` at a time: keep one of the two; the older counts
+    ");
+    let without_leave = text.replace("grantableRoles: [owner]", "grantableRoles: [admin]");
+    let said = resolved(&without_leave, &with).1;
+    assert!(said.contains("Membership web/b-older: RoleNotGrantable"), "{said}");
+}
+
 #[test]
 fn the_older_of_two_declarations_counts() {
     let text = with_account(&[

@@ -79,7 +79,7 @@ fn new_send(
     let (role, not_after) = (role.clone(), now + KEY_LASTS);
     let key = RequestKey(format!("{round}-{person}"));
     let resend = resend.map(|row| (row.id.clone(), row.sent));
-    (person.clone(), OpenSend { key, role, cause, resend, not_after })
+    (person.clone(), OpenSend { key, role, cause, resend, for_owner: false, not_after })
 }
 
 /// The write of the pages, before the first send. What an invitation changes of its person counts

@@ -16,8 +16,8 @@ use seatkeeper::domain::keys::{
     RoleName,
 };
 use seatkeeper::domain::ledger_view::{
-    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Paid, PersonRecord,
-    Seen, Spend,
+    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Ownership, Paid,
+    PersonRecord, Seen, Spend,
 };
 use seatkeeper::domain::observed::{
     InvitationState, MemberState, Observed, ObservedAccount, ObservedInvitation, ObservedMember,
@@ -208,6 +208,7 @@ fn record() -> impl Strategy<Value = PersonRecord> {
             deletion_policy: deletion_policy(retain),
             held,
             paid,
+            ownership: Ownership::None,
             mails,
         },
     )
@@ -403,7 +404,8 @@ fn settle_in(world: &mut World, person: &MemberKey, life: &Life, position: usize
             .get(person)
             .filter(|_| world.observed.members.len().is_multiple_of(2));
         let resend = row.map(|row| (row.id.clone(), row.sent));
-        let send = OpenSend { key, role, cause, resend, not_after: now() + minutes };
+        let send =
+            OpenSend { key, role, cause, resend, for_owner: false, not_after: now() + minutes };
         world.ledger.open_sends.insert(person.clone(), send);
     }
     if let (Some(wanted), Some(ago)) = (&mut world.ledger.first_wanted, wanted_before) {
@@ -456,6 +458,7 @@ fn empty_account(limit: SeatLimit, disabled: bool) -> Observed {
         invitations: BTreeMap::new(),
         teams: BTreeMap::new(),
         client_accesses: None,
+        ownership_changes: None,
         categories: None,
         evidence: ReadEvidence::default(),
     }

@@ -11,18 +11,19 @@ use seatkeeper::domain::desired::{
 };
 use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::{
-    AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, PlanName, RequestKey,
-    ResendMark, RoleName, SubscriptionId, TeamId, TeamRef,
+    AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, OwnershipChangeId,
+    PlanName, RequestKey, ResendMark, RoleName, SubscriptionId, TeamId, TeamRef,
 };
 use seatkeeper::domain::ledger_view::{
-    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Paid, PersonRecord,
-    Seen, Spend,
+    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Ownership, Paid,
+    PersonRecord, Seen, Spend,
 };
 use seatkeeper::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedAccount, ObservedInvitation,
     ObservedMember, ObservedSeats, ObservedSubscription, PoolSeats, ReadEvidence, RoleSeen,
     SeatLimit,
 };
+use seatkeeper::domain::ownership::{ObservedOwnershipChange, OwnershipState};
 use seatkeeper::domain::policy::{
     InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
 };
@@ -272,6 +273,8 @@ struct ObservedFile {
     pools: BTreeMap<String, String>,
     #[serde(default)]
     secure_sign_in: bool,
+    /// See [`owner_change`]; unset: not read.
+    owner_changes: Option<Vec<String>>,
     #[serde(default)]
     said: Said,
 }
@@ -296,6 +299,9 @@ impl ObservedFile {
         let caller = self.caller.map(|address| members[&person(&address)].id.clone());
         let claim = self.claim.unwrap_or_else(|| INSTALLATION.into());
         let claim = Claim { installation: InstallationId(claim), fingerprint: "file".into() };
+        let owner_changes = self.owner_changes.iter().flatten();
+        let owner_changes =
+            self.owner_changes.is_some().then(|| owner_changes.map(|line| owner_change(line)));
         let mut observed = Observed {
             account: ObservedAccount {
                 key: AccountKey(self.account.unwrap_or_else(|| ACCOUNT.into())),
@@ -313,6 +319,7 @@ impl ObservedFile {
             invitations: self.invitations.iter().map(|line| invitation(line)).collect(),
             teams: self.teams.iter().map(|line| observed_team(line)).collect(),
             client_accesses: None,
+            ownership_changes: owner_changes.map(Iterator::collect),
             categories: None,
             evidence: ReadEvidence::default(),
         };
@@ -391,6 +398,32 @@ fn member(line: &str) -> (MemberKey, ObservedMember) {
     words.end();
     let (id, etag) = (MemberId(id), ETag::from("1"));
     (at_service(person), ObservedMember { id, etag, role, state, added_at, joined_at: added_at })
+}
+
+/// `ADDRESS ROLE at=TIME [by=ACTOR] [unaccepted | done | ended | unknown]`
+fn owner_change(line: &str) -> ObservedOwnershipChange {
+    let mut words = Words::of(line);
+    let person = words.person();
+    let state = [
+        ("unaccepted", OwnershipState::Unaccepted),
+        ("done", OwnershipState::Done),
+        ("ended", OwnershipState::Ended),
+        ("unknown", OwnershipState::Unknown),
+    ];
+    let state = state.into_iter().find(|(word, _)| words.flag(word));
+    let created_at = words.time("at").expect("at=");
+    let row = ObservedOwnershipChange {
+        id: OwnershipChangeId(format!("own_{person}")),
+        etag: ETag::from("1"),
+        role: RoleName(words.next()),
+        member: MemberId(format!("mem_{person}")),
+        state: state.map_or(OwnershipState::Unconfirmed, |(_, state)| state),
+        requested_by: words.named("by").unwrap_or_default(),
+        created_at,
+        expires_at: created_at + SignedDuration::from_hours(7 * 24),
+    };
+    words.end();
+    row
 }
 
 fn invitation(line: &str) -> (MemberKey, ObservedInvitation) {
@@ -645,6 +678,12 @@ fn record(line: &str, now: Timestamp) -> (MemberKey, PersonRecord) {
             "lower" => Paid::Lower,
             other => panic!("paid={other}?"),
         }),
+        ownership: words.named("owner").map_or(Ownership::None, |what| match what.as_str() {
+            "asked" => Ownership::Asked,
+            "held" => Ownership::Held,
+            "over" => Ownership::Over,
+            other => panic!("owner={other}?"),
+        }),
         mails: mails(&mut words),
     };
     words.end();
@@ -675,9 +714,10 @@ fn open_send(line: &str) -> (MemberKey, OpenSend) {
     let attempt = words.named("attempt").map_or(1, |count| count.parse().unwrap());
     let cause = Cause { epoch, attempt, ..Cause::default() };
     let resend = words.flag("resend").then(|| (InvitationId(format!("inv_{person}")), 1));
+    let for_owner = words.flag("forOwner");
     let not_after = words.time("notAfter").expect("notAfter=");
     words.end();
-    (person, OpenSend { key, role, cause, resend, not_after })
+    (person, OpenSend { key, role, cause, resend, for_owner, not_after })
 }
 
 fn spend(line: &str) -> Spend {

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use seatkeeper::domain::desired::DeletionPolicy;
 use seatkeeper::domain::identity::MemberKey;
-use seatkeeper::domain::ledger_view::{HoldRecord, MailRecord, Paid, PersonRecord, Seen};
+use seatkeeper::domain::ledger_view::{
+    HoldRecord, MailRecord, Ownership, Paid, PersonRecord, Seen,
+};
 use seatkeeper::domain::observed::SeatLimit;
 use seatkeeper::plan::{Approval, Emptied, Hold, HoldCause, Learn, Outlook, Plan, Stop};
 
@@ -212,6 +214,7 @@ fn record_text(person: &MemberKey, record: &PersonRecord) -> String {
         deletion_policy,
         held,
         paid,
+        ownership,
         mails,
     } = record;
     let mut text = key_text(person);
@@ -239,6 +242,12 @@ fn record_text(person: &MemberKey, record: &PersonRecord) -> String {
         Some(Paid::End) => text.push_str(" paid=end"),
         Some(Paid::Trim) => text.push_str(" paid=trim"),
         Some(Paid::Lower) => text.push_str(" paid=lower"),
+    }
+    match ownership {
+        Ownership::None => {}
+        Ownership::Asked => text.push_str(" owner=asked"),
+        Ownership::Held => text.push_str(" owner=held"),
+        Ownership::Over => text.push_str(" owner=over"),
     }
     text + &mails_text(mails)
 }
