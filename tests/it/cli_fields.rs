@@ -171,8 +171,9 @@ async fn access_ends_at_its_date_unless_another_declaration_keeps_the_person() {
 async fn a_higher_priority_is_invited_first() {
     let story = Story::new().await;
     story.member("dan", "email: dan@example.com, priority: 5");
+    let planned = story.says(3, &["plan"]).await;
+    assert_eq!(planned[0], "+ invite dan@example.com as developer", "{planned:#?}");
     let applied = story.says(4, &["apply"]).await;
-    assert_eq!(applied[0], "+ invite dan@example.com as developer", "{applied:#?}");
     let queued: Vec<_> = applied.iter().filter(|line| line.contains("Queued")).collect();
     assert!(queued.len() == 1 && !queued[0].contains("dan@"), "{applied:#?}");
     story.service.stop().await;
