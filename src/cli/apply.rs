@@ -54,7 +54,7 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
             ran.report.goes_on() && ran.report.stopped().is_none() && !ran.settled.is_empty();
         for (action, outcome) in &ran.report.teams {
             if args.plan.output == Output::Text {
-                writeln!(io.out, "{}", teams::outcome(action, outcome))?;
+                writeln!(io.out, "{}", render::told(&action.to_string(), outcome))?;
             }
             done.push(said(teams::action_json(action), outcome));
         }
@@ -62,13 +62,13 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
         done.extend(people.map(|(action, outcome)| said(render::action_json(action), outcome)));
         for (action, outcome) in &ran.report.clients {
             if args.plan.output == Output::Text {
-                writeln!(io.out, "{}", clients::outcome(action, outcome))?;
+                writeln!(io.out, "{}", render::told(&action.to_string(), outcome))?;
             }
             done.push(said(clients::action_json(action), outcome));
         }
         for (action, outcome) in &ran.report.recipients {
             if args.plan.output == Output::Text {
-                writeln!(io.out, "{}", recipients::outcome(action, outcome))?;
+                writeln!(io.out, "{}", render::told(&action.to_string(), outcome))?;
             }
             done.push(said(recipients::action_json(action), outcome));
         }

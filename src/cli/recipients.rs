@@ -72,21 +72,6 @@ fn by_role(outlook: &CategoryOutlook) -> impl Iterator<Item = &str> {
     })
 }
 
-/// One action with what became of it.
-#[must_use]
-pub fn outcome(action: &RecipientAction, outcome: &Outcome) -> String {
-    let what = action.to_string();
-    match outcome {
-        Outcome::Done(_) => what,
-        Outcome::Refused(error) => format!("! refused: {}: {error}", unsigned(&what)),
-        Outcome::Unknown(error) => format!(
-            "! not known whether it took effect: {}: {error}; the next run finds out",
-            unsigned(&what)
-        ),
-        Outcome::NotRun(why) => format!("! not done: {} ({})", unsigned(&what), why.reason()),
-    }
-}
-
 /// The blast radius: `+ 2 recipients`.
 #[must_use]
 pub fn summary(plan: &RecipientPlan) -> Vec<String> {

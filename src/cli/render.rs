@@ -81,12 +81,18 @@ pub fn status(plan: &Plan, observed: &Observed) -> String {
     text
 }
 
-/// One action with what became of it.
+/// One action on a person with what became of it.
 #[must_use]
 pub fn outcome(plan: &TeamPlan, action: &Action, outcome: &Outcome) -> String {
-    let (line, what) = (line(plan, action), without_sign(plan, action));
+    told(&line(plan, action), outcome)
+}
+
+/// One line of a plan with what became of it.
+#[must_use]
+pub fn told(line: &str, outcome: &Outcome) -> String {
+    let what = unsigned(line);
     match outcome {
-        Outcome::Done(_) => line,
+        Outcome::Done(_) => line.to_owned(),
         Outcome::Refused(error) => format!("! refused: {what}: {error}"),
         Outcome::Unknown(error) => {
             format!("! not known whether it took effect: {what}: {error}; the next run finds out")

@@ -52,21 +52,6 @@ fn word(state: TeamState) -> &'static str {
     }
 }
 
-/// One action with what became of it.
-#[must_use]
-pub fn outcome(action: &TeamAction, outcome: &Outcome) -> String {
-    let what = action.to_string();
-    match outcome {
-        Outcome::Done(_) => what,
-        Outcome::Refused(error) => format!("! refused: {}: {error}", unsigned(&what)),
-        Outcome::Unknown(error) => format!(
-            "! not known whether it took effect: {}: {error}; the next run finds out",
-            unsigned(&what)
-        ),
-        Outcome::NotRun(why) => format!("! not done: {} ({})", unsigned(&what), why.reason()),
-    }
-}
-
 /// The blast radius: `+ 1 team`, `~ 2 teams`.
 #[must_use]
 pub fn summary(plan: &TeamPlan) -> Vec<String> {

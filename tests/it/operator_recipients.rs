@@ -53,17 +53,6 @@ async fn choose(world: &World, person: &str) {
     assert!(call.send().await.unwrap().status().is_success());
 }
 
-/// Three more looks write nothing, neither to the service nor to Kubernetes.
-async fn is_quiet(world: &World) {
-    world.becomes("account/acme", "Synced").await;
-    world.looks_again(2).await;
-    let (writes, audited) = (world.writes(), world.audited_writes());
-    assert!(!audited.is_empty(), "the audit log does not know the operator");
-    world.looks_again(3).await;
-    assert_eq!(world.writes(), writes, "writes to the service");
-    assert_eq!(world.audited_writes()[audited.len()..], [] as [String; 0], "writes to Kubernetes");
-}
-
 // rule: NP-10
 // rule: NP-11
 // rule: OP-01
@@ -86,7 +75,7 @@ async fn recipients_wait_become_ones_by_joining_and_are_taken_back_before_the_ob
         columns.split_whitespace().take(8).collect::<Vec<_>>(),
         ["NAME", "TEAM", "CATEGORY", "POLICY", "RECIPIENTS", "STATE", "READY", "AGE"]
     );
-    is_quiet(&world).await;
+    world.is_quiet().await;
 
     world.join("ana").await;
     world.join("cyd").await;
@@ -95,11 +84,11 @@ async fn recipients_wait_become_ones_by_joining_and_are_taken_back_before_the_ob
     let status = world.get("nsub/billing-mail").await["status"].clone();
     assert_eq!(status["counts"], json!({"declared": 2, "waiting": 0, "implied": 1}));
     assert_eq!(status["implied"], json!(["cyd@example.com"]));
-    is_quiet(&world).await;
+    world.is_quiet().await;
 
     world.k(&["delete", "nsub", "billing-mail", "--timeout=60s"]).await;
     assert_eq!(receive(&world).await, "cyd*", "taken back before the object went");
-    is_quiet(&world).await;
+    world.is_quiet().await;
 }
 
 // rule: X17
@@ -113,7 +102,7 @@ async fn exact_takes_away_whom_a_person_chose_and_additive_leaves_them() {
     world.apply(&mail(&world, "billing-mail", recipients)).await;
     world.becomes("nsub/billing-mail", "Synced").await;
     choose(&world, "dan").await;
-    is_quiet(&world).await;
+    world.is_quiet().await;
     assert_eq!(receive(&world).await, "ana+ dan+");
 
     world.apply(&mail(&world, "billing-mail", &format!(", policy: Exact{recipients}"))).await;
@@ -121,14 +110,14 @@ async fn exact_takes_away_whom_a_person_chose_and_additive_leaves_them() {
     let twin = mail(&world, "a-twin", ", policy: Exact, recipients: [{email: dan@example.com}]");
     world.apply(&twin).await;
     world.says("nsub/a-twin", "Accepted", "False/Conflict").await;
-    is_quiet(&world).await;
+    world.is_quiet().await;
     assert_eq!(receive(&world).await, "ana+");
 
     // The younger takes over without ana's being asked for.
     world.k(&["delete", "nsub", "billing-mail", "--timeout=60s"]).await;
     received(&world, "dan+").await;
     world.says("nsub/a-twin", "Accepted", "True/Accepted").await;
-    is_quiet(&world).await;
+    world.is_quiet().await;
 }
 
 #[tokio::test]
@@ -152,7 +141,7 @@ async fn what_cannot_be_done_says_why_and_how_on() {
         assert!(message.as_str().unwrap().contains("; "), "no way out: {message}");
     }
     received(&world, "ana+").await;
-    is_quiet(&world).await;
+    world.is_quiet().await;
     for name in ["a-typo", "reference", "stray", "nobody"] {
         world.k(&["delete", "nsub", name, "--timeout=60s"]).await;
     }

@@ -94,13 +94,13 @@ async fn teams_are_made_adopted_and_emptied_as_declared_and_then_nothing_is_writ
         })
         .await;
     assert_eq!(world.mails("invitation").len(), 1);
-    is_quiet(&world).await;
+    world.is_quiet().await;
 
     // Who is in two teams leaves one of them with its declaration.
     world.k(&["delete", "team", "print", "--timeout=60s"]).await;
     assert_eq!(people(&world, &status["teamId"]).await, "");
     assert_eq!(people(&world, &design).await, "mia:member tom:team-admin");
-    is_quiet(&world).await;
+    world.is_quiet().await;
 }
 
 #[tokio::test]
@@ -124,15 +124,4 @@ async fn a_team_that_cannot_be_made_says_why_and_what_to_do() {
     world.says("membership/cyd", "Accepted", "False/RoleNotHere").await;
     assert_eq!(world.get("team/design").await["status"]["state"], json!("Pending"));
     assert_eq!(world.mails("invitation").len(), 0, "nobody is invited to what is not there");
-}
-
-/// Three more looks write nothing, neither to the service nor to Kubernetes.
-async fn is_quiet(world: &World) {
-    world.becomes("account/acme", "Synced").await;
-    world.looks_again(2).await;
-    let (writes, audited) = (world.writes(), world.audited_writes());
-    assert!(!audited.is_empty(), "the audit log does not know the operator");
-    world.looks_again(3).await;
-    assert_eq!(world.writes(), writes, "writes to the service");
-    assert_eq!(world.audited_writes()[audited.len()..], [] as [String; 0], "writes to Kubernetes");
 }

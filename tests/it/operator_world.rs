@@ -476,6 +476,17 @@ accounts:
         requests.iter().filter(|r| r["method"] == "GET" && route(r).ends_with("/members")).count()
     }
 
+    /// Three more looks write nothing, neither to the service nor to Kubernetes (OP-01).
+    pub async fn is_quiet(&self) {
+        self.becomes("account/acme", "Synced").await;
+        self.looks_again(2).await;
+        let (writes, audited) = (self.writes(), self.audited_writes());
+        assert!(!audited.is_empty(), "the audit log does not know the operator");
+        self.looks_again(3).await;
+        assert_eq!(self.writes(), writes, "writes to the service");
+        assert_eq!(self.audited_writes()[audited.len()..], [] as [String; 0], "writes to Kubernetes");
+    }
+
     /// Waits until the operator has looked `times` more.
     pub async fn looks_again(&self, times: usize) {
         let since = self.looks();
