@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::apply::Outcome;
 use crate::cli::render::{many, unsigned};
 use crate::plan::Rule;
 use crate::plan::notification::{

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::apply::Outcome;
 use crate::cli::render::{limit, many, unsigned};
 use crate::domain::teams::TeamState;
 use crate::plan::teams::{TeamAction, TeamPlan};

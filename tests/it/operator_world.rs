@@ -484,7 +484,11 @@ accounts:
         assert!(!audited.is_empty(), "the audit log does not know the operator");
         self.looks_again(3).await;
         assert_eq!(self.writes(), writes, "writes to the service");
-        assert_eq!(self.audited_writes()[audited.len()..], [] as [String; 0], "writes to Kubernetes");
+        assert_eq!(
+            self.audited_writes()[audited.len()..],
+            [] as [String; 0],
+            "writes to Kubernetes"
+        );
     }
 
     /// Waits until the operator has looked `times` more.
