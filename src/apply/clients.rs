@@ -54,20 +54,10 @@ pub(super) async fn run(
     ledger.pin(&job.observed.account.key)?;
     ledger.learn_clients(&plan.learn, (job.context.now)());
     if plan.actions.is_empty() {
-        return write_news(ledger).await.map(|()| Vec::new());
+        ledger.write_news().await?;
+        return Ok(Vec::new());
     }
     act(ledger, job, after).await
-}
-
-/// Writes what was learned, if anything was.
-async fn write_news(ledger: &mut Ledger) -> Result<(), ApplyError> {
-    if ledger.head_differs() {
-        ledger.write_head().await?;
-    }
-    if ledger.pages_differ() {
-        ledger.write_pages().await?;
-    }
-    Ok(())
 }
 
 /// Runs a plan with actions.

@@ -33,7 +33,7 @@ pub(super) async fn run(
     let before: Vec<_> =
         plan.actions.iter().map(|action| ledger.recipient(&action.person)).collect();
     ledger.learn_recipients(&plan.learn);
-    write(ledger).await?;
+    ledger.write_news().await?;
     take_roles(job, after);
     let mut outcomes = RecipientOutcomes::new();
     let mut stopped = false;
@@ -49,19 +49,8 @@ pub(super) async fn run(
         }
         outcomes.push((action.clone(), outcome));
     }
-    write(ledger).await?;
+    ledger.write_news().await?;
     Ok(outcomes)
-}
-
-/// Writes what the ledger learned, if anything was.
-async fn write(ledger: &mut Ledger) -> Result<(), ApplyError> {
-    if ledger.head_differs() {
-        ledger.write_head().await?;
-    }
-    if ledger.pages_differ() {
-        ledger.write_pages().await?;
-    }
-    Ok(())
 }
 
 async fn call(job: &Job<'_>, action: &RecipientAction) -> Outcome {

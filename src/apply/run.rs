@@ -56,12 +56,7 @@ async fn learn_only(
     ledger.learn(&job.plan.learn, &BTreeSet::new(), (job.context.now)());
     prepare(ledger, job);
     ledger.gather().await;
-    if ledger.head_differs() {
-        ledger.write_head().await?;
-    }
-    if ledger.pages_differ() {
-        ledger.write_pages().await?;
-    }
+    ledger.write_news().await?;
     ledger.flush().await?;
     claim(ledger, job, progress).await;
     // Only a claim that was taken over is in the head until it is done.

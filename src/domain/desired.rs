@@ -116,13 +116,7 @@ impl Origin {
     /// The declaring object, as `Team web/core`: the roster position is not part of it.
     #[must_use]
     pub fn object(&self) -> String {
-        let kind = match self.kind {
-            OriginKind::ClientAccess => "ClientAccess",
-            OriginKind::Membership => "Membership",
-            OriginKind::NotificationSubscription => "NotificationSubscription",
-            OriginKind::Team => "Team",
-        };
-        format!("{kind} {}/{}", self.namespace, self.name)
+        format!("{} {}/{}", self.kind.as_str(), self.namespace, self.name)
     }
 }
 
@@ -137,4 +131,17 @@ pub enum OriginKind {
     NotificationSubscription,
     /// A line in the roster of a `Team`.
     Team,
+}
+
+impl OriginKind {
+    /// The kind as manifests name it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientAccess => "ClientAccess",
+            Self::Membership => "Membership",
+            Self::NotificationSubscription => "NotificationSubscription",
+            Self::Team => "Team",
+        }
+    }
 }

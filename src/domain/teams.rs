@@ -136,13 +136,14 @@ impl Desired {
         if bound.is_empty() {
             return Cow::Borrowed(self);
         }
+        let key = |key: MemberKey| key.bound(|reference| bound.get(reference).cloned());
         let mut desired = self.clone();
         let people = std::mem::take(&mut desired.people).into_iter();
-        desired.people = people.map(|(key, member)| (key.bound(&bound), member)).collect();
+        desired.people = people.map(|(of, member)| (key(of), member)).collect();
         let absent = std::mem::take(&mut desired.absent).into_iter();
-        desired.absent = absent.map(|(key, absence)| (key.bound(&bound), absence)).collect();
+        desired.absent = absent.map(|(of, absence)| (key(of), absence)).collect();
         let frozen = std::mem::take(&mut desired.frozen).into_iter();
-        let frozen = frozen.map(|key| key.bound(&bound));
+        let frozen = frozen.map(key);
         // Who is declared by a valid object is declared, whatever another one of the team says.
         desired.frozen = frozen.filter(|key| !desired.people.contains_key(key)).collect();
         Cow::Owned(desired)
@@ -150,15 +151,14 @@ impl Desired {
 }
 
 impl MemberKey {
-    /// The same with the id of a declared team that is at the service.
+    /// The same with the id of a declared team, where `id` knows it.
     #[must_use]
-    pub fn bound(self, bound: &BTreeMap<TeamRef, TeamId>) -> Self {
+    pub fn bound(self, id: impl FnOnce(&TeamRef) -> Option<TeamId>) -> Self {
         let Self { person, team } = self;
         let team = team.map(|team| match team {
-            TeamKey::Declared(reference) => match bound.get(&reference) {
-                Some(id) => TeamKey::Known(id.clone()),
-                None => TeamKey::Declared(reference),
-            },
+            TeamKey::Declared(reference) => {
+                id(&reference).map_or(TeamKey::Declared(reference), TeamKey::Known)
+            }
             TeamKey::Known(id) => TeamKey::Known(id),
         });
         Self { person, team }

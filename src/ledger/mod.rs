@@ -32,7 +32,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::domain::desired::{Origin, OriginKind};
-use crate::domain::identity::{MemberKey, PersonHash, TeamKey};
+use crate::domain::identity::{MemberKey, PersonHash};
 use crate::domain::keys::{AccountKey, CategoryName, HoldDigest, InstallationId, TeamId, TeamRef};
 use crate::domain::ledger_view::{LedgerView, OpenSend, Ownership, PersonRecord};
 use crate::domain::observed::Observed;
@@ -157,12 +157,10 @@ impl Ledger {
 
     /// The key of a person, with the id of a declared team that was at the service.
     fn bound(&self, key: &MemberKey) -> MemberKey {
-        let known = match (&key.team, &self.head) {
-            (Some(TeamKey::Declared(reference)), Some(head)) => head.teams.get(reference.as_str()),
-            _ => None,
-        };
-        let team = known.map(|id| TeamKey::Known(TeamId(id.clone()))).or_else(|| key.team.clone());
-        MemberKey { person: key.person.clone(), team }
+        key.clone().bound(|reference| {
+            let id = self.head.as_ref()?.teams.get(reference.as_str())?;
+            Some(TeamId(id.clone()))
+        })
     }
 
     /// Declared teams that were at the service when we last looked.

@@ -23,6 +23,17 @@ impl Ledger {
         !self.changed.is_empty()
     }
 
+    /// Writes what was learned, if anything was: the head, then the pages.
+    pub(crate) async fn write_news(&mut self) -> Result<(), LedgerError> {
+        if self.head_differs() {
+            self.write_head().await?;
+        }
+        if self.pages_differ() {
+            self.write_pages().await?;
+        }
+        Ok(())
+    }
+
     /// Writes the head if nobody else did since we read it.
     pub(crate) async fn write_head(&mut self) -> Result<(), LedgerError> {
         let Some(head) = &mut self.head else { return Ok(()) };

@@ -98,16 +98,24 @@ impl Objects {
             .map(|team| (id(&*team.object), (team, team_place(team, &accounts))))
             .collect();
         for (team, place) in teams.values() {
-            sort_team(team, place, &mut accounts, &mut sorted);
+            let of = (*team, team_key(&team.object));
+            let place = place.as_ref().map_err(|wrong| vec![wrong.clone()]);
+            sort(of, place, |of| [&mut of.teams, &mut of.stray_teams], &mut accounts, &mut sorted);
         }
         for membership in &self.memberships {
             let place = membership_place(membership, &teams, &accounts);
-            sort_membership(membership, &place, &mut accounts, &mut sorted);
+            let of = (membership, membership_key(&membership.object));
+            let place = place.map_err(|wrong| wrong_membership(&membership.object, wrong));
+            let lists: Lists<_> = |of| [&mut of.memberships, &mut of.stray_memberships];
+            sort(of, place.as_ref().map_err(Clone::clone), lists, &mut accounts, &mut sorted);
         }
         for subscription in &self.subscriptions {
             let object = &*subscription.object;
             let place = place_of_team(object, &object.spec.team_ref, &teams);
-            sort_subscription(subscription, &place, &mut accounts, &mut sorted);
+            let of = (subscription, subscription_key(object));
+            let place = place.as_ref().map_err(|wrong| vec![wrong.clone()]);
+            let lists: Lists<_> = |of| [&mut of.subscriptions, &mut of.stray_subscriptions];
+            sort(of, place, lists, &mut accounts, &mut sorted);
         }
         for access in &self.client_accesses {
             sort_client_access(access, &mut accounts, &mut sorted);
@@ -246,30 +254,40 @@ pub fn not_found<'a>(
     Rejection::new(Reason::NotFound, pointer, message, hint)
 }
 
-/// Puts a team to its account, or to every account of its namespace as a stray.
-fn sort_team(
-    team: &Declared<Team>,
-    place: &Place,
+/// Where the objects of one kind stand in an account: those that belong to it, and the strays.
+type Lists<T> = for<'a> fn(&'a mut Declarations) -> [&'a mut Vec<Declared<T>>; 2];
+
+/// Puts an object to its account, or to every account of its namespace as a stray: `place` is the
+/// account, or everything that is wrong.
+fn sort<T>(
+    (object, key): (&Declared<T>, ObjectKey),
+    place: Result<&(String, String), Vec<Rejection>>,
+    lists: Lists<T>,
     accounts: &mut BTreeMap<(String, String), Declarations>,
     sorted: &mut Sorted,
 ) {
     match place {
         Ok(place) => {
             if let Some(account) = accounts.get_mut(place) {
-                account.teams.push(team.clone());
+                let [own, _] = lists(account);
+                own.push(object.clone());
             }
         }
-        Err(rejection) => {
-            let key = team_key(&team.object);
-            sorted.problems.push(team.problem(&key, rejection));
-            for (_, account) in
-                accounts.iter_mut().filter(|((space, _), _)| *space == key.namespace)
-            {
-                account.stray_teams.push(team.clone());
+        Err(wrong) => {
+            sorted.problems.extend(wrong.iter().map(|wrong| object.problem(&key, wrong)));
+            for (_, account) in accounts.iter_mut().filter(|((s, _), _)| *s == key.namespace) {
+                let [_, strays] = lists(account);
+                strays.push(object.clone());
             }
-            sorted.strays.insert(key, Outcome::with(vec![rejection.clone()]));
+            sorted.strays.insert(key, Outcome::with(wrong));
         }
     }
+}
+
+/// What is wrong with a membership that has no place: that, and its address.
+fn wrong_membership(membership: &Membership, rejection: Rejection) -> Vec<Rejection> {
+    let wrong = address(&membership.spec.email, "/spec/email".to_owned()).err();
+    std::iter::once(rejection).chain(wrong).collect()
 }
 
 /// Puts a client to its account, or among the strays.
@@ -289,61 +307,6 @@ fn sort_client_access(
             let key = client_access_key(&access.object);
             sorted.problems.push(access.problem(&key, &rejection));
             sorted.strays.insert(key, Outcome::with(vec![rejection]));
-        }
-    }
-}
-
-/// Puts a membership to its account, or to every account of its namespace as a stray.
-fn sort_membership(
-    membership: &Declared<Membership>,
-    place: &Place,
-    accounts: &mut BTreeMap<(String, String), Declarations>,
-    sorted: &mut Sorted,
-) {
-    match place {
-        Ok(place) => {
-            if let Some(account) = accounts.get_mut(place) {
-                account.memberships.push(membership.clone());
-            }
-        }
-        Err(rejection) => {
-            let key = membership_key(&membership.object);
-            let mut wrong = vec![rejection.clone()];
-            wrong.extend(address(&membership.object.spec.email, "/spec/email".to_owned()).err());
-            sorted.problems.extend(wrong.iter().map(|wrong| membership.problem(&key, wrong)));
-            for (_, account) in
-                accounts.iter_mut().filter(|((space, _), _)| *space == key.namespace)
-            {
-                account.stray_memberships.push(membership.clone());
-            }
-            sorted.strays.insert(key, Outcome::with(wrong));
-        }
-    }
-}
-
-/// Puts an object that declares recipients to its account, or to every account of its namespace as a
-/// stray.
-fn sort_subscription(
-    subscription: &Declared<NotificationSubscription>,
-    place: &Place,
-    accounts: &mut BTreeMap<(String, String), Declarations>,
-    sorted: &mut Sorted,
-) {
-    match place {
-        Ok(place) => {
-            if let Some(account) = accounts.get_mut(place) {
-                account.subscriptions.push(subscription.clone());
-            }
-        }
-        Err(rejection) => {
-            let key = subscription_key(&subscription.object);
-            sorted.problems.push(subscription.problem(&key, rejection));
-            for (_, account) in
-                accounts.iter_mut().filter(|((space, _), _)| *space == key.namespace)
-            {
-                account.stray_subscriptions.push(subscription.clone());
-            }
-            sorted.strays.insert(key, Outcome::with(vec![rejection.clone()]));
         }
     }
 }

@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 use crate::api;
 use crate::api::Membership;
 use crate::api::Team;
-use crate::domain::desired::{DeletionPolicy, Origin, OriginKind};
+use crate::domain::desired::{DeletionPolicy, Origin};
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{ResendMark, RoleName};
 use crate::manifests::accounts::Declarations;
@@ -26,6 +26,7 @@ use crate::manifests::source::ObjectKey;
 use crate::manifests::source::membership_key;
 use crate::manifests::source::namespace;
 use crate::manifests::source::team_key;
+use crate::manifests::source::team_of;
 use crate::manifests::teams;
 use crate::manifests::terms::RESEND_ANNOTATION;
 use crate::manifests::terms::grantable_roles;
@@ -190,11 +191,7 @@ impl Collector<'_> {
         let key = membership_key(membership);
         let person = address(&membership.spec.email, "/spec/email".to_owned());
         let policy = membership.spec.deletion_policy;
-        let team = membership.spec.team_ref.as_ref().map(|team| ObjectKey {
-            kind: OriginKind::Team,
-            namespace: key.namespace.clone(),
-            name: team.name.clone(),
-        });
+        let team = team_of(membership);
         if membership.metadata.deletion_timestamp.is_some() {
             // An end of `state: Absent` does nothing.
             if let (Ok(person), api::Wanted::Present) = (person, membership.spec.state) {

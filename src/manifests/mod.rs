@@ -38,7 +38,7 @@ pub use crate::manifests::source::DEFAULT_NAMESPACE;
 pub use crate::manifests::source::Declared;
 pub use crate::manifests::source::ObjectKey;
 pub use crate::manifests::source::Source;
-pub use crate::manifests::source::namespace;
+pub use crate::manifests::source::{namespace, team_of};
 pub use crate::manifests::teams::{member_key, reference};
 pub use crate::manifests::terms::APPROVE_ANNOTATION;
 pub use crate::manifests::terms::RESEND_ANNOTATION;

@@ -61,13 +61,7 @@ pub struct ObjectKey {
 impl fmt::Display for ObjectKey {
     /// `Team web/core`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            OriginKind::ClientAccess => "ClientAccess",
-            OriginKind::Membership => "Membership",
-            OriginKind::NotificationSubscription => "NotificationSubscription",
-            OriginKind::Team => "Team",
-        };
-        write!(f, "{kind} {}/{}", self.namespace, self.name)
+        write!(f, "{} {}/{}", self.kind.as_str(), self.namespace, self.name)
     }
 }
 
@@ -79,6 +73,13 @@ pub fn team_key(team: &api::Team) -> ObjectKey {
 /// The key of a Membership.
 pub fn membership_key(membership: &api::Membership) -> ObjectKey {
     key(OriginKind::Membership, membership)
+}
+
+/// The key of the Team that a Membership names; `None`: it names the account.
+pub fn team_of(membership: &api::Membership) -> Option<ObjectKey> {
+    let team = membership.spec.team_ref.as_ref()?;
+    let (kind, namespace) = (OriginKind::Team, namespace(membership));
+    Some(ObjectKey { kind, namespace, name: team.name.clone() })
 }
 
 /// The key of a ClientAccess.

@@ -101,8 +101,8 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     seats::admit(&mut draft);
     let client_ends = std::mem::take(&mut draft.client_ends);
     let mut plan = draft.finish(trust, brake);
+    plan.learn.teams = teams::learn(input, &team_plan);
     plan.teams = team_plan;
-    plan.learn.teams = teams::learn(input);
     check::check(input, &plan)?;
     Ok(claims::hold_if_lost(input, with_others(input, plan, clients, client_ends)))
 }

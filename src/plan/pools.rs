@@ -1,10 +1,10 @@
 //! Seats by pool: the account's, or those of each subscription, shared by its teams. Who has two
 //! places in one pool takes one seat (X5).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::identity::{EmailAddress, MemberKey};
-use crate::domain::keys::SubscriptionId;
+use crate::domain::keys::{SubscriptionId, TeamId};
 use crate::domain::observed::{InvitationState, MemberState, Observed, SeatLimit};
 use crate::domain::teams::TeamState;
 use crate::plan::{Input, Rule, SeatForecast};
@@ -134,19 +134,40 @@ fn limit(observed: &Observed, profile: &Profile, id: &SubscriptionId) -> SeatLim
     plan.map_or(SeatLimit::Seats(0), |plan| plan.seats)
 }
 
-/// Places that take a seat. Time O(n log n).
-fn places(observed: &Observed, profile: &Profile) -> BTreeMap<(SubscriptionId, EmailAddress), i64> {
-    let active = observed.members.iter().filter(|(_, row)| row.state != MemberState::Trimmed);
-    let active = active.filter(|_| profile.counts(Counted::Active)).map(|(key, _)| key);
-    let pending = observed.invitations.iter().filter(|(key, row)| {
-        row.state == InvitationState::Pending && !observed.members.contains_key(*key)
+/// True if the people of a team fit under another subscription (OP-03). Time O(n log n).
+pub(super) fn fits(
+    observed: &Observed,
+    profile: &Profile,
+    team: &TeamId,
+    to: &SubscriptionId,
+) -> bool {
+    if profile.seats.pool != Pool::Subscription {
+        return true;
+    }
+    let there = takers(observed, profile).filter(|key| {
+        key.team_id() == Some(team) || pool_of(observed, profile, key).as_ref() == Some(to)
     });
-    let pending = pending.filter(|_| profile.counts(Counted::Pending)).map(|(key, _)| key);
+    let people: BTreeSet<&EmailAddress> = there.map(|key| &key.person).collect();
+    limit(observed, profile, to).allows(u32::try_from(people.len()).unwrap_or(u32::MAX))
+}
+
+/// Places that take a seat, by pool and person. Time O(n log n).
+fn places(observed: &Observed, profile: &Profile) -> BTreeMap<(SubscriptionId, EmailAddress), i64> {
     let mut places = BTreeMap::new();
-    for key in active.chain(pending) {
+    for key in takers(observed, profile) {
         if let Some(id) = pool_of(observed, profile, key) {
             *places.entry((id, key.person.clone())).or_insert(0) += 1;
         }
     }
     places
+}
+
+/// Places that take a seat.
+fn takers<'a>(observed: &'a Observed, profile: &'a Profile) -> impl Iterator<Item = &'a MemberKey> {
+    let active = observed.members.iter().filter(|(_, row)| row.state != MemberState::Trimmed);
+    let active = active.filter(|_| profile.counts(Counted::Active)).map(|(key, _)| key);
+    let pending = observed.invitations.iter().filter(|(key, row)| {
+        row.state == InvitationState::Pending && !observed.members.contains_key(*key)
+    });
+    active.chain(pending.filter(|_| profile.counts(Counted::Pending)).map(|(key, _)| key))
 }

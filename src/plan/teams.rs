@@ -4,13 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::domain::identity::{MemberKey, TeamKey};
+use crate::domain::identity::MemberKey;
 use crate::domain::keys::{ETag, SubscriptionId, TeamId, TeamRef};
 use crate::domain::observed::Observed;
 use crate::domain::policy::Mode;
 use crate::domain::teams::{DesiredTeam, ObservedTeam, TeamState, bindings};
-use crate::plan::pools::Pools;
-use crate::plan::{Input, Rule};
+use crate::plan::{Input, Rule, pools};
 
 /// One change of a team or of the account. None mails, takes a seat or ends access.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,14 +133,7 @@ impl TeamPlan {
     /// The key of a person, with the id of a declared team that is at the service.
     #[must_use]
     pub fn key(&self, key: &MemberKey) -> MemberKey {
-        let id = match &key.team {
-            Some(TeamKey::Declared(reference)) => {
-                self.teams.get(reference).and_then(|team| team.id.clone())
-            }
-            Some(TeamKey::Known(_)) | None => None,
-        };
-        let team = id.map(TeamKey::Known).or_else(|| key.team.clone());
-        MemberKey { person: key.person.clone(), team }
+        key.clone().bound(|reference| self.teams.get(reference)?.id.clone())
     }
 
     /// Where a person has a place, for a line of text: ` in web/core`; empty in the account as a
@@ -238,12 +230,13 @@ pub(super) fn stopped(input: &Input<'_>) -> TeamPlan {
 }
 
 /// Teams at the service for the ledger, if they are other than it has; `None`: leave it.
-pub(super) fn learn(input: &Input<'_>) -> Option<BTreeMap<TeamRef, TeamId>> {
-    let Input { desired, observed, ledger, policy, .. } = *input;
+pub(super) fn learn(input: &Input<'_>, plan: &TeamPlan) -> Option<BTreeMap<TeamRef, TeamId>> {
+    let Input { desired, ledger, policy, .. } = *input;
     // One that is gone stays known: it is not made anew without a word.
     let known = ledger.teams.iter().filter(|(reference, _)| desired.teams.contains_key(*reference));
     let mut teams: BTreeMap<_, _> = known.map(|(r, id)| (r.clone(), id.clone())).collect();
-    teams.extend(bindings(&desired.teams, &observed.teams, &ledger.teams));
+    let there = plan.teams.iter().filter_map(|(r, team)| Some((r.clone(), team.id.clone()?)));
+    teams.extend(there);
     (policy.mode > Mode::Observe && teams != ledger.teams).then_some(teams)
 }
 
@@ -281,6 +274,7 @@ fn edit(
     (reference, wanted): (&TeamRef, &DesiredTeam),
     (id, row): (&TeamId, &ObservedTeam),
 ) {
+    let Input { observed, profile, .. } = *input;
     let name = (row.name != wanted.name).then(|| (row.name.clone(), wanted.name.clone()));
     let linked = wanted.subscription.is_none() || wanted.subscription == row.subscription;
     let subscription = if linked { None } else { wanted.subscription.clone() };
@@ -302,7 +296,7 @@ fn edit(
     } else if subscription.as_ref().is_some_and(|to| plan.links_to(to)) {
         // Its people are counted there once the other team is.
         plan.hold(action, Rule::TeamChanging);
-    } else if subscription.is_some_and(|to| !fits(input, id, to)) {
+    } else if subscription.is_some_and(|to| !pools::fits(observed, profile, id, &to)) {
         plan.hold(action, Rule::SeatLimit);
     } else if renames && linked && row.state == TeamState::Inactive {
         plan.hold(action, Rule::TeamInactive);
@@ -315,15 +309,4 @@ fn edit(
 fn runs(input: &Input<'_>, subscription: Option<&SubscriptionId>) -> bool {
     let held = &input.observed.account.subscriptions;
     subscription.is_none_or(|id| held.iter().any(|held| held.id == *id))
-}
-
-/// True if the people of a team fit under another subscription (OP-03).
-fn fits(input: &Input<'_>, team: &TeamId, to: SubscriptionId) -> bool {
-    let Input { observed, profile, .. } = *input;
-    let mut moved = observed.clone();
-    if let Some(row) = moved.teams.get_mut(team) {
-        row.subscription = Some(to.clone());
-    }
-    let after = super::pools::used(&moved, profile).get(&to).copied().unwrap_or(0);
-    Pools::of(&moved, profile).limit(&Some(to)).allows(after)
 }

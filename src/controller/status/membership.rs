@@ -6,9 +6,8 @@ use crate::api::{InvitationSeen, Membership, MembershipState, MembershipStatus};
 use crate::controller::release::Verdict;
 use crate::controller::status::conditions::{Say, Says, Truth, time};
 use crate::controller::status::{Picture, clip, number, person};
-use crate::domain::desired::OriginKind;
 use crate::domain::identity::EmailAddress;
-use crate::manifests::{ObjectKey, Rejection, member_key};
+use crate::manifests::{ObjectKey, Rejection, member_key, team_of};
 use crate::plan::Outlook;
 
 /// Longest `status.message`.
@@ -32,12 +31,7 @@ pub fn next(
     let says = match picture.finding.looked() {
         Ok(looked) => {
             let person = EmailAddress::parse(&membership.spec.email).ok()?;
-            let team = membership.spec.team_ref.as_ref().map(|team| ObjectKey {
-                kind: OriginKind::Team,
-                namespace: key.namespace.clone(),
-                name: team.name.clone(),
-            });
-            let email = member_key(person, team.as_ref(), picture.profile);
+            let email = member_key(person, team_of(membership).as_ref(), picture.profile);
             let email = looked.plan.teams.key(&email);
             let outlook = looked.plan.people.get(&email)?;
             describe(&mut next, outlook);

@@ -1,0 +1,98 @@
+//! The closed words of a plan: rules, stops and states. Each goes into conditions, metrics and JSON
+//! output, so none is ever renamed.
+
+mod rule;
+mod state;
+
+use std::fmt;
+
+pub use rule::Rule;
+pub use state::State;
+
+/// Why nothing at all may be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// `spec.suspend` is set.
+    Suspended,
+    /// Another installation manages the account.
+    ClaimedByOther,
+    /// The account carries a claim from here, and the ledger that knows of it is gone.
+    LedgerLost,
+    /// The read may not be used to conclude absence.
+    ReadUntrusted(Distrust),
+}
+
+impl Stop {
+    /// Reason of a condition, word of JSON output; never renamed.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Suspended => "Suspended",
+            Self::ClaimedByOther => "ClaimedByOther",
+            Self::LedgerLost => "LedgerLost",
+            Self::ReadUntrusted(_) => "ReadUntrusted",
+        }
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Suspended => f.write_str("spec.suspend is set; nothing is written"),
+            Self::ClaimedByOther => f.write_str(
+                "another installation manages this account; run from there, use its ledger, or take the \
+                 account over: seatkeeper claim --take",
+            ),
+            Self::LedgerLost => f.write_str(
+                "the account is claimed from here, and the ledger that goes with the claim is gone: \
+                 nothing is written until it is back, or a person approves what would be done without \
+                 it; who said no, or was mailed, is not known any more",
+            ),
+            Self::ReadUntrusted(distrust) => write!(
+                f,
+                "the answer of the account service is not trusted: {distrust}; nothing is removed \
+                 and nobody invited until a complete read agrees"
+            ),
+        }
+    }
+}
+
+/// Why a read is not trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Distrust {
+    /// The service answered for another account than the pinned one.
+    OtherAccount,
+    /// Rows, `total` and seat counts do not agree.
+    CountsDiffer {
+        /// Which count.
+        what: &'static str,
+        /// As the rows have it.
+        rows: u64,
+        /// As the service says.
+        said: u64,
+    },
+    /// Rows came twice.
+    Duplicates(u64),
+    /// Fewer people than the brake allows to be missing; a second read that agrees is believed.
+    Shrunk {
+        /// People at the last trusted read.
+        before: u64,
+        /// People now.
+        now: u64,
+    },
+}
+
+impl fmt::Display for Distrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherAccount => f.write_str("the service answered for another account"),
+            Self::CountsDiffer { what, rows, said } => {
+                write!(f, "the service lists {rows} {what} and says that there are {said}")
+            }
+            Self::Duplicates(n) => write!(f, "{n} rows came twice"),
+            Self::Shrunk { before, now } => {
+                write!(f, "{before} people at the last trusted look, {now} now")
+            }
+        }
+    }
+}
