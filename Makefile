@@ -6,7 +6,7 @@ CARGO ?= cargo
 TIME ?= 900
 CONTROLPLANE := tests/controlplane/run.sh
 
-.PHONY: help prepare prepare-build build demo serve demo-cluster test test-mail check rules crds openapi schemathesis controlplane bench bench-server clean
+.PHONY: help prepare prepare-build build demo serve demo-cluster test test-mail mutants check rules crds openapi schemathesis controlplane bench bench-server clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ test: prepare ## everything that the README promises, on a real control plane an
 test-mail: ## sending mails to a real mail server, which is installed if root asks
 	@tests/mail/run.sh
 
+mutants: controlplane ## break each guard in a copy of the sources: the tests must notice; SLICE=3: only three of them
+	@$(CONTROLPLANE) with tests/mutants/run.sh $(if $(SLICE),--slice $(SLICE))
+
 check: prepare-build ## format, lints, generated files, who may name whom: the quick half
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -61,7 +64,7 @@ schemathesis: build ## check the service against its contract, for TIME seconds 
 controlplane: prepare ## build kube-apiserver, etcd and kubectl for the tests, once
 	@tests/controlplane/build.sh >/dev/null
 
-bench: prepare-build ## time and memory of a plan of up to 100 000 people: reported only
+bench: prepare-build ## time and memory of a plan of up to 100 000 people: reported only (its growth is a test)
 	$(CARGO) bench --locked --bench plan
 
 bench-server: prepare ## the account service against its floors, on both databases, and its memory: reported only

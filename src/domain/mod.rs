@@ -1,6 +1,8 @@
 //! The words of the problem: plain values without I/O, without a clock and without serialisation.
 
 pub mod clients;
+#[cfg(test)]
+pub(crate) mod compared;
 pub mod desired;
 pub mod identity;
 pub mod keys;

@@ -60,8 +60,8 @@ pub(super) struct Draft<'a> {
     pub pools: Pools,
     /// People that wait for a seat.
     pub queued: u32,
-    /// Subscriptions that a team is being linked to, or from.
-    pub changing: BTreeSet<SubscriptionId>,
+    /// Pools that a team is being linked to, or from.
+    pub changing: BTreeSet<PoolKey>,
     /// The next timers.
     pub timers: BTreeSet<Timestamp>,
 }

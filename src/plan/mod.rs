@@ -10,6 +10,8 @@ pub mod client_access;
 mod client_ends;
 mod clients;
 mod draft;
+#[cfg(test)]
+mod growth;
 pub mod guards;
 mod invitations;
 mod mails;

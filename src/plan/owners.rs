@@ -73,18 +73,28 @@ pub(super) fn declared(
         return;
     };
     draft.people.insert(person.clone(), outlook);
-    let rows = rows.iter().filter(|row| row.member == place.id && row.role == wanted.role);
+    let is_theirs = |id: &MemberId| places(draft.input, person).any(|place| place.id == *id);
+    let rows = rows.iter().filter(|row| row.role == wanted.role && is_theirs(&row.member));
     match rows.clone().find(|row| row.state.is_open()) {
         Some(row) => waits(draft, person, wanted, row, record),
         None => ask(draft, (person, wanted), place, rows.max_by_key(|row| row.created_at), record),
     }
 }
 
+/// Every place of a person in the account.
+fn places<'a>(
+    input: &Input<'a>,
+    person: &MemberKey,
+) -> impl Iterator<Item = &'a ObservedMember> + use<'a> {
+    let address = person.person.clone();
+    let from = MemberKey { person: address.clone(), team: None };
+    let members = input.observed.members.range(from..);
+    members.take_while(move |(key, _)| key.person == address).map(|(_, member)| member)
+}
+
 /// An active place of a person elsewhere in the account.
 fn place<'a>(input: &Input<'a>, person: &MemberKey) -> Option<&'a ObservedMember> {
-    let members = input.observed.members.iter();
-    let mut places = members.filter(|(key, _)| key.person == person.person);
-    places.find(|(_, member)| member.state == MemberState::Active).map(|(_, member)| member)
+    places(input, person).find(|member| member.state == MemberState::Active)
 }
 
 /// Nobody becomes an owner who is not a member; no invitation gives the role.
@@ -205,8 +215,8 @@ pub(super) fn withdraw(draft: &mut Draft<'_>) {
             continue;
         }
         let waits = |row: &&ObservedOwnershipChange| {
-            let mut places = observed.members.iter().filter(|(key, _)| key.person == person.person);
-            row.state.is_open() && places.any(|(_, member)| member.id == row.member)
+            let mut places = places(draft.input, person);
+            row.state.is_open() && places.any(|place| place.id == row.member)
         };
         match rows.iter().find(waits) {
             Some(row) => cancel(draft, person, row),

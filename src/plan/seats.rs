@@ -239,7 +239,7 @@ fn invite(draft: &mut Draft<'_>, mut ahead: Reserved) {
         let capped = waiting_mail(draft, &action);
         if let Some(rule) = closed(draft.input, action.person()) {
             draft.hold_back(action, rule);
-        } else if takes_seat && pool.as_ref().is_some_and(|pool| draft.changing.contains(pool)) {
+        } else if takes_seat && draft.changing.contains(&pool) {
             draft.hold_back(action, Rule::TeamChanging);
         } else if busy.contains(action.person()) {
             draft.hold_back(action, Rule::SeatLimit);

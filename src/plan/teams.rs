@@ -9,6 +9,7 @@ use crate::domain::keys::{ETag, SubscriptionId, TeamId, TeamRef};
 use crate::domain::observed::Observed;
 use crate::domain::policy::Mode;
 use crate::domain::teams::{DesiredTeam, ObservedTeam, TeamState, bindings};
+use crate::plan::pools::PoolKey;
 use crate::plan::{Input, Rule, pools};
 
 /// One change of a team or of the account. None mails, takes a seat or ends access.
@@ -165,13 +166,14 @@ impl TeamPlan {
         self.actions.iter().any(links)
     }
 
-    /// Subscriptions whose people are others once this plan has run: nobody is let in before.
-    pub(super) fn changing(&self, observed: &Observed) -> BTreeSet<SubscriptionId> {
+    /// Pools whose people are others once this plan has run: nobody is let in before. A team that had
+    /// no subscription was in none.
+    pub(super) fn changing(&self, observed: &Observed) -> BTreeSet<PoolKey> {
         let mut changing = BTreeSet::new();
         for action in &self.actions {
             if let TeamAction::Edit { id, subscription: Some(to), .. } = action {
-                changing.insert(to.clone());
-                changing.extend(observed.teams.get(id).and_then(|team| team.subscription.clone()));
+                changing.insert(Some(to.clone()));
+                changing.insert(observed.teams.get(id).and_then(|team| team.subscription.clone()));
             }
         }
         changing

@@ -138,6 +138,7 @@ fn the_last_owner_stays_an_owner() {
 fn only_exclusive_touches_who_is_not_ours() {
     check(&[
         "not-ours-is-untouched-in-manage",
+        "who-was-let-go-is-not-touched",
         "not-ours-is-removed-in-exclusive",
         "retained-stay-in-exclusive",
         "frozen-stay-as-they-are",

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use seatkeeper::domain::identity::MemberKey;
-use seatkeeper::domain::keys::{InstallationId, RequestKey, RoleName};
-use seatkeeper::domain::ledger_view::{Cause, LedgerView, OpenSend, Spend};
-use seatkeeper::domain::observed::{Claim, InvitationState};
+use seatkeeper::domain::keys::{ETag, InstallationId, RequestKey, RoleName, TeamId};
+use seatkeeper::domain::ledger_view::{Cause, LedgerView, OpenSend, Seen, Spend};
+use seatkeeper::domain::observed::{Claim, InvitationState, Observed};
+use seatkeeper::domain::teams::{ObservedTeam, TeamState};
 use seatkeeper::plan::action::{Action, InvitationRow};
-use seatkeeper::plan::simulate::simulate;
+use seatkeeper::plan::simulate::{recount, simulate};
+use seatkeeper::plan::teams::TeamAction;
 use seatkeeper::plan::{Approval, Learn, Plan};
 
 use super::generate::World;
@@ -27,7 +29,7 @@ pub fn write_head(world: &mut World, plan: &Plan, round: usize) {
         claim: _,
         brake_spent,
         brake_ahead,
-        teams: _,
+        teams,
     } = &plan.learn;
     let (ledger, now) = (&mut world.ledger, world.now);
     ledger.installation = Some(installation());
@@ -35,6 +37,9 @@ pub fn write_head(world: &mut World, plan: &Plan, round: usize) {
     ledger.baseline = baseline.or(ledger.baseline);
     if let Some(hold) = hold {
         ledger.hold = hold.clone();
+    }
+    if let Some(teams) = teams {
+        ledger.teams = teams.clone();
     }
     match approval {
         Approval::None => {}
@@ -62,6 +67,10 @@ fn new_sends(plan: &Plan, round: usize, now: Timestamp) -> BTreeMap<MemberKey, O
         }
         Action::Resend { person, role, cause, key: None, invitation } => {
             Some(new_send(person, role, *cause, Some(invitation), round, now))
+        }
+        Action::ChangeOwner { person, role, cause, key: None, .. } => {
+            let (person, send) = new_send(person, role, *cause, None, round, now);
+            Some((person, OpenSend { for_owner: true, ..send }))
         }
         _ => None,
     });
@@ -97,7 +106,7 @@ pub fn write_pages(world: &mut World, plan: &Plan) {
         if let Some(known) = people.get(person).filter(|_| inviting.contains(person)) {
             (record.seen, record.epoch, record.paid) = (known.seen, known.epoch, known.paid);
             (record.opted_out, record.lost) = (known.opted_out, known.lost);
-            record.mails = known.mails.clone();
+            (record.mails, record.ownership) = (known.mails.clone(), known.ownership);
         }
         people.insert(person.clone(), record);
     }
@@ -119,14 +128,20 @@ pub fn close_send(world: &mut World, person: &MemberKey) {
     let Some(send) = world.ledger.open_sends.remove(person) else { return };
     let at = world.called.get(person).copied().unwrap_or(send.not_after - KEY_LASTS);
     if let Some(record) = world.ledger.people.get_mut(person) {
-        *record = record.mailed(send.cause, at);
+        *record = match send.for_owner {
+            true => record.asked_owner(send.cause, at),
+            false => record.mailed(send.cause, at),
+        };
     }
 }
 
 /// Drops the sends that a look answers.
 pub fn settle_sends(world: &mut World) {
-    let World { observed, ledger, .. } = world;
+    let World { observed, ledger, now, .. } = world;
     let answered = ledger.open_sends.iter().filter(|(person, send)| {
+        if send.for_owner {
+            return is_owner_answered(observed, person, send, *now);
+        }
         let row = observed.invitations.get(*person);
         observed.members.contains_key(*person)
             || row.is_some_and(|row| match &send.resend {
@@ -143,6 +158,23 @@ pub fn settle_sends(world: &mut World) {
     }
 }
 
+/// True if a look answers the question for an owner, or it can no longer arrive.
+pub fn is_owner_answered(
+    observed: &Observed,
+    person: &MemberKey,
+    send: &OpenSend,
+    now: Timestamp,
+) -> bool {
+    let rows = observed.ownership_changes.iter().flatten();
+    let mut places = observed.members.iter().filter(|(key, _)| key.person == person.person);
+    let answered = places.any(|(_, member)| {
+        let mut rows = rows.clone().filter(|row| row.member == member.id);
+        member.role.known() == Some(&send.role)
+            || rows.any(|row| row.state.is_open() || row.created_at >= send.not_after - KEY_LASTS)
+    });
+    send.for_owner && (answered || now >= send.not_after)
+}
+
 /// Runs a plan to its end; every outcome is known.
 pub fn run(world: &mut World, plan: &Plan, round: usize) {
     write_head(world, plan, round);
@@ -150,10 +182,51 @@ pub fn run(world: &mut World, plan: &Plan, round: usize) {
     if plan.learn.claim {
         claim(world);
     }
+    plan.teams.actions.iter().for_each(|action| change_team(world, action));
     world.observed = simulate(&world.observed, &plan.actions, &world.profile, world.now);
     for action in &plan.actions {
         close_send(world, action.person());
+        if matches!(action, Action::Add { .. }) {
+            added(world, action.person());
+        }
     }
+    world.bind();
+}
+
+/// A person was added at once: who is gone later left.
+pub fn added(world: &mut World, person: &MemberKey) {
+    if let Some(record) = world.ledger.people.get_mut(person) {
+        record.seen = Seen::Member;
+    }
+}
+
+/// Does to a team, or to the account, what the service would.
+pub fn change_team(world: &mut World, action: &TeamAction) {
+    let (teams, account) = (&mut world.observed.teams, &mut world.observed.account);
+    match action {
+        TeamAction::Create { reference, name, subscription } => {
+            let state = if subscription.is_some() { TeamState::Active } else { TeamState::Pending };
+            let team = ObservedTeam {
+                etag: ETag::from("1"),
+                name: name.clone(),
+                reference: Some(reference.clone()),
+                subscription: subscription.clone(),
+                state,
+            };
+            teams.insert(TeamId(format!("team_{}", reference.as_str().replace('/', "_"))), team);
+        }
+        TeamAction::Edit { id, name, subscription, .. } => {
+            let team = teams.get_mut(id).expect("a team that was seen");
+            if let Some((_, name)) = name {
+                team.name.clone_from(name);
+            }
+            if let Some(subscription) = subscription {
+                (team.subscription, team.state) = (Some(subscription.clone()), TeamState::Active);
+            }
+        }
+        TeamAction::SecureSignIn { required, .. } => account.secure_sign_in = *required,
+    }
+    recount(&mut world.observed, &world.profile);
 }
 
 /// Puts our claim on the account.

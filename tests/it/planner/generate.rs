@@ -12,8 +12,8 @@ use seatkeeper::domain::desired::{
 };
 use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::{
-    AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, RequestKey, ResendMark,
-    RoleName,
+    AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, OwnershipChangeId,
+    RequestKey, ResendMark, RoleName,
 };
 use seatkeeper::domain::ledger_view::{
     Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Ownership, Paid,
@@ -23,6 +23,7 @@ use seatkeeper::domain::observed::{
     InvitationState, MemberState, Observed, ObservedAccount, ObservedInvitation, ObservedMember,
     ObservedSeats, ReadEvidence, RoleSeen, SeatLimit,
 };
+use seatkeeper::domain::ownership::{ObservedOwnershipChange, OwnershipState};
 use seatkeeper::domain::policy::{
     InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
 };
@@ -31,9 +32,13 @@ use seatkeeper::plan::simulate::recount;
 use seatkeeper::plan::{Input, Plan, PlanError, plan};
 use seatkeeper::profile::Profile;
 
+use super::effects::is_owner_answered;
+use super::organisation::organisation;
 use super::profiles;
 use super::words::{person, time};
 
+/// Who asks, as the service names us.
+const US: &str = "token:ours";
 /// People of an account, at most; the owner comes on top.
 const PEOPLE: usize = 7;
 
@@ -56,14 +61,29 @@ impl fmt::Debug for World {
         let Self { desired, observed, profile, policy, ledger, now, called: _ } = self;
         writeln!(f, "{} at {now}, {:?}", profile.name, observed.account)?;
         for (person, member) in &desired.people {
-            writeln!(f, "declared {person}: {} {}", member.role, member.invite_epoch)?;
+            let place = person.team.as_ref().map_or("", |team| team.as_str());
+            writeln!(f, "declared {person} {place}: {} {}", member.role, member.invite_epoch)?;
         }
         writeln!(f, "frozen {:?}", desired.frozen)?;
+        for (reference, team) in &desired.teams {
+            writeln!(f, "declared {reference}: {team:?}")?;
+        }
+        for (id, team) in &observed.teams {
+            writeln!(f, "team {id}: {team:?}")?;
+        }
+        writeln!(f, "owner changes {:?}", observed.ownership_changes)?;
         for (person, row) in &observed.members {
-            writeln!(f, "member {person}: {:?} {:?} {}", row.role, row.state, row.added_at)?;
+            let place = person.team.as_ref().map_or("", |team| team.as_str());
+            writeln!(
+                f,
+                "member {person} {place}: {:?} {:?} {}",
+                row.role, row.state, row.added_at
+            )?;
         }
         for (person, row) in &observed.invitations {
-            writeln!(f, "invited {person}: {:?} {:?} {}", row.role, row.state, row.created_at)?;
+            let place = person.team.as_ref().map_or("", |team| team.as_str());
+            let ObservedInvitation { role, state, created_at, .. } = row;
+            writeln!(f, "invited {person} {place}: {role:?} {state:?} {created_at}")?;
         }
         writeln!(f, "{policy:?}\n{ledger:?}")
     }
@@ -73,19 +93,50 @@ impl World {
     /// Plans.
     pub fn plan(&self) -> Result<Plan, PlanError> {
         let Self { desired, observed, profile, policy, ledger, now, called: _ } = self;
+        let desired = &desired.bound(&observed.teams, &ledger.teams);
         plan(&Input { desired, observed, profile, policy, ledger, now: *now })
+    }
+
+    /// Puts declared teams that are at the service under their ids.
+    pub fn bind(&mut self) {
+        let Self { desired, observed, ledger, .. } = self;
+        *desired = desired.bound(&observed.teams, &ledger.teams).into_owned();
     }
 }
 
 /// What is true of one person.
 #[derive(Clone, Debug)]
-struct Life {
+pub struct Life {
     declared: Declared,
     place: Place,
     record: Option<PersonRecord>,
     /// A send whose outcome is unknown; `true`: its key is still good.
     open_send: Option<bool>,
     wanted_before: Option<i64>,
+    /// A change of owner: where it stands, since which day, and whether it was ours.
+    becoming: Option<(OwnershipState, i64, bool)>,
+}
+
+impl Life {
+    /// The same without a declaration.
+    pub fn undeclared(self) -> Self {
+        Self { declared: Declared::No, ..self }
+    }
+
+    /// The same where nobody is invited.
+    pub fn beyond_invitations(self) -> Self {
+        let place = match self.place {
+            Place::Invited { .. } => Place::Nowhere,
+            place => place,
+        };
+        Self { place, ..self }
+    }
+
+    /// The same of somebody who can be neither there nor known, because there is no such place.
+    pub fn nowhere(self) -> Self {
+        let (place, record, open_send) = (Place::Nowhere, None, None);
+        Self { place, record, open_send, becoming: None, ..self }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -93,7 +144,18 @@ enum Declared {
     No,
     Frozen,
     Absent(AbsenceCause),
-    Yes { role: String, epoch: i64, retain: bool, resend: Option<u64>, priority: i32 },
+    Yes(DeclaredLife),
+}
+
+#[derive(Clone, Debug)]
+struct DeclaredLife {
+    role: String,
+    epoch: i64,
+    retain: bool,
+    resend: Option<u64>,
+    priority: i32,
+    /// Hours until the declaration ends.
+    ends_in: Option<i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -105,14 +167,20 @@ enum Place {
 
 /// Any account that a plan may meet.
 pub fn world() -> impl Strategy<Value = World> {
-    let profile = select(vec!["nitropack", "portal", "club"]);
+    prop_oneof![3 => account(), 2 => organisation()]
+}
+
+/// An account without teams of its own.
+fn account() -> impl Strategy<Value = World> {
+    let profile = select(vec!["nitropack", "portal", "club", "digitalocean"]);
     profile.prop_flat_map(|profile| {
         let roles: Vec<String> = roles(profile);
         let lives = prop::collection::vec(life(roles), 0..=PEOPLE);
-        let account =
-            (limit(), any::<bool>(), prop::bool::weighted(0.1), prop::bool::weighted(0.2));
-        (lives, account, policy(), ledger()).prop_map(move |(lives, account, policy, ledger)| {
-            assemble(profiles::profile(profile), &lives, account, policy, ledger)
+        let account = (limit(), any::<bool>(), prop::bool::weighted(0.1));
+        let finish = (prop::bool::weighted(0.2), prop::bool::weighted(0.9));
+        let account = (lives, account, policy(), ledger(), finish);
+        account.prop_map(move |(lives, account, policy, ledger, finish)| {
+            assemble(profiles::profile(profile), &lives, account, (policy, ledger), finish)
         })
     })
 }
@@ -122,20 +190,31 @@ fn roles(profile: &str) -> Vec<String> {
     roles.into_iter().map(|role| role.name.0).collect()
 }
 
-fn life(roles: Vec<String>) -> impl Strategy<Value = Life> {
+/// Anything that can be true of a person where these roles are given.
+pub fn life(roles: Vec<String>) -> impl Strategy<Value = Life> {
+    let state = select(vec![
+        OwnershipState::Unconfirmed,
+        OwnershipState::Unaccepted,
+        OwnershipState::Done,
+        OwnershipState::Ended,
+        OwnershipState::Ended,
+        OwnershipState::Unknown,
+    ]);
     (
         declared(roles.clone()),
         place(roles),
         prop::option::weighted(0.7, record()),
         prop::option::weighted(0.15, any::<bool>()),
         prop::option::of(0..60_i64),
+        prop::option::weighted(0.15, (state, 20..31_i64, any::<bool>())),
     )
-        .prop_map(|(declared, place, record, open_send, wanted_before)| Life {
+        .prop_map(|(declared, place, record, open_send, wanted_before, becoming)| Life {
             declared,
             place,
             record,
             open_send,
             wanted_before,
+            becoming,
         })
 }
 
@@ -151,13 +230,10 @@ fn declared(roles: Vec<String>) -> impl Strategy<Value = Declared> {
             prop::bool::weighted(0.2),
             prop::option::of(0..3_u64),
             -1..=1_i32,
+            prop::option::weighted(0.2, 1..100_i64),
         )
-            .prop_map(|(role, epoch, retain, resend, priority)| Declared::Yes {
-                role,
-                epoch,
-                retain,
-                resend,
-                priority,
+            .prop_map(|(role, epoch, retain, resend, priority, ends_in)| {
+                Declared::Yes(DeclaredLife { role, epoch, retain, resend, priority, ends_in })
             }),
     ]
 }
@@ -195,21 +271,24 @@ fn record() -> impl Strategy<Value = PersonRecord> {
     let paid = select(vec![None, None, None, Some(Paid::End), Some(Paid::Trim), Some(Paid::Lower)]);
     let flags =
         (any::<bool>(), any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2));
-    let seen = (seen, mails());
+    let ownership = vec![Ownership::None, Ownership::Asked, Ownership::Held, Ownership::Over];
+    let seen = (seen, mails(), select(ownership));
     (prop::bool::weighted(0.8), seen, 0..=1_i64, paid, flags, 0..5_i64).prop_map(
-        |(owned, (seen, mails), epoch, paid, (opted_out, lost, retain, held), day)| PersonRecord {
-            declared_by: None,
-            first_seen: day_of_january(day + 1),
-            owned,
-            seen,
-            epoch,
-            opted_out,
-            lost,
-            deletion_policy: deletion_policy(retain),
-            held,
-            paid,
-            ownership: Ownership::None,
-            mails,
+        |(owned, (seen, mails, ownership), epoch, paid, (opted_out, lost, retain, held), day)| {
+            PersonRecord {
+                declared_by: None,
+                first_seen: day_of_january(day + 1),
+                owned,
+                seen,
+                epoch,
+                opted_out,
+                lost,
+                deletion_policy: deletion_policy(retain),
+                held,
+                paid,
+                ownership,
+                mails,
+            }
         },
     )
 }
@@ -222,7 +301,7 @@ fn limit() -> impl Strategy<Value = SeatLimit> {
     prop_oneof![1 => Just(SeatLimit::Unlimited), 6 => (0..9_u32).prop_map(SeatLimit::Seats)]
 }
 
-fn policy() -> impl Strategy<Value = Policy> {
+pub fn policy() -> impl Strategy<Value = Policy> {
     let mode = select(vec![
         Mode::Observe,
         Mode::Invite,
@@ -290,7 +369,7 @@ fn days_ago(mut days: Vec<i64>) -> Vec<Timestamp> {
 }
 
 /// The account's part of the ledger; the people's parts come with them.
-fn ledger() -> impl Strategy<Value = LedgerView> {
+pub fn ledger() -> impl Strategy<Value = LedgerView> {
     let spends = || prop::collection::vec((0..30_i64, 1..3_u32), 0..2);
     let emptied_under = prop::option::weighted(0.3, 0..8_u32);
     let hold = prop::option::weighted(0.2, (0..6_u64, emptied_under));
@@ -319,7 +398,7 @@ fn spend((hours_ago, count): (i64, u32)) -> Spend {
     Spend { at: now() - SignedDuration::from_hours(hours_ago), count }
 }
 
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     time("2026-02-01")
 }
 
@@ -330,9 +409,9 @@ fn day_of_january(day: i64) -> Timestamp {
 fn assemble(
     profile: Profile,
     lives: &[Life],
-    (limit, has_owner, disabled, has_caller): (SeatLimit, bool, bool, bool),
-    policy: Policy,
-    ledger: LedgerView,
+    (limit, has_owner, disabled): (SeatLimit, bool, bool),
+    (policy, ledger): (Policy, LedgerView),
+    (has_caller, reads_changes): (bool, bool),
 ) -> World {
     let people: Vec<_> =
         (0..lives.len()).map(|n| person(&format!("p{n}@example.com"))).zip(lives).collect();
@@ -352,13 +431,57 @@ fn assemble(
     for (position, (person, life)) in people.into_iter().enumerate() {
         settle_in(&mut world, &person, life, position);
     }
-    finish(&mut world, has_caller);
+    finish(&mut world, has_caller, reads_changes);
     world
 }
 
 /// Puts one person everywhere that the life says.
-fn settle_in(world: &mut World, person: &MemberKey, life: &Life, position: usize) {
-    let Life { declared, place, record, open_send, wanted_before } = life.clone();
+pub fn settle_in(world: &mut World, person: &MemberKey, life: &Life, position: usize) {
+    let Life { declared, place, record, open_send, wanted_before, becoming } = life.clone();
+    declare(world, person, declared, position);
+    let id = match &person.team {
+        None => person.to_string(),
+        Some(team) => format!("{person}/{}", team.as_str()),
+    };
+    match place {
+        Place::Nowhere => {}
+        Place::Member { role, state, day } => {
+            let row = member_row(&id, role, state, day);
+            world.observed.members.insert(person.clone(), row);
+        }
+        Place::Invited { role, state, day } => {
+            let row = invitation_row(&id, role, state, day);
+            world.observed.invitations.insert(person.clone(), row);
+        }
+    }
+    if let Some(record) = record {
+        world.ledger.people.insert(person.clone(), record);
+    }
+    if let Some(is_good) = open_send {
+        open(world, person, is_good);
+    }
+    if let (Some(wanted), Some(ago)) = (&mut world.ledger.first_wanted, wanted_before) {
+        wanted.people.insert(person.clone(), now() - SignedDuration::from_secs(ago));
+    }
+    let role = world.profile.roles.iter().find(|role| world.profile.changes_owner(&role.name));
+    let member = world.observed.members.get(person);
+    if let (Some(role), Some(member), Some((state, day, ours))) = (role, member, becoming) {
+        let rows = world.observed.ownership_changes.get_or_insert_default();
+        let is_busy = state.is_open() && rows.iter().any(|row| row.state.is_open());
+        rows.push(ObservedOwnershipChange {
+            id: OwnershipChangeId(format!("own_{id}")),
+            etag: ETag::from("1"),
+            role: role.name.clone(),
+            member: member.id.clone(),
+            state: if is_busy { OwnershipState::Ended } else { state },
+            requested_by: if ours { US } else { "token:other" }.to_owned(),
+            created_at: day_of_january(day),
+            expires_at: day_of_january(day + 14),
+        });
+    }
+}
+
+fn declare(world: &mut World, person: &MemberKey, declared: Declared, position: usize) {
     match declared {
         Declared::No => {}
         Declared::Frozen => {
@@ -368,53 +491,48 @@ fn settle_in(world: &mut World, person: &MemberKey, life: &Life, position: usize
             let origin = desired_member("member".into(), 0, false, position).origin;
             world.desired.absent.insert(person.clone(), Absence { cause, origin });
         }
-        Declared::Yes { role, epoch, retain, resend, priority } => {
+        Declared::Yes(life) => {
+            let DeclaredLife { role, epoch, retain, resend, priority, ends_in } = life;
+            let ends_at = ends_in.map(|hours| now() + SignedDuration::from_hours(hours));
             let member = desired_member(role, epoch, retain, position);
-            let member = DesiredMember { resend: resend.map(ResendMark), priority, ..member };
+            let resend = resend.map(ResendMark);
+            let member = DesiredMember { resend, priority, ends_at, ..member };
             world.desired.people.insert(person.clone(), member);
         }
     }
-    match place {
-        Place::Nowhere => {}
-        Place::Member { role, state, day } => {
-            let row = member_row(person.person.as_str(), role, state, day);
-            world.observed.members.insert(person.clone(), row);
-        }
-        Place::Invited { role, state, day } => {
-            let row = invitation_row(person.person.as_str(), role, state, day);
-            world.observed.invitations.insert(person.clone(), row);
-        }
-    }
-    if let Some(record) = record {
-        world.ledger.people.insert(person.clone(), record);
-    }
+}
+
+/// A send whose outcome is unknown, unless the look answers it.
+fn open(world: &mut World, person: &MemberKey, is_good: bool) {
+    let wanted = world.desired.people.get(person).map(|wanted| wanted.role.clone());
+    let owner = wanted.filter(|role| world.profile.changes_owner(role));
     let is_answered = world.observed.members.contains_key(person)
         || world.observed.invitations.get(person).is_some_and(|row| {
             matches!(row.state, InvitationState::Pending | InvitationState::Unknown)
         });
-    if let Some(is_good) = open_send.filter(|_| !is_answered) {
-        let minutes = SignedDuration::from_mins(if is_good { 30 } else { -30 });
-        let key = RequestKey(format!("open-{person}"));
-        let role = world.profile.roles.last().unwrap().name.clone();
-        let cause = Cause { attempt: 9, ..Cause::default() };
-        // On a row that is over it is sent again, or beside it something new.
-        let row = world
-            .observed
-            .invitations
-            .get(person)
-            .filter(|_| world.observed.members.len().is_multiple_of(2));
-        let resend = row.map(|row| (row.id.clone(), row.sent));
-        let send =
-            OpenSend { key, role, cause, resend, for_owner: false, not_after: now() + minutes };
-        world.ledger.open_sends.insert(person.clone(), send);
+    if is_answered && owner.is_none() {
+        return;
     }
-    if let (Some(wanted), Some(ago)) = (&mut world.ledger.first_wanted, wanted_before) {
-        wanted.people.insert(person.clone(), now() - SignedDuration::from_secs(ago));
-    }
+    let minutes = SignedDuration::from_mins(if is_good { 30 } else { -30 });
+    let key = RequestKey(format!("open-{person}"));
+    let cause = Cause { attempt: 9, ..Cause::default() };
+    // On a row that is over it is sent again, or beside it something new.
+    let even = world.observed.members.len().is_multiple_of(2);
+    let row = world.observed.invitations.get(person).filter(|_| even && owner.is_none());
+    let resend = row.map(|row| (row.id.clone(), row.sent));
+    let for_owner = owner.is_some();
+    let role = owner.unwrap_or_else(|| world.profile.roles.last().unwrap().name.clone());
+    let send = OpenSend { key, role, cause, resend, for_owner, not_after: now() + minutes };
+    world.ledger.open_sends.insert(person.clone(), send);
 }
 
 /// What follows from the rest: counts, the baseline, our own row, the digest of an approval.
-fn finish(world: &mut World, has_caller: bool) {
+pub fn finish(world: &mut World, has_caller: bool, reads_changes: bool) {
+    let changes = std::mem::take(&mut world.observed.ownership_changes);
+    world.observed.ownership_changes = reads_changes.then(|| changes.unwrap_or_default());
+    world.observed.evidence.actor = Some(US.to_owned());
+    let World { observed, ledger, .. } = world;
+    ledger.open_sends.retain(|person, send| !is_owner_answered(observed, person, send, now()));
     recount(&mut world.observed, &world.profile);
     if has_caller {
         world.observed.account.caller =
@@ -429,7 +547,7 @@ fn finish(world: &mut World, has_caller: bool) {
     }
 }
 
-fn empty_account(limit: SeatLimit, disabled: bool) -> Observed {
+pub fn empty_account(limit: SeatLimit, disabled: bool) -> Observed {
     let (used, owner, active, pending, trimmed) = (0, 0, 0, 0, 0);
     let seats = ObservedSeats {
         limit,
@@ -482,7 +600,12 @@ fn role_seen(role: Option<String>) -> RoleSeen {
     role.map_or(RoleSeen::Unknown, |role| RoleSeen::Known(RoleName(role)))
 }
 
-fn member_row(name: &str, role: Option<String>, state: MemberState, day: i64) -> ObservedMember {
+pub fn member_row(
+    name: &str,
+    role: Option<String>,
+    state: MemberState,
+    day: i64,
+) -> ObservedMember {
     let (id, etag) = (MemberId(format!("mem_{name}")), ETag::from("1"));
     let added_at = day_of_january(day);
     ObservedMember { id, etag, role: role_seen(role), state, added_at, joined_at: added_at }

@@ -7,17 +7,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::select;
+use seatkeeper::domain::desired::{Absence, AbsenceCause, DesiredMember};
 use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::{ETag, MemberId, RequestKey, ResendMark};
 use seatkeeper::domain::ledger_view::{Cause, PersonRecord, Seen};
 use seatkeeper::domain::observed::{
-    InvitationState, MemberState, ObservedInvitation, ObservedMember, SeatLimit,
+    InvitationState, MemberState, ObservedInvitation, ObservedMember, RoleSeen, SeatLimit,
 };
+use seatkeeper::domain::ownership::{ObservedOwnershipChange, OwnershipState};
 use seatkeeper::plan::Plan;
 use seatkeeper::plan::action::Action;
 use seatkeeper::plan::simulate::{recount, step};
 
-use super::effects::{claim, close_send, settle_sends, write_head, write_pages};
+use super::effects::{
+    added, change_team, claim, close_send, settle_sends, write_head, write_pages,
+};
 use super::generate::World;
 
 /// How long the service knows a key.
@@ -58,6 +62,10 @@ enum Event {
     SayAgain,
     /// A call that was under way arrives.
     Arrive,
+    /// The present owner confirms, or the future one accepts.
+    SayYes,
+    /// One of them does not.
+    SayNo,
 }
 
 /// Where a run is killed.
@@ -93,6 +101,9 @@ pub fn rounds() -> impl Strategy<Value = Vec<Round>> {
         Event::SayAgain,
         Event::Arrive,
         Event::Arrive,
+        Event::SayYes,
+        Event::SayYes,
+        Event::SayNo,
     ]);
     let death = prop_oneof![
         Just(Death::BeforeHead),
@@ -121,7 +132,6 @@ pub fn rounds() -> impl Strategy<Value = Vec<Round>> {
 /// The account with its service and everything that was mailed.
 pub struct History {
     pub world: World,
-    people: Vec<MemberKey>,
     /// Keys that the service has seen, and when.
     keys: BTreeMap<RequestKey, Timestamp>,
     /// Calls that may still arrive.
@@ -154,10 +164,8 @@ impl History {
         claim(&mut world);
         world.ledger.installation =
             world.observed.account.claim.as_ref().map(|claim| claim.installation.clone());
-        let people = world.desired.people.keys().cloned().collect();
         Self {
             world,
-            people,
             keys: BTreeMap::new(),
             under_way: Vec::new(),
             refused: BTreeMap::new(),
@@ -172,12 +180,18 @@ impl History {
     pub fn play(&mut self, round: &Round, number: usize) {
         self.world.now += SignedDuration::from_mins(round.minutes);
         for (whom, event) in &round.events {
-            if let Some(person) = self.people.get(*whom).cloned() {
+            if let Some(person) = self.world.desired.people.keys().nth(*whom).cloned() {
                 self.happen(&person, *event);
             }
         }
+        self.end_declarations();
         if let Some(limit) = round.limit {
-            self.world.observed.account.seats.limit = SeatLimit::Seats(limit);
+            let seats = &mut self.world.observed.account.seats;
+            let limit = SeatLimit::Seats(limit);
+            match seats.pools.values_mut().next() {
+                Some(pool) => pool.limit = limit,
+                None => seats.limit = limit,
+            }
         }
         recount(&mut self.world.observed, &self.world.profile);
         settle_sends(&mut self.world);
@@ -186,6 +200,7 @@ impl History {
             Ok(plan) => write_head(&mut self.world, &plan, number),
             Err(error) => self.wrong.push(error.to_string()),
         }
+        self.world.bind();
         recount(&mut self.world.observed, &self.world.profile);
         for ((person, epoch, attempt), mails) in &self.mails {
             if *mails > 1 {
@@ -216,6 +231,8 @@ impl History {
             Some(Death::AfterCalls(calls)) => calls,
             _ => usize::MAX,
         };
+        let teams = if calls == 0 { &[] } else { &*plan.teams.actions };
+        teams.iter().for_each(|action| change_team(&mut self.world, action));
         let mut known = BTreeSet::new();
         for (n, action) in plan.actions.iter().enumerate().take(calls) {
             let fate = round.fates.get(n).copied().unwrap_or(Fate::Fine);
@@ -226,6 +243,10 @@ impl History {
         if round.death.is_none() {
             for person in &known {
                 close_send(&mut self.world, person);
+            }
+            let adds = plan.actions.iter().filter(|action| matches!(action, Action::Add { .. }));
+            for action in adds.filter(|action| known.contains(action.person())) {
+                added(&mut self.world, action.person());
             }
         }
     }
@@ -255,19 +276,24 @@ impl History {
         self.keys.retain(|_, at| now.duration_since(*at) < KNOWN_FOR);
         let person = call.action.person().clone();
         let row = observed.invitations.get(&person);
+        let is_open =
+            |rows: &Vec<_>| rows.iter().any(|row: &ObservedOwnershipChange| row.state.is_open());
+        let asks = matches!(call.action, Action::ChangeOwner { .. });
         let fits = match &call.action {
+            Action::ChangeOwner { .. } => !observed.ownership_changes.as_ref().is_some_and(is_open),
             Action::Resend { invitation, .. } => row.is_some_and(|row| {
                 (&row.id, &row.etag) == (&invitation.id, &invitation.etag)
                     && row.state != InvitationState::Declined
             }),
             _ => row.is_none_or(|row| row.state != InvitationState::Pending),
         };
-        if self.keys.contains_key(&call.key) || observed.members.contains_key(&person) || !fits {
+        let is_member = !asks && observed.members.contains_key(&person);
+        if self.keys.contains_key(&call.key) || is_member || !fits {
             return;
         }
         self.keys.insert(call.key.clone(), now);
         let Cause { epoch, attempt, decided, .. } = call.cause;
-        if self.refused.get(&person).is_some_and(|refused| epoch <= *refused) {
+        if !asks && self.refused.get(&person).is_some_and(|refused| epoch <= *refused) {
             self.wrong.push(format!("a mail to {person}, who refused in epoch {epoch}"));
         }
         *self.mails.entry((person.clone(), epoch, attempt)).or_insert(0) += 1;
@@ -295,6 +321,7 @@ impl History {
                 let member = self.world.desired.people.get_mut(person).expect("declared");
                 member.resend = Some(ResendMark(self.words));
             }
+            Event::SayYes | Event::SayNo => self.answer(person, event == Event::SayYes),
             Event::Accept => self.accept(person),
             Event::Leave => {
                 if self.world.observed.members.remove(person).is_some() {
@@ -304,9 +331,50 @@ impl History {
             Event::Decline => self.end_invitation(person, InvitationState::Declined),
             Event::Expire => self.end_invitation(person, InvitationState::Expired),
             Event::Bounce => self.end_invitation(person, InvitationState::Failed),
-            Event::Vanish => {
-                self.world.observed.invitations.remove(person);
+            Event::Vanish => self.vanish(person),
+        }
+    }
+
+    /// Declarations that have ended.
+    fn end_declarations(&mut self) {
+        let World { desired, now, .. } = &mut self.world;
+        let ended = |(_, member): &(&MemberKey, &DesiredMember)| {
+            member.ends_at.is_some_and(|ends_at| ends_at <= *now)
+        };
+        let ended: Vec<_> =
+            desired.people.iter().filter(ended).map(|(person, _)| person.clone()).collect();
+        for person in ended {
+            let member = desired.people.remove(&person).expect("just seen");
+            let absence = Absence { cause: AbsenceCause::Ended, origin: member.origin };
+            desired.absent.insert(person, absence);
+        }
+    }
+
+    /// An answer to the question for an owner.
+    fn answer(&mut self, person: &MemberKey, yes: bool) {
+        let World { observed, .. } = &mut self.world;
+        let mut places = observed.members.iter_mut().filter(|(key, _)| key.person == person.person);
+        let rows = observed.ownership_changes.iter_mut().flatten();
+        let Some(row) = rows.into_iter().find(|row| row.state.is_open()) else { return };
+        let Some((_, member)) = places.find(|(_, member)| member.id == row.member) else { return };
+        row.etag = ETag(format!("{}+", row.etag));
+        row.state = match (yes, row.state) {
+            (true, OwnershipState::Unconfirmed) => OwnershipState::Unaccepted,
+            (true, _) => {
+                member.role = RoleSeen::Known(row.role.clone());
+                OwnershipState::Done
             }
+            (false, _) => OwnershipState::Ended,
+        };
+    }
+
+    /// A row goes; a no that no look has seen goes with it.
+    fn vanish(&mut self, person: &MemberKey) {
+        let row = self.world.observed.invitations.remove(person);
+        let declined = row.is_some_and(|row| row.state == InvitationState::Declined);
+        let known = self.world.ledger.people.get(person).is_some_and(|record| record.opted_out);
+        if declined && !known {
+            self.refused.remove(person);
         }
     }
 

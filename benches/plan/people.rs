@@ -1,12 +1,8 @@
-//! Time and peak memory of planning, reported only: `make bench`.
-//!
-//! Each row is one process-wide round: a plan of n people that changes nothing, and one that
-//! invites every tenth. Times are medians; memory is the peak resident size (Linux) so far.
-
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints its table")]
+//! Accounts of any size, for the benchmark and for the tests that count what a plan costs.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use seatkeeper::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin, OriginKind};
@@ -19,17 +15,66 @@ use seatkeeper::domain::observed::{
 use seatkeeper::domain::policy::{
     InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
 };
+use seatkeeper::plan::Input;
 use seatkeeper::plan::simulate::recount;
-use seatkeeper::plan::{Input, plan};
 use seatkeeper::profile::{Profile, built_in};
 
-const ROUNDS: usize = 7;
+/// What there is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    Nothing,
+    /// Each tenth person is declared and not there.
+    New,
+    /// Each tenth person is there, and no longer declared: the brake holds it.
+    Gone,
+}
+
+impl Change {
+    /// Every change with its name.
+    pub const ALL: [(&'static str, Self); 3] = [
+        ("no change", Self::Nothing),
+        ("each 10th new", Self::New),
+        ("each 10th gone", Self::Gone),
+    ];
+}
+
+/// Everything that a plan is made of.
+pub struct Account {
+    desired: Desired,
+    observed: Observed,
+    profile: Arc<Profile>,
+    policy: Policy,
+    ledger: LedgerView,
+}
+
+impl Account {
+    /// An account of so many people.
+    pub fn of(people: usize, change: Change) -> Self {
+        let profile = built_in("nitropack").unwrap();
+        let all_but =
+            |without: Change| (0..people).filter(move |n| change != without || n % 10 != 0);
+        Self {
+            desired: desired(all_but(Change::Gone)),
+            observed: observed(all_but(Change::New), &profile),
+            policy: policy(),
+            ledger: ledger(all_but(Change::New)),
+            profile,
+        }
+    }
+
+    /// What the planner is asked.
+    pub fn input(&self) -> Input<'_> {
+        let Self { desired, observed, profile, policy, ledger } = self;
+        Input { desired, observed, profile, policy, ledger, now: Timestamp::UNIX_EPOCH }
+    }
+}
 
 fn person(n: usize) -> MemberKey {
     EmailAddress::parse(&format!("person-{n}@example.com")).unwrap().into()
 }
 
-fn desired(people: usize) -> Desired {
+fn desired(people: impl Iterator<Item = usize>) -> Desired {
     let member = |n| DesiredMember {
         role: "developer".into(),
         invite_epoch: 0,
@@ -45,13 +90,11 @@ fn desired(people: usize) -> Desired {
             position: Some(n % 2000),
         },
     };
-    let people = (0..people).map(|n| (person(n), member(n))).collect();
+    let people = people.map(|n| (person(n), member(n))).collect();
     Desired { people, ..Desired::default() }
 }
 
-/// Everyone but each `missing`-th person is a member.
-fn observed(people: usize, missing: Option<usize>, profile: &Profile) -> Observed {
-    let there = (0..people).filter(|n| missing.is_none_or(|every| n % every != 0));
+fn observed(people: impl Iterator<Item = usize>, profile: &Profile) -> Observed {
     let member = |n: usize| ObservedMember {
         id: format!("mem_{n}").as_str().into(),
         etag: "1".into(),
@@ -82,7 +125,7 @@ fn observed(people: usize, missing: Option<usize>, profile: &Profile) -> Observe
             agency: false,
             caller: None,
         },
-        members: there.map(|n| (person(n), member(n))).collect(),
+        members: people.map(|n| (person(n), member(n))).collect(),
         invitations: BTreeMap::new(),
         teams: BTreeMap::new(),
         client_accesses: None,
@@ -94,8 +137,7 @@ fn observed(people: usize, missing: Option<usize>, profile: &Profile) -> Observe
     observed
 }
 
-fn ledger(people: usize, missing: Option<usize>) -> LedgerView {
-    let known = (0..people).filter(|n| missing.is_none_or(|every| n % every != 0));
+fn ledger(people: impl Iterator<Item = usize>) -> LedgerView {
     let record = |n: usize| PersonRecord {
         first_seen: Timestamp::UNIX_EPOCH,
         declared_by: Some(format!("Team web/team-{}", n / 2000)),
@@ -110,7 +152,7 @@ fn ledger(people: usize, missing: Option<usize>) -> LedgerView {
         ownership: Ownership::None,
         mails: Default::default(),
     };
-    LedgerView { people: known.map(|n| (person(n), record(n))).collect(), ..LedgerView::default() }
+    LedgerView { people: people.map(|n| (person(n), record(n))).collect(), ..LedgerView::default() }
 }
 
 fn policy() -> Policy {
@@ -134,52 +176,5 @@ fn policy() -> Policy {
         grantable_roles: std::collections::BTreeSet::default(),
         invitations_per_hour: None,
         approval: None,
-    }
-}
-
-/// Median time of a plan, and how many actions it has.
-fn measure(people: usize, missing: Option<usize>) -> (Duration, usize) {
-    let profile = built_in("nitropack").unwrap();
-    let (desired, observed) = (desired(people), observed(people, missing, &profile));
-    let (ledger, policy) = (ledger(people, missing), policy());
-    let input = Input {
-        desired: &desired,
-        observed: &observed,
-        profile: &profile,
-        policy: &policy,
-        ledger: &ledger,
-        now: Timestamp::UNIX_EPOCH,
-    };
-    let mut actions = 0;
-    let mut times: Vec<Duration> = (0..ROUNDS)
-        .map(|_| {
-            let start = Instant::now();
-            actions = plan(&input).unwrap().actions.len();
-            start.elapsed()
-        })
-        .collect();
-    times.sort();
-    (times[ROUNDS / 2], actions)
-}
-
-/// Peak resident size of this process in MiB; `None` where the system does not say.
-fn peak_mib() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
-}
-
-fn main() {
-    println!(
-        "{:>8}  {:>14}  {:>8}  {:>10}  {:>9}",
-        "people", "plan", "actions", "time ms", "peak MiB"
-    );
-    for people in [1_000, 10_000, 100_000] {
-        for (name, missing) in [("no change", None), ("each 10th new", Some(10))] {
-            let (time, actions) = measure(people, missing);
-            let peak = peak_mib().map_or_else(|| "-".to_owned(), |mib| mib.to_string());
-            let time = time.as_secs_f64() * 1000.0;
-            println!("{people:>8}  {name:>14}  {actions:>8}  {time:>10.1}  {peak:>9}");
-        }
     }
 }
