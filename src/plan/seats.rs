@@ -13,7 +13,7 @@ use crate::domain::policy::{Mode, OnSeatShortage};
 use crate::plan::action::{Action, EndCause};
 use crate::plan::draft::{Draft, Reserved, member_row, revoke};
 use crate::plan::mails;
-use crate::plan::pools::closed;
+use crate::plan::pools::{PoolKey, closed};
 use crate::plan::{Input, Rule, Shortage, State};
 use crate::profile::{Counted, KnownUser, OnShrink};
 
@@ -184,7 +184,8 @@ fn reinstate(draft: &mut Draft<'_>) -> Reserved {
     let (mut reserved, mut waiting) = (Reserved::default(), Reserved::default());
     for (person, ends) in trimmed_in_order(draft) {
         let pool = draft.pool_of(&person);
-        match (ours.remove(&person), closed(draft.input, &person)) {
+        let closed = closed(draft.input, &person).or_else(|| changing(draft, &pool));
+        match (ours.remove(&person), closed) {
             (Some(action), Some(rule)) => draft.hold_back(action, rule),
             (Some(action), None) if draft.has_seat(&action, &reserved) => {
                 draft.act(action);
@@ -198,6 +199,11 @@ fn reinstate(draft: &mut Draft<'_>) -> Reserved {
         waiting.add(pool, 1);
     }
     waiting
+}
+
+/// Nobody is let into a pool while a team is linked to it, or from it.
+fn changing(draft: &Draft<'_>, pool: &PoolKey) -> Option<Rule> {
+    draft.changing.contains(pool).then_some(Rule::TeamChanging)
 }
 
 /// Trimmed members that this plan leaves there, earliest added first, and whether their end is
@@ -239,8 +245,8 @@ fn invite(draft: &mut Draft<'_>, mut ahead: Reserved) {
         let capped = waiting_mail(draft, &action);
         if let Some(rule) = closed(draft.input, action.person()) {
             draft.hold_back(action, rule);
-        } else if takes_seat && draft.changing.contains(&pool) {
-            draft.hold_back(action, Rule::TeamChanging);
+        } else if let Some(rule) = changing(draft, &pool).filter(|_| takes_seat) {
+            draft.hold_back(action, rule);
         } else if busy.contains(action.person()) {
             draft.hold_back(action, Rule::SeatLimit);
         } else if is_elsewhere(&invited, &action) {
