@@ -13,6 +13,7 @@ root=${CARGO_TARGET_DIR:-$PWD/target}
 copy=$root/mutants/sources
 log=$root/mutants/log
 deadline=300 # seconds until tests of a mutant that never end count as red
+building=1800
 
 say() { printf 'mutants: %s\n' "$*"; }
 fail() {
@@ -64,7 +65,7 @@ cargo_test() { # ARGS...
 
 # Runs the unpatched tests: what is red or finds no test says nothing of a mutant.
 check_unpatched() { # FILTERS...
-  deadline=1800 cargo_test --no-run || { tail -n 40 "$log" >&2; fail "the sources do not build"; }
+  deadline=$building cargo_test --no-run || { tail -n 40 "$log" >&2; fail "the sources do not build"; }
   local filter
   for filter; do
     cargo_test -- "$filter" || { tail -n 40 "$log" >&2; fail "tests $filter are red unpatched: no mutant was tried"; }
@@ -81,7 +82,7 @@ try() { # PATCH FILTERS...
   local patch=$1 code=0 red
   shift
   apply "$patch" || { result='does not apply'; return 1; }
-  if ! cargo_test --no-run; then
+  if ! deadline=$building cargo_test --no-run; then
     result='does not compile'
   else
     cargo_test -- "$@" || code=$?
@@ -106,7 +107,7 @@ mapfile -t patches < <(chosen "$@")
 filters=$(for patch in "${patches[@]}"; do head_line "$patch" Tests; echo; done | tr ' ' '\n' | sort -u)
 copy_sources
 link_dependencies
-say "the tests of ${#patches[@]} mutants, unpatched"
+say "the tests of ${#patches[@]} mutants, unpatched, in $copy"
 # shellcheck disable=SC2086 # one word, one filter
 check_unpatched $filters
 
