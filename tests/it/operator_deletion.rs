@@ -131,6 +131,7 @@ async fn tearing_down_a_namespace_removes_nobody_and_leaves_nothing_behind() {
 }
 
 // rule: OP-07
+// rule: OP-08
 #[tokio::test]
 async fn many_deletions_at_once_are_seen_as_one_and_held() {
     let world = World::start("scale").await;
@@ -153,4 +154,8 @@ async fn many_deletions_at_once_are_seen_as_one_and_held() {
         .await;
     world.looks_again(2).await;
     assert_eq!(world.writes(), writes, "none of them ran");
+    for name in names {
+        let object = world.get(&format!("membership/{name}")).await;
+        assert_ne!(object, Value::Null, "{name} is to stay until its invitation is withdrawn");
+    }
 }

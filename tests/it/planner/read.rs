@@ -291,6 +291,9 @@ struct Said {
     trimmed: Option<u32>,
     used: Option<u32>,
     duplicates: Option<u64>,
+    /// Used seats of subscriptions, by plan.
+    #[serde(default)]
+    pools: BTreeMap<String, u32>,
 }
 
 impl ObservedFile {
@@ -345,6 +348,10 @@ impl Said {
         seats.pending = self.pending.unwrap_or(seats.pending);
         seats.trimmed = self.trimmed.unwrap_or(seats.trimmed);
         seats.used = self.used.unwrap_or(seats.used);
+        for (plan, used) in self.pools {
+            let pool = seats.pools.get_mut(&SubscriptionId(format!("sub_{plan}")));
+            pool.expect("a pool").used = used;
+        }
     }
 }
 
