@@ -1,5 +1,4 @@
 //! How the work of a plan grows with the people: counted, not timed.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "../../benches/plan/people.rs"]
 mod people;
