@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -121,6 +122,7 @@ async fn sync(
         stopped: report.stopped().map(Trouble::from),
         retry: report.stopped().map(retry),
         observed: report.after,
+        missing: session.missing(),
     })
 }
 
@@ -159,7 +161,7 @@ impl Bench<'_> {
         ledger: &mut Ledger,
         first_wanted: &mut FirstWanted,
     ) -> Result<Look, ReconcileError> {
-        let (policy, _, profile) = round.terms()?;
+        let (policy, profile) = self.terms(round)?;
         let subject = self.subject(round, &policy, &profile);
         let look =
             apply::look(&subject, ledger, Some(first_wanted.clone()), &*self.ctx.now).await?;
@@ -175,7 +177,7 @@ impl Bench<'_> {
         ledger: &mut Ledger,
         look: Look,
     ) -> Result<Ran, ReconcileError> {
-        let (policy, _, profile) = round.terms()?;
+        let (policy, profile) = self.terms(round)?;
         let subject = self.subject(round, &policy, &profile);
         let context = apply::Context {
             now: &*self.ctx.now,
@@ -213,6 +215,13 @@ impl Bench<'_> {
             );
         }
         Ok(ran)
+    }
+
+    /// How far we may go, with this service.
+    fn terms(&self, round: &Round) -> Result<(Policy, Arc<Profile>), ReconcileError> {
+        let (mut policy, _, profile) = round.terms()?;
+        policy.missing = self.session.missing();
+        Ok((policy, profile))
     }
 
     fn subject<'b>(

@@ -639,6 +639,7 @@ pub fn policy() -> Policy {
         },
         invitations_per_hour: None,
         approval: None,
+        missing: std::collections::BTreeSet::new(),
     }
 }
 
