@@ -30,6 +30,8 @@ mod contract_service;
 mod crds;
 mod examples;
 mod explain;
+mod import_kinds;
+mod import_property;
 mod ledger;
 mod ledger_kube;
 mod mail_peer;

@@ -25,6 +25,7 @@ use crate::domain::observed::Observed;
 use crate::domain::policy::Mode;
 use crate::manifests::{ObjectKey, Resolved};
 use crate::plan::action::Action;
+use crate::plan::ladder::Ladder;
 use crate::plan::{Plan, Stop};
 use crate::profile::Profile;
 
@@ -38,6 +39,8 @@ pub struct Looked {
     pub observed: Observed,
     /// How far we may go.
     pub mode: Mode,
+    /// What each mode that writes would do, in mode `Observe`.
+    pub ladder: Ladder,
     /// What the service did not do, by person.
     pub refused: BTreeMap<MemberKey, Trouble>,
     /// What it did not do, by client.
