@@ -39,6 +39,7 @@ mod mail_server;
 mod many_accounts;
 mod openapi;
 mod operator_acts;
+mod operator_all_kinds;
 mod operator_clients;
 mod operator_counts;
 mod operator_definitions;
