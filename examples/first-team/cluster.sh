@@ -18,7 +18,9 @@ becomes() {
 counts() { [ "$($1)" = "$2" ]; }
 gone() { [ -z "$(k get "$1" --ignore-not-found -o name)" ]; }
 looks() { curl -sS "$PROBES/metrics" | awk '/^seatkeeper_reconciles_total.*result="ok"/ { print $2 }'; }
-looked_since() { [ "$(looks)" -ge "$(($1 + 3))" ]; }
+# Accounts that the operator looks at: the metric counts the looks of all.
+LOOKED_AT=1
+looked_since() { [ "$(looks)" -ge "$(($1 + 3 * LOOKED_AT))" ]; }
 versions() { k get accounts,teams,memberships,clientaccesses,notificationsubscriptions,accountledgers -o jsonpath='{range .items[*]}{.kind}/{.metadata.name}={.metadata.resourceVersion} {end}'; }
 
 start_operator() {
@@ -37,7 +39,7 @@ install_definitions() {
     kubectl wait --for=condition=Established --timeout=60s -f "$WORK/crds" >/dev/null
 }
 
-# Three more looks write nothing, neither to the service nor to the cluster.
+# Three more looks at each account write nothing, neither to the service nor to the cluster.
 is_quiet() {
     local before objects since
     before=$(writes) objects=$(versions) since=$(looks)

@@ -62,6 +62,7 @@ for account in "${PRODUCTS[@]}"; do
 done
 
 step "Nothing is left to do, in any of them"
+LOOKED_AT=${#PRODUCTS[@]}
 until_true 30 looked_since "$(looks)" || fail "the operator does not look"
 is_quiet
 

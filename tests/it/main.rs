@@ -16,6 +16,7 @@ mod cli_fields;
 mod cli_import;
 mod cli_invitations;
 mod cli_kill;
+mod cli_ladder;
 mod cli_owner;
 mod cli_products;
 mod cli_run;

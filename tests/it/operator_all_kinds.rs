@@ -184,11 +184,8 @@ async fn answers(world: &World, person: &str, template: &str, word: &str) {
 async fn is_quiet(world: &World) {
     world.becomes("account/shelves", "Synced").await;
     // Looks at two accounts are counted together.
-    world.looks_again(4).await;
+    world.looks_again(3).await;
     world.is_quiet().await;
-    let writes = world.writes();
-    world.looks_again(6).await;
-    assert_eq!(world.writes(), writes, "writes to the service");
 }
 
 // rule: OP-01
@@ -308,7 +305,7 @@ async fn what_was_imported_is_taken_by_the_api_server_and_adopted_without_a_mail
             "0 changes would be made; Invite: nothing; Manage: nothing; Exclusive: nothing";
         assert_eq!(synced["message"], message);
     }
-    world.looks_again(6).await;
+    world.looks_again(4).await;
     assert_eq!(world.writes(), before, "mode Observe writes nothing");
 
     for account in &accounts {
@@ -316,10 +313,10 @@ async fn what_was_imported_is_taken_by_the_api_server_and_adopted_without_a_mail
         world.becomes(account, "Synced").await;
         world.says(account, "Ready", "True/Synced").await;
     }
-    world.looks_again(6).await;
+    world.looks_again(4).await;
     let (writes, audited) = (world.writes(), world.audited_writes());
     assert_eq!(writes, before + 2, "the claim of each account");
-    world.looks_again(8).await;
+    world.looks_again(6).await;
     assert_eq!(world.writes(), writes, "writes to the service");
     assert_eq!(world.audited_writes()[audited.len()..], [] as [String; 0]);
     let mails = world.mails("invitation").len() + world.mails("access-requested").len();
