@@ -361,8 +361,8 @@ async fn an_organisation_is_adopted_with_teams_that_work_that_do_not_and_company
 
     let said = import.round_trip("acme", TOKEN, 0).await;
     for note in [
-        "dora@example.com declined the invitation (team Design)",
-        "late@example.com did not answer the invitation in time (team Design)",
+        "dora@example.com declined the invitation (team \"Design\")",
+        "late@example.com did not answer the invitation in time (team \"Design\")",
         "team \"Bare\" has no subscription yet: it and its people stay as they are",
     ] {
         assert!(said.contains(&format!("note: not declared: {note}\n")), "{said}");

@@ -37,7 +37,8 @@ pub fn write(
         };
         if let Some(why) = obstacle {
             let count = chosen.len();
-            let whole = format!("category {category} {why}: its {count} recipients stay");
+            let category = category.as_str();
+            let whole = format!("category {category:?} {why}: its {count} recipients stay");
             writer.exported.left_out.push(whole);
             continue;
         }

@@ -63,7 +63,7 @@ pub fn many(
         }
         let name = taken.name(&team.name, id.as_str());
         let gone = people.left_out_of(Some(id));
-        let in_team = |why: &String| format!("{why} (team {})", team.name);
+        let in_team = |why: &String| format!("{why} (team {:?})", team.name);
         writer.exported.left_out.extend(gone.iter().map(in_team));
         let all = people.of(Some(id));
         let (roster, more) = all.split_at(all.len().min(ROSTER));
