@@ -163,8 +163,8 @@ fn an_object_that_is_there_twice_is_refused() {
     let ana = membership("ana", "email: ana@example.com, role: admin");
     let other = ana.replace("namespace: web", "namespace: shop");
     assert_snapshot!(read(&format!("{ana}{other}{ana}")), @r#"
-    MembershipSpec { team_ref: Some(NameRef { name: "core" }), account_ref: None, email: "ana@example.com", role: "admin", invite_epoch: 0, deletion_policy: Revoke }
-    MembershipSpec { team_ref: Some(NameRef { name: "core" }), account_ref: None, email: "ana@example.com", role: "admin", invite_epoch: 0, deletion_policy: Revoke }
+    MembershipSpec { team_ref: Some(NameRef { name: "core" }), account_ref: None, email: "ana@example.com", role: "admin", state: Present, expires_at: None, priority: 0, invite_epoch: 0, deletion_policy: Revoke }
+    MembershipSpec { team_ref: Some(NameRef { name: "core" }), account_ref: None, email: "ana@example.com", role: "admin", state: Present, expires_at: None, priority: 0, invite_epoch: 0, deletion_policy: Revoke }
     m.yaml:13:12: metadata.name: Membership `ana` is declared twice; first at m.yaml:1
       hint: keep one of the two
     "#);
@@ -208,7 +208,7 @@ items:
   spec: {teamRef: {name: core}, email: bo@example.com, roles: admin}
 ";
     assert_snapshot!(read(text), @r#"
-    MembershipSpec { team_ref: Some(NameRef { name: "core" }), account_ref: None, email: "ana@example.com", role: "admin", invite_epoch: 0, deletion_policy: Revoke }
+    MembershipSpec { team_ref: Some(NameRef { name: "core" }), account_ref: None, email: "ana@example.com", role: "admin", state: Present, expires_at: None, priority: 0, invite_epoch: 0, deletion_policy: Revoke }
     m.yaml:12:3: items[1].spec.role: is missing
       hint: What the person may do: a role of the account's profile. Required.
     m.yaml:12:56: items[1].spec.roles: unknown field `roles`
