@@ -14,6 +14,7 @@ use crate::domain::observed::Observed;
 use crate::domain::policy::Policy;
 use crate::ledger::Ledger;
 use crate::plan::action::Action;
+use crate::plan::ladder::{Ladder, ladder};
 use crate::plan::{Distrust, Input, Plan, PlanError, Stop, plan};
 use crate::profile::Profile;
 
@@ -49,6 +50,8 @@ pub struct Look {
     pub plan: Plan,
     /// Lists that could not be read: what they hold is left as it is, and all else goes on.
     pub unread: Unread,
+    /// What each mode that writes would do, in mode `Observe`.
+    pub ladder: Ladder,
 }
 
 /// Lists beside the people that could not be read, and why.
@@ -80,6 +83,8 @@ pub struct Ran {
     pub settled: Plan,
     /// Lists that could not be read: what they hold is left as it is, and all else goes on.
     pub unread: Unread,
+    /// What each mode that writes would do, in mode `Observe`.
+    pub ladder: Ladder,
 }
 
 /// Why there is no plan.
@@ -140,11 +145,13 @@ pub async fn look(
         let first_wanted = first_wanted.clone();
         let desired = subject.desired.bound(&observed.teams, &ledger.teams());
         let view = LedgerView { first_wanted, ..view(subject, ledger, &desired, &observed, now) };
-        let plan = plan_for(subject, &desired, &observed, &view, now)?;
+        let input = input(subject, &desired, &observed, &view, now);
+        let plan = plan(&input)?;
         left -= 1;
         let moving = matches!(plan.stop, Some(Stop::ReadUntrusted(Distrust::CountsDiffer { .. })));
         if !moving || left == 0 {
-            return Ok(Look { observed, view, plan, unread });
+            let ladder = ladder(&input)?;
+            return Ok(Look { observed, view, plan, unread, ladder });
         }
     }
 }
@@ -194,7 +201,7 @@ pub async fn run(
     context: Context<'_>,
     on_done: &(dyn Fn(&Action, &Outcome) + Send + Sync),
 ) -> Result<Ran, RunError> {
-    let Look { observed, view: before, plan, unread } = look;
+    let Look { observed, view: before, plan, unread, ladder } = look;
     let job = Job {
         backend: subject.backend,
         account: subject.account,
@@ -206,14 +213,14 @@ pub async fn run(
     };
     let report = apply(ledger, &job).await?;
     if plan.is_empty() {
-        return Ok(Ran { report, settled: plan, unread });
+        return Ok(Ran { report, settled: plan, unread, ladder });
     }
     let now = (context.now)();
     let desired = subject.desired.bound(&report.after.teams, &ledger.teams());
     let view = view(subject, ledger, &desired, &report.after, now);
     let view = LedgerView { first_wanted: before.first_wanted, ..view };
-    let settled = plan_for(subject, &desired, &report.after, &view, now)?;
-    Ok(Ran { report, settled, unread })
+    let settled = self::plan(&input(subject, &desired, &report.after, &view, now))?;
+    Ok(Ran { report, settled, unread, ladder })
 }
 
 fn view(
@@ -231,13 +238,13 @@ fn view(
     LedgerView { fingerprint: Some(subject.fingerprint.to_owned()), ..view }
 }
 
-fn plan_for(
-    subject: &Subject<'_>,
-    desired: &Desired,
-    observed: &Observed,
-    ledger: &LedgerView,
+fn input<'a>(
+    subject: &Subject<'a>,
+    desired: &'a Desired,
+    observed: &'a Observed,
+    ledger: &'a LedgerView,
     now: Timestamp,
-) -> Result<Plan, PlanError> {
+) -> Input<'a> {
     let Subject { backend: _, account: _, profile, policy, desired: _, fingerprint: _ } = *subject;
-    plan(&Input { desired, observed, profile, policy, ledger, now })
+    Input { desired, observed, profile, policy, ledger, now }
 }

@@ -175,10 +175,10 @@ impl Members {
             evidence.duplicates += 1;
             return Ok(());
         }
-        // What an agency holds is the client's to give and to take, by hand.
         let role = match row.principal {
-            wire::Principal::Person => role(row.role.clone(), profile),
-            wire::Principal::Account | wire::Principal::Unknown => RoleSeen::Unknown,
+            // An agency that was let in by hand is adopted and ended as a person is (NC-06).
+            wire::Principal::Person | wire::Principal::Account => role(row.role.clone(), profile),
+            wire::Principal::Unknown => RoleSeen::Unknown,
         };
         self.people.insert(person, member(row, role));
         Ok(())

@@ -106,13 +106,14 @@ async fn sync(
     }
     mark::declarations(ctx, name, round).await?; // cluster: write
     let ran = bench.run(round, &mut ledger, seen).await?; // backend: write
-    let Ran { report, settled, unread } = ran;
+    let Ran { report, settled, unread, ladder } = ran;
     let wrote = report.writes.head + report.writes.pages > 0;
     let (policy, ..) = round.terms()?;
     mark::ledger(ctx, name, &policy, &mut memory.guarded, wrote).await;
     Ok(Looked {
         plan: settled,
         mode: policy.mode,
+        ladder,
         refused: Trouble::of(&report.outcomes),
         refused_teams: Trouble::of_teams(&report.teams),
         refused_clients: Trouble::of_clients(&report.clients),

@@ -12,6 +12,7 @@ mod clients;
 mod draft;
 pub mod guards;
 mod invitations;
+pub mod ladder;
 mod mails;
 mod members;
 mod moves;

@@ -16,6 +16,7 @@ use crate::domain::policy::Mode;
 use crate::manifests::APPROVE_ANNOTATION;
 use crate::plan::action::Action;
 use crate::plan::client_access::{ClientAction, HeldClient};
+use crate::plan::ladder::Radius;
 use crate::plan::{Emptied, Held as HeldAction, Hold, HoldCause, Plan, Rule, Stop};
 use crate::profile::Profile;
 
@@ -83,7 +84,8 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         return (state, Say::no(stop.reason(), stop.to_string()), waits);
     }
     if *mode == Mode::Observe {
-        let message = format!("{} changes would be made", held_in_all(plan));
+        let steps: String = looked.ladder.iter().map(step).collect();
+        let message = format!("{} changes would be made{steps}", held_in_all(plan));
         return (AccountState::Observing, Say::yes(Rule::Observing.reason(), message), false);
     }
     if let Some(trouble) = looked.stopped.as_ref().or_else(|| refused(looked)) {
@@ -128,6 +130,20 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         return (AccountState::Synced, Say::no("Planned", message), false);
     }
     (AccountState::Synced, Say::yes("Synced", "the account matches what is declared"), false)
+}
+
+/// What one mode would do: `; Manage: +2 ~1 -1`.
+fn step((mode, plan): &(Mode, Plan)) -> String {
+    let Radius { additions, changes, removals, held } = Radius::of(plan);
+    let done = [("+", additions), ("~", changes), ("-", removals)];
+    let done = done.into_iter().filter(|(_, count)| *count > 0);
+    let mut what: Vec<_> = done.map(|(sign, count)| format!("{sign}{count}")).collect();
+    if held > 0 {
+        what.push(format!("({held} held)"));
+    }
+    what.extend(plan.stop.as_ref().map(|stop| format!("({})", stop.reason())));
+    let what = if what.is_empty() { "nothing".to_owned() } else { what.join(" ") };
+    format!("; {mode:?}: {what}")
 }
 
 /// Everything that is held back.

@@ -26,6 +26,7 @@ use crate::domain::observed::Observed;
 use crate::domain::policy::Mode;
 use crate::manifests::{ObjectKey, Resolved};
 use crate::plan::action::Action;
+use crate::plan::ladder::Ladder;
 use crate::plan::{Plan, Stop};
 use crate::profile::Profile;
 
@@ -41,6 +42,8 @@ pub struct Looked {
     pub mode: Mode,
     /// What the service does not promise.
     pub missing: BTreeSet<Capability>,
+    /// What each mode that writes would do, in mode `Observe`.
+    pub ladder: Ladder,
     /// What the service did not do, by person.
     pub refused: BTreeMap<MemberKey, Trouble>,
     /// What it did not do, by client.
