@@ -6,6 +6,7 @@
 mod account;
 mod account_class;
 mod account_ledger;
+mod auto_join;
 mod client_access;
 mod condition;
 mod definitions;
@@ -18,6 +19,7 @@ pub use account::{
     Account, AccountSpec, AccountState, AccountStatus, Held, HeldByRule, Invitations, Mode, OnLost,
     OnSeatShortage, Removals, Renew, Seats, SubscriptionSeen,
 };
+pub use auto_join::{AutoJoin, DomainSeen, DomainSeenState, TxtRecord};
 pub use account_class::{AccountApi, AccountClass, AccountClassSpec, Backend, ClassLimits};
 pub use account_ledger::{AccountLedger, AccountLedgerSpec};
 pub use client_access::{

@@ -12,7 +12,7 @@ use crate::cli::args::{ApplyArgs, Output};
 use crate::cli::plan::print_json;
 use crate::cli::session::{LedgerAccess, Session, exit_of_rest, open, with_hint};
 use crate::cli::{Exit, Io, render};
-use crate::cli::{clients, recipients, teams};
+use crate::cli::{clients, domains, recipients, teams};
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::ResendMark;
 use crate::plan::action::Action;
@@ -71,6 +71,12 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
                 writeln!(io.out, "{}", render::told(&action.to_string(), outcome))?;
             }
             done.push(said(recipients::action_json(action), outcome));
+        }
+        for (action, outcome) in &ran.report.domains {
+            if args.plan.output == Output::Text {
+                writeln!(io.out, "{}", render::told(&action.to_string(), outcome))?;
+            }
+            done.push(said(domains::action_json(action), outcome));
         }
         if !(again || goes_on) || round == ROUNDS {
             return finish(&session, &ran, done, args.plan.output, io);

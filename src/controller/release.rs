@@ -185,7 +185,8 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             | Rule::OwnerChangeFirst
             | Rule::OwnerChangesUnread
             | Rule::OnlyClientEnds
-            | Rule::NoSuchCategory,
+            | Rule::NoSuchCategory
+            | Rule::DomainUnproved,
         )
         | None => Verdict::Stays(rule),
     }

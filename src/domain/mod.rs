@@ -2,7 +2,9 @@
 
 pub mod clients;
 pub mod desired;
+pub mod domains;
 pub mod identity;
+pub mod joining;
 pub mod keys;
 pub mod ledger_view;
 pub mod observed;

@@ -7,6 +7,7 @@ mod accounts;
 mod clients;
 mod collect;
 mod documents;
+mod domains;
 mod duration;
 mod export;
 mod metadata;

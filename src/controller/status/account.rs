@@ -8,6 +8,7 @@ use kube::ResourceExt as _;
 use crate::api::{Account, AccountState, AccountStatus, Held, HeldByRule, Seats, SubscriptionSeen};
 use crate::controller::error::ReconcileError;
 use crate::controller::status::conditions::{Say, Says, Truth, time};
+use crate::controller::status::domains;
 use crate::controller::status::{Finding, Looked, Picture, Trouble, clip, number, person};
 use crate::domain::identity::MemberKey;
 use crate::domain::observed::{Observed, SeatLimit};
@@ -29,7 +30,9 @@ pub fn next(account: &Account, picture: &Picture<'_>, now: Timestamp) -> Account
     let (mut next, says) = match picture.finding {
         Finding::Looked(looked) => {
             let (state, says) = judge(account, looked);
-            (describe(looked, picture, state), says)
+            let mut next = describe(looked, picture, state);
+            domains::describe(&mut next, looked, &old);
+            (next, says)
         }
         Finding::Failed(error) if error.is_rejection() => {
             let state = error.state();
@@ -121,7 +124,11 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         let say = Say::no(held.rule.reason(), held.message());
         return (AccountState::Held, say, held.rule.needs_person());
     }
-    let left = plan.actions.len() + plan.recipients.actions.len();
+    if let Some((say, waits)) = domains::wrong(looked) {
+        let state = if waits { AccountState::Held } else { AccountState::Synced };
+        return (state, say, waits);
+    }
+    let left = plan.actions.len() + plan.recipients.actions.len() + plan.domains.actions.len();
     if left > 0 {
         let message = format!("{left} changes are to be made");
         return (AccountState::Synced, Say::no("Planned", message), false);
@@ -131,7 +138,8 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
 
 /// Everything that is held back.
 fn held_in_all(plan: &Plan) -> usize {
-    plan.held.len() + plan.clients.held.len() + plan.recipients.held.len()
+    let others = plan.clients.held.len() + plan.recipients.held.len() + plan.domains.held.len();
+    plan.held.len() + others
 }
 
 /// What the service refused: of people, of teams, of clients, of recipients.
@@ -241,7 +249,9 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
                 held.additions += 1;
                 held.mails += 1;
             }
-            Action::Reinstate { .. } | Action::Add { .. } => held.additions += 1,
+            Action::Reinstate { .. } | Action::Add { .. } | Action::Approve { .. } => {
+                held.additions += 1;
+            }
             // Beside a digest stands what it covers and nothing else.
             _ if plan.hold.as_ref().is_some_and(|hold| hold.rule() != *rule) => {}
             Action::ChangeOwner { .. } => {

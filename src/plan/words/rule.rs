@@ -77,6 +77,8 @@ pub enum Rule {
     OnlyClientEnds,
     /// The account service has no such category of mail.
     NoSuchCategory,
+    /// The person is at a domain of `autoJoin` of which nobody knows that it is still verified.
+    DomainUnproved,
 }
 
 impl Rule {
@@ -121,6 +123,7 @@ impl Rule {
             Self::OwnerChangesUnread => "OwnerChangesUnread",
             Self::OnlyClientEnds => "OnlyClientEnds",
             Self::NoSuchCategory => "CapabilityMissing",
+            Self::DomainUnproved => "DomainUnproved",
         }
     }
 
@@ -252,6 +255,11 @@ impl Rule {
                 "the account service has no such category of mail; use the same version of the profile \
                  on both sides"
             }
+            Self::DomainUnproved => {
+                "the person is at a domain of spec.autoJoin that is not verified, or the domains could \
+                 not be read; nobody there is removed before: publish its TXT record, or take the \
+                 domain out"
+            }
         }
     }
 
@@ -282,7 +290,8 @@ impl Rule {
             | Self::NotAgency
             | Self::NotMemberYet
             | Self::OwnerChangeEnded
-            | Self::NoSuchCategory => true,
+            | Self::NoSuchCategory
+            | Self::DomainUnproved => true,
             Self::Observing
             | Self::Settling
             | Self::MailBudget
