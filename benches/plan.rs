@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use seatkeeper::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::identity::{EmailAddress, MemberKey};
-use seatkeeper::domain::ledger_view::{LedgerView, Ownership, PersonRecord, Seen};
 use seatkeeper::domain::joining::Joining;
+use seatkeeper::domain::ledger_view::{LedgerView, Ownership, PersonRecord, Seen};
 use seatkeeper::domain::observed::{
     MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence, RoleSeen,
     SeatLimit,

@@ -19,9 +19,9 @@ pub use account::{
     Account, AccountSpec, AccountState, AccountStatus, Held, HeldByRule, Invitations, Mode, OnLost,
     OnSeatShortage, Removals, Renew, Seats, SubscriptionSeen,
 };
-pub use auto_join::{AutoJoin, DomainSeen, DomainSeenState, TxtRecord};
 pub use account_class::{AccountApi, AccountClass, AccountClassSpec, Backend, ClassLimits};
 pub use account_ledger::{AccountLedger, AccountLedgerSpec};
+pub use auto_join::{AutoJoin, DomainSeen, DomainSeenState, TxtRecord};
 pub use client_access::{
     ClientAccess, ClientAccessSpec, ClientAccessState, ClientAccessStatus, ClientHealth,
 };

@@ -12,8 +12,8 @@ use crate::apply::recipients;
 use crate::apply::teams::{self, TeamOutcomes};
 use crate::apply::wave::{self, Waves};
 use crate::apply::{
-    ACTED, ACTING, ApplyError, BEGIN, CLAIMED, CLOSED, CLOSING, ClientOutcomes, DomainOutcomes, Job, OPENED,
-    RECORDED, RecipientOutcomes, WAVE_OPENED, WAVE_SENT,
+    ACTED, ACTING, ApplyError, BEGIN, CLAIMED, CLOSED, CLOSING, ClientOutcomes, DomainOutcomes,
+    Job, OPENED, RECORDED, RecipientOutcomes, WAVE_OPENED, WAVE_SENT,
 };
 use crate::backend::{BackendError, Executed};
 use crate::domain::identity::MemberKey;

@@ -107,9 +107,11 @@ pub fn json(plan: &Plan) -> Value {
             "checkAt": outlook.check_at,
         })
     });
-    let suggestions = plan.waiting.suggestions.iter().map(|(team, number)| {
-        json!({ "teamId": team.as_str(), "open": number })
-    });
+    let suggestions = plan
+        .waiting
+        .suggestions
+        .iter()
+        .map(|(team, number)| json!({ "teamId": team.as_str(), "open": number }));
     json!({
         "actions": plan.domains.actions.iter().map(action_json).collect::<Vec<_>>(),
         "held": plan.domains.held.iter().map(held).collect::<Vec<_>>(),

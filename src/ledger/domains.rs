@@ -20,8 +20,8 @@ impl Ledger {
     /// What is known of each domain.
     pub(crate) fn domains(&self) -> BTreeMap<DomainName, DomainRecord> {
         let stored = self.head.iter().flat_map(|head| &head.domains);
-        let known =
-            stored.filter_map(|(name, stored)| Some((DomainName::parse(name).ok()?, stored.into())));
+        let known = stored
+            .filter_map(|(name, stored)| Some((DomainName::parse(name).ok()?, stored.into())));
         known.collect()
     }
 

@@ -55,7 +55,8 @@ fn against_profile(role: Option<&str>, profile: &Profile) -> Result<(), Rejectio
                 joining.role,
                 quote(role)
             );
-            let hint = "leave the field out, or declare who is to have another role by a Membership";
+            let hint =
+                "leave the field out, or declare who is to have another role by a Membership";
             Err(Rejection::new(Reason::ProfileCannot, "/spec/autoJoin/role", message, hint))
         }
     }

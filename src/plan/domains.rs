@@ -12,7 +12,7 @@ use crate::domain::identity::MemberKey;
 use crate::domain::keys::{DomainId, ETag};
 use crate::domain::policy::Mode;
 use crate::plan::draft::Draft as People;
-use crate::plan::{Input, Plan, Rule, Stop};
+use crate::plan::{Hold, Input, Plan, Rule, Stop};
 
 /// When a record that was not found is looked for again, doubled each time, and the longest wait.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(3600));
@@ -196,6 +196,7 @@ pub(super) fn plan(input: &Input<'_>, main: &Plan) -> DomainPlan {
     let mut draft = Draft {
         input,
         stopped: main.stop.is_some(),
+        holds: main.hold.as_ref().map(Hold::rule),
         plan: DomainPlan::default(),
         records: ledger.domains.clone(),
     };
@@ -225,6 +226,8 @@ struct Draft<'a> {
     input: &'a Input<'a>,
     /// Nothing at all may be written.
     stopped: bool,
+    /// What holds ends of access until a person approves them: a domain goes with its people.
+    holds: Option<Rule>,
     plan: DomainPlan,
     /// What the ledger should know.
     records: BTreeMap<DomainName, DomainRecord>,
@@ -278,7 +281,7 @@ impl Draft<'_> {
             Mode::Observe => Some(Rule::Observing),
             Mode::Invite if changes || takes_away => Some(Rule::InviteOnly),
             _ if observed.account.disabled && !takes_away => Some(Rule::ServiceDisabled),
-            Mode::Invite | Mode::Manage | Mode::Exclusive => None,
+            Mode::Invite | Mode::Manage | Mode::Exclusive => self.holds.filter(|_| takes_away),
         };
         if let Some(rule) = rule {
             return self.plan.held.push((action, rule));

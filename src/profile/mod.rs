@@ -136,7 +136,8 @@ impl Profile {
             role.permissions.contains(permission.as_str())
         };
         let suggests = |role: &&Role| {
-            has(role, ServicePermission::MembersSuggest) && !has(role, ServicePermission::MembersInvite)
+            has(role, ServicePermission::MembersSuggest)
+                && !has(role, ServicePermission::MembersInvite)
         };
         self.teams == Teams::Many && self.roles.iter().any(|role| suggests(&role))
     }

@@ -49,10 +49,8 @@ fn seen(name: &str, outlook: &DomainOutlook) -> DomainSeen {
 /// its record is like an invitation that waits: nothing is left for us.
 pub fn wrong(looked: &Looked) -> Option<(Say, bool)> {
     let plan = &looked.plan.domains;
-    let unread = [
-        ("the domains", &looked.domains_unread),
-        ("who asks to come in", &looked.asking_unread),
-    ];
+    let unread =
+        [("the domains", &looked.domains_unread), ("who asks to come in", &looked.asking_unread)];
     for (what, trouble) in unread {
         let Some(Trouble { reason, message, is_final, .. }) = trouble else { continue };
         let message = format!("{what} could not be read: {message}");

@@ -170,7 +170,11 @@ fn asking(key: &ObjectKey, looked: &Looked) -> TeamCounts {
     let suggested = id.and_then(|id| plan.waiting.suggestions.get(id)).copied().unwrap_or(0);
     TeamCounts {
         suggestions: observed.joining.suggestions.as_ref().map(|_| number(suggested)),
-        join_requests: observed.joining.requests.as_ref().map(|_| number(plan.waiting.join_requests)),
+        join_requests: observed
+            .joining
+            .requests
+            .as_ref()
+            .map(|_| number(plan.waiting.join_requests)),
         ..TeamCounts::default()
     }
 }

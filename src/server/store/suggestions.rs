@@ -156,13 +156,12 @@ pub(crate) async fn total_of_account(
     account_id: &str,
     state: SuggestionState,
 ) -> Result<u64, sqlx::Error> {
-    let count: i64 = sqlx::query_scalar(
-        "select count(*) from suggestions where account_id = $1 and state = $2",
-    )
-    .bind(account_id)
-    .bind(state_word(state))
-    .fetch_one(conn)
-    .await?;
+    let count: i64 =
+        sqlx::query_scalar("select count(*) from suggestions where account_id = $1 and state = $2")
+            .bind(account_id)
+            .bind(state_word(state))
+            .fetch_one(conn)
+            .await?;
     Ok(count.unsigned_abs())
 }
 
