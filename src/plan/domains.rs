@@ -279,7 +279,7 @@ impl Draft<'_> {
         }
         let rule = match policy.mode {
             Mode::Observe => Some(Rule::Observing),
-            Mode::Invite if changes || takes_away => Some(Rule::InviteOnly),
+            Mode::Invite if changes => Some(Rule::InviteOnly),
             _ if observed.account.disabled && !takes_away => Some(Rule::ServiceDisabled),
             Mode::Invite | Mode::Manage | Mode::Exclusive => self.holds.filter(|_| takes_away),
         };

@@ -4,6 +4,7 @@ use crate::api::{AccountStatus, DomainSeen, DomainSeenState, TxtRecord};
 use crate::controller::status::conditions::Say;
 use crate::controller::status::{Looked, Trouble, clip, number};
 use crate::domain::domains;
+use crate::plan::Stop;
 use crate::plan::domains::{DomainOutlook, DomainStanding};
 
 /// Most characters of a message.
@@ -16,9 +17,10 @@ const RECORD: usize = 512;
 pub fn describe(status: &mut AccountStatus, looked: &Looked, old: &AccountStatus) {
     let plan = &looked.plan;
     let declared = plan.domains.domains.iter();
-    status.domains = match &looked.domains_unread {
-        Some(_) => old.domains.clone(),
-        None => declared.map(|(name, outlook)| seen(name.as_str(), outlook)).collect(),
+    let untrusted = matches!(plan.stop, Some(Stop::ReadUntrusted(_)));
+    status.domains = match looked.domains_unread.is_some() || untrusted {
+        true => old.domains.clone(),
+        false => declared.map(|(name, outlook)| seen(name.as_str(), outlook)).collect(),
     };
     let told = looked.observed.joining.requests.is_some();
     status.join_requests = told.then(|| number(plan.waiting.join_requests));
