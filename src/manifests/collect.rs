@@ -57,15 +57,16 @@ pub fn collect(
     let refused = refused.unwrap_or_default();
     let namespace = namespace(&*declarations.account.object);
     let collected = Collected::default();
-    let mut collector = Collector { roles, first_seen, refused, namespace, collected };
+    let distant = &declarations.distant;
+    let mut collector = Collector { roles, first_seen, refused, namespace, distant, collected };
     for team in &declarations.teams {
         collector.team(&team.object);
     }
-    let going: BTreeSet<String> = declarations
+    let going: BTreeSet<ObjectKey> = declarations
         .teams
         .iter()
         .filter(|team| team.object.metadata.deletion_timestamp.is_some())
-        .map(|team| team.object.name_any())
+        .map(|team| team_key(&team.object))
         .collect();
     for membership in &declarations.memberships {
         collector.membership(&membership.object, &going);
@@ -101,6 +102,8 @@ struct Collector<'a> {
     refused: BTreeMap<ObjectKey, Rejection>,
     /// Namespace of the Account.
     namespace: String,
+    /// Strays that keep only whom they declared here before.
+    distant: &'a BTreeSet<ObjectKey>,
     /// What was read.
     collected: Collected,
 }
@@ -187,7 +190,7 @@ impl Collector<'_> {
     }
 
     /// Reads a membership; `going` are the teams that are being deleted.
-    fn membership(&mut self, membership: &Membership, going: &BTreeSet<String>) {
+    fn membership(&mut self, membership: &Membership, going: &BTreeSet<ObjectKey>) {
         let key = membership_key(membership);
         let person = address(&membership.spec.email, "/spec/email".to_owned());
         let policy = membership.spec.deletion_policy;
@@ -229,20 +232,32 @@ impl Collector<'_> {
         }
         let key = team_key(team);
         for (position, line) in team.spec.roster.iter().enumerate() {
-            self.stray(origin(&key, Some(position)), &line.email);
+            self.stray(&key, Some(position), Some(&key), &line.email);
         }
     }
 
     /// Reads the person of a membership that belongs to no account: left as they are.
     fn stray_membership(&mut self, membership: &Membership) {
         if membership.metadata.deletion_timestamp.is_none() {
-            self.stray(origin(&membership_key(membership), None), &membership.spec.email);
+            let (key, team) = (membership_key(membership), team_of(membership));
+            self.stray(&key, None, team.as_ref(), &membership.spec.email);
         }
     }
 
     /// Declares a person of an object that belongs to no account.
-    fn stray(&mut self, origin: Origin, email: &str) {
+    fn stray(
+        &mut self,
+        object: &ObjectKey,
+        position: Option<usize>,
+        team: Option<&ObjectKey>,
+        email: &str,
+    ) {
         let Ok(person) = EmailAddress::parse(email) else { return };
+        let origin = origin(object, position);
+        let key = self.key(person.clone(), team);
+        if self.distant.contains(object) && (self.first_seen)(Some(&key), &origin).is_none() {
+            return;
+        }
         if self.has_many_teams() {
             self.collected.frozen_everywhere.insert(person);
         } else {
@@ -254,8 +269,8 @@ impl Collector<'_> {
     }
 
     /// Refuses a membership of a team that is being deleted or not accepted.
-    fn team_stays(&self, team: &ObjectKey, going: &BTreeSet<String>) -> Result<(), Rejection> {
-        let (message, hint) = if going.contains(&team.name) {
+    fn team_stays(&self, team: &ObjectKey, going: &BTreeSet<ObjectKey>) -> Result<(), Rejection> {
+        let (message, hint) = if going.contains(team) {
             let hint = "delete this Membership too, or make the Team again";
             (format!("Team `{}` is being deleted", team.name), hint)
         } else if self.refused.contains_key(team) {

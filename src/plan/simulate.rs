@@ -66,17 +66,7 @@ pub fn step(observed: &mut Observed, action: &Action, profile: &Profile, now: Ti
             }
         }
         Action::ChangeOwner { person, member, role, .. } => {
-            let rows = observed.ownership_changes.get_or_insert_default();
-            rows.push(ObservedOwnershipChange {
-                id: OwnershipChangeId(format!("own_{person}_{}", rows.len())),
-                etag: ETag("0".into()),
-                role: role.clone(),
-                member: member.clone(),
-                state: OwnershipState::Unconfirmed,
-                requested_by: observed.evidence.actor.clone().unwrap_or_default(),
-                created_at: now,
-                expires_at: now.saturating_add(OWNERS_ASKED_FOR).unwrap_or(Timestamp::MAX),
-            });
+            ask_owner(observed, person, (member, role), now);
         }
         Action::Reinstate { person, .. } => set_state(observed, person, MemberState::Active),
         Action::Resend { person, .. } => {
@@ -112,6 +102,26 @@ fn settle(joining: &mut Joining, action: &Action) {
     if let Some(requests) = requests.filter(|_| matches!(action, Action::Approve { .. })) {
         requests.remove(&action.person().person);
     }
+}
+
+/// Puts a change of owner among those that wait.
+fn ask_owner(
+    observed: &mut Observed,
+    person: &MemberKey,
+    (member, role): (&MemberId, &RoleName),
+    now: Timestamp,
+) {
+    let rows = observed.ownership_changes.get_or_insert_default();
+    rows.push(ObservedOwnershipChange {
+        id: OwnershipChangeId(format!("own_{person}_{}", rows.len())),
+        etag: ETag("0".into()),
+        role: role.clone(),
+        member: member.clone(),
+        state: OwnershipState::Unconfirmed,
+        requested_by: observed.evidence.actor.clone().unwrap_or_default(),
+        created_at: now,
+        expires_at: now.saturating_add(OWNERS_ASKED_FOR).unwrap_or(Timestamp::MAX),
+    });
 }
 
 fn set_state(observed: &mut Observed, person: &MemberKey, state: MemberState) {

@@ -106,27 +106,8 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         let message = format!("{people} people are over the limit{}", when.unwrap_or_default());
         return (AccountState::Held, Say::no(Rule::SeatLimit.reason(), message), true);
     }
-    if let Some(held) = plan.clients.held.first() {
-        let hold = plan.hold.as_ref().map(Hold::rule);
-        let hold = hold.filter(|rule| plan.clients.held.iter().any(|held| held.rule == *rule));
-        let (rule, message) = match hold {
-            Some(rule) => (rule, explain(account, plan, rule)),
-            None => (held.rule, held.message().to_owned()),
-        };
-        return (AccountState::Held, Say::no(rule.reason(), message), rule.needs_person());
-    }
-    if let Some(trouble) = &looked.clients_unread {
-        let message = format!("the clients could not be read: {}", trouble.message);
-        let say = Say::no(trouble.reason, message);
-        return (AccountState::ReadUntrusted, say, trouble.is_final);
-    }
-    if let Some(held) = plan.recipients.held.first() {
-        let say = Say::no(held.rule.reason(), held.message());
-        return (AccountState::Held, say, held.rule.needs_person());
-    }
-    if let Some((say, waits)) = domains::wrong(looked) {
-        let state = if waits { AccountState::Held } else { AccountState::Synced };
-        return (state, say, waits);
+    if let Some(said) = beside_people(account, looked) {
+        return said;
     }
     let left = plan.actions.len() + plan.recipients.actions.len() + plan.domains.actions.len();
     if left > 0 {
@@ -134,6 +115,32 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         return (AccountState::Synced, Say::no("Planned", message), false);
     }
     (AccountState::Synced, Say::yes("Synced", "the account matches what is declared"), false)
+}
+
+/// What is wrong with clients, recipients and domains; `None`: nothing.
+fn beside_people(account: &Account, looked: &Looked) -> Option<(AccountState, Say, bool)> {
+    let plan = &looked.plan;
+    if let Some(held) = plan.clients.held.first() {
+        let hold = plan.hold.as_ref().map(Hold::rule);
+        let hold = hold.filter(|rule| plan.clients.held.iter().any(|held| held.rule == *rule));
+        let (rule, message) = match hold {
+            Some(rule) => (rule, explain(account, plan, rule)),
+            None => (held.rule, held.message().to_owned()),
+        };
+        return Some((AccountState::Held, Say::no(rule.reason(), message), rule.needs_person()));
+    }
+    if let Some(trouble) = &looked.clients_unread {
+        let message = format!("the clients could not be read: {}", trouble.message);
+        let say = Say::no(trouble.reason, message);
+        return Some((AccountState::ReadUntrusted, say, trouble.is_final));
+    }
+    if let Some(held) = plan.recipients.held.first() {
+        let say = Say::no(held.rule.reason(), held.message());
+        return Some((AccountState::Held, say, held.rule.needs_person()));
+    }
+    let (say, waits) = domains::wrong(looked)?;
+    let state = if waits { AccountState::Held } else { AccountState::Synced };
+    Some((state, say, waits))
 }
 
 /// Everything that is held back.
