@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use seatkeeper::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::identity::{EmailAddress, MemberKey};
+use seatkeeper::domain::joining::Joining;
 use seatkeeper::domain::ledger_view::{LedgerView, Ownership, PersonRecord, Seen};
 use seatkeeper::domain::observed::{
     MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence, RoleSeen,
@@ -88,6 +89,7 @@ fn observed(people: usize, missing: Option<usize>, profile: &Profile) -> Observe
         client_accesses: None,
         ownership_changes: None,
         categories: None,
+        joining: Joining::default(),
         evidence: ReadEvidence::default(),
     };
     recount(&mut observed, profile);

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::attach::AccountNamespaces;
+use super::auto_join::{AutoJoin, DomainSeen};
 use super::condition;
 use super::reference::{OBJECT_NAME, SecretKeyRef};
 
@@ -131,6 +132,12 @@ pub struct AccountSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub never_trim: Vec<String>,
+
+    /// Domains whose people become members by themselves when they sign up, without an invitation. In
+    /// mode `Exclusive` they count as declared once their domain is verified. Only where the profile
+    /// knows joining by domain. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_join: Option<AutoJoin>,
 
     /// How often the account service is compared with what is declared when nothing changed here: a
     /// whole number with `s`, `m`, `h` or `d`. Default `10m`, at least `5s`.
@@ -347,6 +354,18 @@ pub struct AccountStatus {
     #[schemars(length(max = 32))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<String>,
+
+    /// Domains of `spec.autoJoin`.
+    #[schemars(length(max = 64))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub domains: Vec<DomainSeen>,
+
+    /// People who asked to join by their domain, and wait for somebody who may invite. Who is declared
+    /// is let in as soon as a seat is free. Not set where the product has no such requests, or we are
+    /// not told of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join_requests: Option<i32>,
 
     /// What is held back.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use thiserror::Error;
 
+use crate::apply::joining;
 use crate::apply::{ApplyError, Context, Job, Outcome, Report, apply};
 use crate::backend::{Backend, BackendError};
 use crate::domain::desired::Desired;
@@ -63,13 +64,39 @@ pub struct Unread {
     pub categories: Option<Arc<BackendError>>,
     /// Changes of owner.
     pub owner_changes: Option<Arc<BackendError>>,
+    /// Domains.
+    pub domains: Option<Arc<BackendError>>,
+    /// Join requests.
+    pub join_requests: Option<Arc<BackendError>>,
+    /// Suggestions.
+    pub suggestions: Option<Arc<BackendError>>,
 }
 
 impl Unread {
     /// True if every list was read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.clients.is_none() && self.categories.is_none() && self.owner_changes.is_none()
+        self.lists().iter().all(|(_, error)| error.is_none())
+    }
+
+    /// Why those who ask to come in, or are suggested, could not be read.
+    #[must_use]
+    pub fn asking(&self) -> Option<&BackendError> {
+        self.join_requests.as_deref().or(self.suggestions.as_deref())
+    }
+
+    /// Every list, and why it could not be read.
+    #[must_use]
+    pub fn lists(&self) -> [(&'static str, Option<&BackendError>); 6] {
+        let Self { clients, categories, owner_changes, domains, join_requests, suggestions } = self;
+        [
+            ("the clients", clients.as_deref()),
+            ("the categories of mail", categories.as_deref()),
+            ("the changes of owner", owner_changes.as_deref()),
+            ("the domains", domains.as_deref()),
+            ("the join requests", join_requests.as_deref()),
+            ("the suggestions", suggestions.as_deref()),
+        ]
     }
 }
 
@@ -141,6 +168,8 @@ pub async fn look(
             let changes = subject.backend.ownership_changes(&observed.account.key).await;
             observed.ownership_changes = read_or_not(changes, &mut unread.owner_changes)?;
         }
+        let account = observed.account.key.clone();
+        observed.joining = joining::read(subject, &account, ledger, &mut unread).await?;
         let now = now();
         let first_wanted = first_wanted.clone();
         let desired = subject.desired.bound(&observed.teams, &ledger.teams());
@@ -175,7 +204,7 @@ fn is_of_all(error: &BackendError) -> bool {
 }
 
 /// The list, or why it could not be read.
-fn read_or_not<T>(
+pub(super) fn read_or_not<T>(
     list: Result<T, BackendError>,
     unread: &mut Option<Arc<BackendError>>,
 ) -> Result<Option<T>, LookError> {

@@ -40,7 +40,7 @@ pub(super) fn id(id: &str) -> Result<&str, BackendError> {
 }
 
 /// Whom a row is about.
-fn key(email: &str, team: Option<&str>) -> Result<MemberKey, BackendError> {
+pub(super) fn key(email: &str, team: Option<&str>) -> Result<MemberKey, BackendError> {
     let team = team.map(|team| Ok(TeamKey::Known(TeamId(id(team)?.to_owned())))).transpose()?;
     Ok(MemberKey { person: person(email)?, team })
 }

@@ -7,6 +7,7 @@ mod claim;
 mod clients;
 mod cluster;
 pub mod crds;
+mod domains;
 pub mod import;
 mod ladder;
 pub mod ledgers;

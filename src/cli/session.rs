@@ -14,7 +14,7 @@ use crate::backend::account_api::AccountApi;
 use crate::backend::transport::Reqwest;
 use crate::backend::{Backend, BackendError, Guarantees, ServiceRules};
 use crate::cli::args::PlanArgs;
-use crate::cli::{Exit, Io, ledgers, recipients, secrets};
+use crate::cli::{Exit, Io, domains, ledgers, recipients, secrets};
 use crate::domain::desired::{Desired, Origin};
 use crate::domain::identity::MemberKey;
 use crate::domain::keys::{AccountKey, HoldDigest};
@@ -266,7 +266,8 @@ pub fn exit_of_rest(plan: &crate::plan::Plan) -> Exit {
         || plan.teams.held.iter().any(|(_, rule)| rule.needs_person())
         || plan.people.values().any(Outlook::needs_person)
         || clients_wait(&plan.clients)
-        || recipients::needs_person(&plan.recipients);
+        || recipients::needs_person(&plan.recipients)
+        || domains::needs_person(&plan.domains);
     match &plan.stop {
         Some(Stop::ReadUntrusted(_)) => Exit::Error,
         Some(Stop::Suspended | Stop::ClaimedByOther | Stop::LedgerLost) => Exit::Waits,

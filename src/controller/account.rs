@@ -120,6 +120,9 @@ async fn sync(
         refused_recipients: Trouble::of_recipients(&report.recipients),
         clients_unread: unread.clients.as_deref().map(Trouble::from),
         categories_unread: unread.categories.as_deref().map(Trouble::from),
+        refused_domains: Trouble::of_domains(&report.domains),
+        domains_unread: unread.domains.as_deref().map(Trouble::from),
+        asking_unread: unread.asking().map(Trouble::from),
         stopped: report.stopped().map(Trouble::from),
         retry: report.stopped().map(retry),
         observed: report.after,
@@ -205,7 +208,9 @@ impl Bench<'_> {
         let of_clients = ran.report.clients.iter().map(|(action, done)| (action.kind(), done));
         let of_recipients = ran.report.recipients.iter();
         let of_recipients = of_recipients.map(|(action, done)| (action.kind(), done));
-        for (kind, outcome) in of_teams.chain(of_clients).chain(of_recipients) {
+        let of_domains = ran.report.domains.iter().map(|(action, done)| (action.kind(), done));
+        let others = of_clients.chain(of_recipients).chain(of_domains);
+        for (kind, outcome) in of_teams.chain(others) {
             let result = outcome.word();
             tracing::info!(
                 account.namespace = namespace,
@@ -258,6 +263,7 @@ fn still_wanted(plan: &Plan, before: &FirstWanted, now: Timestamp) -> FirstWante
         | Action::Reinstate { .. }
         | Action::Resend { .. }
         | Action::Add { .. }
+        | Action::Approve { .. }
         | Action::Invite { .. } => false,
     };
     let people = plan.actions.iter().chain(held).filter(ends).map(Action::person);
@@ -300,7 +306,9 @@ fn next(name: &Name, round: &Round, finding: &Finding, now: Timestamp) -> Next {
     }
     let of_people = looked.refused.values().chain(looked.refused_clients.values());
     let of_others = looked.refused_teams.values().chain(looked.refused_recipients.values());
+    let of_others = of_others.chain(&looked.refused_domains);
     let unread = looked.clients_unread.iter().chain(&looked.categories_unread);
+    let unread = unread.chain(&looked.domains_unread).chain(&looked.asking_unread);
     let mut refused = of_people.chain(of_others).chain(unread).peekable();
     let nothing_refused = refused.peek().is_none();
     let left = !looked.plan.is_empty();

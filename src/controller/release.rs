@@ -188,7 +188,8 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             | Rule::NoSuchCategory
             | Rule::UnsafeMail
             | Rule::NoTrimmedState
-            | Rule::NoReference,
+            | Rule::NoReference
+            | Rule::DomainUnproved,
         )
         | None => Verdict::Stays(rule),
     }

@@ -24,13 +24,16 @@ use crate::controller::feed::{Busy, Follower, Line, Place};
 use crate::controller::metrics::Metrics;
 use crate::domain::capability::Capability;
 use crate::domain::clients::ObservedClient;
-use crate::domain::identity::EmailAddress;
+use crate::domain::domains::{DomainName, ObservedDomain};
+use crate::domain::identity::{EmailAddress, MemberKey};
+use crate::domain::joining::ObservedJoinRequest;
 use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey};
 use crate::domain::observed::{Claim, Observed};
 use crate::domain::ownership::ObservedOwnershipChange;
 use crate::domain::recipients::ObservedCategory;
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
+use crate::plan::domains::DomainAction;
 use crate::plan::notification::RecipientAction;
 use crate::plan::teams::TeamAction;
 use crate::profile::Profile;
@@ -238,6 +241,9 @@ impl Backend for Counted {
         let answer = self.backend.execute(account, action, key).await;
         let executed = self.count(action.kind(), answer)?;
         self.place.wrote(row(action, &executed));
+        if let Action::Approve { request, .. } = action {
+            self.place.wrote(request.id.as_str());
+        }
         Ok(executed)
     }
 
@@ -300,6 +306,40 @@ impl Backend for Counted {
         Ok(executed)
     }
 
+    async fn domains(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<DomainName, ObservedDomain>, BackendError> {
+        self.count("Domains", self.backend.domains(account).await)
+    }
+
+    async fn execute_domain(
+        &self,
+        account: &AccountKey,
+        action: &DomainAction,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        let answer = self.backend.execute_domain(account, action, key).await;
+        let executed = self.count(action.kind(), answer)?;
+        match (&executed, action) {
+            (Executed::Domain(domain), _) => self.place.wrote(domain.id.as_str()),
+            (_, DomainAction::Remove { row, .. }) => self.place.wrote(row.id.as_str()),
+            _ => {}
+        }
+        Ok(executed)
+    }
+
+    async fn join_requests(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<EmailAddress, ObservedJoinRequest>, BackendError> {
+        self.count("JoinRequests", self.backend.join_requests(account).await)
+    }
+
+    async fn suggestions(&self, account: &AccountKey) -> Result<BTreeSet<MemberKey>, BackendError> {
+        self.count("Suggestions", self.backend.suggestions(account).await)
+    }
+
     async fn claim(
         &self,
         account: &AccountKey,
@@ -326,6 +366,9 @@ fn row<'a>(action: &'a Action, executed: &'a Executed) -> &'a str {
             Executed::Gone
             | Executed::Client(_)
             | Executed::Recipient
+            | Executed::Domain(_)
+            | Executed::Unproved
+            | Executed::Taken
             | Executed::Team(..)
             | Executed::Account(_),
             _,

@@ -3,7 +3,9 @@
 pub mod capability;
 pub mod clients;
 pub mod desired;
+pub mod domains;
 pub mod identity;
+pub mod joining;
 pub mod keys;
 pub mod ledger_view;
 pub mod observed;

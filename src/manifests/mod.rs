@@ -8,6 +8,7 @@ mod attach;
 mod clients;
 mod collect;
 mod documents;
+mod domains;
 mod duration;
 mod export;
 mod metadata;

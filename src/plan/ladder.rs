@@ -3,6 +3,7 @@
 use crate::domain::policy::{Mode, Policy};
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
+use crate::plan::domains::DomainAction;
 use crate::plan::notification::RecipientAction;
 use crate::plan::teams::TeamAction;
 use crate::plan::{Input, Plan, PlanError, plan};
@@ -46,7 +47,8 @@ impl Radius {
         let held = plan.held.len()
             + plan.teams.held.len()
             + plan.clients.held.len()
-            + plan.recipients.held.len();
+            + plan.recipients.held.len()
+            + plan.domains.held.len();
         let mut radius = Self { held, ..Self::default() };
         for action in &plan.actions {
             *radius.of_people(action) += 1;
@@ -54,6 +56,13 @@ impl Radius {
         for action in &plan.teams.actions {
             let makes = matches!(action, TeamAction::Create { .. });
             *(if makes { &mut radius.additions } else { &mut radius.changes }) += 1;
+        }
+        for action in &plan.domains.actions {
+            *match action {
+                DomainAction::Add { .. } => &mut radius.additions,
+                DomainAction::Verify { .. } | DomainAction::LetJoin { .. } => &mut radius.changes,
+                DomainAction::Remove { .. } => &mut radius.removals,
+            } += 1;
         }
         let clients = plan.clients.actions.iter().map(ClientAction::takes_away);
         let recipients = plan.recipients.actions.iter().map(RecipientAction::takes_away);
@@ -67,6 +76,7 @@ impl Radius {
         match action {
             Action::Invite { .. }
             | Action::Add { .. }
+            | Action::Approve { .. }
             | Action::Resend { .. }
             | Action::Reinstate { .. } => &mut self.additions,
             Action::ChangeRole { .. }

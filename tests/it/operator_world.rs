@@ -206,13 +206,18 @@ accounts:
 
     /// Starts the service on an address; with port 0 on a free one.
     pub async fn start_service(&mut self, listen: &str) {
+        self.start_service_with(listen, &[]).await;
+    }
+
+    /// As [`World::start_service`], with more arguments.
+    pub async fn start_service_with(&mut self, listen: &str, more: &[&str]) {
         let address = self.file("address");
         let _ = fs::remove_file(&address);
         let mut command = program(&self.file("server.log"), "warn");
         command.args(["server", "--listen", listen, "--data-dir"]).arg(self.file("data"));
         command.arg("--seed").arg(self.file("seed.yaml"));
         command.arg("--request-log").arg(self.file("requests.jsonl"));
-        command.arg("--address-file").arg(&address);
+        command.arg("--address-file").arg(&address).args(more);
         self.service = Some(command.spawn().unwrap());
         self.base = self.written(&address).await;
     }

@@ -3,6 +3,7 @@
 mod account;
 mod client_access;
 mod conditions;
+mod domains;
 mod membership;
 mod notification_subscription;
 mod person;
@@ -13,7 +14,7 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::AccountState;
-use crate::apply::{ClientOutcomes, Outcome, RecipientOutcomes, TeamOutcomes};
+use crate::apply::{ClientOutcomes, DomainOutcomes, Outcome, RecipientOutcomes, TeamOutcomes};
 use crate::backend::{BackendError, Retry};
 use crate::controller::error::{ReconcileError, backend_state};
 use crate::controller::queue::Next;
@@ -52,6 +53,12 @@ pub struct Looked {
     pub refused_recipients: BTreeMap<(CategoryName, EmailAddress), Trouble>,
     /// Why the categories of mail could not be read.
     pub categories_unread: Option<Trouble>,
+    /// What it did not do with domains.
+    pub refused_domains: Vec<Trouble>,
+    /// Why the domains could not be read.
+    pub domains_unread: Option<Trouble>,
+    /// Why join requests or suggestions could not be read: nobody of them is let in meanwhile.
+    pub asking_unread: Option<Trouble>,
     /// What the service refused of single teams.
     pub refused_teams: BTreeMap<TeamRef, Trouble>,
     /// Why the clients could not be read.
@@ -114,6 +121,11 @@ impl Trouble {
 }
 
 impl Trouble {
+    /// What became of actions on domains that were not done.
+    pub fn of_domains(outcomes: &DomainOutcomes) -> Vec<Self> {
+        outcomes.iter().filter_map(|(_, outcome)| outcome.error().map(Self::from)).collect()
+    }
+
     /// What became of actions on recipients that were not done.
     pub fn of_recipients(
         outcomes: &RecipientOutcomes,

@@ -83,6 +83,8 @@ pub enum Rule {
     NoTrimmedState,
     /// What is made at the service carries no reference of ours.
     NoReference,
+    /// The person is at a domain of `autoJoin` of which nobody knows that it is still verified.
+    DomainUnproved,
 }
 
 impl Rule {
@@ -129,6 +131,7 @@ impl Rule {
             Self::NoSuchCategory | Self::UnsafeMail | Self::NoTrimmedState | Self::NoReference => {
                 "CapabilityMissing"
             }
+            Self::DomainUnproved => "DomainUnproved",
         }
     }
 
@@ -273,6 +276,11 @@ impl Rule {
                 "the account service has no such category of mail; use the same version of the profile \
                  on both sides"
             }
+            Self::DomainUnproved => {
+                "the person is at a domain of spec.autoJoin that is not verified, or the domains could \
+                 not be read; nobody there is removed before: publish its TXT record, or take the \
+                 domain out"
+            }
         }
     }
 
@@ -306,7 +314,8 @@ impl Rule {
             | Self::NoSuchCategory
             | Self::UnsafeMail
             | Self::NoTrimmedState
-            | Self::NoReference => true,
+            | Self::NoReference
+            | Self::DomainUnproved => true,
             Self::Observing
             | Self::Settling
             | Self::MailBudget

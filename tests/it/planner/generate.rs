@@ -11,6 +11,7 @@ use seatkeeper::domain::desired::{
     Absence, AbsenceCause, DeletionPolicy, Desired, DesiredMember, Origin, OriginKind,
 };
 use seatkeeper::domain::identity::MemberKey;
+use seatkeeper::domain::joining::Joining;
 use seatkeeper::domain::keys::{
     AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, RequestKey, ResendMark,
     RoleName,
@@ -461,6 +462,7 @@ fn empty_account(limit: SeatLimit, disabled: bool) -> Observed {
         client_accesses: None,
         ownership_changes: None,
         categories: None,
+        joining: Joining::default(),
         evidence: ReadEvidence::default(),
     }
 }

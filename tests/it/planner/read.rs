@@ -35,6 +35,7 @@ use seatkeeper::profile::Profile;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::joining::{self, JoiningFile};
 use super::profiles;
 use super::words::{Words, at_service, person, team_ref, time};
 
@@ -155,6 +156,9 @@ struct DesiredFile {
     #[serde(default)]
     teams: Vec<String>,
     secure_sign_in: Option<bool>,
+    /// Domains whose people join.
+    #[serde(default)]
+    join_domains: Vec<String>,
 }
 
 impl DesiredFile {
@@ -165,7 +169,9 @@ impl DesiredFile {
         let frozen = self.frozen.iter().map(|address| person(address)).collect();
         let teams = self.teams.iter().map(|line| desired_team(line)).collect();
         let secure_sign_in = self.secure_sign_in;
-        Desired { people, absent, frozen, teams, secure_sign_in, ..Desired::default() }
+        let join_domains = self.join_domains.iter().map(|text| joining::name(text)).collect();
+        let rest = Desired { join_domains, ..Desired::default() };
+        Desired { people, absent, frozen, teams, secure_sign_in, ..rest }
     }
 }
 
@@ -277,6 +283,8 @@ struct ObservedFile {
     /// See [`owner_change`]; unset: not read.
     owner_changes: Option<Vec<String>>,
     #[serde(default)]
+    joining: JoiningFile,
+    #[serde(default)]
     said: Said,
 }
 
@@ -322,6 +330,7 @@ impl ObservedFile {
             client_accesses: None,
             ownership_changes: owner_changes.map(Iterator::collect),
             categories: None,
+            joining: self.joining.into_joining(),
             evidence: ReadEvidence::default(),
         };
         for (plan, seats) in &self.pools {
@@ -616,6 +625,9 @@ struct LedgerFile {
     /// Names of declared teams that were at the service.
     #[serde(default)]
     teams: Vec<String>,
+    /// See [`joining::record`].
+    #[serde(default)]
+    domains: Vec<String>,
 }
 
 impl LedgerFile {
@@ -638,6 +650,7 @@ impl LedgerFile {
                 .iter()
                 .map(|name| (team_ref(name), TeamId(format!("team_{name}"))))
                 .collect(),
+            domains: self.domains.iter().map(|line| joining::record(line)).collect(),
             clients: BTreeMap::new(),
             client_sends: BTreeMap::new(),
             brake_ahead: self.brake_ahead.iter().map(|line| spend(line)).collect(),
