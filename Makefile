@@ -20,14 +20,16 @@ prepare-build:
 build: prepare-build ## the debug binary
 	$(CARGO) build --locked
 
-demo: build ## the story by command line: no cluster, no root, from an empty folder
+demo: build ## the stories of every product by command line: no cluster, no root, from an empty folder
 	@examples/first-team/demo.sh target/debug/seatkeeper
+	@examples/service/demo.sh target/debug/seatkeeper
 
 serve: build ## an account service with one account of every profile, until Ctrl-C
 	@examples/service/serve.sh target/debug/seatkeeper
 
-demo-cluster: build controlplane ## the story by kubectl and the operator on a real API server
+demo-cluster: build controlplane ## the same by kubectl and the operator on a real API server
 	@$(CONTROLPLANE) with examples/first-team/demo-cluster.sh target/debug/seatkeeper
+	@$(CONTROLPLANE) with examples/service/demo-cluster.sh target/debug/seatkeeper
 
 test: prepare ## everything that the README promises, on a real control plane and both databases
 	$(CARGO) build --locked --tests

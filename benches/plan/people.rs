@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use seatkeeper::domain::desired::{DeletionPolicy, Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::identity::{EmailAddress, MemberKey};
+use seatkeeper::domain::joining::Joining;
 use seatkeeper::domain::ledger_view::{LedgerView, Ownership, PersonRecord, Seen};
 use seatkeeper::domain::observed::{
     MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence, RoleSeen,
@@ -131,6 +132,7 @@ fn observed(people: impl Iterator<Item = usize>, profile: &Profile) -> Observed 
         client_accesses: None,
         ownership_changes: None,
         categories: None,
+        joining: Joining::default(),
         evidence: ReadEvidence::default(),
     };
     recount(&mut observed, profile);
@@ -176,5 +178,6 @@ fn policy() -> Policy {
         grantable_roles: std::collections::BTreeSet::default(),
         invitations_per_hour: None,
         approval: None,
+        missing: std::collections::BTreeSet::new(),
     }
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What both demos share: a service of their own, people with a browser, and eyes. Sourced.
+# What all demos share: a service of their own, people with a browser, and eyes. Sourced.
 # Every figure is read from the service, its mails or its request log; none is typed in.
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -38,6 +38,8 @@ until_true() {
         sleep 0.2
     done
 }
+# The account that is looked at.
+ACCOUNT=acme
 token() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
 # Starts the account service with the account acme on the plans business and growth.
@@ -60,7 +62,12 @@ accounts:
     tokens:
       - {token: $TOKEN, scopes: [read, invite, change, remove, billing, manage]}
 YAML
-    "$BINARY" server --listen 127.0.0.1:0 --data-dir "$WORK/data" --seed "$WORK/seed.yaml" \
+    serve "$WORK/seed.yaml"
+}
+
+# Starts the account service with a seed.
+serve() {
+    "$BINARY" server --listen 127.0.0.1:0 --data-dir "$WORK/data" --seed "$1" \
         --request-log "$WORK/requests.jsonl" --address-file "$WORK/address" 2>"$WORK/server.log" &
     STARTED+=("$!")
     until_true 20 test -s "$WORK/address" || fail "the service did not start: $(cat "$WORK/server.log")"
@@ -78,7 +85,7 @@ api() {
     local method=$1 path=$2
     shift 2
     curl -sS --fail-with-body -X "$method" -H "Authorization: Bearer ${AS:-$TOKEN}" \
-        -H "Idempotency-Key: $RANDOM$RANDOM" -H 'Content-Type: application/json' "$@" "$SERVICE/v1/accounts/acme$path"
+        -H "Idempotency-Key: $RANDOM$RANDOM" -H 'Content-Type: application/json' "$@" "$SERVICE/v1/accounts/$ACCOUNT$path"
 }
 # The worker sends by itself, a moment after the change.
 all_sent() { [ "$(api GET "/invitations?page_size=1000" | jq '[.items[] | select(.delivery == "queued" or .delivery == "sending")] | length')" -eq 0 ]; }
@@ -105,13 +112,13 @@ cancel() {
 }
 subscribe() { AS=$VENDOR api POST /subscriptions -d "{\"plan\": \"$1\"}" >/dev/null; }
 
-# The link in the last mail to an address. The mail is quoted-printable.
+# The link in the last mail of a kind to an address. The mail is quoted-printable.
 link_to() {
-    local mail
-    mail=$(grep -il "^to: .*$1" "$WORK/data/spool"/*invitation*.eml | sort | tail -n 1)
-    [ -n "$mail" ] || fail "no mail to $1"
+    local kind=$1 mail
+    mail=$(grep -il "^to: .*$2" "$WORK/data/spool"/*"$kind"*.eml | sort | tail -n 1)
+    [ -n "$mail" ] || fail "no $kind to $2"
     sed -e ':a' -e '/=\r\{0,1\}$/N; s/=\r\{0,1\}\n//; ta' "$mail" | tr -d '\r' \
-        | grep -o "$SERVICE/i/[A-Za-z0-9_.-]*" | head -n 1
+        | grep -o "$SERVICE/[a-z]*/[A-Za-z0-9_.-]*" | head -n 1
 }
 # open_page PERSON URL: as a browser with that person's cookies.
 open_page() { curl -sS --fail -L -b "$WORK/$1.cookies" -c "$WORK/$1.cookies" "$2"; }
@@ -130,7 +137,7 @@ submit() {
 accept() {
     local person=$1 link
     until_true 20 all_sent || fail "mails are still queued"
-    link=$(link_to "$person@example.com")
+    link=$(link_to invitation "$person@example.com")
     shift
     submit "$person" "$link" "${link#"$SERVICE"}/accept" "$@"
 }

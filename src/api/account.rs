@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::attach::AccountNamespaces;
+use super::auto_join::{AutoJoin, DomainSeen};
 use super::condition;
 use super::reference::{OBJECT_NAME, SecretKeyRef};
 
@@ -131,6 +132,12 @@ pub struct AccountSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub never_trim: Vec<String>,
+
+    /// Domains whose people become members by themselves when they sign up, without an invitation. In
+    /// mode `Exclusive` they count as declared once their domain is verified. Only where the profile
+    /// knows joining by domain. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_join: Option<AutoJoin>,
 
     /// How often the account service is compared with what is declared when nothing changed here: a
     /// whole number with `s`, `m`, `h` or `d`. Default `10m`, at least `5s`.
@@ -348,9 +355,34 @@ pub struct AccountStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<String>,
 
+    /// Domains of `spec.autoJoin`.
+    #[schemars(length(max = 64))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub domains: Vec<DomainSeen>,
+
+    /// People who asked to join by their domain, and wait for somebody who may invite. Who is declared
+    /// is let in as soon as a seat is free. Not set where the product has no such requests, or we are
+    /// not told of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join_requests: Option<i32>,
+
     /// What is held back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
+
+    /// What the account service promises: `IdempotencyKeys`, `UniquePending`, `ExternalReference`,
+    /// `ConditionalWrites`, `OwnerAndSeatGuard`, `SnapshotPaging`, `Claims`, `TrimmedState`.
+    #[schemars(length(max = 16), inner(length(max = 63)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub capabilities: Vec<String>,
+
+    /// What of these it does not promise. What needs it is held with the reason `CapabilityMissing`.
+    #[schemars(length(max = 16), inner(length(max = 63)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub missing_capabilities: Vec<String>,
 }
 
 /// What we last found: `Synced` (the account matches), `Observing` (the mode writes nothing), `Held`

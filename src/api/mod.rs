@@ -7,6 +7,7 @@ mod account;
 mod account_class;
 mod account_ledger;
 mod attach;
+mod auto_join;
 mod client_access;
 mod condition;
 mod definitions;
@@ -22,6 +23,7 @@ pub use account::{
 pub use account_class::{AccountApi, AccountClass, AccountClassSpec, Backend, ClassLimits};
 pub use account_ledger::{AccountLedger, AccountLedgerSpec};
 pub use attach::{AccountNamespaces, AccountNamespacesFrom, ClassNamespaces, ClassNamespacesFrom};
+pub use auto_join::{AutoJoin, DomainSeen, DomainSeenState, TxtRecord};
 pub use client_access::{
     ClientAccess, ClientAccessSpec, ClientAccessState, ClientAccessStatus, ClientHealth,
 };

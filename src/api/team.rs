@@ -229,6 +229,14 @@ pub struct TeamCounts {
     pub trimmed: i32,
     /// People with a problem, lines that are not valid among them.
     pub problems: i32,
+    /// People whom members suggest for the team, and who wait for somebody who may invite. Not set
+    /// where the product has no suggestions, or we are not told of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suggestions: Option<i32>,
+    /// People who asked to join the account by their domain. Not set where the product has no such
+    /// requests, or we are not told of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join_requests: Option<i32>,
 }
 
 /// Someone who is not where the roster wants them.

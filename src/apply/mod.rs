@@ -7,6 +7,8 @@
 
 mod claim;
 mod clients;
+mod domains;
+mod joining;
 mod outcome;
 mod path;
 mod recipients;
@@ -30,6 +32,7 @@ use crate::profile::Profile;
 
 pub use claim::{TakeError, take};
 pub use clients::ClientOutcomes;
+pub use domains::DomainOutcomes;
 pub use outcome::{NotRun, Outcome, Report};
 pub use path::{Look, LookError, Ran, RunError, Subject, Unread, look, run};
 pub use recipients::RecipientOutcomes;

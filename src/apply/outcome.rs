@@ -1,10 +1,11 @@
 //! What became of a plan.
 
-use crate::apply::{ClientOutcomes, RecipientOutcomes, TeamOutcomes};
+use crate::apply::{ClientOutcomes, DomainOutcomes, RecipientOutcomes, TeamOutcomes};
 use crate::backend::{BackendError, Executed};
 use crate::domain::observed::Observed;
 use crate::ledger::Writes;
 use crate::plan::action::Action;
+use crate::plan::domains::DomainAction;
 
 /// What became of one action.
 #[derive(Debug)]
@@ -60,6 +61,8 @@ pub struct Report {
     pub clients: ClientOutcomes,
     /// Each action on a recipient, in its order.
     pub recipients: RecipientOutcomes,
+    /// Each action on a domain, in its order.
+    pub domains: DomainOutcomes,
     /// The account as far as the answers say: the look, and what was done since.
     pub after: Observed,
     /// Why the claim was not put on the account; nothing ran then.
@@ -82,7 +85,9 @@ impl Report {
         let of_clients = self.clients.iter().map(|(_, outcome)| outcome);
         let of_recipients = self.recipients.iter().map(|(_, outcome)| outcome);
         let people = of_teams.chain(of_people);
-        people.chain(of_clients).chain(of_recipients).filter_map(Outcome::error)
+        let of_domains = self.domains.iter().map(|(_, outcome)| outcome);
+        let others = of_clients.chain(of_recipients).chain(of_domains);
+        people.chain(others).filter_map(Outcome::error)
     }
 
     /// True if every action was done.
@@ -91,19 +96,26 @@ impl Report {
         let people_done = self.outcomes.iter().all(|(_, outcome)| outcome.is_done());
         let clients_done = self.clients.iter().all(|(_, outcome)| outcome.is_done());
         let recipients_done = self.recipients.iter().all(|(_, outcome)| outcome.is_done());
-        let others_done = clients_done && recipients_done;
+        let domains_done = self.domains.iter().all(|(_, outcome)| outcome.is_done());
+        let others_done = clients_done && recipients_done && domains_done;
         let teams_done = self.teams.iter().all(|(_, outcome)| outcome.is_done());
         self.claim_error.is_none() && teams_done && people_done && others_done
     }
 
     /// True if something follows with the next look: the people of teams that came to be or changed,
-    /// and the end of old places of people that were added to another team.
+    /// the end of old places of people that were added to another team, a higher role of somebody who
+    /// joined, the people of a domain that was verified.
     #[must_use]
     pub fn goes_on(&self) -> bool {
         let added = |(action, outcome): &(Action, Outcome)| {
-            matches!(action, Action::Add { .. }) && outcome.is_done()
+            matches!(action, Action::Add { .. } | Action::Approve { .. }) && outcome.is_done()
         };
-        self.teams.iter().any(|(_, outcome)| outcome.is_done()) || self.outcomes.iter().any(added)
+        let verified = |(_, outcome): &(DomainAction, Outcome)| {
+            matches!(outcome, Outcome::Done(Executed::Domain(_)))
+        };
+        self.teams.iter().any(|(_, outcome)| outcome.is_done())
+            || self.outcomes.iter().any(added)
+            || self.domains.iter().any(verified)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use thiserror::Error;
 
+use crate::apply::joining;
 use crate::apply::{ApplyError, Context, Job, Outcome, Report, apply};
 use crate::backend::{Backend, BackendError};
 use crate::domain::desired::Desired;
@@ -14,6 +15,7 @@ use crate::domain::observed::Observed;
 use crate::domain::policy::Policy;
 use crate::ledger::Ledger;
 use crate::plan::action::Action;
+use crate::plan::ladder::{Ladder, ladder};
 use crate::plan::{Distrust, Input, Plan, PlanError, Stop, plan};
 use crate::profile::Profile;
 
@@ -49,6 +51,8 @@ pub struct Look {
     pub plan: Plan,
     /// Lists that could not be read: what they hold is left as it is, and all else goes on.
     pub unread: Unread,
+    /// What each mode that writes would do, in mode `Observe`.
+    pub ladder: Ladder,
 }
 
 /// Lists beside the people that could not be read, and why.
@@ -60,13 +64,39 @@ pub struct Unread {
     pub categories: Option<Arc<BackendError>>,
     /// Changes of owner.
     pub owner_changes: Option<Arc<BackendError>>,
+    /// Domains.
+    pub domains: Option<Arc<BackendError>>,
+    /// Join requests.
+    pub join_requests: Option<Arc<BackendError>>,
+    /// Suggestions.
+    pub suggestions: Option<Arc<BackendError>>,
 }
 
 impl Unread {
     /// True if every list was read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.clients.is_none() && self.categories.is_none() && self.owner_changes.is_none()
+        self.lists().iter().all(|(_, error)| error.is_none())
+    }
+
+    /// Why those who ask to come in, or are suggested, could not be read.
+    #[must_use]
+    pub fn asking(&self) -> Option<&BackendError> {
+        self.join_requests.as_deref().or(self.suggestions.as_deref())
+    }
+
+    /// Every list, and why it could not be read.
+    #[must_use]
+    pub fn lists(&self) -> [(&'static str, Option<&BackendError>); 6] {
+        let Self { clients, categories, owner_changes, domains, join_requests, suggestions } = self;
+        [
+            ("the clients", clients.as_deref()),
+            ("the categories of mail", categories.as_deref()),
+            ("the changes of owner", owner_changes.as_deref()),
+            ("the domains", domains.as_deref()),
+            ("the join requests", join_requests.as_deref()),
+            ("the suggestions", suggestions.as_deref()),
+        ]
     }
 }
 
@@ -80,6 +110,8 @@ pub struct Ran {
     pub settled: Plan,
     /// Lists that could not be read: what they hold is left as it is, and all else goes on.
     pub unread: Unread,
+    /// What each mode that writes would do, in mode `Observe`.
+    pub ladder: Ladder,
 }
 
 /// Why there is no plan.
@@ -136,15 +168,19 @@ pub async fn look(
             let changes = subject.backend.ownership_changes(&observed.account.key).await;
             observed.ownership_changes = read_or_not(changes, &mut unread.owner_changes)?;
         }
+        let account = observed.account.key.clone();
+        observed.joining = joining::read(subject, &account, ledger, &mut unread).await?;
         let now = now();
         let first_wanted = first_wanted.clone();
         let desired = subject.desired.bound(&observed.teams, &ledger.teams());
         let view = LedgerView { first_wanted, ..view(subject, ledger, &desired, &observed, now) };
-        let plan = plan_for(subject, &desired, &observed, &view, now)?;
+        let input = input(subject, &desired, &observed, &view, now);
+        let plan = plan(&input)?;
         left -= 1;
         let moving = matches!(plan.stop, Some(Stop::ReadUntrusted(Distrust::CountsDiffer { .. })));
         if !moving || left == 0 {
-            return Ok(Look { observed, view, plan, unread });
+            let ladder = ladder(&input)?;
+            return Ok(Look { observed, view, plan, unread, ladder });
         }
     }
 }
@@ -168,7 +204,7 @@ fn is_of_all(error: &BackendError) -> bool {
 }
 
 /// The list, or why it could not be read.
-fn read_or_not<T>(
+pub(super) fn read_or_not<T>(
     list: Result<T, BackendError>,
     unread: &mut Option<Arc<BackendError>>,
 ) -> Result<Option<T>, LookError> {
@@ -194,7 +230,7 @@ pub async fn run(
     context: Context<'_>,
     on_done: &(dyn Fn(&Action, &Outcome) + Send + Sync),
 ) -> Result<Ran, RunError> {
-    let Look { observed, view: before, plan, unread } = look;
+    let Look { observed, view: before, plan, unread, ladder } = look;
     let job = Job {
         backend: subject.backend,
         account: subject.account,
@@ -206,14 +242,14 @@ pub async fn run(
     };
     let report = apply(ledger, &job).await?;
     if plan.is_empty() {
-        return Ok(Ran { report, settled: plan, unread });
+        return Ok(Ran { report, settled: plan, unread, ladder });
     }
     let now = (context.now)();
     let desired = subject.desired.bound(&report.after.teams, &ledger.teams());
     let view = view(subject, ledger, &desired, &report.after, now);
     let view = LedgerView { first_wanted: before.first_wanted, ..view };
-    let settled = plan_for(subject, &desired, &report.after, &view, now)?;
-    Ok(Ran { report, settled, unread })
+    let settled = self::plan(&input(subject, &desired, &report.after, &view, now))?;
+    Ok(Ran { report, settled, unread, ladder })
 }
 
 fn view(
@@ -231,13 +267,13 @@ fn view(
     LedgerView { fingerprint: Some(subject.fingerprint.to_owned()), ..view }
 }
 
-fn plan_for(
-    subject: &Subject<'_>,
-    desired: &Desired,
-    observed: &Observed,
-    ledger: &LedgerView,
+fn input<'a>(
+    subject: &Subject<'a>,
+    desired: &'a Desired,
+    observed: &'a Observed,
+    ledger: &'a LedgerView,
     now: Timestamp,
-) -> Result<Plan, PlanError> {
+) -> Input<'a> {
     let Subject { backend: _, account: _, profile, policy, desired: _, fingerprint: _ } = *subject;
-    plan(&Input { desired, observed, profile, policy, ledger, now })
+    Input { desired, observed, profile, policy, ledger, now }
 }

@@ -6,13 +6,14 @@ use uuid::Uuid;
 
 use crate::apply::claim::{claim, prepare};
 use crate::apply::clients;
+use crate::apply::domains;
 use crate::apply::outcome::{NotRun, Outcome, Report, stops};
 use crate::apply::recipients;
 use crate::apply::teams::{self, TeamOutcomes};
 use crate::apply::wave::{self, Waves};
 use crate::apply::{
-    ACTED, ACTING, ApplyError, BEGIN, CLAIMED, CLOSED, CLOSING, ClientOutcomes, Job, OPENED,
-    RECORDED, RecipientOutcomes, WAVE_OPENED, WAVE_SENT,
+    ACTED, ACTING, ApplyError, BEGIN, CLAIMED, CLOSED, CLOSING, ClientOutcomes, DomainOutcomes,
+    Job, OPENED, RECORDED, RecipientOutcomes, WAVE_OPENED, WAVE_SENT,
 };
 use crate::backend::{BackendError, Executed};
 use crate::domain::identity::MemberKey;
@@ -40,6 +41,9 @@ pub(super) async fn run(ledger: &mut Ledger, job: &Job<'_>) -> Result<Report, Ap
     let mut errors = progress.clients.iter().filter_map(|(_, outcome)| outcome.error());
     let stopped = stopped || errors.any(stops);
     progress.recipients = recipients::run(ledger, job, &mut progress.after, stopped).await?;
+    let mut errors = progress.recipients.iter().filter_map(|(_, outcome)| outcome.error());
+    let stopped = stopped || errors.any(stops);
+    progress.domains = domains::run(ledger, job, &mut progress.after, stopped).await?;
     Ok(progress.report(before, ledger.writes()))
 }
 
@@ -202,6 +206,7 @@ pub(super) struct Progress<'a> {
     teams: TeamOutcomes,
     clients: ClientOutcomes,
     recipients: RecipientOutcomes,
+    domains: DomainOutcomes,
     stopped: bool,
     /// Seats of each pool that the plan counted on and that were not freed.
     not_freed: BTreeMap<Option<SubscriptionId>, u32>,
@@ -222,6 +227,7 @@ impl<'a> Progress<'a> {
             teams: TeamOutcomes::new(),
             clients: ClientOutcomes::new(),
             recipients: RecipientOutcomes::new(),
+            domains: DomainOutcomes::new(),
             stopped: false,
             not_freed: BTreeMap::new(),
             owner_not_raised: false,
@@ -241,6 +247,7 @@ impl<'a> Progress<'a> {
             Action::Reinstate { .. }
                 | Action::Resend { .. }
                 | Action::Add { .. }
+                | Action::Approve { .. }
                 | Action::Invite { .. }
         );
         if self.is_stopped() {
@@ -318,6 +325,7 @@ impl<'a> Progress<'a> {
             | Action::Reinstate { .. }
             | Action::Resend { .. }
             | Action::Add { .. }
+            | Action::Approve { .. }
             | Action::Invite { .. } => {}
         }
     }
@@ -326,7 +334,7 @@ impl<'a> Progress<'a> {
     fn take_effect(&mut self, action: &Action, executed: &Executed) {
         step(&mut self.after, action, self.job.profile, (self.job.context.now)());
         let person = action.person();
-        if matches!(action, Action::Add { .. }) {
+        if matches!(action, Action::Add { .. } | Action::Approve { .. }) {
             self.added.push(person.clone());
         }
         match executed {
@@ -345,6 +353,9 @@ impl<'a> Progress<'a> {
             }
             Executed::Client(_)
             | Executed::Recipient
+            | Executed::Domain(_)
+            | Executed::Unproved
+            | Executed::Taken
             | Executed::Team(..)
             | Executed::Account(_)
             | Executed::Gone => {}
@@ -392,6 +403,7 @@ impl<'a> Progress<'a> {
             teams: self.teams,
             clients: self.clients,
             recipients: self.recipients,
+            domains: self.domains,
             after: self.after,
             claim_error: self.claim_error,
             writes: Writes { head: now.head - before.head, pages: now.pages - before.pages },

@@ -139,7 +139,8 @@ fn target(action: &Action) -> Option<Target<'_>> {
         | Action::CancelOwnerChange { .. }
         | Action::ChangeInvitedRole { .. }
         | Action::Reinstate { .. }
-        | Action::Add { .. } => None,
+        | Action::Add { .. }
+        | Action::Approve { .. } => None,
     }
 }
 

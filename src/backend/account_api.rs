@@ -3,7 +3,7 @@
 //! A read is complete or an error. A write is sent once; whoever sent it reads the outcome from
 //! [`BackendError::outcome_unknown`]. Nothing of an answer's text gets into errors.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ use crate::backend::Executed;
 use crate::backend::Guarantees;
 use crate::backend::call::{Call, json};
 use crate::backend::clients;
+use crate::backend::domains;
+use crate::backend::joining;
 use crate::backend::owners;
 use crate::backend::pages;
 use crate::backend::problem;
@@ -27,13 +29,16 @@ use crate::backend::rows;
 use crate::backend::teams;
 use crate::backend::transport::{Transport, TransportError};
 use crate::domain::clients::ObservedClient;
+use crate::domain::domains::{DomainName, ObservedDomain};
 use crate::domain::identity::{EmailAddress, MemberKey};
+use crate::domain::joining::{Joining, ObservedJoinRequest};
 use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey, RoleName};
 use crate::domain::observed::{Claim, Observed, ReadEvidence};
 use crate::domain::ownership::ObservedOwnershipChange;
 use crate::domain::recipients::ObservedCategory;
 use crate::plan::action::{Action, InvitationRow, MemberRow};
 use crate::plan::client_access::ClientAction;
+use crate::plan::domains::DomainAction;
 use crate::plan::notification::RecipientAction;
 use crate::plan::teams::TeamAction;
 use crate::profile::{Profile, Teams};
@@ -289,6 +294,7 @@ impl Backend for AccountApi {
             client_accesses: None,
             categories: None,
             ownership_changes: None,
+            joining: Joining::default(),
             evidence,
         })
     }
@@ -341,6 +347,9 @@ impl Backend for AccountApi {
             }
             Action::Resend { person, invitation, role, .. } => {
                 self.resend(&invitations, invitation, person, role, key).await
+            }
+            Action::Approve { person, request, .. } => {
+                joining::approve(self, account, (person, request), key).await
             }
             Action::Add { person, role, .. } => self.add(&members, person, role, key).await,
             Action::Invite { person, role, .. } => {
@@ -395,6 +404,33 @@ impl Backend for AccountApi {
         action: &RecipientAction,
     ) -> Result<Executed, BackendError> {
         recipients::execute(self, asked(account)?, action).await
+    }
+
+    async fn domains(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<DomainName, ObservedDomain>, BackendError> {
+        domains::read(self, asked(account)?).await
+    }
+
+    async fn execute_domain(
+        &self,
+        account: &AccountKey,
+        action: &DomainAction,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        domains::execute(self, asked(account)?, action, key).await
+    }
+
+    async fn join_requests(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<EmailAddress, ObservedJoinRequest>, BackendError> {
+        joining::requests(self, asked(account)?).await
+    }
+
+    async fn suggestions(&self, account: &AccountKey) -> Result<BTreeSet<MemberKey>, BackendError> {
+        joining::suggestions(self, asked(account)?).await
     }
 
     async fn claim(

@@ -4,7 +4,9 @@ pub mod account_api;
 mod call;
 mod client_state;
 mod clients;
+mod domains;
 pub mod feed;
+mod joining;
 pub mod memory;
 mod owners;
 mod pages;
@@ -15,15 +17,18 @@ mod rules;
 mod teams;
 pub mod transport;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as StdError;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use thiserror::Error;
 
+use crate::domain::capability::Capability;
 use crate::domain::clients::ObservedClient;
-use crate::domain::identity::EmailAddress;
+use crate::domain::domains::{DomainName, ObservedDomain};
+use crate::domain::identity::{EmailAddress, MemberKey};
+use crate::domain::joining::ObservedJoinRequest;
 use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey, TeamId};
 use crate::domain::observed::{
     Claim, Observed, ObservedAccount, ObservedInvitation, ObservedMember,
@@ -33,6 +38,7 @@ use crate::domain::recipients::ObservedCategory;
 use crate::domain::teams::ObservedTeam;
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
+use crate::plan::domains::DomainAction;
 use crate::plan::notification::RecipientAction;
 use crate::plan::teams::TeamAction;
 use crate::profile::Profile;
@@ -104,6 +110,30 @@ pub trait Backend: Send + Sync {
         action: &RecipientAction,
     ) -> Result<Executed, BackendError>;
 
+    /// Reads the domains of the account whole.
+    async fn domains(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<DomainName, ObservedDomain>, BackendError>;
+
+    /// Runs one action on a domain, once, under the rules of [`Backend::execute`]. A record that is
+    /// not there yet, and a domain of another account, answer `Ok`.
+    async fn execute_domain(
+        &self,
+        account: &AccountKey,
+        action: &DomainAction,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError>;
+
+    /// Reads the open join requests whole.
+    async fn join_requests(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<EmailAddress, ObservedJoinRequest>, BackendError>;
+
+    /// Reads whole whom members suggest for which teams.
+    async fn suggestions(&self, account: &AccountKey) -> Result<BTreeSet<MemberKey>, BackendError>;
+
     /// Puts our claim on the account, if its row is still at `etag`; in place of that of `replaces`, or
     /// where nobody else's is.
     async fn claim(
@@ -132,6 +162,12 @@ pub enum Executed {
     Client(Box<ObservedClient>),
     /// The member is a recipient.
     Recipient,
+    /// The domain as it is now.
+    Domain(Box<ObservedDomain>),
+    /// The record of the domain is not there.
+    Unproved,
+    /// Another account has verified the domain.
+    Taken,
     /// It is gone.
     Gone,
 }
@@ -141,15 +177,19 @@ pub enum Executed {
 pub struct Guarantees {
     /// How long an idempotency key is remembered; zero: not at all.
     pub key_retention: Duration,
-    /// The account can hold a claim.
-    pub claims: bool,
-    /// Trimmed is a state of a member.
-    pub trimmed_state: bool,
+    /// What it does not promise.
+    pub missing: BTreeSet<Capability>,
     /// The rules that it keeps; compared with our profile by meaning.
     pub rules: ServiceRules,
 }
 
 impl Guarantees {
+    /// Whether the account can hold a claim.
+    #[must_use]
+    pub fn claims(&self) -> bool {
+        !self.missing.contains(&Capability::Claims)
+    }
+
     /// How long a key may be repeated: what the service remembers, less an hour for clocks that
     /// differ and calls that linger. Zero: it does not deduplicate.
     #[must_use]

@@ -67,6 +67,26 @@ pub(super) async fn read<T: DeserializeOwned>(
     Err(malformed("more pages than an account can have"))
 }
 
+/// Reads a list beside the people whole: it has as many rows as it says. `missing` is said where the
+/// account, which has just answered, has no such list.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(super) async fn read_beside<T: DeserializeOwned>(
+    api: &AccountApi,
+    path: &str,
+    missing: &'static str,
+    take: impl FnMut(T) -> Result<(), BackendError>,
+) -> Result<(), BackendError> {
+    match read(api, path, &mut 0, take).await {
+        Ok(listed) if listed.rows == listed.total => Ok(()),
+        Ok(_) => Err(malformed("a list that is not as long as it says")),
+        Err(BackendError::NoSuchAccount) => Err(malformed(missing)),
+        Err(error) => Err(error),
+    }
+}
+
 fn page_path(path: &str, cursor: &str) -> String {
     if cursor.is_empty() {
         return format!("{path}?page_size={MAX_PAGE_SIZE}");

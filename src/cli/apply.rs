@@ -6,13 +6,13 @@ use anyhow::{Result, anyhow};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::apply::{Context, IN_FLIGHT, Look, Outcome, Ran, RunError, Subject, run};
+use crate::apply::{Context, IN_FLIGHT, Look, Outcome, Ran, Report, RunError, Subject, run};
 use crate::backend::{Guarantees, Retry};
 use crate::cli::args::{ApplyArgs, Output};
 use crate::cli::plan::print_json;
 use crate::cli::session::{LedgerAccess, Session, exit_of_rest, open, with_hint};
 use crate::cli::{Exit, Io, render};
-use crate::cli::{clients, recipients, teams};
+use crate::cli::{clients, domains, recipients, teams};
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::ResendMark;
 use crate::plan::action::Action;
@@ -60,17 +60,11 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
         }
         let people = ran.report.outcomes.iter();
         done.extend(people.map(|(action, outcome)| said(render::action_json(action), outcome)));
-        for (action, outcome) in &ran.report.clients {
+        for (line, value, outcome) in beside_people(&ran.report) {
             if args.plan.output == Output::Text {
-                writeln!(io.out, "{}", render::told(&action.to_string(), outcome))?;
+                writeln!(io.out, "{}", render::told(&line, outcome))?;
             }
-            done.push(said(clients::action_json(action), outcome));
-        }
-        for (action, outcome) in &ran.report.recipients {
-            if args.plan.output == Output::Text {
-                writeln!(io.out, "{}", render::told(&action.to_string(), outcome))?;
-            }
-            done.push(said(recipients::action_json(action), outcome));
+            done.push(said(value, outcome));
         }
         if !(again || goes_on) || round == ROUNDS {
             return finish(&session, &ran, done, args.plan.output, io);
@@ -81,6 +75,17 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
         writeln!(io.err, "the account changed meanwhile; looking again")?;
     }
     Ok(Exit::Error)
+}
+
+/// What became of the actions that follow those on people: line, JSON and outcome of each.
+fn beside_people(report: &Report) -> Vec<(String, serde_json::Value, &Outcome)> {
+    let of_clients = report.clients.iter();
+    let of_clients = of_clients.map(|(a, o)| (a.to_string(), clients::action_json(a), o));
+    let of_recipients = report.recipients.iter();
+    let of_recipients = of_recipients.map(|(a, o)| (a.to_string(), recipients::action_json(a), o));
+    let of_domains = report.domains.iter();
+    let of_domains = of_domains.map(|(a, o)| (a.to_string(), domains::action_json(a), o));
+    of_clients.chain(of_recipients).chain(of_domains).collect()
 }
 
 /// Says of these people, once, that their invitations are to be sent again.
@@ -121,7 +126,7 @@ async fn run_once(
         fingerprint,
         in_flight: IN_FLIGHT,
         retention: guarantees.repeatable_for(),
-        claims: guarantees.claims,
+        claims: guarantees.claims(),
         brake_window: policy.removals.window,
     };
     let teams = look.plan.teams.clone();

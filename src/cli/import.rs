@@ -12,11 +12,14 @@ use crate::backend::Backend as _;
 use crate::backend::account_api::AccountApi;
 use crate::backend::transport::Reqwest;
 use crate::cli::args::ImportArgs;
+use crate::cli::rehearsal::{checked, rehearse};
+use crate::cli::render::many;
 use crate::cli::session::{backend, own_profile};
 use crate::cli::{Exit, Io};
 use crate::domain::keys::AccountKey;
-use crate::manifests::{Exported, Names, export};
-use crate::profile::{self, Profile, Teams};
+use crate::domain::observed::Observed;
+use crate::manifests::{Counts, Exported, Names, export, object_name};
+use crate::profile::{self, Profile};
 
 /// Reads the account and writes manifests that ask for nothing but what is there. Writes nothing
 /// to the service.
@@ -32,7 +35,7 @@ pub async fn import(args: &ImportArgs, io: &mut Io<'_>) -> Result<Exit> {
     let account = AccountKey(args.account.clone());
     let name = api.profile_name(&account).await.map_err(backend)?;
     let profile = rules(args, &name)?;
-    let observed = api.observe(&account, &profile).await.map_err(backend)?;
+    let observed = whole(&api, &account, &profile).await?;
     let object = args.name.clone().unwrap_or_else(|| object_name(&args.account));
     let names = Names {
         url: args.url.as_str().trim_end_matches('/'),
@@ -41,6 +44,8 @@ pub async fn import(args: &ImportArgs, io: &mut Io<'_>) -> Result<Exit> {
         namespace: &args.namespace,
     };
     let exported = export(&names, &profile, &observed)?;
+    // Before anything is written: who is missing in a bad read would be missing in git.
+    let plan = rehearse(&exported, &profile, &observed, (io.now)())?;
     match &args.output_dir {
         Some(folder) => write(folder, &exported)?,
         None => {
@@ -48,12 +53,45 @@ pub async fn import(args: &ImportArgs, io: &mut Io<'_>) -> Result<Exit> {
             write!(io.out, "{}", texts.join("---\n"))?;
         }
     }
-    for note in &exported.notes {
+    for note in &exported.left_out {
         writeln!(io.err, "note: not declared: {note}")?;
     }
-    let (people, noun) = (exported.people, if exported.people == 1 { "person" } else { "people" });
-    writeln!(io.err, "{people} {noun} declared; the token goes into the Secret {object}-token")?;
+    if observed.account.claim.is_some() {
+        writeln!(io.err, "note: another installation manages the account: see `seatkeeper claim`")?;
+    }
+    write!(io.err, "{}", checked(&plan, &profile))?;
+    let declared = declared(exported.counts);
+    writeln!(io.err, "{declared} declared; the token goes into the Secret {object}-token")?;
     Ok(Exit::Done)
+}
+
+/// Reads all that can be declared of an account. What the product does not have is not asked for.
+async fn whole(api: &AccountApi, account: &AccountKey, profile: &Profile) -> Result<Observed> {
+    let mut observed = api.observe(account, profile).await.map_err(backend)?;
+    let account = &observed.account.key;
+    if profile.roles.iter().any(|role| role.ownership_change.is_some()) {
+        let changes = api.ownership_changes(account).await.map_err(backend);
+        observed.ownership_changes = Some(changes.context("the changes of owner")?);
+    }
+    if profile.client_access.is_some() && observed.account.agency {
+        let clients = api.client_accesses(account).await.map_err(backend);
+        observed.client_accesses = Some(clients.context("the clients")?);
+    }
+    if !profile.categories.is_empty() {
+        let categories = api.categories(account).await.map_err(backend);
+        observed.categories = Some(categories.context("the categories of mail")?);
+    }
+    Ok(observed)
+}
+
+/// How much is declared, in words.
+fn declared(counts: Counts) -> String {
+    let Counts { people, teams, clients, recipients } = counts;
+    let mut parts =
+        vec![if people == 1 { "1 person".to_owned() } else { format!("{people} people") }];
+    let more = [(teams, "team"), (clients, "client"), (recipients, "recipient")];
+    parts.extend(more.into_iter().filter(|(n, _)| *n > 0).map(|(n, noun)| many(n, noun)));
+    parts.join(", ")
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -72,29 +110,18 @@ fn token(args: &ImportArgs) -> Result<SecretString> {
 
 /// The profile that the service follows in this account.
 fn rules(args: &ImportArgs, name: &str) -> Result<Arc<Profile>> {
-    let profile = match &args.profile {
+    match &args.profile {
         None => profile::built_in(name).ok_or_else(|| {
             anyhow!(
                 "the account follows the profile {name}, which is not built in\n  hint: give its \
                  file with --profile"
             )
-        })?,
+        }),
         Some(path) => own_profile(path, name, "the account follows")?.map_err(|problems| {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             anyhow!("{}", problems.join("\n"))
-        })?,
-    };
-    if profile.teams == Teams::Many {
-        return Err(anyhow!("profile {name} has many teams in an account: not served yet"));
+        }),
     }
-    Ok(profile)
-}
-
-/// A name that Kubernetes takes, made of an id or short name. Source: RFC 1123, 2.1.
-fn object_name(account: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let name: String = account.chars().map(plain).take(50).collect();
-    name.trim_matches('-').to_owned()
 }
 
 /// Writes new files; one that is there already stays as it is.

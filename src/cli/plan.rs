@@ -6,8 +6,9 @@ use serde_json::json;
 use crate::apply::{Look, Unread};
 use crate::cli::args::{Output, PlanArgs};
 use crate::cli::session::{LedgerAccess, Session, exit_of_rest, open};
-use crate::cli::{Exit, Io, render, unsure};
+use crate::cli::{Exit, Io, ladder, render, unsure};
 use crate::domain::policy::Mode;
+use crate::plan::ladder::Ladder;
 use crate::plan::{Plan, Stop};
 
 /// Shows what `apply` would do. Writes nothing anywhere.
@@ -19,7 +20,7 @@ pub async fn plan(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
     let Some(mut session) = open(args, LedgerAccess::Read, None, io).await? else {
         return Ok(Exit::Error);
     };
-    let (_, Look { plan, observed, unread, .. }) = session.look(io).await?;
+    let (_, Look { plan, observed, unread, ladder, .. }) = session.look(io).await?;
     let unsure = without_ledger(&mut session, &plan, io).await?;
     match args.output {
         Output::Text => {
@@ -28,8 +29,9 @@ pub async fn plan(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
                 write!(io.out, "{}", unsure::text(&session, unsure, &observed))?;
             }
             write!(io.out, "{}", render::text(&plan, &session.profile))?;
+            write!(io.out, "{}", ladder::text(&ladder, &session.profile))?;
         }
-        Output::Json => print_plan(&session, &plan, &unread, io)?,
+        Output::Json => print_plan(&session, &plan, &unread, &ladder, io)?,
     }
     write!(io.err, "{}{}", render::distrust(&plan), render::unread(&unread))?;
     let unsure = unsure.is_some_and(|unsure| !unsure.held.is_empty());
@@ -42,7 +44,11 @@ pub async fn plan(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
 
 /// The plan of who has the ledger, as far as it can be told without; `None` where it is at hand, or
 /// nobody else manages the account.
-async fn without_ledger(session: &mut Session, plan: &Plan, io: &Io<'_>) -> Result<Option<Plan>> {
+async fn without_ledger(
+    session: &mut Session,
+    plan: &Plan,
+    io: &mut Io<'_>,
+) -> Result<Option<Plan>> {
     let others = plan.stop == Some(Stop::ClaimedByOther);
     if !others || session.ledger.installation().is_some() {
         return Ok(None);
@@ -63,22 +69,29 @@ pub async fn status(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
     let Some(mut session) = open(args, LedgerAccess::Read, None, io).await? else {
         return Ok(Exit::Error);
     };
-    let (_, Look { plan, observed, unread, .. }) = session.look(io).await?;
+    let (_, Look { plan, observed, unread, ladder, .. }) = session.look(io).await?;
     match args.output {
         Output::Text => {
             writeln!(io.out, "{}", render::heading(&session.name, &observed, session.policy.mode))?;
             write!(io.out, "{}", render::status(&plan, &observed))?;
         }
-        Output::Json => print_plan(&session, &plan, &unread, io)?,
+        Output::Json => print_plan(&session, &plan, &unread, &ladder, io)?,
     }
     write!(io.err, "{}{}", render::distrust(&plan), render::unread(&unread))?;
     if unread.is_empty() { Ok(exit_of_rest(&plan)) } else { Ok(Exit::Error) }
 }
 
 /// The plan as one JSON document.
-fn print_plan(session: &Session, plan: &Plan, unread: &Unread, io: &mut Io<'_>) -> Result<()> {
+fn print_plan(
+    session: &Session,
+    plan: &Plan,
+    unread: &Unread,
+    ladder: &Ladder,
+    io: &mut Io<'_>,
+) -> Result<()> {
     let mut value = render::json(plan, &session.profile);
     render::add_unread(&mut value, unread);
+    value["ladder"] = ladder::json(ladder, &session.profile);
     print_json(session, &value, io)
 }
 

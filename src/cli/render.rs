@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::apply::{Outcome, Report, Unread};
 use crate::backend::BackendError;
 use crate::cli::summary::summary;
-use crate::cli::{clients, recipients, teams};
+use crate::cli::{clients, domains, recipients, teams};
 use crate::domain::identity::{MemberKey, TeamKey};
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
@@ -66,6 +66,7 @@ pub fn status(plan: &Plan, observed: &Observed) -> String {
     text.push_str(&teams::status(plan));
     text.push_str(&clients::status(&plan.clients));
     text.push_str(&recipients::status(&plan.recipients));
+    text.push_str(&domains::status(&plan.domains));
     text.push_str(&waiting(plan));
     let seats = &observed.account.seats;
     let _ = writeln!(
@@ -157,12 +158,8 @@ pub fn distrust(plan: &Plan) -> &'static str {
 /// What is said of lists that could not be read; empty if all were.
 #[must_use]
 pub fn unread(unread: &Unread) -> String {
-    let lists = [
-        ("the clients", &unread.clients),
-        ("the categories of mail", &unread.categories),
-        ("the changes of owner", &unread.owner_changes),
-    ];
-    let failed = lists.into_iter().filter_map(|(what, error)| Some((what, error.as_deref()?)));
+    let lists = unread.lists().into_iter();
+    let failed = lists.filter_map(|(what, error)| Some((what, error?)));
     let said = failed.map(|(what, error)| {
         format!(
             "error: {}: {what} could not be read, and all in them is left as it is: {}\n  hint: {}\n",
@@ -180,6 +177,11 @@ pub fn add_unread(value: &mut Value, unread: &Unread) {
     value["clientAccess"]["unread"] = json!(reason(&unread.clients));
     value["recipients"]["unread"] = json!(reason(&unread.categories));
     value["ownerChanges"] = json!({ "unread": reason(&unread.owner_changes) });
+    value["autoJoin"]["unread"] = json!({
+        "domains": reason(&unread.domains),
+        "joinRequests": reason(&unread.join_requests),
+        "suggestions": reason(&unread.suggestions),
+    });
 }
 
 /// Last line of `apply`.
@@ -230,6 +232,9 @@ pub fn text(plan: &Plan, profile: &Profile) -> String {
     for action in &plan.recipients.actions {
         let _ = writeln!(text, "{action}");
     }
+    for action in &plan.domains.actions {
+        let _ = writeln!(text, "{action}");
+    }
     text.push_str(&ending(plan));
     text.push_str(&waiting(plan));
     let _ = writeln!(text, "{}", summary(plan, profile));
@@ -267,6 +272,7 @@ pub fn waiting(plan: &Plan) -> String {
     }
     text.push_str(&clients::waiting(&plan.clients));
     text.push_str(&recipients::waiting(&plan.recipients));
+    text.push_str(&domains::waiting(plan));
     if let Some(shortage) = &plan.shortage {
         let when = shortage.enforce_at.map_or_else(String::new, |at| format!(" at {at}"));
         let people: Vec<String> =
@@ -373,7 +379,8 @@ pub fn resend(plan: &Plan, person: &MemberKey) -> Option<String> {
 
 /// What is said where nothing runs.
 pub(super) fn nothing(plan: &Plan) -> &'static str {
-    let others_held = plan.clients.held.len() + plan.recipients.held.len();
+    let others_held =
+        plan.clients.held.len() + plan.recipients.held.len() + plan.domains.held.len();
     if plan.held.is_empty() && others_held == 0 && plan.stop.is_none() {
         "nothing to change"
     } else {
@@ -440,6 +447,7 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
         "teams": teams::json(plan),
         "clientAccess": clients::json(&plan.clients),
         "recipients": recipients::json(&plan.recipients),
+        "autoJoin": domains::json(plan),
         "summary": summary(plan, profile),
     })
 }
@@ -461,6 +469,7 @@ pub fn action_json(action: &Action) -> Value {
         Action::ChangeOwner { role, .. }
         | Action::Resend { role, .. }
         | Action::Add { role, .. }
+        | Action::Approve { role, .. }
         | Action::Invite { role, .. } => (Some(role), None),
         Action::RevokeInvitation { .. }
         | Action::CancelOwnerChange { .. }

@@ -14,7 +14,7 @@ use crate::backend::account_api::AccountApi;
 use crate::backend::transport::Reqwest;
 use crate::backend::{Backend, BackendError, Guarantees, ServiceRules};
 use crate::cli::args::PlanArgs;
-use crate::cli::{Exit, Io, ledgers, recipients, secrets};
+use crate::cli::{Exit, Io, domains, ledgers, recipients, secrets};
 use crate::domain::desired::{Desired, Origin};
 use crate::domain::identity::MemberKey;
 use crate::domain::keys::{AccountKey, HoldDigest};
@@ -217,7 +217,7 @@ impl Session {
     /// # Errors
     ///
     /// With its hint: the service could not be read, or keeps other rules than the profile.
-    pub async fn look(&mut self, io: &Io<'_>) -> Result<(Guarantees, Look)> {
+    pub async fn look(&mut self, io: &mut Io<'_>) -> Result<(Guarantees, Look)> {
         let guarantees = self.backend.guarantees(&self.account).await.map_err(backend)?;
         let differences = guarantees.rules.differences(&ServiceRules::of(&self.profile));
         if !differences.is_empty() {
@@ -228,6 +228,10 @@ impl Session {
                 differences.join("\n  ")
             ));
         }
+        for missing in guarantees.missing.difference(&self.policy.missing) {
+            writeln!(io.err, "note: the account service lacks {missing}: {}", missing.without())?;
+        }
+        self.policy.missing.clone_from(&guarantees.missing);
         let Self { account, desired, policy, profile, backend, ledger, fingerprint, .. } = self;
         let subject =
             Subject { backend: &**backend, account, profile, policy, desired, fingerprint };
@@ -262,7 +266,8 @@ pub fn exit_of_rest(plan: &crate::plan::Plan) -> Exit {
         || plan.teams.held.iter().any(|(_, rule)| rule.needs_person())
         || plan.people.values().any(Outlook::needs_person)
         || clients_wait(&plan.clients)
-        || recipients::needs_person(&plan.recipients);
+        || recipients::needs_person(&plan.recipients)
+        || domains::needs_person(&plan.domains);
     match &plan.stop {
         Some(Stop::ReadUntrusted(_)) => Exit::Error,
         Some(Stop::Suspended | Stop::ClaimedByOther | Stop::LedgerLost) => Exit::Waits,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::cli::render::{limit, many, nothing};
-use crate::cli::{clients, recipients, teams};
+use crate::cli::{clients, domains, recipients, teams};
 use crate::ledger::WAVE_SENDS_MAX;
 use crate::plan::action::Action;
 use crate::plan::{Plan, SeatForecast};
@@ -19,6 +19,7 @@ pub fn summary(plan: &Plan, profile: &Profile) -> String {
     parts.extend(self::parts(plan, profile));
     parts.extend(clients::summary(&plan.clients));
     parts.extend(recipients::summary(&plan.recipients));
+    parts.extend(domains::summary(&plan.domains));
     let parts = if parts.is_empty() { nothing(plan).to_owned() } else { parts.join(", ") };
     let seats = plan.seats;
     let mut line = format!("{parts}; {}", forecast(plan));
@@ -46,13 +47,14 @@ fn forecast(plan: &Plan) -> String {
 /// Invitations, reinstatements, role changes and removals, each with its mails.
 fn parts(plan: &Plan, profile: &Profile) -> Vec<String> {
     let (mut invitations, mut back) = (Tally::default(), Tally::default());
-    let mut added = Tally::default();
+    let (mut added, mut approved) = (Tally::default(), Tally::default());
     let (mut changes, mut removals) = (Tally::default(), Tally::default());
     let (mut owners, mut cancelled) = (Tally::default(), Tally::default());
     for action in &plan.actions {
         let tally = match action {
             Action::Resend { .. } | Action::Invite { .. } => &mut invitations,
             Action::Add { .. } => &mut added,
+            Action::Approve { .. } => &mut approved,
             Action::Reinstate { .. } => &mut back,
             Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => &mut changes,
             Action::ChangeOwner { .. } => &mut owners,
@@ -68,6 +70,7 @@ fn parts(plan: &Plan, profile: &Profile) -> Vec<String> {
     [
         ("+", invitations, "invitation", format!(", in {waves}")),
         ("+", added, "person added at once", String::new()),
+        ("+", approved, "join request", String::new()),
         ("+", back, "reinstatement", String::new()),
         ("~", changes, "role change", String::new()),
         ("~", owners, "change of owner", String::new()),
@@ -96,7 +99,8 @@ fn mails(action: &Action, profile: &Profile) -> bool {
         Action::CancelOwnerChange { .. }
         | Action::ChangeInvitedRole { .. }
         | Action::RevokeInvitation { .. }
-        | Action::Add { .. } => false,
+        | Action::Add { .. }
+        | Action::Approve { .. } => false,
         Action::ChangeRole { .. } => profile.tells_person(Notice::RoleChanged),
         Action::Reinstate { .. } => profile.tells_person(Notice::Reinstated),
         Action::Trim { .. } => profile.tells_person(Notice::Trimmed),

@@ -50,6 +50,7 @@ fn needs_ledger(action: &Action) -> bool {
         Action::Invite { .. }
         | Action::Resend { .. }
         | Action::Add { .. }
+        | Action::Approve { .. }
         | Action::ChangeOwner { .. }
         | Action::RevokeInvitation { .. }
         | Action::Trim { .. }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -105,22 +106,27 @@ async fn sync(
     }
     mark::declarations(ctx, name, round).await?; // cluster: write
     let ran = bench.run(round, &mut ledger, seen).await?; // backend: write
-    let Ran { report, settled, unread } = ran;
+    let Ran { report, settled, unread, ladder } = ran;
     let wrote = report.writes.head + report.writes.pages > 0;
     let (policy, ..) = round.terms()?;
     mark::ledger(ctx, name, &policy, &mut memory.guarded, wrote).await;
     Ok(Looked {
         plan: settled,
         mode: policy.mode,
+        ladder,
         refused: Trouble::of(&report.outcomes),
         refused_teams: Trouble::of_teams(&report.teams),
         refused_clients: Trouble::of_clients(&report.clients),
         refused_recipients: Trouble::of_recipients(&report.recipients),
         clients_unread: unread.clients.as_deref().map(Trouble::from),
         categories_unread: unread.categories.as_deref().map(Trouble::from),
+        refused_domains: Trouble::of_domains(&report.domains),
+        domains_unread: unread.domains.as_deref().map(Trouble::from),
+        asking_unread: unread.asking().map(Trouble::from),
         stopped: report.stopped().map(Trouble::from),
         retry: report.stopped().map(retry),
         observed: report.after,
+        missing: session.missing(),
     })
 }
 
@@ -159,7 +165,7 @@ impl Bench<'_> {
         ledger: &mut Ledger,
         first_wanted: &mut FirstWanted,
     ) -> Result<Look, ReconcileError> {
-        let (policy, _, profile) = round.terms()?;
+        let (policy, profile) = self.terms(round)?;
         let subject = self.subject(round, &policy, &profile);
         let look =
             apply::look(&subject, ledger, Some(first_wanted.clone()), &*self.ctx.now).await?;
@@ -175,7 +181,7 @@ impl Bench<'_> {
         ledger: &mut Ledger,
         look: Look,
     ) -> Result<Ran, ReconcileError> {
-        let (policy, _, profile) = round.terms()?;
+        let (policy, profile) = self.terms(round)?;
         let subject = self.subject(round, &policy, &profile);
         let context = apply::Context {
             now: &*self.ctx.now,
@@ -202,7 +208,9 @@ impl Bench<'_> {
         let of_clients = ran.report.clients.iter().map(|(action, done)| (action.kind(), done));
         let of_recipients = ran.report.recipients.iter();
         let of_recipients = of_recipients.map(|(action, done)| (action.kind(), done));
-        for (kind, outcome) in of_teams.chain(of_clients).chain(of_recipients) {
+        let of_domains = ran.report.domains.iter().map(|(action, done)| (action.kind(), done));
+        let others = of_clients.chain(of_recipients).chain(of_domains);
+        for (kind, outcome) in of_teams.chain(others) {
             let result = outcome.word();
             tracing::info!(
                 account.namespace = namespace,
@@ -213,6 +221,13 @@ impl Bench<'_> {
             );
         }
         Ok(ran)
+    }
+
+    /// How far we may go, with this service.
+    fn terms(&self, round: &Round) -> Result<(Policy, Arc<Profile>), ReconcileError> {
+        let (mut policy, _, profile) = round.terms()?;
+        policy.missing = self.session.missing();
+        Ok((policy, profile))
     }
 
     fn subject<'b>(
@@ -248,6 +263,7 @@ fn still_wanted(plan: &Plan, before: &FirstWanted, now: Timestamp) -> FirstWante
         | Action::Reinstate { .. }
         | Action::Resend { .. }
         | Action::Add { .. }
+        | Action::Approve { .. }
         | Action::Invite { .. } => false,
     };
     let people = plan.actions.iter().chain(held).filter(ends).map(Action::person);
@@ -290,7 +306,9 @@ fn next(name: &Name, round: &Round, finding: &Finding, now: Timestamp) -> Next {
     }
     let of_people = looked.refused.values().chain(looked.refused_clients.values());
     let of_others = looked.refused_teams.values().chain(looked.refused_recipients.values());
+    let of_others = of_others.chain(&looked.refused_domains);
     let unread = looked.clients_unread.iter().chain(&looked.categories_unread);
+    let unread = unread.chain(&looked.domains_unread).chain(&looked.asking_unread);
     let mut refused = of_people.chain(of_others).chain(unread).peekable();
     let nothing_refused = refused.peek().is_none();
     let left = !looked.plan.is_empty();

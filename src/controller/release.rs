@@ -185,7 +185,11 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             | Rule::OwnerChangeFirst
             | Rule::OwnerChangesUnread
             | Rule::OnlyClientEnds
-            | Rule::NoSuchCategory,
+            | Rule::NoSuchCategory
+            | Rule::UnsafeMail
+            | Rule::NoTrimmedState
+            | Rule::NoReference
+            | Rule::DomainUnproved,
         )
         | None => Verdict::Stays(rule),
     }

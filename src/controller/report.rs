@@ -78,7 +78,8 @@ fn share(looked: &Looked) -> Share {
     let people = looked.plan.held.iter().map(|held| held.rule);
     let clients = looked.plan.clients.held.iter().map(|held| held.rule);
     let recipients = looked.plan.recipients.held.iter().map(|held| held.rule);
-    for rule in people.chain(clients).chain(recipients) {
+    let domains = looked.plan.domains.held.iter().map(|(_, rule)| *rule);
+    for rule in people.chain(clients).chain(recipients).chain(domains) {
         *share.held.entry(rule.reason()).or_default() += 1;
     }
     let seats = &looked.observed.account.seats;

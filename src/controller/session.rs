@@ -1,7 +1,7 @@
 //! The clients of one account's service, kept while account, class and token stay what they are: one
 //! for the work, one that follows the feed of changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,14 +22,18 @@ use crate::controller::context::{Context, Work};
 use crate::controller::error::ReconcileError;
 use crate::controller::feed::{Busy, Follower, Line, Place};
 use crate::controller::metrics::Metrics;
+use crate::domain::capability::Capability;
 use crate::domain::clients::ObservedClient;
-use crate::domain::identity::EmailAddress;
+use crate::domain::domains::{DomainName, ObservedDomain};
+use crate::domain::identity::{EmailAddress, MemberKey};
+use crate::domain::joining::ObservedJoinRequest;
 use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey};
 use crate::domain::observed::{Claim, Observed};
 use crate::domain::ownership::ObservedOwnershipChange;
 use crate::domain::recipients::ObservedCategory;
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
+use crate::plan::domains::DomainAction;
 use crate::plan::notification::RecipientAction;
 use crate::plan::teams::TeamAction;
 use crate::profile::Profile;
@@ -151,7 +155,12 @@ impl Session {
 
     /// Whether the service can hold a claim.
     pub fn claims(&self) -> bool {
-        self.guarantees.as_ref().is_some_and(|guarantees| guarantees.claims)
+        self.guarantees.as_ref().is_some_and(Guarantees::claims)
+    }
+
+    /// What the service does not promise.
+    pub fn missing(&self) -> BTreeSet<Capability> {
+        self.guarantees.as_ref().map(|guarantees| guarantees.missing.clone()).unwrap_or_default()
     }
 }
 
@@ -232,6 +241,9 @@ impl Backend for Counted {
         let answer = self.backend.execute(account, action, key).await;
         let executed = self.count(action.kind(), answer)?;
         self.place.wrote(row(action, &executed));
+        if let Action::Approve { request, .. } = action {
+            self.place.wrote(request.id.as_str());
+        }
         Ok(executed)
     }
 
@@ -294,6 +306,40 @@ impl Backend for Counted {
         Ok(executed)
     }
 
+    async fn domains(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<DomainName, ObservedDomain>, BackendError> {
+        self.count("Domains", self.backend.domains(account).await)
+    }
+
+    async fn execute_domain(
+        &self,
+        account: &AccountKey,
+        action: &DomainAction,
+        key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        let answer = self.backend.execute_domain(account, action, key).await;
+        let executed = self.count(action.kind(), answer)?;
+        match (&executed, action) {
+            (Executed::Domain(domain), _) => self.place.wrote(domain.id.as_str()),
+            (_, DomainAction::Remove { row, .. }) => self.place.wrote(row.id.as_str()),
+            _ => {}
+        }
+        Ok(executed)
+    }
+
+    async fn join_requests(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<EmailAddress, ObservedJoinRequest>, BackendError> {
+        self.count("JoinRequests", self.backend.join_requests(account).await)
+    }
+
+    async fn suggestions(&self, account: &AccountKey) -> Result<BTreeSet<MemberKey>, BackendError> {
+        self.count("Suggestions", self.backend.suggestions(account).await)
+    }
+
     async fn claim(
         &self,
         account: &AccountKey,
@@ -320,6 +366,9 @@ fn row<'a>(action: &'a Action, executed: &'a Executed) -> &'a str {
             Executed::Gone
             | Executed::Client(_)
             | Executed::Recipient
+            | Executed::Domain(_)
+            | Executed::Unproved
+            | Executed::Taken
             | Executed::Team(..)
             | Executed::Account(_),
             _,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::domain::clients::DesiredClients;
+use crate::domain::domains::DomainName;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{ResendMark, RoleName, TeamRef};
 use crate::domain::recipients::DesiredRecipients;
@@ -26,6 +27,8 @@ pub struct Desired {
     pub teams: BTreeMap<TeamRef, DesiredTeam>,
     /// Whether everyone must sign in by more than a password; `None`: not declared.
     pub secure_sign_in: Option<bool>,
+    /// Domains whose people join by themselves.
+    pub join_domains: BTreeSet<DomainName>,
     /// Clients of an agency.
     pub clients: DesiredClients,
     /// Recipients of categories of mail.

@@ -64,6 +64,12 @@ impl EmailAddress {
         &self.0
     }
 
+    /// The domain.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+
     /// The name under which the ledger keeps this person: the first 128 bits of
     /// SHA-256(salt ‖ canonical address), in hex.
     #[must_use]

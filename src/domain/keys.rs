@@ -42,6 +42,10 @@ names! {
     ClientAccessId;
     /// Id of a change of owner at the account service (`own_…`).
     OwnershipChangeId;
+    /// Id of a domain at the account service (`dom_…`).
+    DomainId;
+    /// Id of a join request at the account service (`joi_…`).
+    JoinRequestId;
     /// Id of a team at the account service (`team_…`).
     TeamId;
     /// The declaring object of a team, as `web/core`: its external reference at the account service.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::domain::clients::{ClientRecord, ClientSend};
 use crate::domain::desired::DeletionPolicy;
+use crate::domain::domains::{DomainName, DomainRecord};
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{
     AccountKey, CategoryName, HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark,
@@ -41,6 +42,8 @@ pub struct LedgerView {
     pub exact: BTreeMap<CategoryName, ExactRecord>,
     /// Declared teams that were at the service when we last looked.
     pub teams: BTreeMap<TeamRef, TeamId>,
+    /// Domains that we put in, and those whose record was looked for.
+    pub domains: BTreeMap<DomainName, DomainRecord>,
     /// Removals that the brake was spent on.
     pub brake_spent: Vec<Spend>,
     /// Of these, ends of people declared absent that went ahead of a held set.

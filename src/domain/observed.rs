@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::{EmailAddress, MemberKey};
+use crate::domain::joining::Joining;
 use crate::domain::keys::{
     AccountKey, CategoryName, ETag, InstallationId, InvitationId, MemberId, PlanName, RoleName,
     SubscriptionId, TeamId,
@@ -32,6 +33,8 @@ pub struct Observed {
     /// Categories of mail with their recipients; `None`: not read, because none is declared or set,
     /// or because they could not be read.
     pub categories: Option<BTreeMap<CategoryName, ObservedCategory>>,
+    /// Ways in beside invitations.
+    pub joining: Joining,
     /// What the answers say of themselves; the trusted-read guard weighs it.
     pub evidence: ReadEvidence,
 }

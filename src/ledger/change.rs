@@ -409,6 +409,7 @@ fn new_head(account: &AccountKey, declared: &AccountKey) -> Head {
         approval_seen: None,
         baseline: None,
         teams: BTreeMap::new(),
+        domains: BTreeMap::new(),
     }
 }
 

@@ -14,6 +14,7 @@ mod account;
 mod change;
 mod claim;
 mod clients;
+mod domains;
 mod error;
 mod file;
 mod kube;
@@ -178,6 +179,7 @@ impl Ledger {
             pinned_account: Some(AccountKey(head.account.clone())),
             people: BTreeMap::new(),
             teams: self.teams(),
+            domains: self.domains(),
             open_sends: BTreeMap::new(),
             clients: BTreeMap::new(),
             client_sends: BTreeMap::new(),

@@ -16,7 +16,7 @@ use crate::domain::ledger_view::{
     Baseline, Cause, HoldRecord, MailRecord, OpenSend, Ownership, Paid, PersonRecord, Seen, Spend,
 };
 use crate::domain::observed::Claim;
-use crate::ledger::{clients, recipients};
+use crate::ledger::{clients, domains, recipients};
 
 /// Version of the stored form that this program reads and writes.
 pub(super) const FORMAT: u32 = 1;
@@ -67,6 +67,9 @@ pub(super) struct Head {
     /// Declared teams that were at the service, by reference.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub teams: BTreeMap<String, String>,
+    /// Domains that we put in, and those whose record was looked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub domains: BTreeMap<String, domains::StoredDomain>,
 }
 
 /// [`Claim`]
@@ -349,7 +352,7 @@ fn is_none(value: &u32) -> bool {
     *value == 0
 }
 
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !value
 }
 

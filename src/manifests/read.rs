@@ -35,6 +35,20 @@ pub fn read(paths: &[PathBuf]) -> Files {
     for path in paths {
         read_path(path, &mut collector);
     }
+    files(collector)
+}
+
+/// Reads texts that are no files yet, each under the name that it is to have.
+#[must_use]
+pub fn parse(texts: &[(String, String)]) -> Files {
+    let mut collector = Collector::new();
+    for (name, text) in texts {
+        collector.file(name, text);
+    }
+    files(collector)
+}
+
+fn files(collector: Collector) -> Files {
     let Collector { objects, notes, mut problems, .. } = collector;
     problems.sort();
     problems.dedup();

@@ -14,6 +14,7 @@ use crate::manifests::clients::clients;
 use crate::manifests::collect::Collected;
 use crate::manifests::collect::account_not_accepted;
 use crate::manifests::collect::collect;
+use crate::manifests::domains::join_domains;
 use crate::manifests::people::Loser;
 use crate::manifests::people::choose;
 use crate::manifests::reason::Reason;
@@ -137,7 +138,9 @@ pub fn resolve(
     }
     desired.clients = clients(declarations, profile, first_seen, &mut outcomes);
     desired.recipients = recipients(declarations, profile, first_seen, &mut outcomes);
-    let (account, terms, wrong) = match terms(declarations, profile) {
+    let mut wrong = Vec::new();
+    desired.join_domains = join_domains(&declarations.account.object.spec, profile, &mut wrong);
+    let (account, terms, wrong) = match terms(declarations, profile, wrong) {
         Ok(terms) => (Ok(()), Some(terms), Vec::new()),
         Err(wrong) => (Err(first(&wrong)), None, wrong),
     };

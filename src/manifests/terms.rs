@@ -34,14 +34,17 @@ pub const RESEND_ANNOTATION: &str = "seatkeeper.dev/resend";
 
 /// The policy of an account and how often it is looked at.
 ///
+/// `wrong`: what else is wrong with the account.
+///
 /// # Errors
 ///
 /// Everything that is wrong with the account, its class or its profile.
 pub fn terms(
     declarations: &Declarations,
     profile: Option<&Profile>,
+    mut wrong: Vec<Rejection>,
 ) -> Result<(Policy, Duration), Vec<Rejection>> {
-    let mut wrong = references(declarations, profile);
+    wrong.extend(references(declarations, profile));
     let spec = &declarations.account.object.spec;
     if let Some(profile) = profile {
         wrong.extend(against_profile(spec, profile));
@@ -63,6 +66,7 @@ pub fn terms(
                 invitations_per_hour: u32::try_from(class.object.spec.limits.invitations_per_hour)
                     .ok(),
                 approval: approval(&declarations.account.object),
+                missing: BTreeSet::new(),
             };
             Ok((policy, resync))
         }

@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::domain::identity::MemberKey;
+use crate::domain::joining::ObservedJoinRequest;
 use crate::domain::keys::{ETag, InvitationId, MemberId, OwnershipChangeId, RequestKey, RoleName};
 use crate::domain::ledger_view::Cause;
 
@@ -111,6 +112,18 @@ pub enum Action {
         /// What it is done for: it opens an epoch as a mail does.
         cause: Cause,
     },
+    /// Approves the open join request of a person, who is a member at once, with the role of joining
+    /// (X6). No invitation, and no mail to the person.
+    Approve {
+        /// The person.
+        person: MemberKey,
+        /// The request.
+        request: ObservedJoinRequest,
+        /// Role that is declared; a higher one follows by a change of role.
+        role: RoleName,
+        /// What it is done for: it opens an epoch as a mail does.
+        cause: Cause,
+    },
     /// Sends an invitation: one mail.
     Invite {
         /// The person.
@@ -205,6 +218,8 @@ pub enum Phase {
     Resend,
     /// [`Action::Add`]
     Add,
+    /// [`Action::Approve`]
+    Approve,
     /// [`Action::Invite`]
     Invite,
 }
@@ -224,6 +239,7 @@ impl Action {
             | Self::ChangeOwner { person, .. }
             | Self::Resend { person, .. }
             | Self::Add { person, .. }
+            | Self::Approve { person, .. }
             | Self::Invite { person, .. } => person,
         }
     }
@@ -242,6 +258,7 @@ impl Action {
             Self::Reinstate { .. } => Phase::Reinstate,
             Self::Resend { .. } => Phase::Resend,
             Self::Add { .. } => Phase::Add,
+            Self::Approve { .. } => Phase::Approve,
             Self::Invite { .. } => Phase::Invite,
         }
     }
@@ -260,6 +277,7 @@ impl Action {
             Self::Reinstate { .. } => "Reinstate",
             Self::Resend { .. } => "Resend",
             Self::Add { .. } => "Add",
+            Self::Approve { .. } => "ApproveJoinRequest",
             Self::Invite { .. } => "Invite",
         }
     }
@@ -283,6 +301,7 @@ impl Action {
             | Self::ChangeOwner { .. }
             | Self::Resend { .. }
             | Self::Add { .. }
+            | Self::Approve { .. }
             | Self::Invite { .. } => (None, None),
         };
         (self.phase(), Reverse(latest_first), earliest_first)
@@ -303,7 +322,8 @@ impl Action {
             | Self::CancelOwnerChange { .. }
             | Self::ChangeInvitedRole { .. }
             | Self::Reinstate { .. }
-            | Self::Add { .. } => None,
+            | Self::Add { .. }
+            | Self::Approve { .. } => None,
         }
     }
 
@@ -311,7 +331,7 @@ impl Action {
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
         match self {
-            Self::Add { cause, .. } => Some(*cause),
+            Self::Add { cause, .. } | Self::Approve { cause, .. } => Some(*cause),
             Self::ChangeOwner { .. } => None,
             _ => self.invitation_mail().map(|(cause, _)| cause),
         }
@@ -330,6 +350,7 @@ impl Action {
             | Self::ChangeOwner { .. }
             | Self::Resend { .. }
             | Self::Add { .. }
+            | Self::Approve { .. }
             | Self::Invite { .. } => None,
         }
     }
@@ -346,6 +367,7 @@ impl Action {
             | Self::ChangeOwner { .. }
             | Self::Resend { .. }
             | Self::Add { .. }
+            | Self::Approve { .. }
             | Self::Invite { .. } => false,
         }
     }
@@ -379,6 +401,9 @@ impl fmt::Display for Action {
                 write!(f, "+ resend the invitation of {person} as {role}{again}")
             }
             Self::Add { person, role, .. } => write!(f, "+ add {person} as {role}"),
+            Self::Approve { person, role, .. } => {
+                write!(f, "+ let {person} join as {role}, as they asked to")
+            }
             Self::Invite { person, role, key: None, .. } => {
                 write!(f, "+ invite {person} as {role}")
             }

@@ -214,6 +214,7 @@ pub(super) fn line(action: &Action) -> String {
         Action::Reinstate { member, .. } => format!("reinstate {}", member.id),
         Action::Resend { invitation, .. } => format!("resend {}", invitation.id),
         Action::Add { person, role, .. } => format!("add {} {role}", place(person)),
+        Action::Approve { request, role, .. } => format!("approve {} {role}", request.id),
         Action::Invite { person, role, .. } => format!("invite {} {role}", place(person)),
     }
 }

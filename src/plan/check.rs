@@ -11,7 +11,7 @@ use crate::plan::brake::{budget, fits_ahead};
 use crate::plan::draft::{Draft, is_absence, price};
 use crate::plan::guards::{ends_role, holders};
 use crate::plan::mails::waits;
-use crate::plan::{Approval, Input, Plan, PlanError, source};
+use crate::plan::{Approval, Input, Plan, PlanError, domains, source};
 
 /// Walks the plan once, in order. Time O(n log n).
 ///
@@ -42,6 +42,7 @@ fn mode_holds(input: &Input<'_>, plan: &Plan) -> bool {
         matches!(
             action,
             Action::Add { .. }
+                | Action::Approve { .. }
                 | Action::Invite { .. }
                 | Action::Resend { .. }
                 | Action::Reinstate { .. }
@@ -67,7 +68,10 @@ fn ours_only(input: &Input<'_>, plan: &Plan) -> bool {
         match action {
             Action::Remove { cause: EndCause::NotOurs, .. }
             | Action::RevokeInvitation { cause: EndCause::NotOurs, .. } => {
-                input.policy.mode == Mode::Exclusive && !declared(person)
+                input.policy.mode == Mode::Exclusive
+                    && !declared(person)
+                    && !domains::counts_as_declared(input, person)
+                    && !domains::is_in_question(input, person)
             }
             Action::Remove { cause: EndCause::Absent | EndCause::Ended, .. }
             | Action::RevokeInvitation { cause: EndCause::Absent | EndCause::Ended, .. } => {
@@ -92,6 +96,7 @@ fn ours_only(input: &Input<'_>, plan: &Plan) -> bool {
             | Action::Reinstate { .. }
             | Action::Resend { .. }
             | Action::Add { .. }
+            | Action::Approve { .. }
             | Action::Invite { .. } => declared(person),
         }
     })

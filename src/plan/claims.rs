@@ -69,6 +69,9 @@ pub(super) fn hold_if_lost(input: &Input<'_>, mut plan: Plan) -> Plan {
     let recipients = recipients.map(|action| HeldRecipient { action, rule: Rule::LedgerLost });
     plan.recipients.held.extend(recipients);
     plan.recipients.learn = RecipientLearn::default();
+    let domains = std::mem::take(&mut plan.domains.actions).into_iter();
+    plan.domains.held.extend(domains.map(|action| (action, Rule::LedgerLost)));
+    plan.domains.learn = None;
     for seats in plan.pools.values_mut().chain([&mut plan.seats]) {
         seats.after = seats.before;
     }
@@ -83,6 +86,7 @@ fn hold(input: &Input<'_>, plan: &Plan) -> Hold {
     lines.extend(plan.clients.actions.iter().map(ToString::to_string));
     lines.extend(plan.teams.actions.iter().map(TeamAction::line));
     lines.extend(plan.recipients.actions.iter().map(ToString::to_string));
+    lines.extend(plan.domains.actions.iter().map(ToString::to_string));
     lines.sort();
     let account = &input.observed.account;
     let claim = account.claim.as_ref().map_or("", |claim| claim.installation.as_str());
@@ -107,6 +111,7 @@ fn adds(action: &Action) -> bool {
         action,
         Action::Invite { .. }
             | Action::Add { .. }
+            | Action::Approve { .. }
             | Action::Resend { .. }
             | Action::Reinstate { .. }
     )

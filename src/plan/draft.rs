@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::identity::{EmailAddress, MemberKey, TeamKey};
+use crate::domain::joining::ObservedJoinRequest;
 use crate::domain::keys::{RequestKey, RoleName, SubscriptionId};
 use crate::domain::ledger_view::{Cause, HoldRecord, Paid, PersonRecord};
 use crate::domain::observed::{InvitationState, MemberState, ObservedInvitation, ObservedMember};
@@ -15,7 +16,9 @@ use crate::plan::brake::Brake;
 use crate::plan::claims::{Claimed, claimed};
 use crate::plan::client_access::ClientPlan;
 use crate::plan::client_ends::ClientEnd;
+use crate::plan::domains::DomainPlan;
 use crate::plan::guards::Trust;
+use crate::plan::joining::Waiting;
 use crate::plan::notification::RecipientPlan;
 use crate::plan::owners;
 use crate::plan::pools::{PoolKey, Pools, pool_of};
@@ -81,6 +84,8 @@ pub(super) struct Candidate {
     pub cause: Cause,
     /// The invitation that is sent again; `None`: a new one is made.
     pub resend: Option<InvitationRow>,
+    /// The join request of the person, which is approved in place of an invitation.
+    pub request: Option<ObservedJoinRequest>,
 }
 
 /// Who goes first.
@@ -98,7 +103,10 @@ impl Candidate {
     /// The action that it asks for; `known`: the person is in the account already and is added
     /// without an invitation (CT-05).
     pub fn into_action(self, known: bool) -> Action {
-        let Self { order: _, person, key, role, cause, resend } = self;
+        let Self { order: _, person, key, role, cause, resend, request } = self;
+        if let Some(request) = request {
+            return Action::Approve { person, request, role, cause };
+        }
         match (resend, key) {
             (Some(invitation), key) => Action::Resend { person, invitation, role, cause, key },
             (None, None) if known => Action::Add { person, role, cause },
@@ -205,6 +213,7 @@ impl<'a> Draft<'a> {
             }
             Action::Invite { .. } => takes(Counted::Pending),
             Action::Add { role, .. } => takes(self.counted_role(role)),
+            Action::Approve { .. } => takes(Counted::Active),
             Action::ChangeRole { from, to, .. } => {
                 takes(self.counted_role(to)) - takes(self.counted_role(from))
             }
@@ -277,6 +286,8 @@ impl<'a> Draft<'a> {
             teams: TeamPlan::default(),
             clients: ClientPlan::default(),
             recipients: RecipientPlan::default(),
+            domains: DomainPlan::default(),
+            waiting: Waiting::default(),
         }
     }
 
@@ -373,6 +384,7 @@ pub(super) fn price(action: &Action) -> Option<Paid> {
         | Action::ChangeOwner { .. }
         | Action::Resend { .. }
         | Action::Add { .. }
+        | Action::Approve { .. }
         | Action::Invite { .. } => None,
     }
 }

@@ -12,7 +12,7 @@ use crate::plan::action::{Action, InvitationRow};
 use crate::plan::draft::{Candidate, Draft, Turn, invitation_row};
 use crate::plan::mails::{Why, cause, renewal_at, says_again};
 use crate::plan::members::{may_give, may_touch};
-use crate::plan::{Outlook, Rule, State};
+use crate::plan::{Outlook, Rule, State, joining};
 
 /// Places a declared person with an invitation.
 pub(super) fn invited(
@@ -71,6 +71,9 @@ pub(super) fn invited(
         _ if epoch => candidate(draft, person, wanted, (record, Why::Decision)),
         State::OptedOut => record.mails.heed(wanted.words()),
         _ if !understood => {}
+        _ if joining::request(draft, person, &wanted.role).is_some() => {
+            candidate(draft, person, wanted, (record, Why::First));
+        }
         _ if said => send_again(draft, person, wanted, invitation, (record, Why::Decision)),
         State::Expired => expired(draft, person, wanted, invitation, record),
         _ => {}
@@ -219,6 +222,7 @@ fn send_again(
         role,
         cause: cause(draft.input, person, wanted, record, why),
         resend: Some(invitation_row(invitation)),
+        request: None,
     };
     enter(draft, candidate);
 }
@@ -264,6 +268,7 @@ pub(super) fn absent(
         }
         _ if said => Why::Decision,
         (false, false) => Why::First,
+        _ if joining::request(draft, person, &wanted.role).is_some() => Why::First,
         (false, true) if by_itself => Why::Lost,
         (false, true) => {
             draft.people.insert(person.clone(), Outlook::new(State::Lost));
@@ -304,6 +309,7 @@ fn repeat(
         role: send.role.clone(),
         cause: send.cause,
         resend,
+        request: None,
     };
     enter(draft, candidate);
 }
@@ -325,6 +331,7 @@ fn candidate(
         role: wanted.role.clone(),
         cause: cause(draft.input, person, wanted, record, why),
         resend: None,
+        request: joining::request(draft, person, &wanted.role),
     };
     enter(draft, candidate);
 }

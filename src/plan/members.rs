@@ -14,7 +14,7 @@ use crate::domain::teams::{bindings, contested};
 use crate::plan::action::{Action, Direction, EndCause};
 use crate::plan::draft::{Draft, member_row, revoke};
 use crate::plan::pools::closed;
-use crate::plan::{Input, Outlook, Rule, State, invitations, owners};
+use crate::plan::{Input, Outlook, Rule, State, domains, invitations, owners};
 
 impl Outlook {
     /// A person in this state, with nothing more to say.
@@ -225,6 +225,7 @@ fn undeclared(draft: &mut Draft<'_>) {
             Some(record) if record.owned => no_longer_declared(draft, &person, record),
             // Whom a declaration left behind on purpose stays, in this mode too (OP-08).
             Some(record) if record.deletion_policy == DeletionPolicy::Retain => {}
+            _ if domains::counts_as_declared(draft.input, &person) => {}
             known if draft.input.policy.mode == Mode::Exclusive && teams.hold(&person) => {
                 let record = known.unwrap_or_else(|| unknown(draft.input.now));
                 end(draft, &person, record, EndCause::NotOurs);
@@ -308,6 +309,9 @@ fn end(draft: &mut Draft<'_>, person: &MemberKey, mut record: PersonRecord, caus
         Some(role) if !removable(role) => Some(Rule::NotRemovable),
         Some(role) if !may_touch(draft, role) => Some(Rule::ProtectedRole),
         Some(_) if !draft.allows(Mode::Manage) => Some(Rule::InviteOnly),
+        Some(_) if cause == EndCause::NotOurs && domains::is_in_question(draft.input, person) => {
+            Some(Rule::DomainUnproved)
+        }
         Some(_) => None,
     };
     if rule == Some(Rule::NotRemovable) && cause == EndCause::NotDeclared {

@@ -9,11 +9,14 @@ mod claims;
 pub mod client_access;
 mod client_ends;
 mod clients;
+pub mod domains;
 mod draft;
 #[cfg(test)]
 mod growth;
 pub mod guards;
 mod invitations;
+pub mod joining;
+pub mod ladder;
 mod mails;
 mod members;
 mod moves;
@@ -42,7 +45,9 @@ use crate::plan::action::Action;
 use crate::plan::client_access::{ClientAction, ClientPlan, HeldClient};
 use crate::plan::client_ends::ClientEnd;
 use crate::plan::clients::Clients;
+use crate::plan::domains::DomainPlan;
 use crate::plan::draft::Draft;
+use crate::plan::joining::Waiting;
 use crate::plan::notification::{RecipientAction, RecipientPlan};
 use crate::plan::teams::TeamPlan;
 use crate::profile::Profile;
@@ -109,7 +114,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     Ok(claims::hold_if_lost(input, with_others(input, plan, clients, client_ends)))
 }
 
-/// Adds the clients of an agency, and recipients of mail.
+/// Adds the clients of an agency, recipients of mail, and domains.
 fn with_others(
     input: &Input<'_>,
     mut plan: Plan,
@@ -118,7 +123,10 @@ fn with_others(
 ) -> Plan {
     plan.clients = clients.map(|clients| clients.finish(&plan, ends)).unwrap_or_default();
     plan.recipients = recipients::plan(input, &plan);
-    plan.next_at = plan.next_at.into_iter().chain(plan.clients.next_at).min();
+    plan.domains = domains::plan(input, &plan);
+    plan.waiting = joining::waiting(input, &plan.actions);
+    let others = [plan.clients.next_at, plan.domains.next_at];
+    plan.next_at = others.into_iter().chain([plan.next_at]).flatten().min();
     plan
 }
 
@@ -148,6 +156,8 @@ fn stopped(input: &Input<'_>, stop: Stop, trust: guards::Trust) -> Plan {
         learn,
         clients: ClientPlan::default(),
         recipients: RecipientPlan::default(),
+        domains: DomainPlan::default(),
+        waiting: Waiting::default(),
     }
 }
 
@@ -189,6 +199,10 @@ pub struct Plan {
     pub clients: ClientPlan,
     /// Recipients of categories of mail.
     pub recipients: RecipientPlan,
+    /// Domains whose people join by themselves.
+    pub domains: DomainPlan,
+    /// Who waits for somebody who may invite.
+    pub waiting: Waiting,
 }
 
 impl Plan {
@@ -201,7 +215,9 @@ impl Plan {
     /// True if there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let others = self.clients.actions.is_empty() && self.recipients.actions.is_empty();
+        let others = self.clients.actions.is_empty()
+            && self.recipients.actions.is_empty()
+            && self.domains.actions.is_empty();
         self.actions.is_empty() && self.teams.actions.is_empty() && others
     }
 

@@ -74,6 +74,7 @@ impl<'a> Draft<'a> {
                 | Action::Reinstate { .. }
                 | Action::Resend { .. }
                 | Action::Add { .. }
+                | Action::Approve { .. }
                 | Action::Invite { .. } => {}
             }
         }

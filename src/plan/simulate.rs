@@ -4,6 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::identity::MemberKey;
+use crate::domain::joining::Joining;
 use crate::domain::keys::{ETag, InvitationId, MemberId, OwnershipChangeId, RoleName};
 use crate::domain::observed::{
     InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember, RoleSeen,
@@ -34,6 +35,9 @@ pub fn simulate(
 
 /// Changes the rows of `observed` as one action does, in O(log n); the counts are [`recount`]'s.
 pub fn step(observed: &mut Observed, action: &Action, profile: &Profile, now: Timestamp) {
+    if action.cause().is_some() {
+        settle(&mut observed.joining, action);
+    }
     match action {
         Action::RevokeInvitation { person, .. } => {
             observed.invitations.remove(person);
@@ -62,17 +66,7 @@ pub fn step(observed: &mut Observed, action: &Action, profile: &Profile, now: Ti
             }
         }
         Action::ChangeOwner { person, member, role, .. } => {
-            let rows = observed.ownership_changes.get_or_insert_default();
-            rows.push(ObservedOwnershipChange {
-                id: OwnershipChangeId(format!("own_{person}_{}", rows.len())),
-                etag: ETag("0".into()),
-                role: role.clone(),
-                member: member.clone(),
-                state: OwnershipState::Unconfirmed,
-                requested_by: observed.evidence.actor.clone().unwrap_or_default(),
-                created_at: now,
-                expires_at: now.saturating_add(OWNERS_ASKED_FOR).unwrap_or(Timestamp::MAX),
-            });
+            ask_owner(observed, person, (member, role), now);
         }
         Action::Reinstate { person, .. } => set_state(observed, person, MemberState::Active),
         Action::Resend { person, .. } => {
@@ -87,11 +81,47 @@ pub fn step(observed: &mut Observed, action: &Action, profile: &Profile, now: Ti
         Action::Add { person, role, .. } => {
             observed.members.insert(person.clone(), member(person, role, now));
         }
+        Action::Approve { person, role, .. } => {
+            let gives = profile.auto_join.as_ref().map_or(role, |joining| &joining.role);
+            observed.invitations.remove(person);
+            observed.members.insert(person.clone(), member(person, gives, now));
+        }
         Action::Invite { person, role, .. } => {
             let invitation = invitation(person, role, now, expiry(profile, now));
             observed.invitations.insert(person.clone(), invitation);
         }
     }
+}
+
+/// Who comes in waits no more; nor does who is invited to a team that they are suggested for.
+fn settle(joining: &mut Joining, action: &Action) {
+    if let Some(suggestions) = &mut joining.suggestions {
+        suggestions.remove(action.person());
+    }
+    let requests = joining.requests.as_mut();
+    if let Some(requests) = requests.filter(|_| matches!(action, Action::Approve { .. })) {
+        requests.remove(&action.person().person);
+    }
+}
+
+/// Puts a change of owner among those that wait.
+fn ask_owner(
+    observed: &mut Observed,
+    person: &MemberKey,
+    (member, role): (&MemberId, &RoleName),
+    now: Timestamp,
+) {
+    let rows = observed.ownership_changes.get_or_insert_default();
+    rows.push(ObservedOwnershipChange {
+        id: OwnershipChangeId(format!("own_{person}_{}", rows.len())),
+        etag: ETag("0".into()),
+        role: role.clone(),
+        member: member.clone(),
+        state: OwnershipState::Unconfirmed,
+        requested_by: observed.evidence.actor.clone().unwrap_or_default(),
+        created_at: now,
+        expires_at: now.saturating_add(OWNERS_ASKED_FOR).unwrap_or(Timestamp::MAX),
+    });
 }
 
 fn set_state(observed: &mut Observed, person: &MemberKey, state: MemberState) {

@@ -52,6 +52,7 @@ pub(super) fn is_undeclared(action: &Action) -> bool {
         | Action::Reinstate { .. }
         | Action::Resend { .. }
         | Action::Add { .. }
+        | Action::Approve { .. }
         | Action::Invite { .. } => false,
     }
 }

@@ -129,6 +129,19 @@ impl Profile {
         self.role(name).is_some_and(|role| role.ownership_change.is_some() && !role.invitable)
     }
 
+    /// True if members who may not invite suggest people for their teams (CT-04).
+    #[must_use]
+    pub fn takes_suggestions(&self) -> bool {
+        let has = |role: &Role, permission: ServicePermission| {
+            role.permissions.contains(permission.as_str())
+        };
+        let suggests = |role: &&Role| {
+            has(role, ServicePermission::MembersSuggest)
+                && !has(role, ServicePermission::MembersInvite)
+        };
+        self.teams == Teams::Many && self.roles.iter().any(|role| suggests(&role))
+    }
+
     /// True if the role has the permission, the product's own or one of the service.
     #[must_use]
     pub fn permits(&self, role: &RoleName, permission: &str) -> bool {

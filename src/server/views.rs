@@ -168,6 +168,7 @@ pub(crate) fn join_request(row: &JoinRequestRow) -> wire::JoinRequest {
         name: row.name.clone(),
         state: row.state,
         created_at: row.created_at,
+        member: None,
     }
 }
 

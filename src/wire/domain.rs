@@ -11,6 +11,10 @@ pub struct NewDomain {
     /// Name in any spelling, as `example.com`; at most 230 characters.
     #[schemars(length(min = 3, max = 230), extend("format" = "idn-hostname"))]
     pub name: String,
+    /// Whether people who sign up with an address at exactly this domain join, once it is verified.
+    /// Default: no.
+    #[serde(default)]
+    pub auto_join: bool,
 }
 
 /// One domain.
@@ -98,6 +102,9 @@ pub struct JoinRequest {
     pub state: JoinRequestState,
     /// When the person signed up, or was asked for.
     pub created_at: Timestamp,
+    /// In the answer to the approval: the member that it made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
 }
 
 /// State of a join request.

@@ -68,6 +68,9 @@ async fn what_was_imported_adopts_everybody_and_asks_for_nothing_in_mode_exclusi
         done.err,
         "note: not declared: owner@example.com is owner: no declaration gives that role\n\
          note: not declared: declined@example.com declined the invitation\n\
+         checked: even mode Exclusive would change nothing\n  \
+         ! dan@example.com: Trimmed: access is off for want of a seat; comes back by itself, in \
+         order, when seats return\n\
          4 people declared; the token goes into the Secret acme-token\n"
     );
     let account = desk.read("git/account.yaml");

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use seatkeeper::backend::Backend;
 use seatkeeper::backend::memory::Memory;
 use seatkeeper::domain::identity::{EmailAddress, MemberKey};
+use seatkeeper::domain::joining::Joining;
 use seatkeeper::domain::keys::AccountKey;
 use seatkeeper::domain::observed::{
     MemberState, Observed, ObservedAccount, ObservedMember, ObservedSeats, ReadEvidence, RoleSeen,
@@ -42,6 +43,7 @@ impl InMemory {
             client_accesses: None,
             ownership_changes: None,
             categories: None,
+            joining: Joining::default(),
             evidence: ReadEvidence::default(),
         };
         let profile = built_in("nitropack").unwrap();

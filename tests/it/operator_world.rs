@@ -132,16 +132,21 @@ impl World {
 
     /// [`World::new`] on a certain control plane.
     pub async fn on(plane: Plane, folder: TempDir, plans: &str) -> Self {
-        Self::with(plane, folder, &format!("profile: nitropack\n    subscriptions: [{plans}]"))
+        Self::with(plane, folder, &format!("profile: nitropack\n    subscriptions: [{plans}]"), "")
             .await
     }
 
     /// [`World::new`] with another account: `account` goes under it in the seed.
     pub async fn of(account: &str) -> Self {
-        Self::with(Plane::shared().await, tempfile::tempdir().unwrap(), account).await
+        Self::beside(account, "").await
     }
 
-    async fn with(plane: Plane, folder: TempDir, account: &str) -> Self {
+    /// [`World::of`] with more accounts behind it in the seed.
+    pub async fn beside(account: &str, others: &str) -> Self {
+        Self::with(Plane::shared().await, tempfile::tempdir().unwrap(), account, others).await
+    }
+
+    async fn with(plane: Plane, folder: TempDir, account: &str, others: &str) -> Self {
         let namespace = format!("test-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
         let token = format!("canary-{namespace}-{}", uuid::Uuid::new_v4().simple());
         let seed = format!(
@@ -156,7 +161,7 @@ accounts:
     owner: {{email: owner@example.com, name: Olga, password: {PASSWORD}}}
     tokens:
       - {{token: {token}, scopes: [read, invite, change, remove, billing, manage]}}
-"
+{others}"
         );
         fs::write(folder.path().join("seed.yaml"), seed).unwrap();
         let mut world = Self {
@@ -201,13 +206,18 @@ accounts:
 
     /// Starts the service on an address; with port 0 on a free one.
     pub async fn start_service(&mut self, listen: &str) {
+        self.start_service_with(listen, &[]).await;
+    }
+
+    /// As [`World::start_service`], with more arguments.
+    pub async fn start_service_with(&mut self, listen: &str, more: &[&str]) {
         let address = self.file("address");
         let _ = fs::remove_file(&address);
         let mut command = program(&self.file("server.log"), "warn");
         command.args(["server", "--listen", listen, "--data-dir"]).arg(self.file("data"));
         command.arg("--seed").arg(self.file("seed.yaml"));
         command.arg("--request-log").arg(self.file("requests.jsonl"));
-        command.arg("--address-file").arg(&address);
+        command.arg("--address-file").arg(&address).args(more);
         self.service = Some(command.spawn().unwrap());
         self.base = self.written(&address).await;
     }

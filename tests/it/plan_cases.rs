@@ -314,3 +314,46 @@ fn the_digest_that_a_lapse_shows_is_the_one_to_approve() {
     assert_eq!(next.plan().hold.unwrap().digest, shown);
     assert_eq!(next.approve(shown).plan().actions.len(), 4);
 }
+
+// rule: PO-11
+#[test]
+fn a_declared_domain_is_put_in_asked_about_and_goes_with_its_declaration() {
+    check(&[
+        "a-domain-is-put-in-and-asked-about",
+        "a-domain-is-asked-about-again-after-longer-and-longer-gaps",
+        "a-domain-that-we-put-in-goes-with-its-declaration",
+        "domains-follow-the-mode",
+        "domains-in-mode-observe",
+    ]);
+}
+
+// rule: OP-06
+// rule: OP-07
+#[test]
+fn people_of_a_declared_domain_stay_and_nobody_goes_while_it_is_in_question() {
+    check(&[
+        "exclusive-spares-people-of-a-verified-domain",
+        "exclusive-waits-while-a-domain-is-not-verified",
+        "exclusive-waits-while-the-domains-cannot-be-read",
+        "exclusive-without-the-domain-goes-through-the-brake",
+    ]);
+}
+
+// rule: X6
+// rule: OP-03
+#[test]
+fn who_is_declared_and_asks_to_join_is_let_in_by_one_way_only() {
+    check(&[
+        "a-join-request-of-somebody-declared-is-approved",
+        "a-join-request-takes-a-seat-that-is-freed-before",
+        "a-join-request-and-another-role",
+        "a-join-request-and-another-role-in-mode-invite",
+        "a-join-request-beside-invitations",
+    ]);
+}
+
+// rule: CT-04
+#[test]
+fn suggestions_are_counted_and_settled_by_an_invitation() {
+    check(&["suggestions-are-counted-and-settled-by-an-invitation"]);
+}

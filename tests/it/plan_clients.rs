@@ -14,6 +14,7 @@ use seatkeeper::domain::clients::{
 };
 use seatkeeper::domain::desired::{Desired, Origin, OriginKind};
 use seatkeeper::domain::identity::EmailAddress;
+use seatkeeper::domain::joining::Joining;
 use seatkeeper::domain::keys::{
     ClientAccessId, ETag, HoldDigest, MemberId, RequestKey, ResendMark, RoleName,
 };
@@ -86,6 +87,7 @@ impl Case {
             client_accesses: Some(BTreeMap::new()),
             ownership_changes: None,
             categories: None,
+            joining: Joining::default(),
             evidence: ReadEvidence::default(),
         };
         recount(&mut observed, &profile);

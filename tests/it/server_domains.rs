@@ -70,7 +70,8 @@ impl FakeDns {
         self.0.lock().unwrap().insert(name.to_owned(), value.map(str::to_owned));
     }
 
-    fn withdraw(&self, name: &str) {
+    /// Takes a record away.
+    pub fn withdraw(&self, name: &str) {
         self.0.lock().unwrap().remove(name);
     }
 }
@@ -153,7 +154,7 @@ async fn a_verification_is_answered_again_under_its_key_while_the_dns_is_down() 
 }
 
 /// Signs up on the page, through the mailed link.
-async fn sign_up(service: &TestService, email: &str) {
+pub async fn sign_up(service: &TestService, email: &str) {
     let mut browser = service.browser();
     let page = browser.open("/signup").await;
     browser.submit(&page, "/signup", &[("email", email)]).await;

@@ -56,6 +56,11 @@ const LISTS: &[List] = &[
         path: "/v1/accounts/acme/teams/tea_1/suggestions",
         filters: &[("state", &["approved"])],
     },
+    List {
+        id: "listAllSuggestions",
+        path: "/v1/accounts/acme/suggestions",
+        filters: &[("state", &["approved"])],
+    },
     List { id: "listOwnershipChanges", path: "/v1/accounts/acme/ownership-changes", filters: &[] },
     List { id: "listTokens", path: "/v1/accounts/acme/tokens", filters: &[] },
     List {

@@ -2,7 +2,7 @@
 //! the real planner between them, and a switch that kills the run at any point.
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +13,9 @@ use seatkeeper::apply::{ApplyError, Context, Job, Outcome, Report, apply};
 use seatkeeper::backend::{Backend, BackendError, Executed, Guarantees};
 use seatkeeper::domain::clients::{ClientState, Health, ObservedClient};
 use seatkeeper::domain::desired::{Desired, DesiredMember, Origin, OriginKind};
+use seatkeeper::domain::domains::{DomainName, ObservedDomain};
 use seatkeeper::domain::identity::{EmailAddress, MemberKey};
+use seatkeeper::domain::joining::{Joining, ObservedJoinRequest};
 use seatkeeper::domain::keys::{
     AccountKey, CategoryName, ClientAccessId, ETag, InstallationId, MemberId, RequestKey, RoleName,
 };
@@ -29,6 +31,7 @@ use seatkeeper::domain::recipients::ObservedCategory;
 use seatkeeper::ledger::{Fault, Ledger, LedgerStore, MemoryStore};
 use seatkeeper::plan::action::Action;
 use seatkeeper::plan::client_access::ClientAction;
+use seatkeeper::plan::domains::DomainAction;
 use seatkeeper::plan::notification::RecipientAction;
 use seatkeeper::plan::simulate::{recount, step};
 use seatkeeper::plan::teams::TeamAction;
@@ -413,6 +416,36 @@ impl Backend for Service {
         Err(unreachable())
     }
 
+    async fn domains(
+        &self,
+        _account: &AccountKey,
+    ) -> Result<BTreeMap<DomainName, ObservedDomain>, BackendError> {
+        Err(unreachable())
+    }
+
+    async fn execute_domain(
+        &self,
+        _account: &AccountKey,
+        _action: &DomainAction,
+        _key: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        Err(unreachable())
+    }
+
+    async fn join_requests(
+        &self,
+        _account: &AccountKey,
+    ) -> Result<BTreeMap<EmailAddress, ObservedJoinRequest>, BackendError> {
+        Err(unreachable())
+    }
+
+    async fn suggestions(
+        &self,
+        _account: &AccountKey,
+    ) -> Result<BTreeSet<MemberKey>, BackendError> {
+        Err(unreachable())
+    }
+
     async fn claim(
         &self,
         _account: &AccountKey,
@@ -478,6 +511,7 @@ pub fn account(profile: &Profile, now: Timestamp) -> Observed {
         client_accesses: None,
         ownership_changes: None,
         categories: None,
+        joining: Joining::default(),
         evidence: ReadEvidence::default(),
     };
     recount(&mut observed, profile);
@@ -639,6 +673,7 @@ pub fn policy() -> Policy {
         },
         invitations_per_hour: None,
         approval: None,
+        missing: std::collections::BTreeSet::new(),
     }
 }
 

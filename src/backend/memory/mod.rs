@@ -7,7 +7,7 @@
 mod rules;
 mod state;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,7 +22,9 @@ use crate::backend::ServiceRules;
 use crate::backend::memory::rules::{Todo, changed, rejected};
 use crate::backend::memory::state::{Answer, State, lost};
 use crate::domain::clients::ObservedClient;
+use crate::domain::domains::{DomainName, ObservedDomain};
 use crate::domain::identity::{EmailAddress, MemberKey};
+use crate::domain::joining::{Joining, ObservedJoinRequest};
 use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, MemberId, RequestKey};
 use crate::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember, RoleSeen,
@@ -32,6 +34,7 @@ use crate::domain::ownership::ObservedOwnershipChange;
 use crate::domain::recipients::ObservedCategory;
 use crate::plan::action::Action;
 use crate::plan::client_access::ClientAction;
+use crate::plan::domains::DomainAction;
 use crate::plan::notification::RecipientAction;
 use crate::plan::simulate;
 use crate::plan::teams::TeamAction;
@@ -184,7 +187,11 @@ impl Backend for Memory {
         let mut state = self.state.lock().await;
         let answer = state.arrive("observe")?;
         state.is_ours(account)?;
-        let mut observed = Observed { ownership_changes: None, ..state.observed.clone() };
+        let mut observed = Observed {
+            ownership_changes: None,
+            joining: Joining::default(),
+            ..state.observed.clone()
+        };
         let unknown = |role: &RoleSeen| role.known().is_none_or(|r| profile.role(r).is_none());
         let members = observed.members.values_mut().map(|member| &mut member.role);
         let invited = observed.invitations.values_mut().map(|invitation| &mut invitation.role);
@@ -202,8 +209,7 @@ impl Backend for Memory {
         match answer {
             Answer::Given => Ok(Guarantees {
                 key_retention: KEY_RETENTION,
-                claims: true,
-                trimmed_state: true,
+                missing: BTreeSet::new(),
                 rules: ServiceRules::of(&self.profile),
             }),
             Answer::Lost => Err(lost()),
@@ -285,6 +291,39 @@ impl Backend for Memory {
         Err(rejected("not-offered"))
     }
 
+    async fn domains(
+        &self,
+        _: &AccountKey,
+    ) -> Result<BTreeMap<DomainName, ObservedDomain>, BackendError> {
+        Err(rejected("not-offered"))
+    }
+
+    async fn execute_domain(
+        &self,
+        _: &AccountKey,
+        _: &DomainAction,
+        _: &RequestKey,
+    ) -> Result<Executed, BackendError> {
+        Err(rejected("not-offered"))
+    }
+
+    async fn join_requests(
+        &self,
+        account: &AccountKey,
+    ) -> Result<BTreeMap<EmailAddress, ObservedJoinRequest>, BackendError> {
+        let mut state = self.state.lock().await;
+        let answer = state.arrive("join_requests")?;
+        state.is_ours(account)?;
+        match answer {
+            Answer::Given => Ok(state.observed.joining.requests.clone().unwrap_or_default()),
+            Answer::Lost => Err(lost()),
+        }
+    }
+
+    async fn suggestions(&self, _: &AccountKey) -> Result<BTreeSet<MemberKey>, BackendError> {
+        Ok(BTreeSet::new())
+    }
+
     async fn claim(
         &self,
         account: &AccountKey,
@@ -321,6 +360,7 @@ mod tests {
     use crate::backend::Executed;
     use crate::backend::memory::{Fault, Memory};
     use crate::domain::identity::{EmailAddress, MemberKey};
+    use crate::domain::joining::Joining;
     use crate::domain::keys::{AccountKey, RequestKey};
     use crate::domain::ledger_view::Cause;
     use crate::domain::observed::{
@@ -365,6 +405,7 @@ mod tests {
             client_accesses: None,
             ownership_changes: None,
             categories: None,
+            joining: Joining::default(),
             evidence: ReadEvidence::default(),
         };
         let profile = profile::built_in("nitropack").unwrap();

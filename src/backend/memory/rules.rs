@@ -2,6 +2,7 @@
 
 use crate::backend::BackendError;
 use crate::domain::identity::MemberKey;
+use crate::domain::joining::ObservedJoinRequest;
 use crate::domain::keys::RoleName;
 use crate::domain::observed::{
     InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember,
@@ -67,6 +68,7 @@ pub(super) fn check(
             Err(changed("already-member"))
         }
         Action::Add { .. } => fits(profile, observed, Counted::Active).map(|()| Todo::Do),
+        Action::Approve { person, request, .. } => may_approve(profile, observed, person, request),
         Action::Invite { person, role, .. } => may_invite(profile, observed, person, role),
     }
 }
@@ -81,6 +83,29 @@ fn may_cancel(observed: &Observed, change: &OwnerChangeRow) -> Result<Todo, Back
     } else {
         Err(changed("row-state"))
     }
+}
+
+/// A request that is open, of somebody who is neither a member nor invited.
+fn may_approve(
+    profile: &Profile,
+    observed: &Observed,
+    person: &MemberKey,
+    request: &ObservedJoinRequest,
+) -> Result<Todo, BackendError> {
+    let rows = observed.joining.requests.as_ref();
+    let row = rows.and_then(|rows| rows.get(&person.person));
+    let row = row.filter(|row| row.id == request.id).ok_or(changed("row-state"))?;
+    if row.etag != request.etag {
+        return Err(changed("stale"));
+    }
+    if observed.account.disabled {
+        return Err(rejected("service-disabled"));
+    }
+    let waits = |row: &ObservedInvitation| row.state == InvitationState::Pending;
+    if observed.invitations.get(person).is_some_and(waits) {
+        return Err(changed("invitation-already-pending"));
+    }
+    fits(profile, observed, Counted::Active).map(|()| Todo::Do)
 }
 
 /// One change of owner at a time.
@@ -251,6 +276,7 @@ pub(super) fn is_post(action: &Action) -> bool {
         | Action::Reinstate { .. }
         | Action::Resend { .. }
         | Action::Add { .. }
+        | Action::Approve { .. }
         | Action::Invite { .. } => true,
         Action::Remove { .. } | Action::ChangeRole { .. } | Action::ChangeInvitedRole { .. } => {
             false
@@ -264,6 +290,7 @@ pub(super) fn same_request(a: &Action, b: &Action) -> bool {
         (Action::Invite { person: p, role: r, .. }, Action::Invite { person: q, role: s, .. }) => {
             p == q && r == s
         }
+        (Action::Approve { request: q, .. }, Action::Approve { request: r, .. }) => q.id == r.id,
         (Action::ChangeOwner { member: m, .. }, Action::ChangeOwner { member: n, .. }) => m == n,
         (
             Action::CancelOwnerChange { change: c, .. },

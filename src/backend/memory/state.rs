@@ -127,7 +127,8 @@ impl State {
             Action::Trim { .. }
             | Action::ChangeRole { .. }
             | Action::Reinstate { .. }
-            | Action::Add { .. } => member.map(Executed::Member),
+            | Action::Add { .. }
+            | Action::Approve { .. } => member.map(Executed::Member),
             Action::ChangeInvitedRole { .. } | Action::Resend { .. } | Action::Invite { .. } => {
                 invitation.map(Executed::Invitation)
             }

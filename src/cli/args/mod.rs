@@ -63,8 +63,9 @@ pub enum Command {
     Approve(ApproveArgs),
     /// Have invitations or requests that a cluster declares sent again.
     Resend(ResendArgs),
-    /// Write manifests for an account that has people already: they ask for nothing but what is
-    /// there. Writes nothing to the account.
+    /// Write manifests for an account that has people already: its people, teams, clients and
+    /// recipients of mail, as they are. They ask for nothing but what is there, which is checked
+    /// before; comments say who is not declared and why. Writes nothing to the account.
     Import(ImportArgs),
     /// Run the Kubernetes operator.
     Operator(OperatorArgs),
@@ -208,8 +209,8 @@ pub struct ImportArgs {
     /// Profile file of your own, where the account follows one that is not built in.
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
-    /// Directory for one file for each object; files that are there stay as they are. Default: all
-    /// of them on stdout.
+    /// Directory for the files; those that are there stay as they are. Default: all of them on
+    /// stdout.
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
     /// Time for each call to the account service, as `500ms`, `30s` or `2m`.

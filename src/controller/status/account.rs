@@ -8,13 +8,16 @@ use kube::ResourceExt as _;
 use crate::api::{Account, AccountState, AccountStatus, Held, HeldByRule, Seats, SubscriptionSeen};
 use crate::controller::error::ReconcileError;
 use crate::controller::status::conditions::{Say, Says, Truth, time};
+use crate::controller::status::domains;
 use crate::controller::status::{Finding, Looked, Picture, Trouble, clip, number, person};
+use crate::domain::capability::Capability;
 use crate::domain::identity::MemberKey;
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
 use crate::manifests::APPROVE_ANNOTATION;
 use crate::plan::action::Action;
 use crate::plan::client_access::{ClientAction, HeldClient};
+use crate::plan::ladder::Radius;
 use crate::plan::{Emptied, Held as HeldAction, Hold, HoldCause, Plan, Rule, Stop};
 use crate::profile::Profile;
 
@@ -29,7 +32,9 @@ pub fn next(account: &Account, picture: &Picture<'_>, now: Timestamp) -> Account
     let (mut next, says) = match picture.finding {
         Finding::Looked(looked) => {
             let (state, says) = judge(account, looked);
-            (describe(looked, picture, state), says)
+            let mut next = describe(looked, picture, state);
+            domains::describe(&mut next, looked, &old);
+            (next, says)
         }
         Finding::Failed(error) if error.is_rejection() => {
             let state = error.state();
@@ -82,7 +87,8 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         return (state, Say::no(stop.reason(), stop.to_string()), waits);
     }
     if *mode == Mode::Observe {
-        let message = format!("{} changes would be made", held_in_all(plan));
+        let steps: String = looked.ladder.iter().map(step).collect();
+        let message = format!("{} changes would be made{steps}", held_in_all(plan));
         return (AccountState::Observing, Say::yes(Rule::Observing.reason(), message), false);
     }
     if let Some(trouble) = looked.stopped.as_ref().or_else(|| refused(looked)) {
@@ -103,25 +109,10 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         let message = format!("{people} people are over the limit{}", when.unwrap_or_default());
         return (AccountState::Held, Say::no(Rule::SeatLimit.reason(), message), true);
     }
-    if let Some(held) = plan.clients.held.first() {
-        let hold = plan.hold.as_ref().map(Hold::rule);
-        let hold = hold.filter(|rule| plan.clients.held.iter().any(|held| held.rule == *rule));
-        let (rule, message) = match hold {
-            Some(rule) => (rule, explain(account, plan, rule)),
-            None => (held.rule, held.message().to_owned()),
-        };
-        return (AccountState::Held, Say::no(rule.reason(), message), rule.needs_person());
+    if let Some(said) = beside_people(account, looked) {
+        return said;
     }
-    if let Some(trouble) = &looked.clients_unread {
-        let message = format!("the clients could not be read: {}", trouble.message);
-        let say = Say::no(trouble.reason, message);
-        return (AccountState::ReadUntrusted, say, trouble.is_final);
-    }
-    if let Some(held) = plan.recipients.held.first() {
-        let say = Say::no(held.rule.reason(), held.message());
-        return (AccountState::Held, say, held.rule.needs_person());
-    }
-    let left = plan.actions.len() + plan.recipients.actions.len();
+    let left = plan.actions.len() + plan.recipients.actions.len() + plan.domains.actions.len();
     if left > 0 {
         let message = format!("{left} changes are to be made");
         return (AccountState::Synced, Say::no("Planned", message), false);
@@ -129,9 +120,50 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
     (AccountState::Synced, Say::yes("Synced", "the account matches what is declared"), false)
 }
 
+/// What one mode would do: `; Manage: +2 ~1 -1`.
+fn step((mode, plan): &(Mode, Plan)) -> String {
+    let Radius { additions, changes, removals, held } = Radius::of(plan);
+    let done = [("+", additions), ("~", changes), ("-", removals)];
+    let done = done.into_iter().filter(|(_, count)| *count > 0);
+    let mut what: Vec<_> = done.map(|(sign, count)| format!("{sign}{count}")).collect();
+    if held > 0 {
+        what.push(format!("({held} held)"));
+    }
+    what.extend(plan.stop.as_ref().map(|stop| format!("({})", stop.reason())));
+    let what = if what.is_empty() { "nothing".to_owned() } else { what.join(" ") };
+    format!("; {mode:?}: {what}")
+}
+
+/// What is wrong with clients, recipients and domains; `None`: nothing.
+fn beside_people(account: &Account, looked: &Looked) -> Option<(AccountState, Say, bool)> {
+    let plan = &looked.plan;
+    if let Some(held) = plan.clients.held.first() {
+        let hold = plan.hold.as_ref().map(Hold::rule);
+        let hold = hold.filter(|rule| plan.clients.held.iter().any(|held| held.rule == *rule));
+        let (rule, message) = match hold {
+            Some(rule) => (rule, explain(account, plan, rule)),
+            None => (held.rule, held.message().to_owned()),
+        };
+        return Some((AccountState::Held, Say::no(rule.reason(), message), rule.needs_person()));
+    }
+    if let Some(trouble) = &looked.clients_unread {
+        let message = format!("the clients could not be read: {}", trouble.message);
+        let say = Say::no(trouble.reason, message);
+        return Some((AccountState::ReadUntrusted, say, trouble.is_final));
+    }
+    if let Some(held) = plan.recipients.held.first() {
+        let say = Say::no(held.rule.reason(), held.message());
+        return Some((AccountState::Held, say, held.rule.needs_person()));
+    }
+    let (say, waits) = domains::wrong(looked)?;
+    let state = if waits { AccountState::Held } else { AccountState::Synced };
+    Some((state, say, waits))
+}
+
 /// Everything that is held back.
 fn held_in_all(plan: &Plan) -> usize {
-    plan.held.len() + plan.clients.held.len() + plan.recipients.held.len()
+    let others = plan.clients.held.len() + plan.recipients.held.len() + plan.domains.held.len();
+    plan.held.len() + others
 }
 
 /// What the service refused: of people, of teams, of clients, of recipients.
@@ -213,6 +245,16 @@ fn describe(looked: &Looked, picture: &Picture<'_>, state: AccountState) -> Acco
         }),
         usage: Some(limit.map_or_else(|| used.to_string(), |limit| format!("{used}/{limit}"))),
         held: held(plan, picture),
+        capabilities: Capability::ALL
+            .iter()
+            .filter(|capability| !looked.missing.contains(capability))
+            .map(|capability| capability.as_str().to_owned())
+            .collect(),
+        missing_capabilities: looked
+            .missing
+            .iter()
+            .map(|missing| missing.as_str().to_owned())
+            .collect(),
         ..AccountStatus::default()
     }
 }
@@ -241,7 +283,9 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
                 held.additions += 1;
                 held.mails += 1;
             }
-            Action::Reinstate { .. } | Action::Add { .. } => held.additions += 1,
+            Action::Reinstate { .. } | Action::Add { .. } | Action::Approve { .. } => {
+                held.additions += 1;
+            }
             // Beside a digest stands what it covers and nothing else.
             _ if plan.hold.as_ref().is_some_and(|hold| hold.rule() != *rule) => {}
             Action::ChangeOwner { .. } => {

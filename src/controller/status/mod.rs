@@ -3,6 +3,7 @@
 mod account;
 mod client_access;
 mod conditions;
+mod domains;
 mod membership;
 mod notification_subscription;
 mod person;
@@ -10,14 +11,15 @@ mod team;
 mod unreadable;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::AccountState;
-use crate::apply::{ClientOutcomes, Outcome, RecipientOutcomes, TeamOutcomes};
+use crate::apply::{ClientOutcomes, DomainOutcomes, Outcome, RecipientOutcomes, TeamOutcomes};
 use crate::backend::{BackendError, Retry};
 use crate::controller::error::{ReconcileError, backend_state};
 use crate::controller::queue::Next;
 use crate::controller::release::Verdict;
+use crate::domain::capability::Capability;
 use crate::domain::desired::Origin;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{CategoryName, TeamRef};
@@ -25,6 +27,7 @@ use crate::domain::observed::Observed;
 use crate::domain::policy::Mode;
 use crate::manifests::{ObjectKey, Resolved};
 use crate::plan::action::Action;
+use crate::plan::ladder::Ladder;
 use crate::plan::{Plan, Stop};
 use crate::profile::Profile;
 
@@ -38,6 +41,10 @@ pub struct Looked {
     pub observed: Observed,
     /// How far we may go.
     pub mode: Mode,
+    /// What the service does not promise.
+    pub missing: BTreeSet<Capability>,
+    /// What each mode that writes would do, in mode `Observe`.
+    pub ladder: Ladder,
     /// What the service did not do, by person.
     pub refused: BTreeMap<MemberKey, Trouble>,
     /// What it did not do, by client.
@@ -46,6 +53,12 @@ pub struct Looked {
     pub refused_recipients: BTreeMap<(CategoryName, EmailAddress), Trouble>,
     /// Why the categories of mail could not be read.
     pub categories_unread: Option<Trouble>,
+    /// What it did not do with domains.
+    pub refused_domains: Vec<Trouble>,
+    /// Why the domains could not be read.
+    pub domains_unread: Option<Trouble>,
+    /// Why join requests or suggestions could not be read: nobody of them is let in meanwhile.
+    pub asking_unread: Option<Trouble>,
     /// What the service refused of single teams.
     pub refused_teams: BTreeMap<TeamRef, Trouble>,
     /// Why the clients could not be read.
@@ -108,6 +121,11 @@ impl Trouble {
 }
 
 impl Trouble {
+    /// What became of actions on domains that were not done.
+    pub fn of_domains(outcomes: &DomainOutcomes) -> Vec<Self> {
+        outcomes.iter().filter_map(|(_, outcome)| outcome.error().map(Self::from)).collect()
+    }
+
     /// What became of actions on recipients that were not done.
     pub fn of_recipients(
         outcomes: &RecipientOutcomes,

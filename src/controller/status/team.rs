@@ -39,7 +39,7 @@ pub fn next(
         Ok(looked) => {
             if !deleted {
                 let people = picture.people.get(key).map_or(&[][..], Vec::as_slice);
-                describe(&mut next, team, looked, people, &outcome.lines);
+                describe(&mut next, team, key, looked, people, &outcome.lines);
             }
             let reference = reference(key);
             let at_service = looked.plan.teams.teams.get(&reference);
@@ -116,11 +116,12 @@ fn describe_team(status: &mut TeamStatus, outlook: &TeamOutlook) {
 fn describe(
     status: &mut TeamStatus,
     team: &Team,
+    key: &ObjectKey,
     looked: &Looked,
     people: &[(&MemberKey, &Origin)],
     lines: &[RejectedLine],
 ) {
-    let mut counts = TeamCounts { declared: number(team.spec.roster.len()), ..Default::default() };
+    let mut counts = TeamCounts { declared: number(team.spec.roster.len()), ..asking(key, looked) };
     let mut problems: Vec<(usize, PersonProblem)> = lines.iter().map(of_line).collect();
     for (email, origin) in people {
         let email = &looked.plan.teams.key(email);
@@ -160,6 +161,22 @@ fn describe(
     problems.sort_by_key(|(position, _)| *position);
     status.first_problems = problems.into_iter().take(NAMED).map(|(_, problem)| problem).collect();
     status.counts = Some(counts);
+}
+
+/// Who waits for somebody who may invite: to the team, or to the account.
+fn asking(key: &ObjectKey, looked: &Looked) -> TeamCounts {
+    let Looked { plan, observed, .. } = looked;
+    let id = plan.teams.teams.get(&reference(key)).and_then(|team| team.id.as_ref());
+    let suggested = id.and_then(|id| plan.waiting.suggestions.get(id)).copied().unwrap_or(0);
+    TeamCounts {
+        suggestions: observed.joining.suggestions.as_ref().map(|_| number(suggested)),
+        join_requests: observed
+            .joining
+            .requests
+            .as_ref()
+            .map(|_| number(plan.waiting.join_requests)),
+        ..TeamCounts::default()
+    }
 }
 
 /// A line that is not valid.

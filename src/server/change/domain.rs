@@ -1,12 +1,11 @@
 //! Domains: put in, proved, checked again, taken away.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
 use jiff::SignedDuration;
 
-use crate::domain::identity::EmailAddress;
+use crate::domain::domains::DomainName;
 use crate::server::change::{Change, Precondition};
 use crate::server::dns::DnsError;
 use crate::server::error::ApiError;
@@ -14,9 +13,6 @@ use crate::server::permission::{Actor, At, Right};
 use crate::server::store::domains::{self, DomainRow};
 use crate::server::{Service, ids, views};
 use crate::wire::{Challenge, DomainPatch, DomainState, NewDomain};
-
-/// Longest name: the record's name must still be one.
-const MAX_NAME: usize = 230;
 
 /// How often the record of a verified domain is looked up.
 const CHECK_EVERY: SignedDuration = SignedDuration::from_hours(24);
@@ -47,15 +43,17 @@ pub(crate) async fn is_proved(service: &Service, row: &DomainRow) -> Result<bool
 
 /// Puts in a domain that is still to be proved.
 pub(crate) async fn add(change: &mut Change, request: &NewDomain) -> Result<DomainRow, ApiError> {
-    let NewDomain { name } = request;
+    let NewDomain { name, auto_join } = request;
     may_manage(change)?;
+    let canonical = DomainName::parse(name);
+    let canonical = canonical.map_err(|error| ApiError::field("/name", error.to_string()))?;
     let row = DomainRow {
         id: change.id("dom"),
         account_id: change.account.id.clone(),
-        name: canonical(name)?,
+        name: canonical.to_string(),
         challenge: ids::secret(),
         state: DomainState::Pending,
-        auto_join: false,
+        auto_join: *auto_join,
         created_at: change.now,
         verified_at: None,
         checked_at: None,
@@ -169,30 +167,6 @@ async fn note_check(
         domains::update(change.conn(), &row).await?;
     }
     change.commit().await
-}
-
-/// The canonical name of a domain: that of the addresses in it.
-fn canonical(name: &str) -> Result<String, ApiError> {
-    let refused = |why: &str| Err(ApiError::field("/name", why));
-    let name = name.trim();
-    let name = name.strip_suffix('.').unwrap_or(name);
-    if name.contains('@') || name.parse::<IpAddr>().is_ok() {
-        return refused("is not a domain name; write it as example.com");
-    }
-    // An address knows what a domain of addresses is; a number at the end is none.
-    let address = EmailAddress::parse(&format!("postmaster@{name}"));
-    let domain = address.as_ref().ok().and_then(|address| address.as_str().split_once('@'));
-    let Some((_, domain)) = domain else {
-        return refused("is not a domain that addresses can have; write it as example.com");
-    };
-    let last = domain.rsplit('.').next().unwrap_or_default();
-    if last.starts_with(|first: char| first.is_ascii_digit()) {
-        return refused("is not a domain name; write it as example.com");
-    }
-    if domain.len() > MAX_NAME {
-        return refused("is longer than 230 characters");
-    }
-    Ok(domain.to_owned())
 }
 
 fn may_manage(change: &Change) -> Result<(), ApiError> {

@@ -12,7 +12,7 @@ use crate::server::change::invitation_actions::{must_give, must_invite};
 use crate::server::change::joining::{self, Newcomer};
 use crate::server::change::room::{self, Entry};
 use crate::server::change::{
-    Change, Precondition, invite_limit, member, notice, seats, secure_sign_in,
+    Change, Precondition, invite_limit, member, notice, seats, secure_sign_in, suggestion,
 };
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
@@ -106,7 +106,17 @@ pub(crate) async fn create(
     invitations::insert(change.conn(), rows).await?;
     let now = change.now;
     let views = rows.iter().map(|row| (row.id.as_str(), views::invitation(row, now, vec![])));
-    change.record_new("invitation.created", views).await
+    change.record_new("invitation.created", views).await?;
+    for row in rows.iter() {
+        settle_suggestion(change, row).await?;
+    }
+    Ok(())
+}
+
+/// Who is suggested for a team is settled by an invitation to it.
+async fn settle_suggestion(change: &mut Change, row: &InvitationRow) -> Result<(), ApiError> {
+    let Some(team_id) = &row.team_id else { return Ok(()) };
+    suggestion::settle_open(change, team_id, &row.address).await
 }
 
 fn mail(change: &Change, template: Template, row: &InvitationRow) -> Result<MailRow, ApiError> {
@@ -172,6 +182,7 @@ pub(crate) async fn resend(
     let mail = mail(change, Template::Resend, &row)?;
     change.queue(std::slice::from_ref(&mail)).await?;
     row.last_mail = Some(mail.id);
+    settle_suggestion(change, &row).await?;
     save(change, "invitation.resent", &before, row).await
 }
 

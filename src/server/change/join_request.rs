@@ -14,7 +14,8 @@ use crate::server::change::{Change, Precondition, account, invitation, member, n
 use crate::server::error::ApiError;
 use crate::server::permission::{Actor, At, Right, Verb};
 use crate::server::store::join_requests::{self, JoinRequestRow};
-use crate::server::store::{Connection, arrivals, domains, members, users};
+use crate::server::store::members::{self, MemberRow};
+use crate::server::store::{Connection, arrivals, domains, users};
 use crate::server::views;
 use crate::wire::{JoinRequestState, NewJoinRequest};
 
@@ -157,12 +158,12 @@ fn is_granted(checked: Result<(), ApiError>) -> Result<bool, ApiError> {
     }
 }
 
-/// Lets somebody in who waits.
+/// Lets somebody in who waits; gives the member that it made too.
 pub(crate) async fn approve(
     change: &mut Change,
     id: &str,
     precondition: &Precondition,
-) -> Result<JoinRequestRow, ApiError> {
+) -> Result<(JoinRequestRow, MemberRow), ApiError> {
     let before = open(change, id, precondition).await?;
     change.must_be_enabled()?;
     let rules = change.profile.auto_join.clone();
@@ -176,9 +177,9 @@ pub(crate) async fn approve(
     }
     let row = JoinRequestRow { state: JoinRequestState::Approved, ..before.clone() };
     let row = save(change, "join_request.approved", &before, row).await?;
-    account::add(change, &row.address, Some(row.name.clone()), &role).await?;
+    let member = account::add(change, &row.address, Some(row.name.clone()), &role).await?;
     seats::settle(change).await?;
-    Ok(row)
+    Ok((row, member))
 }
 
 /// Notes that somebody who waits has come in otherwise.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::domain::keys::RoleName;
 use crate::profile::KnownUser;
 use crate::server::change::room::{self, Entry};
-use crate::server::change::{Change, invitation, join_request, member};
+use crate::server::change::{Change, invitation, join_request, member, suggestion};
 use crate::server::error::ApiError;
 use crate::server::permission::{At, Right};
 use crate::server::store::members::{self, MemberRow};
@@ -39,8 +39,9 @@ pub(crate) async fn enter(
 ) -> Result<MemberRow, ApiError> {
     let Newcomer { team_id, address, name, role, added_at, external_ref } = newcomer;
     let waiting = invitation::settle_pending(change, team_id.as_deref(), &address).await?;
-    if team_id.is_none() {
-        join_request::settle_open(change, &address).await?;
+    match &team_id {
+        None => join_request::settle_open(change, &address).await?,
+        Some(team_id) => suggestion::settle_open(change, team_id, &address).await?,
     }
     // The invitation's seat goes over, with the place in the order of a shrink (X16).
     let added_at = waiting.as_ref().map_or(added_at, |row| row.created_at.min(added_at));

@@ -70,8 +70,22 @@ pub(crate) async fn approve(
         require_secure_sign_in: false,
         external_ref: None,
     };
+    // That settles the suggestion.
     invitation::invite(change, &request).await?;
-    end(change, "suggestion.approved", before, SuggestionState::Approved).await
+    let row = suggestions::by_id(change.conn(), &before.account_id, id).await?;
+    row.ok_or(ApiError::NotFound)
+}
+
+/// Notes that somebody who is suggested for a team was invited to it, or came in otherwise.
+pub(crate) async fn settle_open(
+    change: &mut Change,
+    team_id: &str,
+    address: &str,
+) -> Result<(), ApiError> {
+    let account_id = change.account.id.clone();
+    let open = suggestions::open_of(change.conn(), &account_id, team_id, address).await?;
+    let Some(before) = open else { return Ok(()) };
+    end(change, "suggestion.approved", before, SuggestionState::Approved).await.map(drop)
 }
 
 /// Says no. Works in an inactive team too.

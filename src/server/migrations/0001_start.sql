@@ -200,6 +200,7 @@ create table suggestions (
   version {int} not null default 1
 ){strict};
 
+create index suggestions_by_state on suggestions (account_id, state, id);
 create index suggestions_by_team on suggestions (account_id, team_id, state, id);
 create unique index suggestions_one_open on suggestions (account_id, team_id, address)
   where state = 'open';

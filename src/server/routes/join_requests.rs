@@ -91,11 +91,12 @@ async fn approve(
         Opened::Given(answer) => return Ok(answer),
         Opened::New(once, change) => (once, change),
     };
-    let row = match join_request::approve(&mut change, &request, call.precondition()?).await {
-        Ok(row) => row,
+    let precondition = call.precondition()?;
+    let (row, member) = match join_request::approve(&mut change, &request, precondition).await {
+        Ok(done) => done,
         Err(refusal) => return Err(notice::given_up(&service, change, refusal).await),
     };
-    let view = views::join_request(&row);
+    let view = JoinRequest { member: Some(member.id), ..views::join_request(&row) };
     once.finish(change, Answer::row(StatusCode::OK, &view.etag, &view)).await
 }
 

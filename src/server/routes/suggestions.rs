@@ -12,7 +12,7 @@ use crate::server::permission::{At, Right};
 use crate::server::routes::Look;
 use crate::server::routes::answer::{self, Answer, KeyRule, Once, Opened};
 use crate::server::routes::body::{Body, Nothing};
-use crate::server::routes::operation::{OfRow, Operation};
+use crate::server::routes::operation::{OfAccount, OfRow, Operation};
 use crate::server::routes::paging::{self, Filter, ListQuery};
 use crate::server::store::suggestions;
 use crate::server::views;
@@ -24,6 +24,10 @@ const FILTERS: &[Filter] = &[Filter::State];
 pub(crate) fn operations() -> Vec<Operation> {
     let all = "/accounts/{account}/teams/{team}/suggestions";
     vec![
+        Operation::get("/accounts/{account}/suggestions", list_all)
+            .named("listAllSuggestions", "Open suggestions for all teams of an account")
+            .needs(Right::Invite)
+            .lists::<Suggestion>(FILTERS),
         Operation::get(all, list)
             .named("listSuggestions", "Open suggestions for a team, for who may invite there")
             .needs(Right::Invite)
@@ -64,6 +68,23 @@ async fn list(
     let (account_id, as_of) = (look.account.id.clone(), look.position());
     let rows = suggestions::page(look.conn(), &account_id, &team, state, &window).await?;
     let total = suggestions::total(look.conn(), &account_id, &team, state).await?;
+    let view = |row: &_| Ok(views::suggestion(row));
+    let page = paging::page(rows, &window, total, as_of, |row| row.id.clone(), view)?;
+    answer::json(StatusCode::OK, None, &page)
+}
+
+async fn list_all(
+    State(service): State<SharedService>,
+    Path(id): OfAccount,
+    query: ListQuery,
+    call: Call,
+) -> Result<Response, ApiError> {
+    let window = query.window(FILTERS)?;
+    let state = query.state.as_deref().map_or(Ok(SuggestionState::Open), state)?;
+    let mut look = Look::begin(&service, &id, &call.actor, Right::Invite, At::Account).await?;
+    let (account_id, as_of) = (look.account.id.clone(), look.position());
+    let rows = suggestions::page_of_account(look.conn(), &account_id, state, &window).await?;
+    let total = suggestions::total_of_account(look.conn(), &account_id, state).await?;
     let view = |row: &_| Ok(views::suggestion(row));
     let page = paging::page(rows, &window, total, as_of, |row| row.id.clone(), view)?;
     answer::json(StatusCode::OK, None, &page)

@@ -153,14 +153,15 @@ pub(crate) async fn due(
 /// Puts in a new domain.
 pub(crate) async fn insert(conn: &mut Connection, row: &DomainRow) -> Result<(), ApiError> {
     sqlx::query(
-        "insert into domains (id, account_id, name, challenge, state, created_at) \
-         values ($1, $2, $3, $4, $5, $6)",
+        "insert into domains (id, account_id, name, challenge, state, auto_join, created_at) \
+         values ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(&row.id)
     .bind(&row.account_id)
     .bind(&row.name)
     .bind(&row.challenge)
     .bind(state_word(row.state))
+    .bind(i64::from(row.auto_join))
     .bind(micros(row.created_at))
     .execute(conn)
     .await

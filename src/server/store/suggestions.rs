@@ -131,6 +131,40 @@ pub(crate) async fn total(
     Ok(count.unsigned_abs())
 }
 
+/// One page of the suggestions in one state, of all teams.
+pub(crate) async fn page_of_account(
+    conn: &mut Connection,
+    account_id: &str,
+    state: SuggestionState,
+    window: &Window,
+) -> Result<Vec<SuggestionRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from suggestions where account_id = $1 and state = $2 and id > $3 \
+         order by id limit $4",
+    )
+    .bind(account_id)
+    .bind(state_word(state))
+    .bind(&window.after)
+    .bind(window.limit())
+    .fetch_all(conn)
+    .await
+}
+
+/// How many suggestions of all teams are in one state.
+pub(crate) async fn total_of_account(
+    conn: &mut Connection,
+    account_id: &str,
+    state: SuggestionState,
+) -> Result<u64, sqlx::Error> {
+    let count: i64 =
+        sqlx::query_scalar("select count(*) from suggestions where account_id = $1 and state = $2")
+            .bind(account_id)
+            .bind(state_word(state))
+            .fetch_one(conn)
+            .await?;
+    Ok(count.unsigned_abs())
+}
+
 /// Puts in a new suggestion.
 pub(crate) async fn insert(conn: &mut Connection, row: &SuggestionRow) -> Result<(), ApiError> {
     sqlx::query(

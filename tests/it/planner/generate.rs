@@ -11,6 +11,7 @@ use seatkeeper::domain::desired::{
     Absence, AbsenceCause, DeletionPolicy, Desired, DesiredMember, Origin, OriginKind,
 };
 use seatkeeper::domain::identity::MemberKey;
+use seatkeeper::domain::joining::Joining;
 use seatkeeper::domain::keys::{
     AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, OwnershipChangeId,
     RequestKey, ResendMark, RoleName,
@@ -337,6 +338,7 @@ pub fn policy() -> impl Strategy<Value = Policy> {
                 grantable_roles: grantable.into_iter().map(RoleName::from).collect(),
                 invitations_per_hour: mails,
                 approval: approves.then(|| HoldDigest::from("shown")),
+                missing: BTreeSet::new(),
             }
         },
     )
@@ -578,6 +580,7 @@ pub fn empty_account(limit: SeatLimit, disabled: bool) -> Observed {
         client_accesses: None,
         ownership_changes: None,
         categories: None,
+        joining: Joining::default(),
         evidence: ReadEvidence::default(),
     }
 }

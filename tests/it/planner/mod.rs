@@ -5,6 +5,7 @@
 pub mod effects;
 pub mod generate;
 pub mod history;
+pub mod joining;
 pub mod organisation;
 pub mod profiles;
 pub mod read;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Span, Timestamp};
+use seatkeeper::domain::capability::Capability;
 use seatkeeper::domain::desired::{
     Absence, AbsenceCause, DeletionPolicy, Desired, DesiredMember, Origin, OriginKind,
 };
@@ -34,6 +35,7 @@ use seatkeeper::profile::Profile;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::joining::{self, JoiningFile};
 use super::profiles;
 use super::words::{Words, at_service, person, team_ref, time};
 
@@ -154,6 +156,9 @@ struct DesiredFile {
     #[serde(default)]
     teams: Vec<String>,
     secure_sign_in: Option<bool>,
+    /// Domains whose people join.
+    #[serde(default)]
+    join_domains: Vec<String>,
 }
 
 impl DesiredFile {
@@ -164,7 +169,9 @@ impl DesiredFile {
         let frozen = self.frozen.iter().map(|address| person(address)).collect();
         let teams = self.teams.iter().map(|line| desired_team(line)).collect();
         let secure_sign_in = self.secure_sign_in;
-        Desired { people, absent, frozen, teams, secure_sign_in, ..Desired::default() }
+        let join_domains = self.join_domains.iter().map(|text| joining::name(text)).collect();
+        let rest = Desired { join_domains, ..Desired::default() };
+        Desired { people, absent, frozen, teams, secure_sign_in, ..rest }
     }
 }
 
@@ -276,6 +283,8 @@ struct ObservedFile {
     /// See [`owner_change`]; unset: not read.
     owner_changes: Option<Vec<String>>,
     #[serde(default)]
+    joining: JoiningFile,
+    #[serde(default)]
     said: Said,
 }
 
@@ -324,6 +333,7 @@ impl ObservedFile {
             client_accesses: None,
             ownership_changes: owner_changes.map(Iterator::collect),
             categories: None,
+            joining: self.joining.into_joining(),
             evidence: ReadEvidence::default(),
         };
         for (plan, seats) in &self.pools {
@@ -485,6 +495,9 @@ struct Settings {
     invite_again: bool,
     /// Digest of the approved set, or `shown`.
     approve: Option<String>,
+    /// What the service does not promise.
+    #[serde(default)]
+    missing: Vec<String>,
 }
 
 fn default_profile() -> String {
@@ -559,8 +572,14 @@ impl Settings {
             grantable_roles: self.grantable_roles.into_iter().map(RoleName).collect(),
             invitations_per_hour: self.invitations_per_hour,
             approval: self.approve.map(HoldDigest),
+            missing: self.missing.iter().map(|word| capability(word)).collect(),
         }
     }
+}
+
+fn capability(word: &str) -> Capability {
+    let known = Capability::ALL.into_iter().find(|capability| capability.as_str() == word);
+    known.unwrap_or_else(|| panic!("no capability {word}"))
 }
 
 fn duration(text: &str) -> Duration {
@@ -613,6 +632,9 @@ struct LedgerFile {
     /// Names of declared teams that were at the service.
     #[serde(default)]
     teams: Vec<String>,
+    /// See [`joining::record`].
+    #[serde(default)]
+    domains: Vec<String>,
 }
 
 impl LedgerFile {
@@ -635,6 +657,7 @@ impl LedgerFile {
                 .iter()
                 .map(|name| (team_ref(name), TeamId(format!("team_{name}"))))
                 .collect(),
+            domains: self.domains.iter().map(|line| joining::record(line)).collect(),
             clients: BTreeMap::new(),
             client_sends: BTreeMap::new(),
             brake_ahead: self.brake_ahead.iter().map(|line| spend(line)).collect(),

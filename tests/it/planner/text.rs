@@ -10,6 +10,7 @@ use seatkeeper::domain::ledger_view::{
 use seatkeeper::domain::observed::SeatLimit;
 use seatkeeper::plan::{Approval, Emptied, Hold, HoldCause, Learn, Outlook, Plan, Stop};
 
+use super::joining;
 use super::read::ROSTER;
 use super::words::key_text;
 
@@ -29,6 +30,8 @@ pub fn of(plan: &Plan) -> String {
         teams: _,
         clients: _,
         recipients: _,
+        domains: _,
+        waiting: _,
     } = plan;
     let mut text = String::new();
     let limit = match seats.limit {
@@ -55,6 +58,9 @@ pub fn of(plan: &Plan) -> String {
     }
     for (person, outlook) in people {
         let _ = writeln!(text, "{}: {}", key_text(person), outlook_text(outlook));
+    }
+    for line in joining::text(plan) {
+        let _ = writeln!(text, "{line}");
     }
     for line in learn_text(learn) {
         let _ = writeln!(text, "learn: {line}");
