@@ -288,6 +288,8 @@ pub(super) struct StoredPerson {
     #[serde(default, skip_serializing_if = "is_false")]
     pub lost: bool,
     #[serde(default, skip_serializing_if = "is_false")]
+    pub renamed: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
     pub retain: bool,
     #[serde(default, skip_serializing_if = "is_false")]
     pub held: bool,
@@ -432,6 +434,7 @@ impl Entry {
             epoch,
             opted_out,
             lost,
+            renamed,
             deletion_policy,
             held,
             paid,
@@ -451,6 +454,7 @@ impl Entry {
             epoch,
             opted_out,
             lost,
+            renamed,
             retain: deletion_policy == DeletionPolicy::Retain,
             held,
             paid: paid.map(|paid| match paid {
@@ -490,6 +494,7 @@ impl From<StoredPerson> for Entry {
             epoch,
             opted_out,
             lost,
+            renamed,
             retain,
             held,
             paid,
@@ -510,6 +515,7 @@ impl From<StoredPerson> for Entry {
             epoch,
             opted_out,
             lost,
+            renamed,
             deletion_policy: if retain { DeletionPolicy::Retain } else { DeletionPolicy::Revoke },
             held,
             paid: paid.map(|paid| match paid {

@@ -10,6 +10,7 @@ mod documents;
 mod duration;
 mod export;
 mod metadata;
+mod names;
 mod people;
 mod read;
 mod reason;

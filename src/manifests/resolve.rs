@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use crate::domain::desired::{DeletionPolicy, Desired, Origin};
-use crate::domain::identity::MemberKey;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::policy::Policy;
 use crate::manifests::accounts::Declarations;
 use crate::manifests::clients::clients;
 use crate::manifests::collect::Collected;
 use crate::manifests::collect::account_not_accepted;
 use crate::manifests::collect::collect;
+use crate::manifests::names;
 use crate::manifests::people::Loser;
 use crate::manifests::people::choose;
 use crate::manifests::reason::Reason;
@@ -84,6 +85,8 @@ pub struct Leaving {
     pub origin: Origin,
     /// The person.
     pub person: MemberKey,
+    /// Earlier addresses of the person.
+    pub formerly: Vec<EmailAddress>,
     /// What its end does.
     pub deletion_policy: DeletionPolicy,
 }
@@ -126,9 +129,16 @@ pub fn resolve(
     first_seen: FirstSeen<'_>,
     now: Timestamp,
 ) -> Resolved {
-    let Collected { candidates, frozen_everywhere, leaving, mut outcomes } =
+    let Collected { mut candidates, frozen_everywhere, leaving, mut outcomes } =
         collect(declarations, profile, first_seen);
-    let (mut desired, losers) = choose(candidates, profile, now);
+    let earlier = names::join(&mut candidates, &leaving);
+    let (mut desired, mut losers) = choose(candidates, profile, now);
+    losers.extend(earlier.losers);
+    let stays =
+        |key: &MemberKey| !desired.people.contains_key(key) && !desired.absent.contains_key(key);
+    let frozen: Vec<_> = earlier.frozen.into_iter().filter(stays).collect();
+    desired.frozen.extend(frozen);
+    desired.formerly = earlier.present;
     desired.frozen_everywhere = frozen_everywhere;
     desired.teams = teams(&declarations.teams, profile, &outcomes);
     desired.secure_sign_in = secure_sign_in(&declarations.teams, &outcomes);
@@ -136,7 +146,8 @@ pub fn resolve(
         add_loser(loser, &mut outcomes);
     }
     desired.clients = clients(declarations, profile, first_seen, &mut outcomes);
-    desired.recipients = recipients(declarations, profile, first_seen, &mut outcomes);
+    let recipients = recipients(declarations, profile, first_seen, &mut outcomes);
+    desired.recipients = recipients.renamed(|address| desired.present(address).clone());
     let (account, terms, wrong) = match terms(declarations, profile) {
         Ok(terms) => (Ok(()), Some(terms), Vec::new()),
         Err(wrong) => (Err(first(&wrong)), None, wrong),

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::domain::identity::MemberKey;
 use crate::domain::keys::{ETag, InvitationId, MemberId, OwnershipChangeId, RequestKey, RoleName};
 use crate::domain::ledger_view::Cause;
+use crate::domain::particulars::Particulars;
 
 /// One change at the account service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +109,8 @@ pub enum Action {
         person: MemberKey,
         /// Role of the place.
         role: RoleName,
+        /// Name of the person.
+        particulars: Particulars,
         /// What it is done for: it opens an epoch as a mail does.
         cause: Cause,
     },
@@ -117,6 +120,8 @@ pub enum Action {
         person: MemberKey,
         /// Role that acceptance gives.
         role: RoleName,
+        /// What it says besides.
+        particulars: Particulars,
         /// What the mail is sent for.
         cause: Cause,
         /// Key of an earlier call whose outcome is unknown, repeated as it is (OP-02); `None`: a
@@ -169,6 +174,8 @@ pub enum EndCause {
     Absent,
     /// The declaration has ended.
     Ended,
+    /// The person is declared by another address now.
+    Renamed,
     /// The seats are fewer than the people (OP-04).
     SeatShortage,
 }
@@ -395,6 +402,7 @@ fn why(cause: EndCause) -> &'static str {
         EndCause::NotDeclared | EndCause::NotOurs => "",
         EndCause::Absent => ": declared absent",
         EndCause::Ended => ": the declaration has ended",
+        EndCause::Renamed => ": the address is an earlier one",
         EndCause::SeatShortage => ": too few seats",
     }
 }
