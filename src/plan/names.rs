@@ -5,6 +5,7 @@
 //! waits is for an address, so that it is withdrawn there, and a new one goes out.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -30,6 +31,8 @@ pub struct Names {
     earlier: BTreeMap<MemberKey, Vec<MemberKey>>,
     /// Rows of people with two of them: neither is touched for the other.
     second: BTreeMap<MemberKey, MemberKey>,
+    /// Every place of a declared person but the one that the plan is about.
+    others: BTreeSet<MemberKey>,
     /// All addresses of a person, and the one of a row that is a member's.
     people: BTreeMap<EmailAddress, EmailAddress>,
 }
@@ -74,6 +77,7 @@ impl Names {
         };
         let known = all.clone().find(is_member).or_else(elsewhere).unwrap_or(key);
         for other in all.clone().filter(|other| *other != known) {
+            self.others.insert(other.clone());
             if is_member(&other) || (other == key && invited(other)) {
                 self.second.insert(other.clone(), known.clone());
             } else if invited(other) {
@@ -190,10 +194,7 @@ impl Names {
 
     /// True if the address is one of a person that is declared by another one.
     pub(super) fn is_other(&self, key: &MemberKey) -> bool {
-        let mut earlier = self.earlier.values().flatten();
-        self.replaced.contains_key(key)
-            || self.second.contains_key(key)
-            || earlier.any(|k| k == key)
+        self.others.contains(key)
     }
 
     /// A send to an earlier address of a person, if its outcome is not known.
@@ -208,8 +209,9 @@ impl Names {
 
     /// When the invitation was first sent that waits under an earlier address.
     pub(super) fn invited_at(&self, observed: &Observed, person: &MemberKey) -> Option<Timestamp> {
-        let mut replaced = self.replaced.iter().filter(|(_, meant)| *meant == person);
-        replaced.find_map(|(old, _)| observed.invitations.get(old)).map(|row| row.created_at)
+        let earlier = self.earlier.get(person).into_iter().flatten();
+        let mut waiting = earlier.filter(|old| self.replaced.contains_key(*old));
+        waiting.find_map(|old| observed.invitations.get(old)).map(|row| row.created_at)
     }
 
     /// People whose earlier invitation these actions do not withdraw.
@@ -248,53 +250,61 @@ fn waits(invitation: &ObservedInvitation) -> bool {
 
 /// What the ledger knows of a declared person, with what it knows of their earlier addresses.
 pub(super) fn record(draft: &Draft<'_>, person: &MemberKey) -> Option<PersonRecord> {
-    let Input { ledger, observed, .. } = *draft.input;
-    let mut record = ledger.people.get(person).cloned();
-    for old in draft.names.earlier.get(person).into_iter().flatten() {
-        let row = observed.invitations.get(old);
-        let known = ledger.people.get(old).cloned();
-        let declined = row.is_some_and(|row| row.state == InvitationState::Declined);
-        let known = known.or_else(|| row.map(|_| members::unknown(draft.input.now)));
-        if let Some(known) = known {
-            record = Some(carried(record, &known, declined));
-        }
-    }
-    record
-}
-
-/// The record of a person with what is known of an earlier address: a no stays a no, mails count,
-/// and what was sent there is not what waits here.
-fn carried(own: Option<PersonRecord>, old: &PersonRecord, declined: bool) -> PersonRecord {
+    let Input { ledger, observed, now, .. } = *draft.input;
+    let own = ledger.people.get(person).cloned();
     let is_new = own.as_ref().is_none_or(|own| {
         let asked = own.mails.attempts > 0 || own.mails.last().is_some();
         !asked && own.seen == Seen::Never && !own.opted_out && !own.lost && !own.renamed
     });
-    let mut record = own.unwrap_or_else(|| old.clone());
-    record.first_seen = record.first_seen.min(old.first_seen);
-    join(&mut record.mails, &old.mails);
-    if !is_new {
-        return record;
+    let mut record = own;
+    for old in draft.names.earlier.get(person).into_iter().flatten() {
+        let row = observed.invitations.get(old);
+        let known = ledger.people.get(old).cloned();
+        let Some(known) = known.or_else(|| row.map(|_| members::unknown(now))) else { continue };
+        let mut joined = record.unwrap_or_else(|| PersonRecord { owned: false, ..nothing(&known) });
+        joined.first_seen = joined.first_seen.min(known.first_seen);
+        join(&mut joined.mails, &known.mails);
+        if is_new {
+            let declined = row.is_some_and(|row| row.state == InvitationState::Declined);
+            carry(&mut joined, &known, declined);
+        }
+        record = Some(joined);
     }
+    record
+}
+
+/// The record of somebody of whom nothing is known but a declaration under another address.
+fn nothing(old: &PersonRecord) -> PersonRecord {
+    let mails = MailRecord::default();
+    PersonRecord {
+        declared_by: old.declared_by.clone(),
+        epoch: old.epoch,
+        mails,
+        ..members::unknown(old.first_seen)
+    }
+}
+
+/// Carries over what is known of an earlier address: a no of the last epoch stays a no, and what was
+/// sent there is not what waits here.
+fn carry(record: &mut PersonRecord, old: &PersonRecord, declined: bool) {
     let was_member =
         matches!(old.seen, Seen::Member | Seen::Trimmed) && old.paid != Some(Paid::End);
-    let mails = MailRecord { attempts: old.mails.attempts, ..record.mails };
-    let mails = MailRecord { renewals: 0, given_up: false, not_before: None, ..mails };
-    PersonRecord {
-        declared_by: old.declared_by.clone().or(record.declared_by),
-        epoch: old.epoch,
-        opted_out: old.opted_out || declined || was_member,
-        lost: false,
-        renamed: true,
-        seen: Seen::Never,
-        held: false,
-        paid: None,
-        ownership: match old.ownership {
-            Ownership::None => Ownership::None,
-            Ownership::Asked | Ownership::Held | Ownership::Over => Ownership::Over,
-        },
-        mails,
-        ..record
+    let no = old.opted_out || declined || was_member;
+    match old.epoch.cmp(&record.epoch) {
+        Ordering::Less => {}
+        Ordering::Equal => {
+            record.opted_out |= no;
+            record.mails.attempts = record.mails.attempts.max(old.mails.attempts);
+        }
+        Ordering::Greater => {
+            (record.epoch, record.opted_out) = (old.epoch, no);
+            record.mails.attempts = old.mails.attempts;
+        }
     }
+    if old.ownership != Ownership::None {
+        record.ownership = Ownership::Over;
+    }
+    record.renamed = true;
 }
 
 /// Adds the times and words of one record to another.

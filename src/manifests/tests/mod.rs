@@ -2,6 +2,7 @@
 
 mod files;
 mod folders;
+mod names;
 mod people;
 mod properties;
 mod recipients;
