@@ -129,6 +129,8 @@ impl Names {
                 desired.people.insert(known.clone(), member);
             }
         }
+        let Desired { people, frozen, .. } = &mut desired;
+        frozen.retain(|key| !people.contains_key(key));
         desired.frozen.extend(self.second.keys().cloned());
         self.spread(input, &mut desired);
         desired.recipients = desired.recipients.renamed(|address| self.known(address).clone());

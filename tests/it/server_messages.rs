@@ -92,8 +92,8 @@ async fn an_invitation_lasts_as_long_as_was_asked_and_a_resend_renews_it_by_the_
     let row = row.expect(StatusCode::CREATED);
     let hour = SignedDuration::from_hours(1);
     assert_eq!(row["expires_at"], json!((service.clock.now() + hour).to_string()));
-    service.pass(SignedDuration::from_hours(2)).await;
     let link = service.link_to(ANA).await;
+    service.pass(SignedDuration::from_hours(2)).await;
     assert_eq!(service.browser().open(&link).await.status, StatusCode::GONE);
     let again = resend(&service, &row).await;
     assert_eq!(again["expires_at"], json!((service.clock.now() + hour).to_string()));

@@ -23,7 +23,12 @@ fn an_absence_is_about_the_person_by_whatever_address() {
             ),
         ],
     );
-    assert_snapshot!(check(&text), @"");
+    assert_snapshot!(check(&text), @"
+    ana@new.example.com: absent by ana, Declared
+    bo@new.example.com: absent by bo, Declared
+    Team web/core line 0 ana@new.example.com: DeclaredAbsent
+    Team web/core line 1 bo@old.example.com: DeclaredAbsent
+    ");
 }
 
 #[test]
@@ -33,7 +38,15 @@ fn of_two_who_claim_an_earlier_address_the_older_counts_and_the_other_stays_as_i
         &[membership("bo", "email: bo@example.com, formerly: [x@example.com], role: developer")],
     );
     let with = With { oldest_first: &["bo", "core"], ..With::default() };
-    assert_snapshot!(resolved(&text, &with).1, @"");
+    assert_snapshot!(resolved(&text, &with).1, @"
+    bo@example.com: developer by bo
+    ana@example.com: frozen
+    x@example.com: frozen
+    y@example.com: frozen
+    Team web/core line 0 ana@example.com: Conflict
+    m.yaml:19:103: spec.roster[0].formerly[0]: `x@example.com` is an earlier address of somebody else in Membership web/bo
+      hint: one address is one person: take it out of one of the two; the older counts
+    ");
 }
 
 #[test]
@@ -48,5 +61,22 @@ fn who_is_declared_keeps_the_address_and_the_chain_of_a_person_is_one() {
             "email: ana@c.example.com, formerly: [ana@b.example.com], role: developer",
         )],
     );
-    assert_snapshot!(check(&text), @"");
+    assert_snapshot!(check(&text), @"
+    ana@c.example.com: developer by ana
+    bo@b.example.com: developer by core line 1
+    bo@c.example.com: frozen
+    cyd@example.com: frozen
+    Team web/core line 0 ana@c.example.com: Conflict
+    Team web/core line 2 bo@c.example.com: Conflict
+    Team web/core line 3 cyd@example.com: InvalidAddress
+    Team web/core line 3 cyd@example.com: InvalidSpec
+    m.yaml:19:68: spec.roster[0].email: `ana@c.example.com` is declared already by Membership web/ana
+      hint: keep one of the two; the older counts
+    m.yaml:19:239: spec.roster[2].formerly[0]: `bo@b.example.com` is the present address in Team web/core (spec.roster[1])
+      hint: one address is one person: take it out of `formerly`, or delete the other declaration
+    m.yaml:19:295: spec.roster[3].formerly[0]: `cyd` is not an e-mail address
+      hint: write it as `name@example.com`
+    m.yaml:19:300: spec.roster[3].formerly[1]: `cyd@example.com` is the present address, not an earlier one
+      hint: take it out of `formerly`
+    ");
 }
