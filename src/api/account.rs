@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::attach::AccountNamespaces;
 use super::condition;
 use super::reference::{OBJECT_NAME, SecretKeyRef};
 
@@ -93,6 +94,11 @@ pub struct AccountSpec {
     /// people that were declared here; `Exclusive` also removes who is not declared. Required,
     /// without a default.
     pub mode: Mode,
+
+    /// Namespaces whose Teams, Memberships and ClientAccesses may name this Account. Default: its own.
+    /// Who was declared from a namespace that is not allowed any more is left as they are.
+    #[serde(default)]
+    pub allowed_namespaces: AccountNamespaces,
 
     /// `true`: write nothing, whatever the mode. Default `false`.
     #[serde(default)]

@@ -3,6 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
+use super::attach::ClassNamespaces;
 use super::reference::OBJECT_NAME;
 
 /// Letters that a URL may have here: no user, query, fragment, escape or space, so that every
@@ -52,6 +53,10 @@ pub struct AccountClassSpec {
 
     /// The account service. Exactly one kind of service is given. Required.
     pub backend: Backend,
+
+    /// Namespaces whose Accounts may be of this class. Default: every one.
+    #[serde(default)]
+    pub allowed_namespaces: ClassNamespaces,
 
     /// Bounds on what we ask of the account service.
     #[serde(default)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::DURATION;
 use super::condition;
-use super::reference::NameRef;
+use super::reference::AccountRef;
 
 /// Access of an agency to the account of one client.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -71,10 +71,10 @@ use super::reference::NameRef;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ClientAccessSpec {
-    /// Account of the agency, in the same namespace. Required; cannot change.
+    /// Account of the agency. Required; cannot change.
     #[x_kube(validation = Rule::new("self == oldSelf")
         .message("accountRef cannot change: delete the ClientAccess and make a new one"))]
-    pub account_ref: NameRef,
+    pub account_ref: AccountRef,
 
     /// Address of the client; it need not have an account yet. Compared without case. Required;
     /// cannot change.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::condition;
-use super::reference::{NameRef, ONE_LINE};
+use super::reference::{AccountRef, NameRef, ONE_LINE};
 
 /// One person's place in one team.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -82,10 +82,9 @@ pub struct MembershipSpec {
         .message("teamRef cannot change: delete the Membership and make a new one"))]
     pub team_ref: Option<NameRef>,
 
-    /// Account that the person joins, in the same namespace: for roles that hold for the whole
-    /// account. Either this or `teamRef`; cannot change.
+    /// Account that the person joins: for roles that hold for the whole account. Either this or `teamRef`; cannot change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account_ref: Option<NameRef>,
+    pub account_ref: Option<AccountRef>,
 
     /// Address that the invitation goes to. Compared without case. Required; may change only to
     /// another address of the same person: `formerly` then holds the old one.

@@ -6,6 +6,7 @@
 mod account;
 mod account_class;
 mod account_ledger;
+mod attach;
 mod client_access;
 mod condition;
 mod definitions;
@@ -20,6 +21,7 @@ pub use account::{
 };
 pub use account_class::{AccountApi, AccountClass, AccountClassSpec, Backend, ClassLimits};
 pub use account_ledger::{AccountLedger, AccountLedgerSpec};
+pub use attach::{AccountNamespaces, AccountNamespacesFrom, ClassNamespaces, ClassNamespacesFrom};
 pub use client_access::{
     ClientAccess, ClientAccessSpec, ClientAccessState, ClientAccessStatus, ClientHealth,
 };
@@ -32,7 +34,7 @@ pub use notification_subscription::{
     NotificationSubscription, NotificationSubscriptionSpec, NotificationSubscriptionStatus,
     RecipientCounts, RecipientPolicy, RecipientRef, RecipientsState,
 };
-pub use reference::{NameRef, SecretKeyRef};
+pub use reference::{AccountRef, NameRef, SecretKeyRef};
 pub use team::{PersonProblem, RosterLine, Team, TeamCounts, TeamSpec, TeamState, TeamStatus};
 
 /// API group of all kinds.

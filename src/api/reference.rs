@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 pub(super) const OBJECT_NAME: &str =
     r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 
+/// Names of namespaces. Source: RFC 1123 labels.
+const NAMESPACE_NAME: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+
 /// Ids at the account service, as far as one can be a segment of a path.
 pub(super) const SERVICE_ID: &str = "^[A-Za-z0-9_-]{1,128}$";
 
@@ -24,6 +27,21 @@ pub struct NameRef {
     /// Name of the object.
     #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME))]
     pub name: String,
+}
+
+/// An Account.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountRef {
+    /// Name of the Account.
+    #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME))]
+    pub name: String,
+
+    /// Namespace of the Account, which has to allow this one in `allowedNamespaces`. Default: the
+    /// namespace of this object.
+    #[schemars(length(min = 1, max = 63), regex(pattern = NAMESPACE_NAME))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
 }
 
 /// One key of a Secret in the same namespace.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::condition;
 use super::membership::{DeletionPolicy, MembershipState};
-use super::reference::{NameRef, ONE_LINE, SERVICE_ID};
+use super::reference::{AccountRef, ONE_LINE, SERVICE_ID};
 
 /// A team of an account with its roster.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -82,10 +82,10 @@ use super::reference::{NameRef, ONE_LINE, SERVICE_ID};
         "!has(oldSelf.teamId) || (has(self.teamId) && self.teamId == oldSelf.teamId)")
     .message("teamId cannot change once it is set: delete the Team and make a new one"))]
 pub struct TeamSpec {
-    /// Account of this team, in the same namespace. Required; cannot change.
+    /// Account of this team. Required; cannot change.
     #[x_kube(validation = Rule::new("self == oldSelf")
         .message("accountRef cannot change: delete the Team and make a new one"))]
-    pub account_ref: NameRef,
+    pub account_ref: AccountRef,
 
     /// Name of the team for people, at most 100 characters. Where an account has many teams, its name
     /// at the account service. Default: the name of this object.

@@ -1,6 +1,6 @@
 //! What a watch has told us, one cache a kind, shared by all who read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -60,6 +60,14 @@ impl<K: Resource<DynamicType = ()> + Clone> Cache<K> {
         let objects = self.read();
         let range = objects.range((from, Bound::Unbounded));
         range.take_while(|(name, _)| name.namespace == namespace).map(|(_, o)| o.clone()).collect()
+    }
+
+    /// Namespaces of the objects that are as asked for.
+    pub fn namespaces(&self, is_wanted: impl Fn(&K) -> bool) -> BTreeSet<String> {
+        let objects = self.read();
+        let wanted =
+            objects.iter().filter(|(_, object)| object.readable().is_some_and(|o| is_wanted(o)));
+        wanted.map(|(name, _)| name.namespace.clone()).collect()
     }
 
     /// All objects, by namespace and name.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::events::Recorder;
 use tokio_util::sync::CancellationToken;
 
@@ -61,6 +62,8 @@ pub struct Context {
     pub now: Clock,
     /// Where we run: UID of the cluster's `kube-system` namespace.
     pub fingerprint: String,
+    /// The only namespace that is looked at; `None`: all of them.
+    pub only: Option<String>,
     /// What is remembered of each account between reconciles.
     memories: Mutex<BTreeMap<Name, Memory>>,
 }
@@ -68,6 +71,8 @@ pub struct Context {
 /// One cache a kind.
 #[derive(Clone, Default)]
 pub struct Caches {
+    /// Namespaces.
+    pub namespaces: Arc<Cache<Namespace>>,
     /// Classes.
     pub classes: Arc<Cache<AccountClass>>,
     /// Accounts.
@@ -120,6 +125,7 @@ impl Context {
             metrics,
             now,
             fingerprint,
+            only: None,
             memories: Mutex::default(),
         }
     }

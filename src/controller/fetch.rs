@@ -11,12 +11,15 @@ use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use kube::{Api, CustomResourceExt as _, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
-use crate::api::{Account, ClientAccess, Membership, NotificationSubscription, Team};
-use crate::controller::cache::Name;
+use crate::api::{
+    Account, AccountNamespacesFrom, ClientAccess, Membership, NotificationSubscription, Team,
+};
+use crate::controller::cache::{Cache, Name};
 use crate::controller::clients::call;
 use crate::controller::context::Context;
 use crate::controller::error::ClusterError;
 use crate::controller::object::{Guarded, People};
+use crate::controller::spaces;
 use crate::domain::desired::{DeletionPolicy, OriginKind};
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::manifests::{Declarations, Declared, Leaving, ObjectKey, Objects, Resolved};
@@ -24,7 +27,7 @@ use crate::manifests::{Declarations, Declared, Leaving, ObjectKey, Objects, Reso
 /// Objects a page of a fresh list.
 const PAGE: u32 = 500;
 
-/// Everything that is declared in the namespace of an account.
+/// Everything that is declared where an account can be named.
 pub struct Fetched {
     /// The account.
     pub account: Arc<Account>,
@@ -40,12 +43,39 @@ pub struct Fetched {
     pub subscriptions: BTreeMap<ObjectKey, Guarded<NotificationSubscription>>,
 }
 
-/// The objects of a namespace that declare something of an account.
+/// The objects that declare something where an account can be named.
 struct Found {
     teams: Vec<Guarded<Team>>,
     memberships: Vec<Guarded<Membership>>,
     client_accesses: Vec<Guarded<ClientAccess>>,
     subscriptions: Vec<Guarded<NotificationSubscription>>,
+}
+
+impl Found {
+    /// Namespaces of the objects that name an account of another namespace.
+    fn naming(&self, account: &Account) -> BTreeSet<String> {
+        let named = |reference| spaces::names(account, reference);
+        let teams = self.teams.iter().filter_map(Guarded::readable);
+        let teams = teams.filter(|t| named(Some(&t.spec.account_ref))).map(|t| t.namespace());
+        let memberships = self.memberships.iter().filter_map(Guarded::readable);
+        let memberships = memberships.filter(|m| named(m.spec.account_ref.as_ref()));
+        let clients = self.client_accesses.iter().filter_map(Guarded::readable);
+        let clients = clients.filter(|c| named(Some(&c.spec.account_ref))).map(|c| c.namespace());
+        let spaces = teams.chain(memberships.map(|m| m.namespace())).chain(clients);
+        spaces.flatten().collect()
+    }
+
+    /// Drops what is in other namespaces.
+    fn keep(&mut self, spaces: &BTreeSet<String>) {
+        self.teams.retain(|object| is_in(object, spaces));
+        self.memberships.retain(|object| is_in(object, spaces));
+        self.client_accesses.retain(|object| is_in(object, spaces));
+        self.subscriptions.retain(|object| is_in(object, spaces));
+    }
+}
+
+fn is_in(object: &impl Resource, spaces: &BTreeSet<String>) -> bool {
+    object.meta().namespace.as_ref().is_some_and(|space| spaces.contains(space))
 }
 
 /// The people of objects that cannot be read.
@@ -64,11 +94,12 @@ pub struct UnreadablePeople {
 /// Looks an account up in the caches; `None`: it is not there, or cannot be read.
 pub fn cached(ctx: &Context, name: &Name) -> Option<Fetched> {
     let account = ctx.caches.accounts.get(name)?.readable()?.clone();
+    let spaces = spaces::of_account(ctx, &account);
     let found = Found {
-        teams: ctx.caches.teams.in_namespace(&name.namespace),
-        memberships: ctx.caches.memberships.in_namespace(&name.namespace),
-        client_accesses: ctx.caches.client_accesses.in_namespace(&name.namespace),
-        subscriptions: ctx.caches.subscriptions.in_namespace(&name.namespace),
+        teams: of(&ctx.caches.teams, &spaces),
+        memberships: of(&ctx.caches.memberships, &spaces),
+        client_accesses: of(&ctx.caches.client_accesses, &spaces),
+        subscriptions: of(&ctx.caches.subscriptions, &spaces),
     };
     Some(assemble(ctx, account, found))
 }
@@ -89,12 +120,17 @@ pub async fn fresh(ctx: &Context, known: &Account) -> Result<Option<Fetched>, Cl
     if account.metadata.uid != known.metadata.uid {
         return Ok(None);
     }
-    let found = Found {
-        teams: list(ctx, "list Teams", &namespace).await?,
-        memberships: list(ctx, "list Memberships", &namespace).await?,
-        client_accesses: list(ctx, "list ClientAccesses", &namespace).await?,
-        subscriptions: list(ctx, "list NotificationSubscriptions", &namespace).await?,
+    let mut spaces = spaces::of_account(ctx, &account);
+    let shared = account.spec.allowed_namespaces.from != AccountNamespacesFrom::Same;
+    let only = (ctx.only.is_some() || !(shared || spaces.len() > 1)).then_some(&*namespace);
+    let mut found = Found {
+        teams: list(ctx, "list Teams", only).await?,
+        memberships: list(ctx, "list Memberships", only).await?,
+        client_accesses: list(ctx, "list ClientAccesses", only).await?,
+        subscriptions: list(ctx, "list NotificationSubscriptions", only).await?,
     };
+    spaces.extend(found.naming(&account));
+    found.keep(&spaces);
     Ok(Some(assemble(ctx, account, found)))
 }
 
@@ -105,13 +141,11 @@ pub async fn fresh(ctx: &Context, known: &Account) -> Result<Option<Fetched>, Cl
 ///
 /// The cluster does not answer.
 pub async fn is_torn_down(ctx: &Context, namespace: &str) -> Result<bool, ClusterError> {
-    let reader = || ctx.clients.reader.clone();
-    let spaces: Api<PartialObjectMeta<Namespace>> = Api::all(reader());
-    let space = call("read the Namespace", spaces.get_opt(namespace)).await?;
-    if space.is_none_or(|space| space.metadata.deletion_timestamp.is_some()) {
+    if is_going(ctx, namespace).await? {
         return Ok(true);
     }
-    let kinds: Api<PartialObjectMeta<CustomResourceDefinition>> = Api::all(reader());
+    let kinds: Api<PartialObjectMeta<CustomResourceDefinition>> =
+        Api::all(ctx.clients.reader.clone());
     let ours = [
         Account::crd_name(),
         Team::crd_name(),
@@ -128,16 +162,31 @@ pub async fn is_torn_down(ctx: &Context, namespace: &str) -> Result<bool, Cluste
     Ok(false)
 }
 
-/// Lists a kind in a namespace, from a majority of the store, page by page.
+/// True if a namespace is being deleted, or is gone.
+///
+/// # Errors
+///
+/// The cluster does not answer.
+pub async fn is_going(ctx: &Context, namespace: &str) -> Result<bool, ClusterError> {
+    let spaces: Api<PartialObjectMeta<Namespace>> = Api::all(ctx.clients.reader.clone());
+    let space = call("read the Namespace", spaces.get_opt(namespace)).await?;
+    Ok(space.is_none_or(|space| space.metadata.deletion_timestamp.is_some()))
+}
+
+/// Lists a kind in one namespace or in all, from a majority of the store, page by page.
 async fn list<K>(
     ctx: &Context,
     what: &'static str,
-    namespace: &str,
+    only: Option<&str>,
 ) -> Result<Vec<Guarded<K>>, ClusterError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned,
 {
-    let api: Api<Guarded<K>> = Api::namespaced(ctx.clients.reader.clone(), namespace);
+    let reader = ctx.clients.reader.clone();
+    let api: Api<Guarded<K>> = match only {
+        Some(namespace) => Api::namespaced(reader, namespace),
+        None => Api::all(reader),
+    };
     let mut params = ListParams::default().limit(PAGE);
     let mut objects = Vec::new();
     loop {
@@ -150,17 +199,31 @@ where
     }
 }
 
+/// The objects of some namespaces.
+fn of<K: Resource<DynamicType = ()> + Clone>(
+    cache: &Cache<K>,
+    spaces: &BTreeSet<String>,
+) -> Vec<Guarded<K>> {
+    spaces.iter().flat_map(|space| cache.in_namespace(space)).collect()
+}
+
 fn assemble(ctx: &Context, account: Arc<Account>, found: Found) -> Fetched {
     let Found { teams, memberships, client_accesses, subscriptions } = found;
+    let own = BTreeSet::from_iter(account.metadata.namespace.clone());
+    let foreign = !teams.iter().all(|object| is_in(object, &own))
+        || !memberships.iter().all(|object| is_in(object, &own))
+        || !client_accesses.iter().all(|object| is_in(object, &own));
     let rivals = ctx.caches.accounts.all().into_iter().filter_map(|other| {
         let other = other.readable()?.clone();
         let same = other.spec.class_name == account.spec.class_name
             && other.spec.account_id == account.spec.account_id;
-        let near = other.metadata.namespace == account.metadata.namespace;
+        // Objects of several namespaces may belong to any account.
+        let near = foreign || other.metadata.namespace == account.metadata.namespace;
         ((same || near) && other.metadata.uid != account.metadata.uid).then_some(other)
     });
     let classes = ctx.caches.classes.get(&Name::new("", &account.spec.class_name));
     let objects = Objects {
+        namespaces: spaces::labels(ctx),
         classes: classes.iter().filter_map(declared).collect(),
         accounts: std::iter::once(account.clone()).chain(rivals).map(Declared::from).collect(),
         teams: teams.iter().filter_map(declared).collect(),
@@ -195,6 +258,16 @@ impl Fetched {
         let ours =
             |entry: &Declarations| entry.account.object.metadata.uid == self.account.metadata.uid;
         self.objects.by_account().accounts.into_iter().find(ours)
+    }
+
+    /// Namespaces with objects that are being deleted.
+    pub fn deleted_in(&self) -> BTreeSet<String> {
+        let people = self.teams.keys().chain(self.memberships.keys());
+        let keys = people.chain(self.client_accesses.keys()).chain(self.subscriptions.keys());
+        let deleted = keys.filter(|key| {
+            self.metadata(key).is_some_and(|metadata| metadata.deletion_timestamp.is_some())
+        });
+        deleted.map(|key| key.namespace.clone()).collect()
     }
 
     /// People of objects that cannot be read and are not being deleted.

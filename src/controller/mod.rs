@@ -21,6 +21,7 @@ mod release;
 mod report;
 mod round;
 mod session;
+mod spaces;
 mod status;
 mod strays;
 mod wake;
@@ -33,11 +34,14 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::events::{Recorder, Reporter};
-use kube::{Api, Client, Config, Resource};
+use kube::runtime::watcher;
+use kube::{Api, Config, Resource};
+use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
 use tokio::sync::watch as signal;
 use tokio_util::sync::CancellationToken;
 
+use crate::controller::cache::{Cache, Change};
 use crate::controller::clients::{Clients, call};
 use crate::controller::context::{Caches, Context, MANAGER};
 use crate::controller::metrics::Metrics;
@@ -48,7 +52,7 @@ pub use context::Clock;
 pub use error::{ClusterError, ControllerError};
 
 /// Kinds that are watched.
-const KINDS: usize = 6;
+const KINDS: usize = 7;
 
 /// How the operator runs.
 pub struct Settings {
@@ -83,10 +87,11 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Cont
         let recorder = Recorder::new(clients.writer.clone(), reporter);
         let metrics = Metrics::new(&registry);
         let stopping = stop.clone();
-        let ctx = Context::new(clients, recorder, metrics, now, fingerprint, stopping);
+        let mut ctx = Context::new(clients, recorder, metrics, now, fingerprint, stopping);
+        ctx.only = namespace;
         let ctx = Arc::new(ctx);
         tokio::select! {
-            ended = watch_all(&ctx, namespace.as_deref(), started) => Err(ended),
+            ended = watch_all(&ctx, started) => Err(ended),
             () = care(ctx.clone(), ready, at_one_time, stop.clone()) => Ok(()),
         }
     };
@@ -143,29 +148,32 @@ async fn care(
 }
 
 /// Watches every kind; comes back only if one of the watches ended.
-async fn watch_all(
-    ctx: &Arc<Context>,
-    namespace: Option<&str>,
-    started: signal::Sender<usize>,
-) -> ControllerError {
-    let Caches { classes, accounts, teams, memberships, client_accesses, subscriptions } =
-        ctx.caches.clone();
+async fn watch_all(ctx: &Arc<Context>, started: signal::Sender<usize>) -> ControllerError {
+    let Caches {
+        namespaces,
+        classes,
+        accounts,
+        teams,
+        memberships,
+        client_accesses,
+        subscriptions,
+    } = ctx.caches.clone();
+    let own = ctx.only.as_ref().map(|name| format!("metadata.name={name}"));
+    let own = watcher::Config { field_selector: own, ..watcher::Config::default() };
     let reader = &ctx.clients.reader;
+    let namespaces_ended = watch(Api::all(reader.clone()), own, namespaces, started.clone(), |c| {
+        wake::namespace(ctx, c);
+    });
+    let any = watcher::Config::default();
     let classes_ended =
-        watch(Api::all(reader.clone()), classes, started.clone(), |c| wake::class(ctx, c));
-    let accounts_ended =
-        watch(scoped(reader, namespace), accounts, started.clone(), |c| wake::account(ctx, c));
-    let teams_ended =
-        watch(scoped(reader, namespace), teams, started.clone(), |c| wake::team(ctx, c));
-    let memberships_ended = watch(scoped(reader, namespace), memberships, started.clone(), |c| {
-        wake::membership(ctx, c)
-    });
-    let clients_ended = watch(scoped(reader, namespace), client_accesses, started.clone(), |c| {
-        wake::client_access(ctx, c)
-    });
-    let subscriptions_ended =
-        watch(scoped(reader, namespace), subscriptions, started, |c| wake::subscription(ctx, c));
+        watch(Api::all(reader.clone()), any, classes, started.clone(), |c| wake::class(ctx, c));
+    let accounts_ended = watch_scoped(ctx, accounts, started.clone(), wake::account);
+    let teams_ended = watch_scoped(ctx, teams, started.clone(), wake::team);
+    let memberships_ended = watch_scoped(ctx, memberships, started.clone(), wake::membership);
+    let clients_ended = watch_scoped(ctx, client_accesses, started.clone(), wake::client_access);
+    let subscriptions_ended = watch_scoped(ctx, subscriptions, started, wake::subscription);
     let part = tokio::select! {
+        () = namespaces_ended => "the watch of Namespaces",
         () = classes_ended => "the watch of AccountClasses",
         () = accounts_ended => "the watch of Accounts",
         () = teams_ended => "the watch of Teams",
@@ -176,15 +184,26 @@ async fn watch_all(
     ControllerError::Ended { part }
 }
 
-/// Objects of one namespace, or of all.
-fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+/// Watches a kind in the only namespace, or in all.
+async fn watch_scoped<K>(
+    ctx: &Context,
+    cache: Arc<Cache<K>>,
+    started: signal::Sender<usize>,
+    wake: fn(&Context, &Change<K>),
+) where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
 {
-    match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    }
+    let reader = ctx.clients.reader.clone();
+    let api = match &ctx.only {
+        Some(namespace) => Api::namespaced(reader, namespace),
+        None => Api::all(reader),
+    };
+    watch(api, watcher::Config::default(), cache, started, |change| wake(ctx, change)).await;
 }
 
 /// Serves the probes and the figures. They go on while running work comes to its end.

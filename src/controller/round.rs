@@ -1,6 +1,6 @@
 //! What is declared for one account, and what it means. No decision about people is made here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,8 +11,9 @@ use crate::controller::context::{Context, Winners};
 use crate::controller::error::ReconcileError;
 use crate::controller::fetch::{self, Fetched};
 use crate::domain::clients::DesiredClients;
-use crate::domain::desired::Origin;
+use crate::domain::desired::{DeletionPolicy, Origin};
 use crate::domain::identity::MemberKey;
+use crate::domain::keys::CategoryName;
 use crate::domain::policy::{Mode, Policy};
 use crate::ledger::Ledger;
 use crate::manifests::{Declarations, ObjectKey, Resolved, resolve};
@@ -30,6 +31,8 @@ pub struct Round {
     declarations: Declarations,
     /// Namespace or kinds are being torn down.
     torn_down: bool,
+    /// Other namespaces that are.
+    going: BTreeSet<String>,
     /// People of an object that cannot be read are not known.
     blind: bool,
 }
@@ -49,8 +52,17 @@ impl Round {
         };
         let resolved = resolve_with(&fetched, &declarations, profile.as_deref(), &counted, now);
         let torn_down = false;
-        let mut round =
-            Self { fetched, resolved, profile, class, declarations, torn_down, blind: false };
+        let going = BTreeSet::new();
+        let mut round = Self {
+            fetched,
+            resolved,
+            profile,
+            class,
+            declarations,
+            torn_down,
+            going,
+            blind: false,
+        };
         round.restrain();
         Some(round)
     }
@@ -71,7 +83,7 @@ impl Round {
     fn restrain(&mut self) {
         let unreadable = self.fetched.unreadable_people();
         self.blind = unreadable.unknown;
-        let Resolved { desired, policy, .. } = &mut self.resolved;
+        let desired = &mut self.resolved.desired;
         if self.profile.as_ref().is_some_and(|profile| profile.teams == Teams::Many) {
             desired.frozen_everywhere.extend(unreadable.frozen);
         } else {
@@ -82,12 +94,34 @@ impl Round {
         let clients = unreadable.clients.into_iter();
         frozen.extend(clients.filter(|client| !declared.contains_key(client)));
         desired.recipients.blind = unreadable.recipients;
+        self.keep_whose_namespace_goes();
+        let policy = &mut self.resolved.policy;
         if let Some(policy) = policy.as_mut().filter(|_| self.torn_down) {
             // Who is not declared any more is let go, so that definitions made anew find nobody
             // to remove; and nobody is invited to what is going away.
             policy.mode = policy.mode.min(Mode::Invite);
             policy.invitations_per_hour = Some(0);
         }
+    }
+
+    /// What is deleted with another namespace was not decided about: it is let go, and whoever it
+    /// declared stays.
+    fn keep_whose_namespace_goes(&mut self) {
+        let Self { fetched, resolved, going, .. } = self;
+        for leaving in &mut resolved.leaving {
+            if going.contains(&leaving.origin.namespace) {
+                leaving.deletion_policy = DeletionPolicy::Retain;
+            }
+        }
+        let clients = fetched.client_accesses.keys().filter(|key| going.contains(&key.namespace));
+        let clients: Vec<_> = clients.filter_map(|key| fetched.client(key)).collect();
+        let DesiredClients { declared, frozen } = &mut resolved.desired.clients;
+        frozen.extend(clients.into_iter().filter(|client| !declared.contains_key(client)));
+        let subscriptions = fetched.subscriptions.iter();
+        let subscriptions = subscriptions.filter(|(key, _)| going.contains(&key.namespace));
+        let categories = subscriptions.filter_map(|(_, object)| object.readable());
+        let categories = categories.map(|object| CategoryName(object.spec.category.clone()));
+        resolved.desired.recipients.frozen.extend(categories);
     }
 
     /// How far we may go, with class and profile.
@@ -127,6 +161,12 @@ impl Round {
         let fresh = fresh.filter(|f| f.account.metadata.deletion_timestamp.is_none());
         let round = fresh.and_then(|fetched| Self::of(fetched, winners, (ctx.now)()));
         *self = round.ok_or(ReconcileError::Superseded)?;
+        for space in self.fetched.deleted_in() {
+            if space != namespace && fetch::is_going(ctx, &space).await? {
+                self.going.insert(space);
+            }
+        }
+        self.restrain();
         Ok(())
     }
 }
@@ -145,7 +185,8 @@ fn resolve_with(
             return Some(Timestamp::MIN);
         }
         let Origin { kind, namespace, name, position: _ } = origin.clone();
-        let object = fetched.metadata(&ObjectKey { kind, namespace, name })?;
+        let key = ObjectKey { kind, namespace, name };
+        let object = fetched.metadata(&key).filter(|_| !declarations.distant.contains(&key))?;
         Some(object.creation_timestamp.as_ref()?.0)
     };
     resolve(declarations, profile, &first_seen, now)

@@ -10,6 +10,7 @@ use crate::controller::error::ReconcileError;
 use crate::controller::finalizers;
 use crate::controller::object::Guarded;
 use crate::controller::queue::Next;
+use crate::controller::spaces;
 use crate::controller::status;
 use crate::domain::desired::OriginKind;
 use crate::manifests::{Declared, ObjectKey, Objects};
@@ -20,12 +21,13 @@ use crate::manifests::{Declared, ObjectKey, Objects};
 ///
 /// The cluster does not answer.
 pub async fn reconcile(ctx: &Context, namespace: &str) -> Result<Next, ReconcileError> {
-    let accounts = ctx.caches.accounts.in_namespace(namespace);
+    let accounts = ctx.caches.accounts.all();
     let teams = ctx.caches.teams.in_namespace(namespace);
     let memberships = ctx.caches.memberships.in_namespace(namespace);
     let client_accesses = ctx.caches.client_accesses.in_namespace(namespace);
     let subscriptions = ctx.caches.subscriptions.in_namespace(namespace);
     let objects = Objects {
+        namespaces: spaces::labels(ctx),
         classes: Vec::new(),
         accounts: accounts.iter().filter_map(declared).collect(),
         teams: teams.iter().filter_map(declared).collect(),
@@ -37,7 +39,11 @@ pub async fn reconcile(ctx: &Context, namespace: &str) -> Result<Next, Reconcile
     status::write_strays(ctx, namespace, &sorted).await?;
 
     // An object that cannot be read is its account's to let go, as long as there is one.
-    let homeless = accounts.is_empty();
+    let mut takers = accounts.iter().filter(|account| {
+        account.meta().namespace.as_deref() == Some(namespace)
+            || account.readable().is_some_and(|account| spaces::takes(ctx, account, namespace))
+    });
+    let homeless = takers.next().is_none();
     let strays = |kind, object: &kube::core::ObjectMeta, readable: bool| {
         let Name { namespace, name } = Name::of(object);
         let stray = sorted.strays.contains_key(&ObjectKey { kind, namespace, name });

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{Resource, ResourceExt as _};
 
 use crate::api::{
-    Account, AccountClass, ClientAccess, Membership, MembershipSpec, NotificationSubscription, Team,
+    Account, AccountClass, AccountRef, ClientAccess, Membership, MembershipSpec,
+    NotificationSubscription, Team,
 };
 use crate::controller::cache::{Change, Name};
 use crate::controller::context::{Context, Work};
 use crate::controller::object::Guarded;
+use crate::controller::spaces;
 
 /// Time in which objects that are applied together arrive.
 const GRACE: Duration = Duration::from_secs(1);
@@ -32,6 +35,10 @@ pub fn account(ctx: &Context, change: &Change<Account>) {
     for account in sides(change) {
         let name = Name::of(account.meta());
         strays(ctx, &name.namespace);
+        if let Some(account) = account.readable() {
+            let spaces = spaces::of_account(ctx, account);
+            spaces.iter().for_each(|space| strays(ctx, space));
+        }
         ctx.queue.change(&Work::Account(name));
     }
     let Some(account) = sides(change).find_map(Guarded::readable) else { return };
@@ -46,12 +53,24 @@ pub fn account(ctx: &Context, change: &Change<Account>) {
     }
 }
 
+/// The labels of a namespace changed: the accounts in it, and those that ask for labels.
+pub fn namespace(ctx: &Context, change: &Change<Namespace>) {
+    for space in sides(change) {
+        wake_namespace(ctx, space.meta().name.as_deref().unwrap_or_default());
+    }
+    for account in ctx.caches.accounts.all() {
+        if account.readable().is_some_and(|a| a.spec.allowed_namespaces.selector.is_some()) {
+            ctx.queue.change(&Work::Account(Name::of(account.meta())));
+        }
+    }
+}
+
 /// A team changed: its account, and the memberships that may have lost or found their team.
 pub fn team(ctx: &Context, change: &Change<Team>) {
     for team in sides(change) {
         let namespace = team.namespace().unwrap_or_default();
         match team.readable() {
-            Some(team) => wake_account(ctx, &namespace, &team.spec.account_ref.name),
+            Some(team) => wake_account(ctx, &namespace, &team.spec.account_ref),
             None => wake_namespace(ctx, &namespace),
         }
         strays(ctx, &namespace);
@@ -68,7 +87,7 @@ pub fn membership(ctx: &Context, change: &Change<Membership>) {
         };
         let MembershipSpec { team_ref, account_ref, .. } = &membership.spec;
         match (team_ref, account_ref) {
-            (None, Some(account)) => wake_account(ctx, &namespace, &account.name),
+            (None, Some(account)) => wake_account(ctx, &namespace, account),
             (team, _) => wake_team(ctx, &namespace, team.as_ref().map(|team| &*team.name)),
         }
     }
@@ -88,7 +107,7 @@ pub fn client_access(ctx: &Context, change: &Change<ClientAccess>) {
     for access in sides(change) {
         let namespace = access.namespace().unwrap_or_default();
         match access.readable() {
-            Some(access) => wake_account(ctx, &namespace, &access.spec.account_ref.name),
+            Some(access) => wake_account(ctx, &namespace, &access.spec.account_ref),
             None => wake_namespace(ctx, &namespace),
         }
     }
@@ -99,18 +118,25 @@ fn wake_team(ctx: &Context, namespace: &str, team: Option<&str>) {
     let team = team
         .and_then(|team| ctx.caches.teams.get(&Name::new(namespace, team))?.readable().cloned());
     match team {
-        Some(team) => wake_account(ctx, namespace, &team.spec.account_ref.name),
+        Some(team) => wake_account(ctx, namespace, &team.spec.account_ref),
         // Whom it means cannot be told, so that it holds its people wherever they are.
         None => wake_namespace(ctx, namespace),
     }
 }
 
-fn wake_account(ctx: &Context, namespace: &str, name: &str) {
-    let account = Name::new(namespace, name);
-    if ctx.caches.accounts.get(&account).is_some() {
+/// The account that an object of a namespace names.
+fn wake_account(ctx: &Context, namespace: &str, reference: &AccountRef) {
+    let near = reference.namespace.as_deref().is_none_or(|there| there == namespace);
+    let there = reference.namespace.as_deref().unwrap_or(namespace);
+    let account = Name::new(there, &*reference.name);
+    let known = ctx.caches.accounts.get(&account).is_some();
+    if known {
         ctx.queue.change(&Work::Account(account));
     } else {
-        wake_namespace(ctx, namespace);
+        wake_namespace(ctx, there);
+    }
+    if !near {
+        strays(ctx, namespace); // It may not be allowed.
     }
 }
 

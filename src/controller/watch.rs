@@ -29,6 +29,7 @@ pub const SLOW_START: Duration = Duration::from_secs(10);
 /// Watches one kind for ever. `started` counts the kinds whose first list is complete.
 pub async fn watch<K>(
     api: Api<Guarded<K>>,
+    config: Config,
     cache: Arc<Cache<K>>,
     started: Sender<usize>,
     on_change: impl Fn(&Change<K>),
@@ -36,7 +37,7 @@ pub async fn watch<K>(
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Send + Sync + 'static,
 {
     let kind = K::kind(&()).into_owned();
-    let config = Config::default().timeout(WATCH_SECONDS).page_size(PAGE);
+    let config = config.timeout(WATCH_SECONDS).page_size(PAGE);
     let stream = watcher(api, config).default_backoff();
     pin_mut!(stream);
     let (mut list, mut has_started, mut failing) = (Vec::new(), false, false);

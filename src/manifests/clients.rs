@@ -61,6 +61,19 @@ pub fn clients(
             by_client.entry(person).or_default().push(Candidate { key, first_seen, client });
         }
     }
+    for stray in &declarations.stray_client_accesses {
+        let (access, key) = (&*stray.object, client_access_key(&stray.object));
+        let Ok(person) = EmailAddress::parse(&access.spec.client_email) else { continue };
+        let first_seen = first_seen(Some(&person.clone().into()), &origin(&key));
+        let counts = first_seen.is_some() || !declarations.distant.contains(&key);
+        if counts && access.metadata.deletion_timestamp.is_none() {
+            by_client.entry(person).or_default().push(Candidate {
+                key,
+                first_seen,
+                client: Err(()),
+            });
+        }
+    }
     choose(by_client, outcomes)
 }
 

@@ -57,15 +57,16 @@ pub fn collect(
     let refused = refused.unwrap_or_default();
     let namespace = namespace(&*declarations.account.object);
     let collected = Collected::default();
-    let mut collector = Collector { roles, first_seen, refused, namespace, collected };
+    let distant = &declarations.distant;
+    let mut collector = Collector { roles, first_seen, refused, namespace, distant, collected };
     for team in &declarations.teams {
         collector.team(&team.object);
     }
-    let going: BTreeSet<String> = declarations
+    let going: BTreeSet<ObjectKey> = declarations
         .teams
         .iter()
         .filter(|team| team.object.metadata.deletion_timestamp.is_some())
-        .map(|team| team.object.name_any())
+        .map(|team| team_key(&team.object))
         .collect();
     for membership in &declarations.memberships {
         collector.membership(&membership.object, &going);
@@ -101,6 +102,8 @@ struct Collector<'a> {
     refused: BTreeMap<ObjectKey, Rejection>,
     /// Namespace of the Account.
     namespace: String,
+    /// Strays that keep only whom they declared here before.
+    distant: &'a BTreeSet<ObjectKey>,
     /// What was read.
     collected: Collected,
 }
@@ -249,7 +252,7 @@ impl Collector<'_> {
     }
 
     /// Reads a membership; `going` are the teams that are being deleted.
-    fn membership(&mut self, membership: &Membership, going: &BTreeSet<String>) {
+    fn membership(&mut self, membership: &Membership, going: &BTreeSet<ObjectKey>) {
         let key = membership_key(membership);
         let person = address(&membership.spec.email, "/spec/email".to_owned());
         let (formerly, old) = formerly(&membership.spec.formerly, person.as_ref().ok(), "/spec");
@@ -291,22 +294,40 @@ impl Collector<'_> {
         }
         let key = team_key(team);
         for (position, line) in team.spec.roster.iter().enumerate() {
-            self.stray(origin(&key, Some(position)), &line.email, &line.formerly);
+            self.stray(&key, Some(position), Some(&key), (&line.email, &line.formerly));
         }
     }
 
     /// Reads the person of a membership that belongs to no account: left as they are.
     fn stray_membership(&mut self, membership: &Membership) {
         if membership.metadata.deletion_timestamp.is_none() {
+            let (key, team) = (membership_key(membership), team_of(membership));
             let spec = &membership.spec;
-            self.stray(origin(&membership_key(membership), None), &spec.email, &spec.formerly);
+            self.stray(&key, None, team.as_ref(), (&spec.email, &spec.formerly));
         }
     }
 
     /// Declares a person of an object that belongs to no account.
-    fn stray(&mut self, origin: Origin, email: &str, earlier: &[String]) {
+    fn stray(
+        &mut self,
+        object: &ObjectKey,
+        position: Option<usize>,
+        team: Option<&ObjectKey>,
+        (email, earlier): (&str, &[String]),
+    ) {
         let Ok(person) = EmailAddress::parse(email) else { return };
-        let (formerly, _) = formerly(earlier, Some(&person), "");
+        let (mut formerly, _) = formerly(earlier, Some(&person), "");
+        let origin = origin(object, position);
+        if self.distant.contains(object) {
+            // Only what the object declared while it counted is kept for it.
+            let key = |address: &EmailAddress| self.key(address.clone(), team);
+            let known =
+                |address: &EmailAddress| (self.first_seen)(Some(&key(address)), &origin).is_some();
+            formerly.retain(known);
+            if formerly.is_empty() && !known(&person) {
+                return;
+            }
+        }
         if self.has_many_teams() {
             self.collected.frozen_everywhere.extend(formerly);
             self.collected.frozen_everywhere.insert(person);
@@ -317,8 +338,8 @@ impl Collector<'_> {
     }
 
     /// Refuses a membership of a team that is being deleted or not accepted.
-    fn team_stays(&self, team: &ObjectKey, going: &BTreeSet<String>) -> Result<(), Rejection> {
-        let (message, hint) = if going.contains(&team.name) {
+    fn team_stays(&self, team: &ObjectKey, going: &BTreeSet<ObjectKey>) -> Result<(), Rejection> {
+        let (message, hint) = if going.contains(team) {
             let hint = "delete this Membership too, or make the Team again";
             (format!("Team `{}` is being deleted", team.name), hint)
         } else if self.refused.contains_key(team) {

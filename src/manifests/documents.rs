@@ -12,6 +12,7 @@ use crate::api;
 use crate::api::GROUP;
 use crate::api::VERSION;
 use crate::manifests::accounts::Objects;
+use crate::manifests::attach::Labels;
 use crate::manifests::metadata;
 use crate::manifests::schema::Fault;
 use crate::manifests::schema::Schema;
@@ -30,7 +31,7 @@ const KINDS: [&str; 6] =
     ["AccountClass", "Account", "Team", "Membership", "ClientAccess", "NotificationSubscription"];
 
 /// Objects of Kubernetes that usually stand beside ours.
-const BESIDE: [&str; 3] = ["ConfigMap", "Namespace", "Secret"];
+const BESIDE: [&str; 2] = ["ConfigMap", "Secret"];
 
 /// Reads the texts of files and collects their objects.
 pub struct Collector {
@@ -91,6 +92,7 @@ impl Collector {
         let ours = version.split('/').next() == Some(GROUP);
         match kind {
             "List" if version == "v1" => self.list(&source),
+            "Namespace" if version == "v1" => self.namespace(&source),
             _ if version == "v1" && BESIDE.contains(&kind) => self.beside(&source, kind),
             "AccountLedger" if ours => {
                 let hint = "take it out: it is not for people to declare";
@@ -116,6 +118,26 @@ impl Collector {
         for position in 0..items.len() {
             let document = Arc::clone(&source.document);
             self.document(Source { document, pointer: format!("{pointer}/{position}") });
+        }
+    }
+
+    /// Reads the labels of a namespace: they may decide who may name an account.
+    fn namespace(&mut self, source: &Source) {
+        let Some(value) = source.document.value.pointer(&source.pointer) else { return };
+        let metadata = &value["metadata"];
+        let Some(name) = metadata["name"].as_str() else {
+            return self.wrong(source, "/metadata/name", "is missing", "name the namespace");
+        };
+        let mut labels = Labels::new();
+        for (key, value) in metadata["labels"].as_object().into_iter().flatten() {
+            let pointer = yaml::child("/metadata/labels", key);
+            match value.as_str() {
+                Some(text) => drop(labels.insert(key.clone(), text.to_owned())),
+                None => self.wrong(source, &pointer, "must be a text", "put it in quotes"),
+            }
+        }
+        if !self.is_twin(source, "Namespace", value) {
+            self.objects.namespaces.insert(name.to_owned(), labels);
         }
     }
 
@@ -179,7 +201,7 @@ impl Collector {
     fn is_twin(&mut self, source: &Source, kind: &str, value: &Value) -> bool {
         let text = |name: &str| value["metadata"][name].as_str().map(str::to_owned);
         // Objects of the cluster have no namespace, whatever the file says.
-        let space = text("namespace").filter(|_| kind != "AccountClass");
+        let space = text("namespace").filter(|_| !matches!(kind, "AccountClass" | "Namespace"));
         let space = space.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
         let name = text("name").unwrap_or_default();
         let document = &source.document;

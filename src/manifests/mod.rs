@@ -4,6 +4,7 @@
 //! planner needs and every problem come out.
 
 mod accounts;
+mod attach;
 mod clients;
 mod collect;
 mod documents;
@@ -24,6 +25,7 @@ mod terms;
 pub use crate::manifests::accounts::Declarations;
 pub use crate::manifests::accounts::Objects;
 pub use crate::manifests::accounts::Sorted;
+pub use crate::manifests::attach::account_takes;
 pub use crate::manifests::export::{Exported, Names, export};
 pub use crate::manifests::read::Files;
 pub use crate::manifests::read::read;

@@ -69,7 +69,10 @@ pub fn recipients(
     }
     let mut desired = choose(candidates, outcomes);
     let strays = declarations.stray_subscriptions.iter().map(|stray| &stray.object);
-    let strays = strays.filter(|stray| stray.metadata.deletion_timestamp.is_none());
+    let strays = strays.filter(|stray| {
+        let distant = declarations.distant.contains(&subscription_key(stray));
+        stray.metadata.deletion_timestamp.is_none() && !distant
+    });
     desired.frozen.extend(strays.map(|stray| CategoryName(stray.spec.category.clone())));
     desired
 }
@@ -126,7 +129,7 @@ fn origin(key: &ObjectKey) -> Origin {
 struct Reader<'a> {
     profile: Option<&'a Profile>,
     /// Teams that are being deleted.
-    going: BTreeSet<String>,
+    going: BTreeSet<(String, String)>,
     /// Addresses of Memberships, by namespace and name.
     memberships: BTreeMap<(String, String), &'a str>,
 }
@@ -138,7 +141,7 @@ impl<'a> Reader<'a> {
         let memberships = declarations.memberships.iter().map(|membership| &*membership.object);
         Self {
             profile,
-            going: going.map(|team| team.name_any()).collect(),
+            going: going.map(|team| (namespace(&**team), team.name_any())).collect(),
             memberships: memberships
                 .map(|object| ((namespace(object), object.name_any()), object.spec.email.as_str()))
                 .collect(),
@@ -152,8 +155,8 @@ impl<'a> Reader<'a> {
     ) -> (BTreeSet<EmailAddress>, Vec<Rejection>) {
         let spec = &subscription.spec;
         let mut wrong: Vec<Rejection> = self.category(&spec.category).err().into_iter().collect();
-        wrong.extend(self.team_stays(&spec.team_ref.name).err());
         let space = namespace(subscription);
+        wrong.extend(self.team_stays(&space, &spec.team_ref.name).err());
         let mut recipients = BTreeSet::new();
         for (position, entry) in spec.recipients.iter().enumerate() {
             match self.recipient(entry, &space, &format!("/spec/recipients/{position}")) {
@@ -165,8 +168,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Refuses a team that is being deleted.
-    fn team_stays(&self, team: &str) -> Result<(), Rejection> {
-        if !self.going.contains(team) {
+    fn team_stays(&self, space: &str, team: &str) -> Result<(), Rejection> {
+        if !self.going.contains(&(space.to_owned(), team.to_owned())) {
             return Ok(());
         }
         let message = format!("Team `{team}` is being deleted");

@@ -133,9 +133,14 @@ impl<'a> Node<'a> {
         let known = self.schema["properties"].as_object().unwrap_or(&empty);
         for (name, value) in value.as_object().unwrap_or(&empty) {
             let pointer = child(&self.pointer, name);
-            match known.get(name) {
-                Some(schema) => Node::new(schema, pointer).check(value, faults),
-                None => faults.push(unknown(pointer, name, known.keys().map(String::as_str))),
+            match (known.get(name), self.schema.get("additionalProperties")) {
+                (Some(schema), _) => Node::new(schema, pointer).check(value, faults),
+                (None, Some(schema)) => {
+                    Node { schema, explained: self.explained, pointer }.check(value, faults);
+                }
+                (None, None) => {
+                    faults.push(unknown(pointer, name, known.keys().map(String::as_str)))
+                }
             }
         }
         for name in self.schema["required"].as_array().into_iter().flatten() {

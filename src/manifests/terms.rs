@@ -12,11 +12,12 @@ use crate::domain::policy::{
     InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
 };
 use crate::manifests::accounts::Declarations;
+use crate::manifests::attach;
 use crate::manifests::duration;
 use crate::manifests::people::address;
 use crate::manifests::reason::Reason;
 use crate::manifests::reason::Rejection;
-use crate::manifests::source::quote;
+use crate::manifests::source::{namespace, quote};
 use crate::profile::OnShrink;
 use crate::profile::Pool;
 use crate::profile::Profile;
@@ -109,6 +110,15 @@ fn references(declarations: &Declarations, profile: Option<&Profile>) -> Vec<Rej
         }
         (Some(_), Some(_)) => (),
     }
+    if !declarations.class_takes {
+        let space = namespace(&*declarations.account.object);
+        let message =
+            format!("AccountClass {} does not allow namespace `{space}`", quote(class_name));
+        let hint = "name a class that does, or have the class allow it in spec.allowedNamespaces";
+        wrong.push(Rejection::new(Reason::NotAllowedHere, "/spec/className", message, hint));
+    }
+    let allowed = &declarations.account.object.spec.allowed_namespaces;
+    wrong.extend(attach::check(allowed.selector.as_ref()).err());
     wrong
 }
 

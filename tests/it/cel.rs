@@ -93,7 +93,31 @@ fn class_cases() -> Vec<Case> {
             accepted: vec![json!("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n")],
             refused: vec![json!("AA=="), json!("-----BEGIN PRIVATE KEY-----")],
         },
+        allowed_namespaces("AccountClass"),
+        allowed_namespaces("Account"),
     ]
+}
+
+/// Who may name an object of this kind.
+fn allowed_namespaces(kind: &'static str) -> Case {
+    let selector = json!({"matchLabels": {"tier": "front"}});
+    Case {
+        kind,
+        path: "spec.allowedNamespaces",
+        message: "selector goes with `from: Selector`, and that needs one",
+        old: None,
+        accepted: vec![
+            json!({}),
+            json!({"from": "All"}),
+            json!({"from": "Selector", "selector": selector}),
+            json!({"from": "Selector", "selector": {}}),
+        ],
+        refused: vec![
+            json!({"from": "All", "selector": selector}),
+            json!({"selector": selector}),
+            json!({"from": "Selector"}),
+        ],
+    }
 }
 
 /// Rules of Account.

@@ -223,7 +223,7 @@ async fn addresses_of_somebody_else_are_refused_with_both_lines() {
     let said =
         wrong(&["email: ana@example.com, formerly: [bo@example.com]", "email: Bo@example.com"])
             .await;
-    let both = "git/team.yaml:8:45: spec.roster[0].formerly[0]: `bo@example.com` is the present \
+    let both = "git/team.yaml:8:43: spec.roster[0].formerly[0]: `bo@example.com` is the present \
                 address in Team web/core (spec.roster[1])";
     assert!(said.contains(both), "{said}");
     let said = wrong(&[

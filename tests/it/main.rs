@@ -47,6 +47,7 @@ mod operator_feed;
 mod operator_fields;
 mod operator_kill;
 mod operator_names;
+mod operator_namespaces;
 mod operator_owner;
 mod operator_recipients;
 mod operator_story;

@@ -36,6 +36,8 @@ pub struct World {
     pub folder: TempDir,
     /// `http://127.0.0.1:…`
     pub base: String,
+    /// The operator looks at every namespace: only on a control plane of the test's own.
+    pub everywhere: bool,
     service: Option<Child>,
     operator: Option<Child>,
     /// Where the operator answers.
@@ -163,6 +165,7 @@ accounts:
             token,
             folder,
             base: String::new(),
+            everywhere: false,
             service: None,
             operator: None,
             probes: String::new(),
@@ -228,7 +231,10 @@ accounts:
         let _ = fs::remove_file(&address);
         let mut command = program(&self.file("operator.log"), log);
         command.env("KUBECONFIG", &self.plane.operator).args(arguments).arg("operator");
-        command.args(["--listen", "127.0.0.1:0", "--namespace", &self.namespace]);
+        command.args(["--listen", "127.0.0.1:0"]);
+        if !self.everywhere {
+            command.args(["--namespace", &self.namespace]);
+        }
         command.arg("--address-file").arg(&address);
         self.operator = Some(command.spawn().unwrap());
         self.probes = self.written(&address).await;
@@ -308,8 +314,13 @@ accounts:
 
     /// `kubectl apply --server-side`.
     pub async fn apply(&self, manifests: &str) {
+        self.apply_in(&self.namespace, manifests).await;
+    }
+
+    /// `kubectl apply --server-side` in another namespace.
+    pub async fn apply_in(&self, namespace: &str, manifests: &str) {
         let mut command = self.kubectl_command();
-        command.args(["apply", "--server-side", "--force-conflicts", "-f", "-"]);
+        command.args(["apply", "--server-side", "--force-conflicts", "-n", namespace, "-f", "-"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("kubectl");
         child.stdin.take().unwrap().write_all(manifests.as_bytes()).await.unwrap();

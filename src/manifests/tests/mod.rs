@@ -1,5 +1,6 @@
 //! Manifests as text in, what was understood of them as text out.
 
+mod attach;
 mod files;
 mod folders;
 mod names;

@@ -74,7 +74,7 @@ fn team(position: usize, thing: &Thing) -> Declared<api::Team> {
         team_id: None,
         subscription: None,
         require_secure_sign_in: None,
-        account_ref: api::NameRef { name: thing.parent.to_owned() },
+        account_ref: api::AccountRef { name: thing.parent.to_owned(), namespace: None },
         default_role: (position == 1).then(|| "nurse".to_owned()),
         deletion_policy: api::DeletionPolicy::Revoke,
         roster: thing.lines.iter().map(line).collect(),
