@@ -242,8 +242,12 @@ fn still_wanted(plan: &Plan, before: &FirstWanted, now: Timestamp) -> FirstWante
     let held = plan.held.iter().map(|held| &held.action);
     let ends = |action: &&Action| match action {
         Action::RevokeInvitation { cause, .. } | Action::Remove { cause, .. } => match cause {
-            EndCause::NotDeclared | EndCause::NotOurs | EndCause::Absent | EndCause::Ended => true,
-            EndCause::SeatShortage | EndCause::Renamed => false,
+            EndCause::NotDeclared
+            | EndCause::NotOurs
+            | EndCause::Absent
+            | EndCause::Ended
+            | EndCause::Renamed => true,
+            EndCause::SeatShortage => false,
         },
         Action::Trim { .. }
         | Action::ChangeRole { .. }

@@ -69,14 +69,14 @@ impl Names {
     ) {
         let is_member = |key: &&MemberKey| observed.members.contains_key(*key);
         let invited = |key: &MemberKey| observed.invitations.get(key).is_some_and(waits);
-        let mut all = [key].into_iter().chain(old);
+        let all = [key].into_iter().chain(old);
         let elsewhere = || {
             let known = |key: &&MemberKey| active.contains(&key.person);
             let free = !invited(key) && !known(&key);
             old.iter().find(known).filter(|_| free)
         };
         let known = all.clone().find(is_member).or_else(elsewhere).unwrap_or(key);
-        for other in all.clone().filter(|other| *other != known) {
+        for other in all.filter(|other| *other != known) {
             self.others.insert(other.clone());
             if is_member(&other) || (other == key && invited(other)) {
                 self.second.insert(other.clone(), known.clone());
@@ -86,7 +86,7 @@ impl Names {
         }
         if known == key {
             self.earlier.insert(key.clone(), old.to_vec());
-        } else if all.any(|other| other == known) {
+        } else {
             self.known_as.insert(key.clone(), known.clone());
         }
     }
@@ -94,12 +94,14 @@ impl Names {
     /// Rows of people that are declared absent, or whose declaration is going.
     fn others(&mut self, input: &Input<'_>) {
         let Input { desired, observed, .. } = *input;
-        for row in observed.members.keys().chain(observed.invitations.keys()) {
+        let there = |key: &MemberKey| {
+            observed.members.contains_key(key) || observed.invitations.get(key).is_some_and(waits)
+        };
+        let rows = observed.members.keys().chain(observed.invitations.keys());
+        for row in rows.filter(|row| there(row)) {
             let Some(present) = desired.formerly.get(&row.person) else { continue };
             let key = MemberKey { person: present.clone(), team: row.team.clone() };
-            let own =
-                observed.members.contains_key(&key) || observed.invitations.contains_key(&key);
-            if !own && !desired.people.contains_key(&key) {
+            if !there(&key) && !desired.people.contains_key(&key) {
                 self.known_as.entry(key).or_insert_with(|| row.clone());
             }
         }
@@ -111,9 +113,9 @@ impl Names {
             let from = MemberKey::from((*address).clone());
             observed.members.range(from..).next().is_some_and(|(key, _)| key.person == **address)
         };
-        let mut all = [present].into_iter().chain(old.iter().copied());
+        let all = [present].into_iter().chain(old.iter().copied());
         let known = all.clone().find(is_member).unwrap_or(present);
-        for address in all.by_ref() {
+        for address in all {
             self.people.insert(address.clone(), known.clone());
         }
     }
