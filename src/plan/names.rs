@@ -265,7 +265,7 @@ pub(super) fn record(draft: &Draft<'_>, person: &MemberKey) -> Option<PersonReco
         let row = observed.invitations.get(old);
         let known = ledger.people.get(old).cloned();
         let Some(known) = known.or_else(|| row.map(|_| members::unknown(now))) else { continue };
-        let mut joined = record.unwrap_or_else(|| PersonRecord { owned: false, ..nothing(&known) });
+        let mut joined = record.unwrap_or_else(|| nothing(&known));
         joined.first_seen = joined.first_seen.min(known.first_seen);
         join(&mut joined.mails, &known.mails);
         if is_new {

@@ -261,8 +261,8 @@ fn what_names_nothing_is_reported_and_its_people_are_left_as_they_are() {
     Team web/lost: NotFound
     m.yaml:19:21: spec.accountRef.name: there is no Account `acne` in namespace `web`
       hint: did you mean `acme`?
-    m.yaml:24:18: spec.teamRef.name: Team `lost` names an Account that does not exist
-      hint: correct the Team's accountRef, or make that Account
+    m.yaml:24:18: spec.teamRef.name: Team `lost` belongs to no Account
+      hint: correct the Team's accountRef
     m.yaml:29:18: spec.teamRef.name: there is no Team `core` in namespace `web`
       hint: make that Team, or name one of this namespace
     m.yaml:34:18: spec.teamRef.name: there is no Team `core` in namespace `web`
