@@ -13,7 +13,7 @@ const HOSTILE: &str = "<b>see</b> https://evil.example/login {{ link }} & more";
 
 async fn invite(service: &TestService, more: Value) -> crate::service::Answer {
     let mut body = json!({ "email": ANA, "role": "developer" });
-    for (name, value) in more.as_object().expect("fields") {
+    for (name, value) in more.as_object().into_iter().flatten() {
         body[name] = value.clone();
     }
     service.call(Method::POST, INVITATIONS).token(TOKEN).new_key().json(&body).send().await
