@@ -138,6 +138,7 @@ fn policy() -> Policy {
         grantable_roles: std::collections::BTreeSet::default(),
         invitations_per_hour: None,
         approval: None,
+        missing: std::collections::BTreeSet::new(),
     }
 }
 

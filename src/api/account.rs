@@ -360,6 +360,19 @@ pub struct AccountStatus {
     /// What is held back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
+
+    /// What the account service promises: `IdempotencyKeys`, `UniquePending`, `ExternalReference`,
+    /// `ConditionalWrites`, `OwnerAndSeatGuard`, `SnapshotPaging`, `Claims`, `TrimmedState`.
+    #[schemars(length(max = 16), inner(length(max = 63)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub capabilities: Vec<String>,
+
+    /// What of these it does not promise. What needs it is held with the reason `CapabilityMissing`.
+    #[schemars(length(max = 16), inner(length(max = 63)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub missing_capabilities: Vec<String>,
 }
 
 /// What we last found: `Synced` (the account matches), `Observing` (the mode writes nothing), `Held`

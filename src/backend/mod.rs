@@ -15,13 +15,14 @@ mod rules;
 mod teams;
 pub mod transport;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as StdError;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use thiserror::Error;
 
+use crate::domain::capability::Capability;
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey, TeamId};
@@ -141,15 +142,19 @@ pub enum Executed {
 pub struct Guarantees {
     /// How long an idempotency key is remembered; zero: not at all.
     pub key_retention: Duration,
-    /// The account can hold a claim.
-    pub claims: bool,
-    /// Trimmed is a state of a member.
-    pub trimmed_state: bool,
+    /// What it does not promise.
+    pub missing: BTreeSet<Capability>,
     /// The rules that it keeps; compared with our profile by meaning.
     pub rules: ServiceRules,
 }
 
 impl Guarantees {
+    /// Whether the account can hold a claim.
+    #[must_use]
+    pub fn claims(&self) -> bool {
+        !self.missing.contains(&Capability::Claims)
+    }
+
     /// How long a key may be repeated: what the service remembers, less an hour for clocks that
     /// differ and calls that linger. Zero: it does not deduplicate.
     #[must_use]

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::backend::BackendError;
 use crate::backend::Guarantees;
 use crate::backend::ServiceRules;
+use crate::domain::capability::Capability;
 use crate::domain::identity::{EmailAddress, MemberKey, TeamKey};
 use crate::domain::keys::RoleName;
 use crate::domain::keys::{
@@ -303,6 +304,21 @@ pub(super) fn written_invitation(
         .ok_or(BackendError::Malformed { what: "an answer that does not show the change" })
 }
 
+/// What a service does not promise.
+fn missing(capabilities: &wire::Capabilities) -> BTreeSet<Capability> {
+    let promised = |capability: &Capability| match capability {
+        Capability::IdempotencyKeys => capabilities.idempotency_retention_seconds > 0,
+        Capability::UniquePending => capabilities.unique_pending,
+        Capability::ExternalReference => capabilities.external_ref,
+        Capability::ConditionalWrites => capabilities.if_match,
+        Capability::OwnerAndSeatGuard => capabilities.owner_and_seat_guard,
+        Capability::SnapshotPaging => capabilities.snapshot_paging,
+        Capability::Claims => capabilities.claims,
+        Capability::TrimmedState => capabilities.trimmed_state,
+    };
+    Capability::ALL.into_iter().filter(|capability| !promised(capability)).collect()
+}
+
 /// Reads what the service promises.
 pub(super) fn guarantees(capabilities: &wire::Capabilities, rules: wire::RoleList) -> Guarantees {
     let wire::RoleList { mut items, plans, mut counts, on_shrink } = rules;
@@ -310,8 +326,7 @@ pub(super) fn guarantees(capabilities: &wire::Capabilities, rules: wire::RoleLis
     counts.sort();
     Guarantees {
         key_retention: std::time::Duration::from_secs(capabilities.idempotency_retention_seconds),
-        claims: capabilities.claims,
-        trimmed_state: capabilities.trimmed_state,
+        missing: missing(capabilities),
         rules: ServiceRules {
             roles: items.into_iter().map(|role| (role.name, role.invitable)).collect(),
             plans: plans.into_iter().map(|plan| (plan.name, plan.seats)).collect(),

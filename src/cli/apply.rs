@@ -121,7 +121,7 @@ async fn run_once(
         fingerprint,
         in_flight: IN_FLIGHT,
         retention: guarantees.repeatable_for(),
-        claims: guarantees.claims,
+        claims: guarantees.claims(),
         brake_window: policy.removals.window,
     };
     let teams = look.plan.teams.clone();

@@ -25,7 +25,7 @@ pub async fn claim(args: &ClaimArgs, io: &mut Io<'_>) -> Result<Exit> {
         return Ok(Exit::Error);
     };
     let (guarantees, look) = session.look(io).await?;
-    if !guarantees.claims {
+    if !guarantees.claims() {
         return Err(anyhow!(
             "the account service holds no claims: nobody can be told apart by one"
         ));

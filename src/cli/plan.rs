@@ -42,7 +42,11 @@ pub async fn plan(args: &PlanArgs, io: &mut Io<'_>) -> Result<Exit> {
 
 /// The plan of who has the ledger, as far as it can be told without; `None` where it is at hand, or
 /// nobody else manages the account.
-async fn without_ledger(session: &mut Session, plan: &Plan, io: &Io<'_>) -> Result<Option<Plan>> {
+async fn without_ledger(
+    session: &mut Session,
+    plan: &Plan,
+    io: &mut Io<'_>,
+) -> Result<Option<Plan>> {
     let others = plan.stop == Some(Stop::ClaimedByOther);
     if !others || session.ledger.installation().is_some() {
         return Ok(None);

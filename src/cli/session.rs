@@ -217,7 +217,7 @@ impl Session {
     /// # Errors
     ///
     /// With its hint: the service could not be read, or keeps other rules than the profile.
-    pub async fn look(&mut self, io: &Io<'_>) -> Result<(Guarantees, Look)> {
+    pub async fn look(&mut self, io: &mut Io<'_>) -> Result<(Guarantees, Look)> {
         let guarantees = self.backend.guarantees(&self.account).await.map_err(backend)?;
         let differences = guarantees.rules.differences(&ServiceRules::of(&self.profile));
         if !differences.is_empty() {
@@ -228,6 +228,10 @@ impl Session {
                 differences.join("\n  ")
             ));
         }
+        for missing in guarantees.missing.difference(&self.policy.missing) {
+            writeln!(io.err, "note: the account service lacks {missing}: {}", missing.without())?;
+        }
+        self.policy.missing.clone_from(&guarantees.missing);
         let Self { account, desired, policy, profile, backend, ledger, fingerprint, .. } = self;
         let subject =
             Subject { backend: &**backend, account, profile, policy, desired, fingerprint };

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -122,6 +123,7 @@ async fn sync(
         stopped: report.stopped().map(Trouble::from),
         retry: report.stopped().map(retry),
         observed: report.after,
+        missing: session.missing(),
     })
 }
 
@@ -164,7 +166,7 @@ impl Bench<'_> {
         ledger: &mut Ledger,
         first_wanted: &mut FirstWanted,
     ) -> Result<Look, ReconcileError> {
-        let (policy, _, profile) = round.terms()?;
+        let (policy, profile) = self.terms(round)?;
         let subject = self.subject(round, &policy, &profile);
         let look =
             apply::look(&subject, ledger, Some(first_wanted.clone()), &*self.ctx.now).await?;
@@ -180,7 +182,7 @@ impl Bench<'_> {
         ledger: &mut Ledger,
         look: Look,
     ) -> Result<Ran, ReconcileError> {
-        let (policy, _, profile) = round.terms()?;
+        let (policy, profile) = self.terms(round)?;
         let subject = self.subject(round, &policy, &profile);
         let context = apply::Context {
             now: &*self.ctx.now,
@@ -218,6 +220,13 @@ impl Bench<'_> {
             );
         }
         Ok(ran)
+    }
+
+    /// How far we may go, with this service.
+    fn terms(&self, round: &Round) -> Result<(Policy, Arc<Profile>), ReconcileError> {
+        let (mut policy, _, profile) = round.terms()?;
+        policy.missing = self.session.missing();
+        Ok((policy, profile))
     }
 
     fn subject<'b>(

@@ -187,7 +187,10 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             | Rule::OwnerChangeFirst
             | Rule::OwnerChangesUnread
             | Rule::OnlyClientEnds
-            | Rule::NoSuchCategory,
+            | Rule::NoSuchCategory
+            | Rule::UnsafeMail
+            | Rule::NoTrimmedState
+            | Rule::NoReference,
         )
         | None => Verdict::Stays(rule),
     }

@@ -1,7 +1,7 @@
 //! The clients of one account's service, kept while account, class and token stay what they are: one
 //! for the work, one that follows the feed of changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use crate::controller::context::{Context, Work};
 use crate::controller::error::ReconcileError;
 use crate::controller::feed::{Busy, Follower, Line, Place};
 use crate::controller::metrics::Metrics;
+use crate::domain::capability::Capability;
 use crate::domain::clients::ObservedClient;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey};
@@ -151,7 +152,12 @@ impl Session {
 
     /// Whether the service can hold a claim.
     pub fn claims(&self) -> bool {
-        self.guarantees.as_ref().is_some_and(|guarantees| guarantees.claims)
+        self.guarantees.as_ref().is_some_and(Guarantees::claims)
+    }
+
+    /// What the service does not promise.
+    pub fn missing(&self) -> BTreeSet<Capability> {
+        self.guarantees.as_ref().map(|guarantees| guarantees.missing.clone()).unwrap_or_default()
     }
 }
 

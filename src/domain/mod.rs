@@ -1,5 +1,6 @@
 //! The words of the problem: plain values without I/O, without a clock and without serialisation.
 
+pub mod capability;
 pub mod clients;
 pub mod desired;
 pub mod identity;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::domain::capability::Capability;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{HoldDigest, RoleName};
 
@@ -27,6 +28,8 @@ pub struct Policy {
     pub invitations_per_hour: Option<u32>,
     /// Digest of a held set that a person approved.
     pub approval: Option<HoldDigest>,
+    /// What the account service does not promise.
+    pub missing: BTreeSet<Capability>,
 }
 
 /// The mode ladder: each step may do what the one before may, and more.

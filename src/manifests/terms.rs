@@ -63,6 +63,7 @@ pub fn terms(
                 invitations_per_hour: u32::try_from(class.object.spec.limits.invitations_per_hour)
                     .ok(),
                 approval: approval(&declarations.account.object),
+                missing: BTreeSet::new(),
             };
             Ok((policy, resync))
         }

@@ -20,7 +20,7 @@ use crate::plan::client_access::{
 };
 use crate::plan::client_ends::ClientEnd;
 use crate::plan::draft::Draft;
-use crate::plan::mails::{passes, remembered, says_again, waits};
+use crate::plan::mails::{are_unsafe, passes, remembered, says_again, waits};
 use crate::plan::{Input, Plan, Rule, seats};
 
 /// A plan for clients in the making.
@@ -313,6 +313,8 @@ impl<'a> Clients<'a> {
                 self.hold_back(action, Rule::NotAgency);
             } else if account.disabled {
                 self.hold_back(action, Rule::ServiceDisabled);
+            } else if are_unsafe(self.input.policy) {
+                self.hold_back(action, Rule::UnsafeMail);
             } else if let Some((until, rule)) = until {
                 self.timers.insert(until);
                 self.hold_back(action, rule);

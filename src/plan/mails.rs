@@ -5,17 +5,26 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::domain::capability::Capability;
 use crate::domain::desired::DesiredMember;
 use crate::domain::identity::MemberKey;
 use crate::domain::keys::ResendMark;
 use crate::domain::ledger_view::{Cause, MailRecord, PersonRecord};
-use crate::domain::policy::InvitationPolicy;
+use crate::domain::policy::{InvitationPolicy, Policy};
 use crate::plan::{Input, Rule};
 
 /// Time between two automatic mails to one person.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// How long the caps count a mail.
 const CAPS_LAST: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// True if nothing keeps a mail from going out twice: no key is remembered, and no second invitation
+/// refused.
+pub(super) fn are_unsafe(policy: &Policy) -> bool {
+    [Capability::IdempotencyKeys, Capability::UniquePending]
+        .iter()
+        .all(|capability| policy.missing.contains(capability))
+}
 
 /// True while a rule counts the mails of somebody: who is declared again is not mailed more often
 /// for it.

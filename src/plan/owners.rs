@@ -268,6 +268,8 @@ fn obstacle(draft: &Draft<'_>, action: &Action, busy: bool) -> Option<(Rule, Opt
         .and_then(|record| mails::waits(&record.mails, *cause, key.is_some(), draft.input.now));
     if let Some(rule) = closed(draft.input, person) {
         Some((rule, None))
+    } else if mails::are_unsafe(draft.input.policy) {
+        Some((Rule::UnsafeMail, None))
     } else if !may_touch(draft, role) || seen.is_some_and(|role| !may_touch(draft, &role)) {
         Some((Rule::ProtectedRole, None))
     } else if !draft.allows(Mode::Manage) {

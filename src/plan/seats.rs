@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::domain::capability::Capability;
 use crate::domain::identity::MemberKey;
 use crate::domain::observed::{InvitationState, MemberState, SeatLimit};
 use crate::domain::policy::{Mode, OnSeatShortage};
@@ -33,7 +34,16 @@ pub(super) fn trims(draft: &mut Draft<'_>) -> Vec<Action> {
     if !trims_now {
         return Vec::new();
     }
-    let hit = over_limit(draft, Whose::Ours);
+    let mut hit = over_limit(draft, Whose::Ours);
+    if draft.input.policy.missing.contains(&Capability::TrimmedState) {
+        hit.retain(|action| {
+            let trims = matches!(action, Action::Trim { .. });
+            if trims {
+                draft.hold_back(action.clone(), Rule::NoTrimmedState);
+            }
+            !trims
+        });
+    }
     let people: BTreeSet<_> = hit.iter().map(Action::person).collect();
     for action in std::mem::take(&mut draft.endings) {
         // What is left here of who is trimmed is a lower role: it waits for the seat.
@@ -248,6 +258,8 @@ fn invite(draft: &mut Draft<'_>, mut ahead: Reserved) {
             draft.hold_back(action, Rule::EarlierFirst);
         } else if is_elsewhere(&invited, &action) {
             draft.hold_back(action, Rule::InvitedElsewhere);
+        } else if action.invitation_mail().is_some() && mails::are_unsafe(draft.input.policy) {
+            draft.hold_back(action, Rule::UnsafeMail);
         } else if let Some((until, rule)) = capped {
             cap(draft, action, until, rule);
         } else if takes_seat && (ahead.of(&pool) > 0 || !draft.has_seat(&action, &reserved)) {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::domain::capability::Capability;
 use crate::domain::identity::MemberKey;
 use crate::domain::keys::{ETag, SubscriptionId, TeamId, TeamRef};
 use crate::domain::observed::Observed;
@@ -258,6 +259,8 @@ fn create(plan: &mut TeamPlan, input: &Input<'_>, reference: &TeamRef, wanted: &
         plan.hold(action, if there { Rule::TeamTaken } else { Rule::TeamNotFound });
     } else if input.ledger.teams.contains_key(reference) {
         plan.hold(action, Rule::TeamLost);
+    } else if input.policy.missing.contains(&Capability::ExternalReference) {
+        plan.hold(action, Rule::NoReference);
     } else if name_taken {
         plan.hold(action, Rule::TeamNameTaken);
     } else if !runs(input, subscription.as_ref()) {

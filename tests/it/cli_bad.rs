@@ -59,6 +59,7 @@ const SERVICE: &[&str] = &[
     "client-list-missing",
     "service-down",
     "service-slow",
+    "service-without-deduplication",
     "token-refused",
     "token-that-only-reads",
     "token-without-read",
@@ -68,6 +69,8 @@ const SERVICE: &[&str] = &[
 const LEDGER: &[&str] = &[
     "disk-full",
     "ledger-cut-in-half",
+    "ledger-deleted",
+    "ledger-edited",
     "ledger-of-another-account",
     "ledger-without-a-page",
     "two-applies-at-once",
@@ -167,6 +170,18 @@ impl World {
                 let head = fs::read_to_string(desk.path("ledger/head.json")).unwrap();
                 desk.write("ledger/head.json", &head[..head.len() / 2]);
             }
+            "ledger-deleted" => fs::remove_dir_all(desk.path("ledger")).unwrap(),
+            "ledger-edited" => {
+                let names = fs::read_dir(desk.path("ledger")).unwrap();
+                let names = names.map(|file| file.unwrap().file_name().into_string().unwrap());
+                let page = names.filter(|name| name.starts_with("page-")).min().unwrap();
+                let text = fs::read_to_string(desk.path(&format!("ledger/{page}"))).unwrap();
+                assert!(text.contains("epoch\\\":0"), "{text}");
+                desk.write(
+                    &format!("ledger/{page}"),
+                    &text.replacen("epoch\\\":0", "epoch\\\":1", 1),
+                );
+            }
             "ledger-without-a-page" => {
                 let files = fs::read_dir(desk.path("ledger")).unwrap();
                 let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
@@ -201,7 +216,9 @@ impl World {
         let command = match case {
             "service-slow" => ["apply", "--timeout", "300ms"],
             // A second such answer would be believed: `apply` notes the first.
-            "answer-nobody-left" | "client-list-missing" => ["plan", "--timeout", "5s"],
+            "answer-nobody-left" | "client-list-missing" | "service-without-deduplication" => {
+                ["plan", "--timeout", "5s"]
+            }
             _ => ["apply", "--timeout", "5s"],
         };
         let ledger = desk.ledger();
@@ -263,6 +280,12 @@ fn fault(case: &str) -> Fault {
             _ => line.contains("page_size").then(|| Answer::json(&emptied(real))),
         }),
         "answer-of-another-account" => Arc::new(another),
+        "service-without-deduplication" => Arc::new(|line, real| {
+            let mut promises: Value = serde_json::from_str(real).unwrap();
+            promises["idempotency_retention_seconds"] = json!(0);
+            promises["unique_pending"] = json!(false);
+            (line == "GET /v1/capabilities").then(|| Answer::json(&promises))
+        }),
         _ => panic!("{case} is in no list"),
     }
 }

@@ -642,6 +642,7 @@ pub fn policy() -> Policy {
         },
         invitations_per_hour: None,
         approval: None,
+        missing: std::collections::BTreeSet::new(),
     }
 }
 

@@ -7,7 +7,7 @@
 mod rules;
 mod state;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -202,8 +202,7 @@ impl Backend for Memory {
         match answer {
             Answer::Given => Ok(Guarantees {
                 key_retention: KEY_RETENTION,
-                claims: true,
-                trimmed_state: true,
+                missing: BTreeSet::new(),
                 rules: ServiceRules::of(&self.profile),
             }),
             Answer::Lost => Err(lost()),

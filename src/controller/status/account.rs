@@ -9,6 +9,7 @@ use crate::api::{Account, AccountState, AccountStatus, Held, HeldByRule, Seats, 
 use crate::controller::error::ReconcileError;
 use crate::controller::status::conditions::{Say, Says, Truth, time};
 use crate::controller::status::{Finding, Looked, Picture, Trouble, clip, number, person};
+use crate::domain::capability::Capability;
 use crate::domain::identity::MemberKey;
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
@@ -213,6 +214,16 @@ fn describe(looked: &Looked, picture: &Picture<'_>, state: AccountState) -> Acco
         }),
         usage: Some(limit.map_or_else(|| used.to_string(), |limit| format!("{used}/{limit}"))),
         held: held(plan, picture),
+        capabilities: Capability::ALL
+            .iter()
+            .filter(|capability| !looked.missing.contains(capability))
+            .map(|capability| capability.as_str().to_owned())
+            .collect(),
+        missing_capabilities: looked
+            .missing
+            .iter()
+            .map(|missing| missing.as_str().to_owned())
+            .collect(),
         ..AccountStatus::default()
     }
 }

@@ -10,7 +10,7 @@ mod team;
 mod unreadable;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::AccountState;
 use crate::apply::{ClientOutcomes, Outcome, RecipientOutcomes, TeamOutcomes};
@@ -18,6 +18,7 @@ use crate::backend::{BackendError, Retry};
 use crate::controller::error::{ReconcileError, backend_state};
 use crate::controller::queue::Next;
 use crate::controller::release::Verdict;
+use crate::domain::capability::Capability;
 use crate::domain::desired::Origin;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{CategoryName, TeamRef};
@@ -38,6 +39,8 @@ pub struct Looked {
     pub observed: Observed,
     /// How far we may go.
     pub mode: Mode,
+    /// What the service does not promise.
+    pub missing: BTreeSet<Capability>,
     /// What the service did not do, by person.
     pub refused: BTreeMap<MemberKey, Trouble>,
     /// What it did not do, by client.

@@ -81,6 +81,12 @@ pub enum Rule {
     OnlyClientEnds,
     /// The account service has no such category of mail.
     NoSuchCategory,
+    /// The service neither remembers idempotency keys nor refuses a second invitation.
+    UnsafeMail,
+    /// The service knows nobody who is trimmed.
+    NoTrimmedState,
+    /// What is made at the service carries no reference of ours.
+    NoReference,
 }
 
 impl Rule {
@@ -126,7 +132,9 @@ impl Rule {
             Self::OwnerChangeFirst => "OwnerChangeFirst",
             Self::OwnerChangesUnread => "OwnerChangesUnread",
             Self::OnlyClientEnds => "OnlyClientEnds",
-            Self::NoSuchCategory => "CapabilityMissing",
+            Self::NoSuchCategory | Self::UnsafeMail | Self::NoTrimmedState | Self::NoReference => {
+                "CapabilityMissing"
+            }
         }
     }
 
@@ -262,6 +270,19 @@ impl Rule {
                 "the account service did not list its changes of owner; it is asked again"
             }
             Self::OnlyClientEnds => "only the client can end access that it granted",
+            Self::UnsafeMail => {
+                "the account service neither remembers idempotency keys nor refuses a second \
+                 invitation of one person: a mail could go out twice, so none is sent; use a service \
+                 that does one of the two"
+            }
+            Self::NoTrimmedState => {
+                "the account service has no state for trimmed members: trimming would remove them; \
+                 set spec.onSeatShortage to Hold, or use a service that has"
+            }
+            Self::NoReference => {
+                "the account service keeps no reference of ours: a team that is made could not be \
+                 found again; make it there and put its id into spec.teamId"
+            }
             Self::NoSuchCategory => {
                 "the account service has no such category of mail; use the same version of the profile \
                  on both sides"
@@ -297,7 +318,10 @@ impl Rule {
             | Self::NotMemberYet
             | Self::TwoRows
             | Self::OwnerChangeEnded
-            | Self::NoSuchCategory => true,
+            | Self::NoSuchCategory
+            | Self::UnsafeMail
+            | Self::NoTrimmedState
+            | Self::NoReference => true,
             Self::Observing
             | Self::Settling
             | Self::MailBudget

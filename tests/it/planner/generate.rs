@@ -259,6 +259,7 @@ fn policy() -> impl Strategy<Value = Policy> {
                 grantable_roles: grantable.into_iter().map(RoleName::from).collect(),
                 invitations_per_hour: mails,
                 approval: approves.then(|| HoldDigest::from("shown")),
+                missing: BTreeSet::new(),
             }
         },
     )

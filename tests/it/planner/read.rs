@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Span, Timestamp};
+use seatkeeper::domain::capability::Capability;
 use seatkeeper::domain::desired::{
     Absence, AbsenceCause, DeletionPolicy, Desired, DesiredMember, Origin, OriginKind,
 };
@@ -489,6 +490,9 @@ struct Settings {
     invite_again: bool,
     /// Digest of the approved set, or `shown`.
     approve: Option<String>,
+    /// What the service does not promise.
+    #[serde(default)]
+    missing: Vec<String>,
 }
 
 fn default_profile() -> String {
@@ -564,8 +568,14 @@ impl Settings {
             grantable_roles: self.grantable_roles.into_iter().map(RoleName).collect(),
             invitations_per_hour: self.invitations_per_hour,
             approval: self.approve.map(HoldDigest),
+            missing: self.missing.iter().map(|word| capability(word)).collect(),
         }
     }
+}
+
+fn capability(word: &str) -> Capability {
+    let known = Capability::ALL.into_iter().find(|capability| capability.as_str() == word);
+    known.unwrap_or_else(|| panic!("no capability {word}"))
 }
 
 fn duration(text: &str) -> Duration {
