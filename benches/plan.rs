@@ -32,6 +32,8 @@ fn person(n: usize) -> MemberKey {
 
 fn desired(people: usize) -> Desired {
     let member = |n| DesiredMember {
+        name: None,
+        message: None,
         role: "developer".into(),
         invite_epoch: 0,
         resend: None,
@@ -99,6 +101,7 @@ fn observed(people: usize, missing: Option<usize>, profile: &Profile) -> Observe
 fn ledger(people: usize, missing: Option<usize>) -> LedgerView {
     let known = (0..people).filter(|n| missing.is_none_or(|every| n % every != 0));
     let record = |n: usize| PersonRecord {
+        renamed: false,
         first_seen: Timestamp::UNIX_EPOCH,
         declared_by: Some(format!("Team web/team-{}", n / 2000)),
         owned: true,
@@ -127,6 +130,7 @@ fn policy() -> Policy {
             settle: Duration::from_secs(30),
         },
         invitations: InvitationPolicy {
+            expires_in: None,
             renewals: 2,
             every: Duration::from_secs(7 * 86_400),
             on_lost: OnLost::Hold,
