@@ -39,7 +39,7 @@ test: prepare ## everything that the README promises, on a real control plane an
 test-mail: ## sending mails to a real mail server, which is installed if root asks
 	@tests/mail/run.sh
 
-mutants: controlplane ## break each guard in a copy of the sources: the tests must notice; SLICE=3: only three of them
+mutants: controlplane ## break each guard in a copy of the sources: the tests must notice; SLICE=2: only two of them
 	@$(CONTROLPLANE) with tests/mutants/run.sh $(if $(SLICE),--slice $(SLICE))
 
 check: prepare-build ## format, lints, generated files, who may name whom: the quick half

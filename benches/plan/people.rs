@@ -77,6 +77,8 @@ fn person(n: usize) -> MemberKey {
 
 fn desired(people: impl Iterator<Item = usize>) -> Desired {
     let member = |n| DesiredMember {
+        name: None,
+        message: None,
         role: "developer".into(),
         invite_epoch: 0,
         resend: None,
@@ -141,6 +143,7 @@ fn observed(people: impl Iterator<Item = usize>, profile: &Profile) -> Observed 
 
 fn ledger(people: impl Iterator<Item = usize>) -> LedgerView {
     let record = |n: usize| PersonRecord {
+        renamed: false,
         first_seen: Timestamp::UNIX_EPOCH,
         declared_by: Some(format!("Team web/team-{}", n / 2000)),
         owned: true,
@@ -169,6 +172,7 @@ fn policy() -> Policy {
             settle: Duration::from_secs(30),
         },
         invitations: InvitationPolicy {
+            expires_in: None,
             renewals: 2,
             every: Duration::from_secs(7 * 86_400),
             on_lost: OnLost::Hold,

@@ -259,6 +259,15 @@ impl Default for Removals {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Invitations {
+    /// How long the link of an invitation works, if shorter than the profile says: a whole number
+    /// with `s`, `m`, `h` or `d`, at least `1m`. Renewals keep it; invitations that were sent keep
+    /// theirs. Default: as the profile says.
+    #[schemars(length(max = 6), regex(pattern = DURATION))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("!self.matches('^(0*[0-5]?[0-9]s|0+[mhd])$')")
+        .message("must be at least 1m"))]
+    pub expires_in: Option<String>,
+
     /// When an invitation that expired is sent again by itself.
     #[serde(default)]
     pub renew: Renew,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::condition;
-use super::reference::{AccountRef, NameRef};
+use super::reference::{AccountRef, NameRef, ONE_LINE};
 
 /// One person's place in one team.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -66,6 +66,14 @@ use super::reference::{AccountRef, NameRef};
 #[x_kube(validation = Rule::new("!has(self.accountRef) || !has(oldSelf.accountRef) \
         || self.accountRef == oldSelf.accountRef")
     .message("accountRef cannot change: delete the Membership and make a new one"))]
+#[x_kube(validation = Rule::new("self.email.lowerAscii() == oldSelf.email.lowerAscii() \
+        || (has(self.formerly) \
+            && self.formerly.exists(old, old.lowerAscii() == oldSelf.email.lowerAscii()))")
+    .message("email may change only to another address of the same person: add the old one to \
+        formerly, or delete the Membership and make a new one"))]
+#[x_kube(validation = Rule::new("!has(self.formerly) \
+        || self.formerly.all(old, old.lowerAscii() != self.email.lowerAscii())")
+    .message("formerly holds earlier addresses only, not email itself"))]
 pub struct MembershipSpec {
     /// Team that the person joins, in the same namespace. Either this or `accountRef`; cannot
     /// change.
@@ -78,11 +86,34 @@ pub struct MembershipSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_ref: Option<AccountRef>,
 
-    /// Address that the invitation goes to. Compared without case. Required; cannot change.
+    /// Address that the invitation goes to. Compared without case. Required; may change only to
+    /// another address of the same person: `formerly` then holds the old one.
     #[schemars(length(min = 3, max = 254))]
-    #[x_kube(validation = Rule::new("self == oldSelf")
-        .message("email cannot change: delete the Membership and make a new one"))]
     pub email: String,
+
+    /// Earlier addresses of the same person, at most 10. Who is a member under one of them stays one
+    /// and is not invited again; an invitation that waits there is withdrawn, and a new one goes to
+    /// `email`. Default: none.
+    #[schemars(length(max = 10), inner(length(min = 3, max = 254)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub formerly: Vec<String>,
+
+    /// First name, for the greeting of the invitation. A later change sends nothing. Default: none.
+    #[schemars(length(min = 1, max = 49), regex(pattern = ONE_LINE))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+
+    /// Last name, as `firstName`.
+    #[schemars(length(min = 1, max = 49), regex(pattern = ONE_LINE))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+
+    /// Why the person is invited, in one line of at most 500 characters: shown in the invitation, and
+    /// to whoever reads the invitations of the account. A later change sends nothing. Default: none.
+    #[schemars(length(min = 1, max = 500), regex(pattern = ONE_LINE))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 
     /// What the person may do: a role of the account's profile. Required.
     #[schemars(length(min = 1, max = 63))]
@@ -164,6 +195,11 @@ pub struct MembershipStatus {
     #[schemars(length(max = 128))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_id: Option<String>,
+
+    /// The earlier address by which the account service knows the person, as long as it does.
+    #[schemars(length(max = 254))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_as: Option<String>,
 
     /// Role that the account service reports.
     #[schemars(length(max = 63))]

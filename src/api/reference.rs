@@ -13,6 +13,10 @@ const NAMESPACE_NAME: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 /// Ids at the account service, as far as one can be a segment of a path.
 pub(super) const SERVICE_ID: &str = "^[A-Za-z0-9_-]{1,128}$";
 
+/// Text in one line that says something, without control characters.
+pub(super) const ONE_LINE: &str =
+    r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+
 /// Keys of a Secret, as the API server checks them.
 const SECRET_KEY: &str = r"^[-._a-zA-Z0-9]+$";
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::condition;
 use super::membership::{DeletionPolicy, MembershipState};
-use super::reference::{AccountRef, SERVICE_ID};
+use super::reference::{AccountRef, ONE_LINE, SERVICE_ID};
 
 /// A team of an account with its roster.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -136,6 +136,30 @@ pub struct RosterLine {
     /// Address that the invitation goes to. Compared without case. Required.
     #[schemars(length(min = 3, max = 254))]
     pub email: String,
+
+    /// Earlier addresses of the same person, at most 10. Who is a member under one of them stays one
+    /// and is not invited again; an invitation that waits there is withdrawn, and a new one goes to
+    /// `email`. Default: none.
+    #[schemars(length(max = 10), inner(length(min = 3, max = 254)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub formerly: Vec<String>,
+
+    /// First name, for the greeting of the invitation. A later change sends nothing. Default: none.
+    #[schemars(length(min = 1, max = 49), regex(pattern = ONE_LINE))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+
+    /// Last name, as `firstName`.
+    #[schemars(length(min = 1, max = 49), regex(pattern = ONE_LINE))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+
+    /// Why the person is invited, in one line of at most 500 characters: shown in the invitation, and
+    /// to whoever reads the invitations of the account. A later change sends nothing. Default: none.
+    #[schemars(length(min = 1, max = 500), regex(pattern = ONE_LINE))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 
     /// What the person may do: a role of the account's profile. Default: the team's `defaultRole`.
     #[schemars(length(min = 1, max = 63))]

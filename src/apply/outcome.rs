@@ -30,6 +30,8 @@ pub enum NotRun {
     SeatNotFreed,
     /// A new owner was not raised, so the old one stays (OP-05).
     OwnerNotRaised,
+    /// The invitation to an earlier address of the person was not withdrawn.
+    EarlierLeft,
     /// The service may have forgotten the key: a person must look.
     InDoubt,
     /// Too many sends are in doubt.
@@ -44,6 +46,7 @@ impl NotRun {
             Self::Stopped => "Stopped",
             Self::SeatNotFreed => "SeatNotFreed",
             Self::OwnerNotRaised => "OwnerNotRaised",
+            Self::EarlierLeft => "EarlierAddressLeft",
             Self::InDoubt => "InDoubt",
             Self::TooManyInDoubt => "TooManyInDoubt",
         }

@@ -259,11 +259,9 @@ fn view(
     observed: &Observed,
     now: Timestamp,
 ) -> LedgerView {
-    let Desired { people, absent, frozen, clients, recipients, .. } = desired;
-    let declared = people.keys().chain(absent.keys()).chain(frozen);
-    let mut view = ledger.view(declared, observed, now);
-    ledger.view_clients(clients, observed, now, &mut view);
-    ledger.view_recipients(recipients, observed, &mut view);
+    let mut view = ledger.view(desired.named().iter(), observed, now);
+    ledger.view_clients(&desired.clients, observed, now, &mut view);
+    ledger.view_recipients(desired, observed, &mut view);
     LedgerView { fingerprint: Some(subject.fingerprint.to_owned()), ..view }
 }
 

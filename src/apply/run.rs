@@ -211,6 +211,8 @@ pub(super) struct Progress<'a> {
     /// Seats of each pool that the plan counted on and that were not freed.
     not_freed: BTreeMap<Option<SubscriptionId>, u32>,
     owner_not_raised: bool,
+    /// People whose invitation under an earlier address was not withdrawn.
+    not_withdrawn: BTreeSet<MemberKey>,
     /// People that had a place in a wave, and to whom nothing was sent.
     unsent: Vec<MemberKey>,
     /// People that were added at once.
@@ -231,6 +233,7 @@ impl<'a> Progress<'a> {
             stopped: false,
             not_freed: BTreeMap::new(),
             owner_not_raised: false,
+            not_withdrawn: BTreeSet::new(),
             unsent: Vec::new(),
             added: Vec::new(),
         }
@@ -254,6 +257,8 @@ impl<'a> Progress<'a> {
             Some(NotRun::Stopped)
         } else if takes_seat && self.lacks_seats(action) {
             Some(NotRun::SeatNotFreed)
+        } else if takes_seat && self.not_withdrawn.contains(action.person()) {
+            Some(NotRun::EarlierLeft)
         } else if self.owner_not_raised && self.ends_owner(action) {
             Some(NotRun::OwnerNotRaised)
         } else {
@@ -310,6 +315,7 @@ impl<'a> Progress<'a> {
 
     fn failed(&mut self, action: &Action) {
         let (uses_seat, pool) = (self.uses_seat(action), self.pool_of(action));
+        self.not_withdrawn.extend(self.job.plan.names.meant(action.person()).cloned());
         match action {
             Action::RevokeInvitation { .. } | Action::Trim { .. } | Action::Remove { .. } => {
                 let not_freed = self.not_freed.entry(pool).or_insert(0);

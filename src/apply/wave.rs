@@ -14,6 +14,7 @@ use crate::apply::{ANSWERED, Job, SENDING};
 use crate::backend::BackendError;
 use crate::domain::keys::{InvitationId, RequestKey, RoleName};
 use crate::domain::ledger_view::{Cause, OpenSend};
+use crate::domain::particulars::Particulars;
 use crate::failpoint::hit;
 use crate::ledger::{Ledger, NewSend, OPEN_SENDS_MAX, WAVE_SENDS_MAX};
 use crate::plan::action::Action;
@@ -155,12 +156,25 @@ fn as_before(action: &Action, open: &OpenSend) -> Option<Action> {
         }
         (_, Action::ChangeOwner { .. }) => None,
         _ if for_owner => None,
-        (None, _) => Some(Action::Invite { person, role, cause, key }),
+        // Under a key that was used the service answers another body with a refusal: then the mail
+        // went out with the words of that time.
+        (None, _) => {
+            let particulars = particulars(action);
+            Some(Action::Invite { person, role, particulars, cause, key })
+        }
         (Some((before, _)), Action::Resend { invitation, .. }) if before == invitation.id => {
             let invitation = invitation.clone();
             Some(Action::Resend { person, invitation, role, cause, key })
         }
         (Some(_), _) => None,
+    }
+}
+
+/// What the invitation of an action says besides address and role.
+fn particulars(action: &Action) -> Particulars {
+    match action {
+        Action::Invite { particulars, .. } | Action::Add { particulars, .. } => particulars.clone(),
+        _ => Particulars::default(),
     }
 }
 

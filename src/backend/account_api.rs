@@ -35,6 +35,7 @@ use crate::domain::joining::{Joining, ObservedJoinRequest};
 use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey, RoleName};
 use crate::domain::observed::{Claim, Observed, ReadEvidence};
 use crate::domain::ownership::ObservedOwnershipChange;
+use crate::domain::particulars::Particulars;
 use crate::domain::recipients::ObservedCategory;
 use crate::plan::action::{Action, InvitationRow, MemberRow};
 use crate::plan::client_access::ClientAction;
@@ -208,11 +209,12 @@ impl AccountApi {
         members: &str,
         person: &MemberKey,
         role: &RoleName,
+        particulars: &Particulars,
         key: &RequestKey,
     ) -> Result<Executed, BackendError> {
         let new = wire::NewMember {
             email: Some(person.person.as_str().to_owned()),
-            name: None,
+            name: particulars.name.clone(),
             role: role.as_str().to_owned(),
             team: person.team.as_ref().map(|team| team.as_str().to_owned()),
             external_ref: None,
@@ -226,13 +228,16 @@ impl AccountApi {
         invitations: &str,
         person: &MemberKey,
         role: &RoleName,
+        particulars: &Particulars,
         key: &RequestKey,
     ) -> Result<Executed, BackendError> {
         let new = wire::NewInvitation {
             email: person.person.as_str().to_owned(),
             role: role.as_str().to_owned(),
             team: person.team.as_ref().map(|team| team.as_str().to_owned()),
-            name: None,
+            name: particulars.name.clone(),
+            message: particulars.message.clone(),
+            expires_in_seconds: particulars.expires_in.map(|time| time.as_secs()),
             require_secure_sign_in: false,
             external_ref: Some(key.as_str().to_owned()),
         };
@@ -351,9 +356,11 @@ impl Backend for AccountApi {
             Action::Approve { person, request, .. } => {
                 joining::approve(self, account, (person, request), key).await
             }
-            Action::Add { person, role, .. } => self.add(&members, person, role, key).await,
-            Action::Invite { person, role, .. } => {
-                self.invite(&invitations, person, role, key).await
+            Action::Add { person, role, particulars, .. } => {
+                self.add(&members, person, role, particulars, key).await
+            }
+            Action::Invite { person, role, particulars, .. } => {
+                self.invite(&invitations, person, role, particulars, key).await
             }
         }
     }

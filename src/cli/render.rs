@@ -58,7 +58,9 @@ pub fn status(plan: &Plan, observed: &Observed) -> String {
         };
         let (state, place) = (outlook.state.as_str(), plan.teams.place(person));
         let ends = outlook.ends_at.map_or_else(String::new, |at| format!(" ends at {at}"));
-        let note = format!("{note}{place}{ends}");
+        let declared = outlook.declared_as.as_ref();
+        let declared = declared.map_or_else(String::new, |now| format!(" declared as {now}"));
+        let note = format!("{note}{place}{ends}{declared}");
         let line =
             format!("{:width$}  {state:12}  {role:10}  {}", person.person.as_str(), note.trim());
         let _ = writeln!(text, "{}", line.trim_end());
@@ -372,7 +374,7 @@ pub fn resend(plan: &Plan, person: &MemberKey) -> Option<String> {
     if plan.stop.is_some() || plan.actions.iter().chain(held).any(|a| a.person() == person) {
         return None;
     }
-    let outlook = plan.people.get(person)?;
+    let outlook = plan.outlook(person)?;
     let (state, message) = (outlook.state.as_str(), outlook.message());
     Some(format!("--resend {person} sends nothing: {state}: {message}"))
 }
@@ -417,6 +419,7 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
             "attempts": outlook.attempts,
             "nextActionAt": outlook.next_action_at,
             "endsAt": outlook.ends_at,
+            "declaredAs": outlook.declared_as.as_ref().map(ToString::to_string),
         })).collect::<Vec<_>>(),
         "seats": {
             "before": seats.before,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::cli::session::Session;
+use crate::domain::identity::MemberKey;
 use crate::domain::observed::{InvitationState, Observed, RoleSeen};
 use crate::plan::action::Action;
 use crate::plan::{Plan, Rule};
@@ -40,8 +41,13 @@ fn undeclared(session: &Session, observed: &Observed) -> usize {
     let invited = observed.invitations.iter().filter(|(_, row)| open(row.state));
     let people = members.map(|(person, _)| person).chain(invited.map(|(person, _)| person));
     let people: BTreeSet<_> = people.collect();
-    let declared = |person| desired.people.contains_key(person) || desired.is_frozen(person);
-    people.into_iter().filter(|person| !declared(*person)).count()
+    let declared = |key: &MemberKey| desired.people.contains_key(key) || desired.is_frozen(key);
+    let present = |key: &MemberKey| {
+        let person = desired.present(&key.person).clone();
+        MemberKey { person, team: key.team.clone() }
+    };
+    let others = people.into_iter();
+    others.filter(|person| !declared(person) && !declared(&present(person))).count()
 }
 
 /// True if the ledger may know that this was done, or must not be.

@@ -22,6 +22,7 @@ use crate::controller::session::Session;
 use crate::controller::status::{Finding, Looked, Trouble};
 use crate::controller::{fetch, let_go, mark, report};
 use crate::domain::desired::DeletionPolicy;
+use crate::domain::identity::MemberKey;
 use crate::domain::keys::AccountKey;
 use crate::domain::ledger_view::FirstWanted;
 use crate::domain::policy::Policy;
@@ -153,6 +154,10 @@ impl Bench<'_> {
             let declared = round.resolved.desired.people.contains_key(&leaving.person);
             if leaving.deletion_policy == DeletionPolicy::Retain && !declared {
                 ledger.let_go_of(&leaving.person);
+                for old in &leaving.formerly {
+                    let team = leaving.person.team.clone();
+                    ledger.let_go_of(&MemberKey { person: old.clone(), team });
+                }
             }
         }
         Ok(ledger)
@@ -252,7 +257,11 @@ fn still_wanted(plan: &Plan, before: &FirstWanted, now: Timestamp) -> FirstWante
     let held = plan.held.iter().map(|held| &held.action);
     let ends = |action: &&Action| match action {
         Action::RevokeInvitation { cause, .. } | Action::Remove { cause, .. } => match cause {
-            EndCause::NotDeclared | EndCause::NotOurs | EndCause::Absent | EndCause::Ended => true,
+            EndCause::NotDeclared
+            | EndCause::NotOurs
+            | EndCause::Absent
+            | EndCause::Ended
+            | EndCause::Renamed => true,
             EndCause::SeatShortage => false,
         },
         Action::Trim { .. }

@@ -174,6 +174,8 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             | Rule::TeamChanging
             | Rule::MovesFirst
             | Rule::InvitedElsewhere
+            | Rule::EarlierFirst
+            | Rule::TwoRows
             | Rule::TeamNameTaken
             | Rule::SubscriptionNotFound
             | Rule::SeatLimit

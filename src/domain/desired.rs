@@ -21,6 +21,8 @@ pub struct Desired {
     /// People whose declaration is there but not valid (an unknown role, a squad that is not
     /// accepted): they are left exactly as they are.
     pub frozen: BTreeSet<MemberKey>,
+    /// The present address of each earlier one: the same person, in every team.
+    pub formerly: BTreeMap<EmailAddress, EmailAddress>,
     /// Of these people nothing is known but the address: they are left as they are in every team.
     pub frozen_everywhere: BTreeSet<EmailAddress>,
     /// Teams, where an account has many.
@@ -36,6 +38,35 @@ pub struct Desired {
 }
 
 impl Desired {
+    /// The present address of a person.
+    #[must_use]
+    pub fn present<'a>(&'a self, address: &'a EmailAddress) -> &'a EmailAddress {
+        self.formerly.get(address).unwrap_or(address)
+    }
+
+    /// The earlier addresses of each person that has some.
+    #[must_use]
+    pub fn earlier(&self) -> BTreeMap<&EmailAddress, Vec<&EmailAddress>> {
+        let mut earlier: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (old, present) in &self.formerly {
+            earlier.entry(present).or_default().push(old);
+        }
+        earlier
+    }
+
+    /// Everyone that a declaration names, by present and by earlier addresses.
+    #[must_use]
+    pub fn named(&self) -> Vec<MemberKey> {
+        let earlier = self.earlier();
+        let keys = self.people.keys().chain(self.absent.keys()).chain(&self.frozen);
+        let all = keys.flat_map(|key| {
+            let old = earlier.get(&key.person).into_iter().flatten();
+            let old = old.map(|old| MemberKey { person: (*old).clone(), team: key.team.clone() });
+            old.chain([key.clone()])
+        });
+        all.collect()
+    }
+
     /// True if the person stays exactly as they are.
     #[must_use]
     pub fn is_frozen(&self, key: &MemberKey) -> bool {
@@ -63,6 +94,10 @@ pub struct DesiredMember {
     pub ends_at: Option<Timestamp>,
     /// Who is new and has the higher one goes first.
     pub priority: i32,
+    /// Name of the person, for the invitation.
+    pub name: Option<String>,
+    /// Why the person is invited, for the invitation.
+    pub message: Option<String>,
     /// The declaration.
     pub origin: Origin,
 }

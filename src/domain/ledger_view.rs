@@ -102,6 +102,8 @@ pub struct PersonRecord {
     /// The invitation vanished for a cause that we do not know, expired or could not be delivered:
     /// not taken for one that was never sent, also when its row is gone.
     pub lost: bool,
+    /// The mails went to an earlier address of the person: nothing was sent to this one yet.
+    pub renamed: bool,
     /// The declaration's policy; it must outlive the file.
     pub deletion_policy: DeletionPolicy,
     /// The end of this person's access is part of the held set.
@@ -145,6 +147,7 @@ impl PersonRecord {
             epoch: cause.epoch,
             opted_out: false,
             lost: false,
+            renamed: false,
             paid: None,
             mails: self.mails.after(cause, at),
             ..self.clone()

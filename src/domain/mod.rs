@@ -12,6 +12,7 @@ pub mod keys;
 pub mod ledger_view;
 pub mod observed;
 pub mod ownership;
+pub mod particulars;
 pub mod policy;
 pub mod recipients;
 pub mod teams;

@@ -73,6 +73,8 @@ impl RemovalPolicy {
 /// What becomes of invitations that nobody takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvitationPolicy {
+    /// How long the link of a new one works; `None`: as long as the profile says.
+    pub expires_in: Option<Duration>,
     /// How often an expired one is sent again by itself.
     pub renewals: u32,
     /// Time from its expiry to the first renewal; doubled for each that follows.

@@ -21,6 +21,17 @@ pub struct DesiredRecipients {
 }
 
 impl DesiredRecipients {
+    /// The same with everybody under the address that `of` gives.
+    #[must_use]
+    pub fn renamed(mut self, of: impl Fn(&EmailAddress) -> EmailAddress) -> Self {
+        for category in self.categories.values_mut() {
+            for (person, origins) in std::mem::take(&mut category.recipients) {
+                category.recipients.entry(of(&person)).or_default().extend(origins);
+            }
+        }
+        self
+    }
+
     /// True if nobody may lose the category.
     #[must_use]
     pub fn keeps(&self, category: &CategoryName) -> bool {

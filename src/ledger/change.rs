@@ -379,6 +379,7 @@ fn nobody(first_seen: Timestamp, epoch: i64) -> PersonRecord {
         epoch,
         opted_out: false,
         lost: false,
+        renamed: false,
         deletion_policy: DeletionPolicy::Revoke,
         held: false,
         paid: None,

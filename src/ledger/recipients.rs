@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::desired::Origin;
+use crate::domain::desired::{Desired, Origin};
 use crate::domain::identity::{EmailAddress, PersonHash};
 use crate::domain::keys::CategoryName;
 use crate::domain::ledger_view::LedgerView;
 use crate::domain::observed::Observed;
-use crate::domain::recipients::{DesiredRecipients, ExactRecord};
+use crate::domain::recipients::ExactRecord;
 use crate::ledger::Ledger;
 use crate::plan::notification::RecipientLearn;
 
@@ -31,16 +31,12 @@ impl Ledger {
     }
 
     /// Adds to a view what is known of the people that are declared or members.
-    pub fn view_recipients(
-        &self,
-        desired: &DesiredRecipients,
-        observed: &Observed,
-        view: &mut LedgerView,
-    ) {
+    pub fn view_recipients(&self, desired: &Desired, observed: &Observed, view: &mut LedgerView) {
         let Some(head) = &self.head else { return };
-        let declared = desired.categories.values().flat_map(|category| category.recipients.keys());
+        let categories = desired.recipients.categories.values();
+        let declared = categories.flat_map(|category| category.recipients.keys());
         let members = observed.members.keys().map(|key| &key.person);
-        for person in declared.chain(members) {
+        for person in declared.chain(members).chain(desired.formerly.keys()) {
             if let Some(set) = self.recipients.get(&person.hashed(&head.salt)) {
                 view.recipients.insert(person.clone(), set.clone());
             }

@@ -291,6 +291,8 @@ pub(super) struct StoredPerson {
     #[serde(default, skip_serializing_if = "is_false")]
     pub lost: bool,
     #[serde(default, skip_serializing_if = "is_false")]
+    pub renamed: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
     pub retain: bool,
     #[serde(default, skip_serializing_if = "is_false")]
     pub held: bool,
@@ -435,6 +437,7 @@ impl Entry {
             epoch,
             opted_out,
             lost,
+            renamed,
             deletion_policy,
             held,
             paid,
@@ -454,6 +457,7 @@ impl Entry {
             epoch,
             opted_out,
             lost,
+            renamed,
             retain: deletion_policy == DeletionPolicy::Retain,
             held,
             paid: paid.map(|paid| match paid {
@@ -493,6 +497,7 @@ impl From<StoredPerson> for Entry {
             epoch,
             opted_out,
             lost,
+            renamed,
             retain,
             held,
             paid,
@@ -513,6 +518,7 @@ impl From<StoredPerson> for Entry {
             epoch,
             opted_out,
             lost,
+            renamed,
             deletion_policy: if retain { DeletionPolicy::Retain } else { DeletionPolicy::Revoke },
             held,
             paid: paid.map(|paid| match paid {

@@ -109,7 +109,7 @@ struct Collector<'a> {
 }
 
 /// What a declaration says of a person besides the role.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Line<'a> {
     /// The address as it was written.
     email: &'a str,
@@ -123,6 +123,66 @@ struct Line<'a> {
     ends_at: Option<Timestamp>,
     /// Who is new and has the higher one goes first.
     priority: i32,
+    /// Name of the person.
+    name: Option<String>,
+    /// Why the person is invited.
+    message: Option<&'a str>,
+    /// Earlier addresses of the person.
+    formerly: &'a [EmailAddress],
+}
+
+impl<'a> Line<'a> {
+    /// What a line of a roster says; the rest is said of the whole team.
+    fn of_roster(line: &'a api::RosterLine, team: &Team, formerly: &'a [EmailAddress]) -> Self {
+        Self {
+            email: &line.email,
+            invite_epoch: line.invite_epoch,
+            resend: resend(team),
+            deletion_policy: deletion_policy(team.spec.deletion_policy),
+            ends_at: line.expires_at.as_ref().map(|at| at.0),
+            priority: line.priority,
+            name: full_name(line.first_name.as_deref(), line.last_name.as_deref()),
+            message: line.reason.as_deref(),
+            formerly,
+        }
+    }
+
+    /// What a membership says.
+    fn of_membership(membership: &'a Membership, formerly: &'a [EmailAddress]) -> Self {
+        let spec = &membership.spec;
+        Self {
+            email: &spec.email,
+            invite_epoch: spec.invite_epoch,
+            resend: resend(membership),
+            deletion_policy: deletion_policy(spec.deletion_policy),
+            ends_at: spec.expires_at.as_ref().map(|at| at.0),
+            priority: spec.priority,
+            name: full_name(spec.first_name.as_deref(), spec.last_name.as_deref()),
+            message: spec.reason.as_deref(),
+            formerly,
+        }
+    }
+
+    /// What can be said of a person of an object that belongs to no account.
+    fn stray(email: &'a str, formerly: &'a [EmailAddress]) -> Self {
+        Self {
+            email,
+            invite_epoch: 0,
+            resend: None,
+            deletion_policy: DeletionPolicy::Retain,
+            ends_at: None,
+            priority: 0,
+            name: None,
+            message: None,
+            formerly,
+        }
+    }
+}
+
+/// First and last name as one, without blanks around them.
+fn full_name(first: Option<&str>, last: Option<&str>) -> Option<String> {
+    let words: Vec<&str> = [first, last].into_iter().flatten().map(str::trim).collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 impl Collector<'_> {
@@ -142,8 +202,10 @@ impl Collector<'_> {
     fn leaving_team(&mut self, key: &ObjectKey, team: &Team) {
         for (position, line) in team.spec.roster.iter().enumerate() {
             if let Ok(person) = EmailAddress::parse(&line.email) {
+                let (formerly, _) = formerly(&line.formerly, Some(&person), "");
                 let person = self.key(person, Some(key));
-                self.leave(origin(key, Some(position)), person, team.spec.deletion_policy);
+                let policy = team.spec.deletion_policy;
+                self.leave(origin(key, Some(position)), person, formerly, policy);
             }
         }
     }
@@ -158,7 +220,7 @@ impl Collector<'_> {
             .map(|role| self.check(role, "/spec/defaultRole".to_owned(), Scope::Team));
         let allowed = self.refused.get(key).cloned().map_or(Ok(()), Err);
         let accepted = allowed.and(default.clone().transpose().map(|_| ()));
-        let (mut lines, resend) = (Vec::new(), resend(team));
+        let mut lines = Vec::new();
         for (position, line) in team.spec.roster.iter().enumerate() {
             let role = match (&line.role, &default) {
                 (Some(role), _) => {
@@ -167,8 +229,11 @@ impl Collector<'_> {
                 (None, Some(default)) => default.clone(),
                 (None, None) => Err(no_role(position)),
             };
-            let person = address(&line.email, format!("/spec/roster/{position}/email"));
-            for wrong in [person.as_ref().err(), role.as_ref().err()].into_iter().flatten() {
+            let pointer = format!("/spec/roster/{position}");
+            let person = address(&line.email, format!("{pointer}/email"));
+            let (formerly, old) = formerly(&line.formerly, person.as_ref().ok(), &pointer);
+            let wrong = [person.as_ref().err(), role.as_ref().err()].into_iter().flatten();
+            for wrong in wrong.chain(&old) {
                 // What is wrong with the whole object is said once, of the object.
                 if wrong.pointer.starts_with("/spec/roster") {
                     let (email, rejection) = (line.email.clone(), wrong.clone());
@@ -176,12 +241,9 @@ impl Collector<'_> {
                 }
             }
             if let Ok(person) = person {
-                let (invite_epoch, policy) = (line.invite_epoch, team.spec.deletion_policy);
-                let deletion_policy = deletion_policy(policy);
-                let ends_at = line.expires_at.as_ref().map(|at| at.0);
-                let (email, priority) = (&line.email, line.priority);
-                let said = Line { email, invite_epoch, resend, deletion_policy, ends_at, priority };
-                let role = accepted.clone().and(role).map(Said::Present);
+                let said = Line::of_roster(line, team, &formerly);
+                let valid = old.into_iter().next().map_or(Ok(()), Err);
+                let role = accepted.clone().and(valid).and(role).map(Said::Present);
                 let person = self.key(person, Some(key));
                 self.declare(origin(key, Some(position)), person, role, said);
             }
@@ -193,12 +255,14 @@ impl Collector<'_> {
     fn membership(&mut self, membership: &Membership, going: &BTreeSet<ObjectKey>) {
         let key = membership_key(membership);
         let person = address(&membership.spec.email, "/spec/email".to_owned());
+        let (formerly, old) = formerly(&membership.spec.formerly, person.as_ref().ok(), "/spec");
         let policy = membership.spec.deletion_policy;
         let team = team_of(membership);
         if membership.metadata.deletion_timestamp.is_some() {
             // An end of `state: Absent` does nothing.
             if let (Ok(person), api::Wanted::Present) = (person, membership.spec.state) {
-                self.leave(origin(&key, None), self.key(person, team.as_ref()), policy);
+                let person = self.key(person, team.as_ref());
+                self.leave(origin(&key, None), person, formerly, policy);
             }
             self.collected.outcomes.insert(key, Outcome::accepted());
             return;
@@ -211,14 +275,12 @@ impl Collector<'_> {
         let scope = if team.is_some() { Scope::Team } else { Scope::Account };
         let allowed = team.as_ref().map_or(Ok(()), |team| self.team_stays(team, going));
         let role = allowed.and_then(|()| self.said(membership, scope));
-        let wrong = [person.as_ref().err(), role.as_ref().err()];
-        let outcome = Outcome::with(wrong.into_iter().flatten().cloned().collect());
+        let wrong = [person.as_ref().err(), role.as_ref().err()].into_iter().flatten();
+        let outcome = Outcome::with(wrong.chain(&old).cloned().collect());
         if let Ok(person) = person {
-            let invite_epoch = membership.spec.invite_epoch;
-            let (email, deletion_policy) = (&membership.spec.email, deletion_policy(policy));
-            let (resend, priority) = (resend(membership), membership.spec.priority);
-            let ends_at = membership.spec.expires_at.as_ref().map(|at| at.0);
-            let said = Line { email, invite_epoch, resend, deletion_policy, ends_at, priority };
+            let said = Line::of_membership(membership, &formerly);
+            let valid = old.into_iter().next().map_or(Ok(()), Err);
+            let role = valid.and(role);
             let person = self.key(person, team.as_ref());
             self.declare(origin(&key, None), person, role, said);
         }
@@ -232,7 +294,7 @@ impl Collector<'_> {
         }
         let key = team_key(team);
         for (position, line) in team.spec.roster.iter().enumerate() {
-            self.stray(&key, Some(position), Some(&key), &line.email);
+            self.stray(&key, Some(position), Some(&key), (&line.email, &line.formerly));
         }
     }
 
@@ -240,7 +302,8 @@ impl Collector<'_> {
     fn stray_membership(&mut self, membership: &Membership) {
         if membership.metadata.deletion_timestamp.is_none() {
             let (key, team) = (membership_key(membership), team_of(membership));
-            self.stray(&key, None, team.as_ref(), &membership.spec.email);
+            let spec = &membership.spec;
+            self.stray(&key, None, team.as_ref(), (&spec.email, &spec.formerly));
         }
     }
 
@@ -250,20 +313,26 @@ impl Collector<'_> {
         object: &ObjectKey,
         position: Option<usize>,
         team: Option<&ObjectKey>,
-        email: &str,
+        (email, earlier): (&str, &[String]),
     ) {
         let Ok(person) = EmailAddress::parse(email) else { return };
+        let (mut formerly, _) = formerly(earlier, Some(&person), "");
         let origin = origin(object, position);
-        let key = self.key(person.clone(), team);
-        if self.distant.contains(object) && (self.first_seen)(Some(&key), &origin).is_none() {
-            return;
+        if self.distant.contains(object) {
+            // Only what the object declared while it counted is kept for it.
+            let key = |address: &EmailAddress| self.key(address.clone(), team);
+            let known =
+                |address: &EmailAddress| (self.first_seen)(Some(&key(address)), &origin).is_some();
+            formerly.retain(known);
+            if formerly.is_empty() && !known(&person) {
+                return;
+            }
         }
         if self.has_many_teams() {
+            self.collected.frozen_everywhere.extend(formerly);
             self.collected.frozen_everywhere.insert(person);
         } else {
-            let deletion_policy = DeletionPolicy::Retain;
-            let (invite_epoch, resend, ends_at, priority) = (0, None, None, 0);
-            let said = Line { email, invite_epoch, resend, deletion_policy, ends_at, priority };
+            let said = Line::stray(email, &formerly);
             self.declare(origin, person.into(), Err(stray()), said);
         }
     }
@@ -326,29 +395,63 @@ impl Collector<'_> {
         role: Result<Said, Rejection>,
         said: Line<'_>,
     ) {
-        let first_seen = (self.first_seen)(Some(&person), &origin);
-        let Line { email, invite_epoch, resend, deletion_policy, ends_at, priority } = said;
-        let email = email.to_owned();
+        let earlier = said
+            .formerly
+            .iter()
+            .map(|old| MemberKey { person: old.clone(), team: person.team.clone() });
+        let seen = |person: &MemberKey| (self.first_seen)(Some(person), &origin);
+        let first_seen = earlier.chain([person.clone()]).filter_map(|key| seen(&key)).min();
         let candidate = Candidate {
             person,
-            email,
+            email: said.email.to_owned(),
             origin,
             role,
-            invite_epoch,
-            resend,
-            deletion_policy,
-            ends_at,
-            priority,
+            invite_epoch: said.invite_epoch,
+            resend: said.resend,
+            deletion_policy: said.deletion_policy,
+            ends_at: said.ends_at,
+            priority: said.priority,
+            name: said.name,
+            message: said.message.map(str::to_owned),
+            formerly: said.formerly.to_vec(),
             first_seen,
         };
         self.collected.candidates.push(candidate);
     }
 
     /// Adds a person whose declaration goes.
-    fn leave(&mut self, origin: Origin, person: MemberKey, policy: api::DeletionPolicy) {
+    fn leave(
+        &mut self,
+        origin: Origin,
+        person: MemberKey,
+        formerly: Vec<EmailAddress>,
+        policy: api::DeletionPolicy,
+    ) {
         let deletion_policy = deletion_policy(policy);
-        self.collected.leaving.push(Leaving { origin, person, deletion_policy });
+        self.collected.leaving.push(Leaving { origin, person, formerly, deletion_policy });
     }
+}
+
+/// The earlier addresses of a person, and what is wrong with them.
+fn formerly(
+    texts: &[String],
+    person: Option<&EmailAddress>,
+    pointer: &str,
+) -> (Vec<EmailAddress>, Vec<Rejection>) {
+    let (mut earlier, mut wrong) = (Vec::new(), Vec::new());
+    for (position, text) in texts.iter().enumerate() {
+        let pointer = format!("{pointer}/formerly/{position}");
+        match address(text, pointer.clone()) {
+            Ok(old) if Some(&old) == person => {
+                let message = format!("`{old}` is the present address, not an earlier one");
+                let hint = "take it out of `formerly`";
+                wrong.push(Rejection::new(Reason::InvalidSpec, pointer, message, hint));
+            }
+            Ok(old) => earlier.push(old),
+            Err(rejection) => wrong.push(rejection),
+        }
+    }
+    (earlier, wrong)
 }
 
 /// Why a roster line without a role is not valid.

@@ -12,6 +12,7 @@ mod domains;
 mod duration;
 mod export;
 mod metadata;
+mod names;
 mod people;
 mod read;
 mod reason;

@@ -47,6 +47,12 @@ pub struct Candidate {
     pub ends_at: Option<Timestamp>,
     /// Who is new and has the higher one goes first.
     pub priority: i32,
+    /// Name of the person, for the invitation.
+    pub name: Option<String>,
+    /// Why the person is invited.
+    pub message: Option<String>,
+    /// Earlier addresses of the person.
+    pub formerly: Vec<EmailAddress>,
     /// When the declaration was first seen; `None`: now.
     pub first_seen: Option<Timestamp>,
 }
@@ -228,6 +234,8 @@ fn count(desired: &mut Desired, person: MemberKey, winner: Candidate, standing: 
                 deletion_policy: winner.deletion_policy,
                 ends_at: winner.ends_at,
                 priority: winner.priority,
+                name: winner.name,
+                message: winner.message,
                 origin: winner.origin,
             };
             desired.people.insert(person, member);
@@ -242,7 +250,7 @@ fn most_holders(profile: Option<&Profile>, role: &RoleName) -> Option<usize> {
 }
 
 /// Order of declarations of one person; the least counts.
-fn rank(candidate: &Candidate) -> impl Ord + '_ {
+pub fn rank(candidate: &Candidate) -> impl Ord + '_ {
     let Origin { kind, namespace, name, position } = &candidate.origin;
     let age = candidate.first_seen;
     (age.is_none(), age, position.unwrap_or(0), name, kind, namespace)
@@ -286,7 +294,7 @@ fn one_too_many(loser: Candidate, role: &RoleName, winner: Option<&Candidate>) -
 }
 
 /// A declaration in words: `Team web/core (spec.roster[3])`.
-fn describe(origin: &Origin) -> String {
+pub fn describe(origin: &Origin) -> String {
     let Origin { kind, namespace, name, position } = origin;
     let object = ObjectKey { kind: *kind, namespace: namespace.clone(), name: name.clone() };
     match position {

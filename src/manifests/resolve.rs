@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use crate::domain::desired::{DeletionPolicy, Desired, Origin};
-use crate::domain::identity::MemberKey;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::policy::Policy;
 use crate::manifests::accounts::Declarations;
 use crate::manifests::clients::clients;
@@ -15,6 +15,7 @@ use crate::manifests::collect::Collected;
 use crate::manifests::collect::account_not_accepted;
 use crate::manifests::collect::collect;
 use crate::manifests::domains::join_domains;
+use crate::manifests::names;
 use crate::manifests::people::Loser;
 use crate::manifests::people::choose;
 use crate::manifests::reason::Reason;
@@ -85,6 +86,8 @@ pub struct Leaving {
     pub origin: Origin,
     /// The person.
     pub person: MemberKey,
+    /// Earlier addresses of the person.
+    pub formerly: Vec<EmailAddress>,
     /// What its end does.
     pub deletion_policy: DeletionPolicy,
 }
@@ -127,9 +130,16 @@ pub fn resolve(
     first_seen: FirstSeen<'_>,
     now: Timestamp,
 ) -> Resolved {
-    let Collected { candidates, frozen_everywhere, leaving, mut outcomes } =
+    let Collected { mut candidates, frozen_everywhere, leaving, mut outcomes } =
         collect(declarations, profile, first_seen);
-    let (mut desired, losers) = choose(candidates, profile, now);
+    let earlier = names::join(&mut candidates, &leaving);
+    let (mut desired, mut losers) = choose(candidates, profile, now);
+    losers.extend(earlier.losers);
+    let stays =
+        |key: &MemberKey| !desired.people.contains_key(key) && !desired.absent.contains_key(key);
+    let frozen: Vec<_> = earlier.frozen.into_iter().filter(stays).collect();
+    desired.frozen.extend(frozen);
+    desired.formerly = earlier.present;
     desired.frozen_everywhere = frozen_everywhere;
     desired.teams = teams(&declarations.teams, profile, &outcomes);
     desired.secure_sign_in = secure_sign_in(&declarations.teams, &outcomes);
@@ -137,7 +147,8 @@ pub fn resolve(
         add_loser(loser, &mut outcomes);
     }
     desired.clients = clients(declarations, profile, first_seen, &mut outcomes);
-    desired.recipients = recipients(declarations, profile, first_seen, &mut outcomes);
+    let recipients = recipients(declarations, profile, first_seen, &mut outcomes);
+    desired.recipients = recipients.renamed(|address| desired.present(address).clone());
     let mut wrong = Vec::new();
     desired.join_domains = join_domains(&declarations.account.object.spec, profile, &mut wrong);
     let (account, terms, wrong) = match terms(declarations, profile, wrong) {

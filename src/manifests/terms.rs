@@ -50,7 +50,7 @@ pub fn terms(
         wrong.extend(against_profile(spec, profile));
     }
     let removals = checked(removals(&spec.removals), &mut wrong);
-    let invitations = checked(invitations(&spec.invitations), &mut wrong);
+    let invitations = checked(invitations(&spec.invitations, profile), &mut wrong);
     let resync = checked(duration_at("/spec/resync", &spec.resync), &mut wrong);
     let never_trim = never_trim(spec, &mut wrong);
     match (removals, invitations, resync, &declarations.class) {
@@ -197,9 +197,13 @@ fn removals(spec: &api::Removals) -> Result<RemovalPolicy, Rejection> {
 }
 
 /// What becomes of invitations that nobody takes.
-fn invitations(spec: &api::Invitations) -> Result<InvitationPolicy, Rejection> {
-    let api::Invitations { renew: api::Renew { attempts, every }, on_lost } = spec;
+fn invitations(
+    spec: &api::Invitations,
+    profile: Option<&Profile>,
+) -> Result<InvitationPolicy, Rejection> {
+    let api::Invitations { expires_in, renew: api::Renew { attempts, every }, on_lost } = spec;
     Ok(InvitationPolicy {
+        expires_in: expires_in.as_deref().map(|text| expires_in_at(text, profile)).transpose()?,
         renewals: count_at("/spec/invitations/renew/attempts", *attempts)?,
         every: duration_at("/spec/invitations/renew/every", every)?,
         on_lost: match on_lost {
@@ -207,6 +211,23 @@ fn invitations(spec: &api::Invitations) -> Result<InvitationPolicy, Rejection> {
             api::OnLost::InviteAgain => OnLost::InviteAgain,
         },
     })
+}
+
+/// A lifetime of invitations; it may only shorten that of the profile.
+fn expires_in_at(text: &str, profile: Option<&Profile>) -> Result<Duration, Rejection> {
+    let pointer = "/spec/invitations/expiresIn";
+    let asked = duration_at(pointer, text)?;
+    let Some(profile) = profile.filter(|profile| profile.invitations.lifetime < asked) else {
+        return Ok(asked);
+    };
+    let most = duration::text(profile.invitations.lifetime);
+    let message = format!(
+        "{} is longer than an invitation of profile `{}` lasts: `{most}`",
+        quote(text),
+        profile.name
+    );
+    let hint = format!("set `{most}` or less, or leave the field out");
+    Err(Rejection::new(Reason::ProfileCannot, pointer, message, hint))
 }
 
 /// A number that is not negative.

@@ -9,6 +9,7 @@ use crate::domain::identity::MemberKey;
 use crate::domain::joining::ObservedJoinRequest;
 use crate::domain::keys::{ETag, InvitationId, MemberId, OwnershipChangeId, RequestKey, RoleName};
 use crate::domain::ledger_view::Cause;
+use crate::domain::particulars::Particulars;
 
 /// One change at the account service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +110,8 @@ pub enum Action {
         person: MemberKey,
         /// Role of the place.
         role: RoleName,
+        /// Name of the person.
+        particulars: Particulars,
         /// What it is done for: it opens an epoch as a mail does.
         cause: Cause,
     },
@@ -130,6 +133,8 @@ pub enum Action {
         person: MemberKey,
         /// Role that acceptance gives.
         role: RoleName,
+        /// What it says besides.
+        particulars: Particulars,
         /// What the mail is sent for.
         cause: Cause,
         /// Key of an earlier call whose outcome is unknown, repeated as it is (OP-02); `None`: a
@@ -182,6 +187,8 @@ pub enum EndCause {
     Absent,
     /// The declaration has ended.
     Ended,
+    /// The person is declared by another address now.
+    Renamed,
     /// The seats are fewer than the people (OP-04).
     SeatShortage,
 }
@@ -420,6 +427,7 @@ fn why(cause: EndCause) -> &'static str {
         EndCause::NotDeclared | EndCause::NotOurs => "",
         EndCause::Absent => ": declared absent",
         EndCause::Ended => ": the declaration has ended",
+        EndCause::Renamed => ": the address is an earlier one",
         EndCause::SeatShortage => ": too few seats",
     }
 }

@@ -11,6 +11,7 @@ use crate::plan::brake::{budget, fits_ahead};
 use crate::plan::draft::{Draft, is_absence, price};
 use crate::plan::guards::{ends_role, holders};
 use crate::plan::mails::waits;
+use crate::plan::names::Names;
 use crate::plan::{Approval, Input, Plan, PlanError, domains, source};
 
 /// Walks the plan once, in order. Time O(n log n).
@@ -18,16 +19,16 @@ use crate::plan::{Approval, Input, Plan, PlanError, domains, source};
 /// # Errors
 ///
 /// [`PlanError::Broken`] with the first invariant that does not hold.
-pub(super) fn check(input: &Input<'_>, plan: &Plan) -> Result<(), PlanError> {
+pub(super) fn check(input: &Input<'_>, names: &Names, plan: &Plan) -> Result<(), PlanError> {
     let checks: [(&str, bool); 9] = [
         ("nothing is written in mode Observe", mode_holds(input, plan)),
         ("one action a person", one_each(plan)),
         ("actions are in order", plan.actions.is_sorted_by_key(Action::order)),
-        ("only what is ours is taken away", ours_only(input, plan)),
+        ("only what is ours is taken away", ours_only(input, names, plan)),
         ("who has a declaration that is not valid stays as they are", frozen_stay(input, plan)),
-        ("seats are never exceeded", seats_hold(input, plan)),
+        ("seats are never exceeded", seats_hold(input, names, plan)),
         ("owners never fall below the minimum", owners_stay(input, plan)),
-        ("removals stay within the brake", brake_holds(input, plan)),
+        ("removals stay within the brake", brake_holds(input, names, plan)),
         ("no cause is mailed twice, and nobody too often", mails_hold(input, plan)),
     ];
     match checks.into_iter().find(|(_, holds)| !holds) {
@@ -60,7 +61,7 @@ fn one_each(plan: &Plan) -> bool {
     people.len() == plan.actions.len()
 }
 
-fn ours_only(input: &Input<'_>, plan: &Plan) -> bool {
+fn ours_only(input: &Input<'_>, names: &Names, plan: &Plan) -> bool {
     let owned = |person| input.ledger.people.get(person).is_some_and(|record| record.owned);
     let declared = |person| input.desired.people.contains_key(person);
     plan.actions.iter().all(|action| {
@@ -76,6 +77,9 @@ fn ours_only(input: &Input<'_>, plan: &Plan) -> bool {
             Action::Remove { cause: EndCause::Absent | EndCause::Ended, .. }
             | Action::RevokeInvitation { cause: EndCause::Absent | EndCause::Ended, .. } => {
                 input.desired.absent.contains_key(person) && !declared(person)
+            }
+            Action::RevokeInvitation { cause: EndCause::Renamed, .. } => {
+                names.meant(person).is_some_and(declared)
             }
             Action::Remove { .. }
             | Action::RevokeInvitation { cause: EndCause::NotDeclared, .. } => {
@@ -107,8 +111,8 @@ fn frozen_stay(input: &Input<'_>, plan: &Plan) -> bool {
 }
 
 /// At every prefix: what takes a seat finds one (OP-03).
-fn seats_hold(input: &Input<'_>, plan: &Plan) -> bool {
-    let mut draft = Draft::new(input);
+fn seats_hold(input: &Input<'_>, names: &Names, plan: &Plan) -> bool {
+    let mut draft = Draft::new(input, names);
     plan.actions.iter().all(|action| {
         let (pool, takes) = (draft.pool_of(action.person()), draft.seats_of(action) > 0);
         draft.act(action.clone());
@@ -133,7 +137,7 @@ fn owners_stay(input: &Input<'_>, plan: &Plan) -> bool {
     })
 }
 
-fn brake_holds(input: &Input<'_>, plan: &Plan) -> bool {
+fn brake_holds(input: &Input<'_>, names: &Names, plan: &Plan) -> bool {
     if matches!(plan.learn.approval, Approval::Used(_)) {
         return true;
     }
@@ -144,7 +148,7 @@ fn brake_holds(input: &Input<'_>, plan: &Plan) -> bool {
     });
     let unpaid: Vec<&Action> = unpaid.collect();
     let undeclared = unpaid.iter().any(|action| source::is_undeclared(action));
-    let emptied = undeclared && source::is_over(input, source::gone(input));
+    let emptied = undeclared && source::is_over(input, source::gone(input, names));
     let count = unpaid.len() as u64;
     let ahead = unpaid.iter().all(|action| is_absence(action)) && fits_ahead(input, count);
     unpaid.is_empty() || ahead || (!emptied && spent.saturating_add(count) <= allowed)

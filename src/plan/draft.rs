@@ -10,6 +10,7 @@ use crate::domain::joining::ObservedJoinRequest;
 use crate::domain::keys::{RequestKey, RoleName, SubscriptionId};
 use crate::domain::ledger_view::{Cause, HoldRecord, Paid, PersonRecord};
 use crate::domain::observed::{InvitationState, MemberState, ObservedInvitation, ObservedMember};
+use crate::domain::particulars::Particulars;
 use crate::domain::policy::Mode;
 use crate::plan::action::{Action, EndCause, InvitationRow, MemberRow};
 use crate::plan::brake::Brake;
@@ -19,6 +20,7 @@ use crate::plan::client_ends::ClientEnd;
 use crate::plan::domains::DomainPlan;
 use crate::plan::guards::Trust;
 use crate::plan::joining::Waiting;
+use crate::plan::names::Names;
 use crate::plan::notification::RecipientPlan;
 use crate::plan::owners;
 use crate::plan::pools::{PoolKey, Pools, pool_of};
@@ -31,6 +33,8 @@ use crate::profile::{Counted, KnownUser};
 /// A plan in the making: what is wanted, before the guards and the seat ledger have spoken.
 pub(super) struct Draft<'a> {
     pub input: &'a Input<'a>,
+    /// Which rows are whose.
+    pub names: &'a Names,
     /// People with access somewhere in the account, where such people are added at once.
     known: BTreeSet<EmailAddress>,
     /// Everyone that is declared, and everyone that is ours and no longer declared.
@@ -80,6 +84,8 @@ pub(super) struct Candidate {
     pub key: Option<RequestKey>,
     /// Role of the call.
     pub role: RoleName,
+    /// What a new invitation says besides.
+    pub particulars: Particulars,
     /// What the mail is sent for.
     pub cause: Cause,
     /// The invitation that is sent again; `None`: a new one is made.
@@ -103,14 +109,14 @@ impl Candidate {
     /// The action that it asks for; `known`: the person is in the account already and is added
     /// without an invitation (CT-05).
     pub fn into_action(self, known: bool) -> Action {
-        let Self { order: _, person, key, role, cause, resend, request } = self;
+        let Self { order: _, person, key, role, particulars, cause, resend, request } = self;
         if let Some(request) = request {
             return Action::Approve { person, request, role, cause };
         }
         match (resend, key) {
             (Some(invitation), key) => Action::Resend { person, invitation, role, cause, key },
-            (None, None) if known => Action::Add { person, role, cause },
-            (None, key) => Action::Invite { person, role, cause, key },
+            (None, None) if known => Action::Add { person, role, particulars, cause },
+            (None, key) => Action::Invite { person, role, particulars, cause, key },
         }
     }
 }
@@ -134,9 +140,10 @@ impl Reserved {
 }
 
 impl<'a> Draft<'a> {
-    pub fn new(input: &'a Input<'a>) -> Self {
+    pub fn new(input: &'a Input<'a>, names: &'a Names) -> Self {
         Self {
             input,
+            names,
             known: known(input),
             people: BTreeMap::new(),
             records: BTreeMap::new(),
@@ -288,6 +295,7 @@ impl<'a> Draft<'a> {
             recipients: RecipientPlan::default(),
             domains: DomainPlan::default(),
             waiting: Waiting::default(),
+            names: Names::default(),
         }
     }
 

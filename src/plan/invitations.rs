@@ -7,6 +7,7 @@ use crate::domain::identity::MemberKey;
 use crate::domain::keys::RoleName;
 use crate::domain::ledger_view::{OpenSend, Paid, PersonRecord, Seen};
 use crate::domain::observed::{InvitationState, ObservedInvitation};
+use crate::domain::particulars::Particulars;
 use crate::domain::policy::{Mode, OnLost};
 use crate::plan::action::{Action, InvitationRow};
 use crate::plan::draft::{Candidate, Draft, Turn, invitation_row};
@@ -30,7 +31,7 @@ pub(super) fn invited(
     // or the one that was to be sent again.
     if let Some(send) = open.filter(|send| !waits || send.resend.is_some()) {
         if repeatable(draft, send) {
-            return repeat(draft, person, send, Some(invitation));
+            return repeat(draft, (person, wanted), send, Some(invitation));
         }
         if !said && wanted.invite_epoch <= send.cause.epoch {
             draft.people.insert(person.clone(), Outlook::new(State::InDoubt));
@@ -116,6 +117,7 @@ fn remember(record: &mut PersonRecord, state: State) {
     match state {
         State::Pending => {
             (record.seen, record.opted_out, record.lost) = (Seen::Invited, false, false);
+            record.renamed = false;
             record.mails.given_up = false;
         }
         State::OptedOut => (record.seen, record.opted_out) = (Seen::Never, true),
@@ -220,6 +222,7 @@ fn send_again(
         person: person.clone(),
         key: None,
         role,
+        particulars: Particulars::default(),
         cause: cause(draft.input, person, wanted, record, why),
         resend: Some(invitation_row(invitation)),
         request: None,
@@ -238,11 +241,18 @@ pub(super) fn absent(
     wanted: &DesiredMember,
     record: &mut PersonRecord,
 ) {
-    let open = draft.input.ledger.open_sends.get(person);
+    let own = draft.input.ledger.open_sends.get(person);
+    let open = own.or_else(|| draft.names.open_send(draft.input, person));
     let said = says_again(wanted.words(), &record.mails, open.map(|send| send.cause));
     if let Some(send) = open {
+        if own.is_none() && repeatable(draft, send) {
+            // It may still arrive at the earlier address: no second one meanwhile.
+            draft.people.insert(person.clone(), Outlook::new(State::Sending));
+            draft.timers.insert(send.not_after);
+            return;
+        }
         if repeatable(draft, send) {
-            return repeat(draft, person, send, None);
+            return repeat(draft, (person, wanted), send, None);
         }
         // A new epoch or word is a person's answer that the doubtful one is settled.
         if !said && wanted.invite_epoch <= send.cause.epoch {
@@ -266,7 +276,7 @@ pub(super) fn absent(
             draft.people.insert(person.clone(), Outlook::new(State::OptedOut));
             return;
         }
-        _ if said => Why::Decision,
+        _ if said || record.renamed => Why::Decision,
         (false, false) => Why::First,
         _ if joining::request(draft, person, &wanted.role).is_some() => Why::First,
         (false, true) if by_itself => Why::Lost,
@@ -287,7 +297,7 @@ fn repeatable(draft: &Draft<'_>, send: &OpenSend) -> bool {
 /// more cannot be: it is waited for until the call can no longer arrive.
 fn repeat(
     draft: &mut Draft<'_>,
-    person: &MemberKey,
+    (person, wanted): (&MemberKey, &DesiredMember),
     send: &OpenSend,
     row: Option<&ObservedInvitation>,
 ) {
@@ -307,6 +317,7 @@ fn repeat(
         person: person.clone(),
         key: Some(send.key.clone()),
         role: send.role.clone(),
+        particulars: particulars(draft, wanted),
         cause: send.cause,
         resend,
         request: None,
@@ -324,16 +335,30 @@ fn candidate(
     draft.people.insert(person.clone(), Outlook::new(State::Planned));
     let origin = &wanted.origin;
     let name = format!("{}/{}", origin.namespace, origin.name);
+    let new = (Turn::New, Reverse(wanted.priority), record.first_seen, origin.position, name);
+    // Who is invited already keeps the place, under whatever address.
+    let place = draft.names.invited_at(draft.input.observed, person);
+    let kept = place.map(|at| (Turn::Resent, Reverse(0), at, None, String::new()));
     let candidate = Candidate {
-        order: (Turn::New, Reverse(wanted.priority), record.first_seen, origin.position, name),
+        order: kept.unwrap_or(new),
         person: person.clone(),
         key: None,
         role: wanted.role.clone(),
+        particulars: particulars(draft, wanted),
         cause: cause(draft.input, person, wanted, record, why),
         resend: None,
         request: joining::request(draft, person, &wanted.role),
     };
     enter(draft, candidate);
+}
+
+/// What a new invitation says besides address and role.
+fn particulars(draft: &Draft<'_>, wanted: &DesiredMember) -> Particulars {
+    Particulars {
+        name: wanted.name.clone(),
+        message: wanted.message.clone(),
+        expires_in: draft.input.policy.invitations.expires_in,
+    }
 }
 
 /// Puts a candidate in the queue, if declarations may give the role.

@@ -153,7 +153,8 @@ mod tests {
     #[test]
     fn the_gap_before_a_renewal_doubles_each_time() {
         let every = Duration::from_secs(7 * 86_400);
-        let policy = InvitationPolicy { renewals: 3, every, on_lost: OnLost::Hold };
+        let policy =
+            InvitationPolicy { expires_in: None, renewals: 3, every, on_lost: OnLost::Hold };
         let due = |renewals| {
             let mails = MailRecord { renewals, ..MailRecord::default() };
             renewal_at(&policy, &mails, at("2026-01-01T00:00:00Z"))

@@ -14,7 +14,7 @@ use crate::domain::teams::{bindings, contested};
 use crate::plan::action::{Action, Direction, EndCause};
 use crate::plan::draft::{Draft, member_row, revoke};
 use crate::plan::pools::closed;
-use crate::plan::{Input, Outlook, Rule, State, domains, invitations, owners};
+use crate::plan::{Input, Outlook, Rule, State, domains, invitations, names, owners};
 
 impl Outlook {
     /// A person in this state, with nothing more to say.
@@ -31,6 +31,7 @@ impl Outlook {
             attempts: 0,
             next_action_at: None,
             ends_at: None,
+            declared_as: None,
         }
     }
 }
@@ -62,12 +63,14 @@ pub(super) fn classify(draft: &mut Draft<'_>) {
         draft.records.insert(person.clone(), record);
     }
     absent(draft);
+    names::withdraw(draft);
     undeclared(draft);
+    names::note(draft);
 }
 
 /// What the ledger knows of a declared person; first sight is now where it knows nothing.
 fn record_of(draft: &Draft<'_>, person: &MemberKey, wanted: &DesiredMember) -> PersonRecord {
-    let known = draft.input.ledger.people.get(person).cloned();
+    let known = names::record(draft, person);
     let mut record = known.unwrap_or_else(|| PersonRecord {
         epoch: wanted.invite_epoch,
         // What was written before we knew of anyone asks for nothing more than the first mail.
@@ -110,6 +113,7 @@ fn declared_member(
     }
     draft.people.insert(person.clone(), outlook);
     (record.opted_out, record.lost, record.mails.given_up) = (false, false, false);
+    record.renamed = false;
     record.mails.heed(wanted.resend);
     record.epoch = record.epoch.max(wanted.invite_epoch);
     record.seen = seen_as(member);
@@ -214,6 +218,7 @@ fn undeclared(draft: &mut Draft<'_>) {
         .filter(|person| !draft.input.desired.people.contains_key(*person))
         .filter(|person| !draft.input.desired.absent.contains_key(*person))
         .filter(|person| !draft.input.desired.is_frozen(person))
+        .filter(|person| draft.names.meant(person).is_none())
         .cloned()
         .collect();
     people.sort();
@@ -272,7 +277,12 @@ fn no_longer_declared(draft: &mut Draft<'_>, person: &MemberKey, mut record: Per
 }
 
 /// Wants the end of whatever the person has.
-fn end(draft: &mut Draft<'_>, person: &MemberKey, mut record: PersonRecord, cause: EndCause) {
+pub(super) fn end(
+    draft: &mut Draft<'_>,
+    person: &MemberKey,
+    mut record: PersonRecord,
+    cause: EndCause,
+) {
     record.held = false;
     let observed = draft.input.observed;
     let mut outlook = Outlook::new(State::Removing);
@@ -335,7 +345,7 @@ pub(super) fn seen_as(member: &ObservedMember) -> Seen {
 }
 
 /// The record of someone that the ledger knows nothing of.
-fn unknown(now: Timestamp) -> PersonRecord {
+pub(super) fn unknown(now: Timestamp) -> PersonRecord {
     PersonRecord {
         first_seen: now,
         declared_by: None,
@@ -344,6 +354,7 @@ fn unknown(now: Timestamp) -> PersonRecord {
         epoch: 0,
         opted_out: false,
         lost: false,
+        renamed: false,
         deletion_policy: DeletionPolicy::Revoke,
         held: false,
         paid: None,

@@ -20,6 +20,7 @@ pub mod ladder;
 mod mails;
 mod members;
 mod moves;
+pub mod names;
 pub mod notification;
 mod owners;
 mod pools;
@@ -36,7 +37,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::domain::desired::Desired;
-use crate::domain::identity::MemberKey;
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{HoldDigest, MemberId, RoleName, SubscriptionId, TeamId, TeamRef};
 use crate::domain::ledger_view::{Baseline, HoldRecord, LedgerView, PersonRecord};
 use crate::domain::observed::{Observed, SeatLimit};
@@ -48,6 +49,7 @@ use crate::plan::clients::Clients;
 use crate::plan::domains::DomainPlan;
 use crate::plan::draft::Draft;
 use crate::plan::joining::Waiting;
+use crate::plan::names::Names;
 use crate::plan::notification::{RecipientAction, RecipientPlan};
 use crate::plan::teams::TeamPlan;
 use crate::profile::Profile;
@@ -87,13 +89,28 @@ pub struct Input<'a> {
 ///
 /// Source: OP-01 to OP-09, NP-03, NP-07, NP-13, NP-14, X7, X16, X18.
 pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
+    let names = Names::of(input);
+    let (desired, policy) = (names.desired(input), names.policy(input));
+    let mut plan = named(&Input { desired: &desired, policy: &policy, ..*input }, &names)?;
+    plan.names = names;
+    Ok(plan)
+}
+
+/// Plans with everybody under the address that the service knows.
+fn named(input: &Input<'_>, names: &Names) -> Result<Plan, PlanError> {
     let trust = guards::trust(input);
     if let Some(stop) = guards::stop(input, &trust) {
         let clients = Clients::of(input).filter(|_| !matches!(stop, Stop::ReadUntrusted(_)));
-        return Ok(with_others(input, stopped(input, stop, trust), clients, Vec::new()));
+        return Ok(with_others(
+            input,
+            names,
+            stopped(input, names, stop, trust),
+            clients,
+            Vec::new(),
+        ));
     }
     let team_plan = teams::plan(input);
-    let mut draft = Draft::new(input);
+    let mut draft = Draft::new(input, names);
     draft.changing = team_plan.changing(input.observed);
     members::classify(&mut draft);
     guards::owners(&mut draft);
@@ -110,19 +127,21 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
     let mut plan = draft.finish(trust, brake);
     plan.learn.teams = teams::learn(input, &team_plan);
     plan.teams = team_plan;
-    check::check(input, &plan)?;
-    Ok(claims::hold_if_lost(input, with_others(input, plan, clients, client_ends)))
+    check::check(input, names, &plan)?;
+    let plan = with_others(input, names, plan, clients, client_ends);
+    Ok(claims::hold_if_lost(input, plan))
 }
 
 /// Adds the clients of an agency, recipients of mail, and domains.
 fn with_others(
     input: &Input<'_>,
+    names: &Names,
     mut plan: Plan,
     clients: Option<Clients<'_>>,
     ends: Vec<ClientEnd>,
 ) -> Plan {
     plan.clients = clients.map(|clients| clients.finish(&plan, ends)).unwrap_or_default();
-    plan.recipients = recipients::plan(input, &plan);
+    plan.recipients = recipients::plan(input, names, &plan);
     plan.domains = domains::plan(input, &plan);
     plan.waiting = joining::waiting(input, &plan.actions);
     let others = [plan.clients.next_at, plan.domains.next_at];
@@ -131,8 +150,8 @@ fn with_others(
 }
 
 /// A plan that does nothing. People are shown as they are, unless the read is not to be believed.
-fn stopped(input: &Input<'_>, stop: Stop, trust: guards::Trust) -> Plan {
-    let mut draft = Draft::new(input);
+fn stopped(input: &Input<'_>, names: &Names, stop: Stop, trust: guards::Trust) -> Plan {
+    let mut draft = Draft::new(input, names);
     let mut learn = Learn::default();
     if matches!(stop, Stop::ReadUntrusted(_)) {
         if input.policy.mode > Mode::Observe {
@@ -158,6 +177,7 @@ fn stopped(input: &Input<'_>, stop: Stop, trust: guards::Trust) -> Plan {
         recipients: RecipientPlan::default(),
         domains: DomainPlan::default(),
         waiting: Waiting::default(),
+        names: Names::default(),
     }
 }
 
@@ -203,13 +223,22 @@ pub struct Plan {
     pub domains: DomainPlan,
     /// Who waits for somebody who may invite.
     pub waiting: Waiting,
+    /// Which rows are whose, where a person has more than one address.
+    pub names: Names,
 }
 
 impl Plan {
-    /// What is known of a person; a team that is at the service may be named by its declaration.
+    /// What is known of a person, named as in a declaration: see [`Plan::known`].
     #[must_use]
     pub fn outlook(&self, key: &MemberKey) -> Option<&Outlook> {
-        self.people.get(&self.teams.key(key))
+        self.people.get(&self.known(key))
+    }
+
+    /// The key of whom a declaration names: with the team's id where it is at the service, and the
+    /// address that the service knows.
+    #[must_use]
+    pub fn known(&self, key: &MemberKey) -> MemberKey {
+        self.names.known_key(&self.teams.key(key)).clone()
     }
 
     /// True if there is nothing to do.
@@ -302,6 +331,8 @@ pub struct Outlook {
     pub next_action_at: Option<Timestamp>,
     /// When the declaration ends.
     pub ends_at: Option<Timestamp>,
+    /// The declared address, where the service knows the person by an earlier one.
+    pub declared_as: Option<EmailAddress>,
 }
 
 impl Outlook {
@@ -309,14 +340,16 @@ impl Outlook {
     #[must_use]
     pub fn needs_person(&self) -> bool {
         let spent = self.state == State::Expired && self.rule.is_some_and(Rule::needs_person);
-        self.state.needs_person() || spent || self.rule == Some(Rule::NotMemberYet)
+        let said = matches!(self.rule, Some(Rule::NotMemberYet | Rule::TwoRows));
+        self.state.needs_person() || spent || said
     }
 
     /// What is the matter and the way out, as a sentence for people.
     #[must_use]
     pub fn message(&self) -> &'static str {
         match (self.state, self.rule) {
-            (State::Expired, Some(rule)) | (_, Some(rule @ Rule::NotMemberYet)) => rule.message(),
+            (State::Expired, Some(rule))
+            | (_, Some(rule @ (Rule::NotMemberYet | Rule::TwoRows))) => rule.message(),
             (state, _) => state.message(),
         }
     }

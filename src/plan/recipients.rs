@@ -12,6 +12,7 @@ use crate::domain::observed::InvitationState;
 use crate::domain::policy::Mode;
 use crate::domain::recipients::{DesiredCategory, ExactRecord, ObservedCategory};
 use crate::plan::action::Action;
+use crate::plan::names::Names;
 use crate::plan::notification::{
     CategoryOutlook, HeldRecipient, RecipientAction, RecipientChange, RecipientOutlook,
     RecipientPlan, RecipientState,
@@ -21,13 +22,13 @@ use crate::plan::{Input, Plan, Rule, Stop};
 /// Plans the recipients of one account, as its members are after the people of `main`.
 ///
 /// n people declared, set by us or members, in c categories. Time O(c n log n).
-pub(super) fn plan(input: &Input<'_>, main: &Plan) -> RecipientPlan {
+pub(super) fn plan(input: &Input<'_>, names: &Names, main: &Plan) -> RecipientPlan {
     let (Some(rows), false) =
         (&input.observed.categories, matches!(main.stop, Some(Stop::ReadUntrusted(_))))
     else {
         return RecipientPlan::default();
     };
-    let mut draft = Draft::new(input, main);
+    let mut draft = Draft::new(input, names, main);
     let set = input.ledger.recipients.values().flatten();
     let categories: BTreeSet<_> = input.desired.recipients.categories.keys().chain(set).collect();
     for category in categories {
@@ -45,6 +46,15 @@ struct Member<'a> {
     role_changes: bool,
 }
 
+/// Whom we made a recipient of what, under the address by which the person is a member.
+fn ours(input: &Input<'_>, names: &Names) -> BTreeMap<EmailAddress, BTreeSet<CategoryName>> {
+    let mut ours: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (person, set) in &input.ledger.recipients {
+        ours.entry(names.known(person).clone()).or_default().extend(set.iter().cloned());
+    }
+    ours
+}
+
 /// A plan for recipients in the making.
 struct Draft<'a> {
     input: &'a Input<'a>,
@@ -60,7 +70,7 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(input: &'a Input<'a>, main: &'a Plan) -> Self {
+    fn new(input: &'a Input<'a>, names: &Names, main: &'a Plan) -> Self {
         let (mut leave, mut change) = (BTreeSet::new(), BTreeMap::new());
         for action in &main.actions {
             match action {
@@ -95,7 +105,7 @@ impl<'a> Draft<'a> {
             members,
             people: people.map(|key| &key.person).collect(),
             invited: invited.map(|(key, _)| &key.person).collect(),
-            ours: input.ledger.recipients.clone(),
+            ours: ours(input, names),
             wanted: Vec::new(),
             plan: RecipientPlan::default(),
         }
@@ -111,10 +121,10 @@ impl<'a> Draft<'a> {
         for person in declared.recipients.keys() {
             self.declared(category, row, person);
         }
-        let set = self.input.ledger.recipients.iter();
-        let set = set.filter(|(_, set)| set.contains(category)).map(|(person, _)| person);
-        let gone = set.filter(|person| !declared.recipients.contains_key(*person));
-        for person in gone {
+        let set = self.ours.iter().filter(|(_, set)| set.contains(category));
+        let gone = set.filter(|(person, _)| !declared.recipients.contains_key(*person));
+        let gone: Vec<_> = gone.map(|(person, _)| person.clone()).collect();
+        for person in &gone {
             self.undeclared(category, row, person);
         }
         if declared.exact.is_some() && !desired.keeps(category) {

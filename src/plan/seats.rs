@@ -246,6 +246,7 @@ fn invite(draft: &mut Draft<'_>, mut ahead: Reserved) {
     // Seats of people that wait for nothing but their mail.
     let mut reserved = Reserved::default();
     let mut invited = invited(draft);
+    let not_withdrawn = draft.names.not_withdrawn(&draft.actions);
     for candidate in candidates {
         let known = draft.is_known(&candidate.person.person);
         let action = candidate.into_action(known);
@@ -259,6 +260,8 @@ fn invite(draft: &mut Draft<'_>, mut ahead: Reserved) {
             draft.hold_back(action, rule);
         } else if busy.contains(action.person()) {
             draft.hold_back(action, Rule::SeatLimit);
+        } else if not_withdrawn.contains(action.person()) {
+            draft.hold_back(action, Rule::EarlierFirst);
         } else if is_elsewhere(&invited, &action) {
             draft.hold_back(action, Rule::InvitedElsewhere);
         } else if action.invitation_mail().is_some() && mails::are_unsafe(draft.input.policy) {

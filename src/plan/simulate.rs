@@ -1,6 +1,8 @@
 //! What an action means, on values: the one definition. The self-check, the in-memory backend,
 //! the report and the tests use it.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::identity::MemberKey;
@@ -70,7 +72,7 @@ pub fn step(observed: &mut Observed, action: &Action, profile: &Profile, now: Ti
         }
         Action::Reinstate { person, .. } => set_state(observed, person, MemberState::Active),
         Action::Resend { person, .. } => {
-            let expires_at = expiry(profile, now);
+            let expires_at = expiry(profile, None, now);
             if let Some(invitation) = observed.invitations.get_mut(person) {
                 invitation.state = InvitationState::Pending;
                 invitation.expires_at = expires_at;
@@ -86,8 +88,9 @@ pub fn step(observed: &mut Observed, action: &Action, profile: &Profile, now: Ti
             observed.invitations.remove(person);
             observed.members.insert(person.clone(), member(person, gives, now));
         }
-        Action::Invite { person, role, .. } => {
-            let invitation = invitation(person, role, now, expiry(profile, now));
+        Action::Invite { person, role, particulars, .. } => {
+            let expires_at = expiry(profile, particulars.expires_in, now);
+            let invitation = invitation(person, role, now, expires_at);
             observed.invitations.insert(person.clone(), invitation);
         }
     }
@@ -165,8 +168,9 @@ fn invitation(
 }
 
 /// When the link of a mail of now stops working.
-fn expiry(profile: &Profile, now: Timestamp) -> Timestamp {
+fn expiry(profile: &Profile, own: Option<Duration>, now: Timestamp) -> Timestamp {
     let lifetime = profile.invitations.lifetime;
+    let lifetime = own.unwrap_or(lifetime).min(lifetime);
     let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX);
     now.saturating_add(lifetime).unwrap_or(Timestamp::MAX)
 }

@@ -6,11 +6,12 @@ use crate::domain::ledger_view::{Paid, PersonRecord};
 use crate::plan::action::{Action, EndCause};
 use crate::plan::brake::is_paid;
 use crate::plan::draft::Draft;
+use crate::plan::names::Names;
 use crate::plan::{Emptied, Input};
 
 /// People that were declared last time, and how many of them are not any more. Who was left behind on
 /// purpose and whose end was allowed before count as neither.
-pub(super) fn gone(input: &Input<'_>) -> Emptied {
+pub(super) fn gone(input: &Input<'_>, names: &Names) -> Emptied {
     let Input { desired, ledger, .. } = *input;
     let counts = |record: &PersonRecord| {
         let known = record.owned && !record.opted_out && !record.lost;
@@ -22,7 +23,8 @@ pub(super) fn gone(input: &Input<'_>) -> Emptied {
     for (person, _) in known {
         let is_declared = desired.people.contains_key(person)
             || desired.absent.contains_key(person)
-            || desired.is_frozen(person);
+            || desired.is_frozen(person)
+            || names.is_other(person);
         emptied.gone += u64::from(!is_declared);
         emptied.declared += 1;
     }
@@ -32,7 +34,7 @@ pub(super) fn gone(input: &Input<'_>) -> Emptied {
 /// What is gone of the source, if that alone holds what `wanted` takes away: more than half and more
 /// than `maxCount`, whatever the window allows; or part of it was held for this before.
 pub(super) fn emptied(draft: &Draft<'_>, wanted: &[&Action]) -> Option<Emptied> {
-    let emptied = gone(draft.input);
+    let emptied = gone(draft.input, draft.names);
     let ends = wanted.iter().any(|action| is_undeclared(action) && !is_paid(draft, action));
     let holds = (ends && is_over(draft.input, emptied)) || stays_held(draft.input, wanted);
     holds.then_some(emptied)

@@ -114,6 +114,8 @@ impl Floor {
                 role: role.to_owned(),
                 team: None,
                 name: None,
+                message: None,
+                expires_in_seconds: None,
                 require_secure_sign_in: false,
                 external_ref: None,
             };

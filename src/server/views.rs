@@ -82,6 +82,7 @@ pub(crate) fn invitation(
         team: row.team_id.clone(),
         email: row.address.clone(),
         name: row.name.clone(),
+        message: row.message.clone(),
         role: row.role.clone(),
         state,
         created_at: row.created_at,

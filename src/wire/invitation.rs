@@ -1,6 +1,9 @@
 //! Invitations.
 
-use crate::wire::{KEY_PATTERN, MAX_NAME, MAX_REFERENCE, NAME_PATTERN, WORD_PATTERN};
+use crate::wire::{
+    KEY_PATTERN, MAX_EXPIRES_IN, MAX_MESSAGE, MAX_NAME, MAX_REFERENCE, MIN_EXPIRES_IN,
+    NAME_PATTERN, WORD_PATTERN,
+};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,6 +33,17 @@ pub struct NewInvitation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = MAX_NAME), regex(pattern = NAME_PATTERN))]
     pub name: Option<String>,
+    /// Why the person is invited, in one line of 1 to 500 characters: shown in the mails of this
+    /// invitation and on its page, as text and never as a link. Neither in the audit log nor in the
+    /// feed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = MAX_MESSAGE), regex(pattern = NAME_PATTERN))]
+    pub message: Option<String>,
+    /// Lifetime of its link, in seconds: at least 60, and no longer than the profile's, which is the
+    /// default. A resend renews it by the same time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = MIN_EXPIRES_IN, max = MAX_EXPIRES_IN))]
+    pub expires_in_seconds: Option<u64>,
     /// Makes secure sign-in required in the account from now on (DO-06, X13).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub require_secure_sign_in: bool,
@@ -117,6 +131,9 @@ pub struct Invitation {
     /// Name of the person, where the inviter gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// What the inviter wrote to the person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// Role that acceptance gives.
     pub role: String,
     /// State.

@@ -55,6 +55,12 @@ pub const DEFAULT_PAGE_SIZE: u32 = 50;
 pub const MAX_PAGE_SIZE: u32 = 1000;
 /// Most characters of a name for people.
 pub const MAX_NAME: usize = 100;
+/// Most characters of what an inviter writes to a person.
+pub const MAX_MESSAGE: usize = 500;
+/// Shortest lifetime of an invitation that can be asked for, in seconds.
+pub const MIN_EXPIRES_IN: u64 = 60;
+/// Longest lifetime of an invitation that any profile has, in seconds: a year.
+pub const MAX_EXPIRES_IN: u64 = 31_536_000;
 /// Most characters of a reference that a client sets.
 pub const MAX_REFERENCE: usize = 128;
 /// Ids, short names and names of a profile: what a path is made of, 128 characters at most.

@@ -14,6 +14,7 @@ use seatkeeper::domain::identity::{EmailAddress, MemberKey};
 use seatkeeper::domain::keys::{AccountKey, ETag, InvitationId, MemberId, RequestKey, RoleName};
 use seatkeeper::domain::ledger_view::Cause;
 use seatkeeper::domain::observed::Claim;
+use seatkeeper::domain::particulars::Particulars;
 use seatkeeper::plan::action::{Action, Direction, EndCause, InvitationRow, MemberRow};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -44,6 +45,7 @@ fn actions() -> Vec<Action> {
     vec![
         Action::Invite {
             person: ana.clone(),
+            particulars: Particulars::default(),
             role: to.clone(),
             cause: Cause::default(),
             key: None,

@@ -20,6 +20,7 @@ use seatkeeper::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedInvitation, ObservedMember,
     ReadEvidence, RoleSeen, SeatLimit,
 };
+use seatkeeper::domain::particulars::Particulars;
 use seatkeeper::plan::action::{Action, Direction, EndCause, InvitationRow, MemberRow};
 use seatkeeper::profile::{Profile, built_in};
 
@@ -51,7 +52,9 @@ fn person(email: &str) -> MemberKey {
 }
 
 fn invite(email: &str, role: &str) -> Action {
-    Action::Invite { person: person(email), role: role.into(), cause: Cause::default(), key: None }
+    let particulars = Particulars::default();
+    let (person, cause) = (person(email), Cause::default());
+    Action::Invite { person, role: role.into(), particulars, cause, key: None }
 }
 
 /// What the cases ask of a world, in few words.

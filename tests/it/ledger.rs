@@ -38,6 +38,7 @@ fn record(first_seen: Timestamp) -> PersonRecord {
         epoch: 3,
         opted_out: true,
         lost: true,
+        renamed: true,
         deletion_policy: DeletionPolicy::Retain,
         held: true,
         paid: Some(Paid::Lower),

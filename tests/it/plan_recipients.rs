@@ -78,6 +78,8 @@ impl Case {
         let wanted = DesiredMember {
             ends_at: None,
             priority: 0,
+            name: None,
+            message: None,
             said: None,
             role: role.into(),
             invite_epoch: 0,
@@ -94,6 +96,7 @@ impl Case {
             epoch: 0,
             opted_out: false,
             lost: false,
+            renamed: false,
             deletion_policy: DeletionPolicy::Revoke,
             held: false,
             paid: None,

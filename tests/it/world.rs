@@ -58,6 +58,8 @@ pub fn declare(people: &[MemberKey]) -> Desired {
 
 pub fn declare_as(people: &[MemberKey], role: &str, epoch: i64) -> Desired {
     let member = |position| DesiredMember {
+        name: None,
+        message: None,
         role: role.into(),
         invite_epoch: epoch,
         resend: None,
@@ -667,6 +669,7 @@ pub fn policy() -> Policy {
         never_trim: std::collections::BTreeSet::new(),
         grantable_roles: Default::default(),
         invitations: InvitationPolicy {
+            expires_in: None,
             renewals: 2,
             every: Duration::from_secs(7 * 24 * 3600),
             on_lost: OnLost::Hold,

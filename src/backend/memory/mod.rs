@@ -415,7 +415,13 @@ mod tests {
     async fn invite(service: &Memory, name: &str) -> Result<Executed, BackendError> {
         let role = "developer".into();
         let cause = Cause::default();
-        let action = Action::Invite { person: person(name), role, cause, key: None };
+        let action = Action::Invite {
+            person: person(name),
+            role,
+            particulars: crate::domain::particulars::Particulars::default(),
+            cause,
+            key: None,
+        };
         service.execute(&AccountKey::from("acc_1"), &action, &RequestKey::from(name)).await
     }
 

@@ -287,9 +287,10 @@ pub(super) fn is_post(action: &Action) -> bool {
 /// True if both are one request on the wire: path and body, not why it is sent.
 pub(super) fn same_request(a: &Action, b: &Action) -> bool {
     match (a, b) {
-        (Action::Invite { person: p, role: r, .. }, Action::Invite { person: q, role: s, .. }) => {
-            p == q && r == s
-        }
+        (
+            Action::Invite { person: p, role: r, particulars: c, .. },
+            Action::Invite { person: q, role: s, particulars: d, .. },
+        ) => p == q && r == s && c == d,
         (Action::Approve { request: q, .. }, Action::Approve { request: r, .. }) => q.id == r.id,
         (Action::ChangeOwner { member: m, .. }, Action::ChangeOwner { member: n, .. }) => m == n,
         (

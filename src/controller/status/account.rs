@@ -336,8 +336,8 @@ fn name(action: &Action, plan: &Plan, picture: &Picture<'_>) -> Option<String> {
     let person: &MemberKey = action.person();
     let desired = &picture.resolved.desired;
     let named = desired.people.keys().chain(desired.absent.keys());
-    let named = named.map(|key| plan.teams.key(key)).any(|key| key == *person)
-        || picture.resolved.leaving.iter().any(|leaving| leaving.person == *person);
+    let named = named.map(|key| plan.known(key)).any(|key| key == *person)
+        || picture.resolved.leaving.iter().any(|leaving| plan.known(&leaving.person) == *person);
     if named {
         return Some(person.to_string());
     }

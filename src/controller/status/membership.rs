@@ -32,9 +32,10 @@ pub fn next(
         Ok(looked) => {
             let person = EmailAddress::parse(&membership.spec.email).ok()?;
             let email = member_key(person, team_of(membership).as_ref(), picture.profile);
-            let email = looked.plan.teams.key(&email);
+            let email = looked.plan.known(&email);
             let outlook = looked.plan.people.get(&email)?;
             describe(&mut next, outlook);
+            next.known_as = outlook.declared_as.as_ref().map(|_| clip(email.person.as_str(), 254));
             person::says(looked, &email, outlook)
         }
         Err(trouble) => {
@@ -96,6 +97,7 @@ fn describe(status: &mut MembershipStatus, outlook: &Outlook) {
         attempts,
         next_action_at,
         ends_at,
+        declared_as: _,
     } = outlook;
     status.state = Some(person::state(*state));
     status.position = position.map(number);

@@ -114,8 +114,11 @@ fn own<'a>(
         (origin.kind, &origin.namespace, &origin.name) == (key.kind, &key.namespace, &key.name)
     };
     let declared = picture.resolved.desired.recipients.categories.get(category);
-    let named = |person| {
-        let objects = declared.and_then(|declared| declared.recipients.get(person));
+    let desired = &picture.resolved.desired;
+    let named = |person: &EmailAddress| {
+        // The plan has who was renamed under the address of the member.
+        let recipients = declared.map(|declared| &declared.recipients);
+        let objects = recipients.and_then(|all| all.get(desired.present(person)));
         objects.is_some_and(|objects| objects.iter().any(is_this))
     };
     let exact = declared.and_then(|declared| declared.exact.as_ref()).is_some_and(is_this);

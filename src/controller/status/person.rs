@@ -114,6 +114,7 @@ mod tests {
             attempts: 0,
             next_action_at: None,
             ends_at: None,
+            declared_as: None,
         }
     }
 

@@ -124,7 +124,7 @@ fn describe(
     let mut counts = TeamCounts { declared: number(team.spec.roster.len()), ..asking(key, looked) };
     let mut problems: Vec<(usize, PersonProblem)> = lines.iter().map(of_line).collect();
     for (email, origin) in people {
-        let email = &looked.plan.teams.key(email);
+        let email = &looked.plan.known(email);
         let Some(outlook) = looked.plan.people.get(email) else { continue };
         match outlook.state {
             State::Active => counts.active += 1,

@@ -10,8 +10,8 @@ fn defaults_of_the_schema_are_filled_in() {
         .replace("  mode: Manage\n", "  mode: Manage\n  removals: {maxCount: 9}\n");
     assert_snapshot!(read(&text), @r#"
     AccountClassSpec { profile: "nitropack", backend: Backend { account_api: AccountApi { url: "https://accounts.example.com", ca_bundle: None } }, allowed_namespaces: ClassNamespaces { from: All, selector: None }, limits: ClassLimits { invitations_per_hour: 50 } }
-    AccountSpec { class_name: "nitropack", account_id: "acme", credentials_secret_ref: SecretKeyRef { name: "acme-token", key: "token" }, mode: Manage, allowed_namespaces: AccountNamespaces { from: Same, selector: None }, suspend: false, removals: Removals { max_count: 9, max_percent: 10, max_total: 50, window: "24h", settle: "30s" }, invitations: Invitations { renew: Renew { attempts: 2, every: "7d" }, on_lost: Hold }, on_seat_shortage: Hold, grantable_roles: ["admin"], never_trim: [], auto_join: None, resync: "10m" }
-    TeamSpec { account_ref: AccountRef { name: "acme", namespace: None }, display_name: None, team_id: None, subscription: None, require_secure_sign_in: None, default_role: None, deletion_policy: Revoke, roster: [RosterLine { email: "ana@example.com", role: None, expires_at: None, priority: 0, invite_epoch: 0 }] }
+    AccountSpec { class_name: "nitropack", account_id: "acme", credentials_secret_ref: SecretKeyRef { name: "acme-token", key: "token" }, mode: Manage, allowed_namespaces: AccountNamespaces { from: Same, selector: None }, suspend: false, removals: Removals { max_count: 9, max_percent: 10, max_total: 50, window: "24h", settle: "30s" }, invitations: Invitations { expires_in: None, renew: Renew { attempts: 2, every: "7d" }, on_lost: Hold }, on_seat_shortage: Hold, grantable_roles: ["admin"], never_trim: [], auto_join: None, resync: "10m" }
+    TeamSpec { account_ref: AccountRef { name: "acme", namespace: None }, display_name: None, team_id: None, subscription: None, require_secure_sign_in: None, default_role: None, deletion_policy: Revoke, roster: [RosterLine { email: "ana@example.com", formerly: [], first_name: None, last_name: None, reason: None, role: None, expires_at: None, priority: 0, invite_epoch: 0 }] }
     "#);
 }
 
@@ -30,7 +30,7 @@ fn unknown_fields_are_found_with_the_nearest_word() {
     m.yaml:4:57: spec.roster[0].emial: unknown field `emial`
       hint: did you mean `email`?
     m.yaml:4:81: spec.roster[0].rank: unknown field `rank`
-      hint: fields here: `email`, `expiresAt`, `inviteEpoch`, `priority`, `role`
+      hint: fields here: `email`, `expiresAt`, `firstName`, `formerly`, `inviteEpoch`, `lastName`, `priority`, `reason`, `role`
     m.yaml:8:23: metadata.namspace: unknown field `namspace`
       hint: did you mean `namespace`?
     m.yaml:11:1: has no apiVersion or no kind
@@ -53,7 +53,7 @@ fn values_of_the_wrong_type_are_refused() {
     m.yaml:4:70: spec.deletionPolicy: `revoke` is not a word that fits here
       hint: did you mean `Revoke`?
     m.yaml:9:31: spec.email: must be a text, not a list
-      hint: Address that the invitation goes to. Compared without case. Required; cannot change.
+      hint: Address that the invitation goes to. Compared without case. Required; may change only to another address of the same person: `formerly` then holds the old one.
     m.yaml:9:43: spec.role: has no value
       hint: What the person may do: a role of the account's profile. Required.
     m.yaml:9:51: spec.inviteEpoch: must be a whole number
@@ -163,8 +163,8 @@ fn an_object_that_is_there_twice_is_refused() {
     let ana = membership("ana", "email: ana@example.com, role: admin");
     let other = ana.replace("namespace: web", "namespace: shop");
     assert_snapshot!(read(&format!("{ana}{other}{ana}")), @r#"
-    MembershipSpec { team_ref: Some(NameRef { name: "core" }), account_ref: None, email: "ana@example.com", role: "admin", state: Present, expires_at: None, priority: 0, invite_epoch: 0, deletion_policy: Revoke }
-    MembershipSpec { team_ref: Some(NameRef { name: "core" }), account_ref: None, email: "ana@example.com", role: "admin", state: Present, expires_at: None, priority: 0, invite_epoch: 0, deletion_policy: Revoke }
+    MembershipSpec { team_ref: Some(NameRef { name: "core" }), account_ref: None, email: "ana@example.com", formerly: [], first_name: None, last_name: None, reason: None, role: "admin", state: Present, expires_at: None, priority: 0, invite_epoch: 0, deletion_policy: Revoke }
+    MembershipSpec { team_ref: Some(NameRef { name: "core" }), account_ref: None, email: "ana@example.com", formerly: [], first_name: None, last_name: None, reason: None, role: "admin", state: Present, expires_at: None, priority: 0, invite_epoch: 0, deletion_policy: Revoke }
     m.yaml:13:12: metadata.name: Membership `ana` is declared twice; first at m.yaml:1
       hint: keep one of the two
     "#);
@@ -208,7 +208,7 @@ items:
   spec: {teamRef: {name: core}, email: bo@example.com, roles: admin}
 ";
     assert_snapshot!(read(text), @r#"
-    MembershipSpec { team_ref: Some(NameRef { name: "core" }), account_ref: None, email: "ana@example.com", role: "admin", state: Present, expires_at: None, priority: 0, invite_epoch: 0, deletion_policy: Revoke }
+    MembershipSpec { team_ref: Some(NameRef { name: "core" }), account_ref: None, email: "ana@example.com", formerly: [], first_name: None, last_name: None, reason: None, role: "admin", state: Present, expires_at: None, priority: 0, invite_epoch: 0, deletion_policy: Revoke }
     m.yaml:12:3: items[1].spec.role: is missing
       hint: What the person may do: a role of the account's profile. Required.
     m.yaml:12:56: items[1].spec.roles: unknown field `roles`

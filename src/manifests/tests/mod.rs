@@ -3,6 +3,7 @@
 mod attach;
 mod files;
 mod folders;
+mod names;
 mod people;
 mod properties;
 mod recipients;

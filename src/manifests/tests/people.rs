@@ -393,6 +393,7 @@ fn the_policy_is_what_the_account_and_its_class_say() {
         },
         on_seat_shortage: Trim,
         invitations: InvitationPolicy {
+            expires_in: None,
             renewals: 2,
             every: 3600s,
             on_lost: InviteAgain,
@@ -411,6 +412,7 @@ fn the_policy_is_what_the_account_and_its_class_say() {
                 "0123",
             ),
         ),
+        missing: {},
     }
     "#);
 }

@@ -60,6 +60,10 @@ fn metadata(name: String, life: Life) -> ObjectMeta {
 fn team(position: usize, thing: &Thing) -> Declared<api::Team> {
     let line = |(email, role): &(&str, Option<&str>)| api::RosterLine {
         email: (*email).to_owned(),
+        formerly: vec![],
+        first_name: None,
+        last_name: None,
+        reason: None,
         role: role.map(str::to_owned),
         expires_at: None,
         priority: 0,
@@ -85,6 +89,10 @@ fn membership(position: usize, thing: &Thing) -> Declared<api::Membership> {
         team_ref: Some(api::NameRef { name: thing.parent.to_owned() }),
         account_ref: None,
         email: email.to_owned(),
+        formerly: vec![],
+        first_name: None,
+        last_name: None,
+        reason: None,
         role: role.unwrap_or("admin").to_owned(),
         state: api::Wanted::Present,
         expires_at: None,

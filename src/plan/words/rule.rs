@@ -53,6 +53,10 @@ pub enum Rule {
     MovesFirst,
     /// The person is invited to another team of the account.
     InvitedElsewhere,
+    /// The invitation to an earlier address of the person is withdrawn first.
+    EarlierFirst,
+    /// The service has two rows of one person, under two addresses.
+    TwoRows,
     /// The account has another team of this name.
     TeamNameTaken,
     /// The account has no such subscription that runs.
@@ -117,6 +121,8 @@ impl Rule {
             Self::TeamChanging => "TeamChanging",
             Self::MovesFirst => "MovesFirst",
             Self::InvitedElsewhere => "InvitedElsewhere",
+            Self::EarlierFirst => "EarlierAddressFirst",
+            Self::TwoRows => "TwoAddresses",
             Self::TeamNameTaken => "TeamNameTaken",
             Self::SubscriptionNotFound => "SubscriptionNotFound",
             Self::SeatLimit => "SeatLimitReached",
@@ -222,6 +228,14 @@ impl Rule {
                 "the person is invited to another team of the account; once they have accepted, they \
                  are added to this one without a mail"
             }
+            Self::EarlierFirst => {
+                "the invitation to the person's earlier address is withdrawn first; this follows"
+            }
+            Self::TwoRows => {
+                "the account service has this person under two addresses, each with a seat; nothing \
+                 is taken away by itself: end one of the two there, or take the old address out of \
+                 `formerly` to have its access end"
+            }
             Self::TeamNameTaken => {
                 "the account has a team of this name that nobody declared; put its id into \
                  spec.teamId to adopt it, or give another spec.displayName"
@@ -310,6 +324,7 @@ impl Rule {
             | Self::NoFreeSeat
             | Self::NotAgency
             | Self::NotMemberYet
+            | Self::TwoRows
             | Self::OwnerChangeEnded
             | Self::NoSuchCategory
             | Self::UnsafeMail
@@ -324,6 +339,7 @@ impl Rule {
             | Self::TeamChanging
             | Self::MovesFirst
             | Self::InvitedElsewhere
+            | Self::EarlierFirst
             | Self::AddressLimit
             | Self::OwnerChangeWaits
             | Self::OwnerChangeFirst

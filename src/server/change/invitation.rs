@@ -21,7 +21,10 @@ use crate::server::store::invitations::{self, InvitationRow};
 use crate::server::store::members::{self, MemberRow};
 use crate::server::store::outbox::MailRow;
 use crate::server::views::{self, role_name};
-use crate::wire::{InvitationPatch, InvitationState, MAX_REFERENCE, NewInvitation, Principal};
+use crate::wire::{
+    Invitation, InvitationPatch, InvitationState, MAX_MESSAGE, MAX_REFERENCE, MIN_EXPIRES_IN,
+    NewInvitation, Principal,
+};
 
 /// Invites a person and queues the mail. The seat is checked in the same transaction.
 pub(crate) async fn invite(
@@ -37,6 +40,8 @@ pub(crate) async fn invite(
     if let Some(name) = name {
         must_be_name("/name", name)?;
     }
+    must_be_message(request.message.as_deref())?;
+    must_be_lifetime(&change.profile, request.expires_in_seconds)?;
     must_be_reference(external_ref.as_deref())?;
     must_be_invitable(change, at, &role)?;
     must_be_new(change, team.as_deref(), address.as_str()).await?;
@@ -69,19 +74,22 @@ pub(crate) fn new_row(
     request: &NewInvitation,
     address: &EmailAddress,
 ) -> Result<InvitationRow, ApiError> {
+    let expires_in = request.expires_in_seconds.and_then(|seconds| i64::try_from(seconds).ok());
     Ok(InvitationRow {
         id: change.id("inv"),
         account_id: change.account.id.clone(),
         team_id: request.team.clone(),
         address: address.as_str().to_owned(),
         name: request.name.clone(),
+        message: request.message.clone(),
+        expires_in,
         role: request.role.clone(),
         state: InvitationState::Pending,
         secure_sign_in: request.require_secure_sign_in,
         inviter: change.actor.label(At::of(request.team.as_deref())),
         generation: 1,
         created_at: change.now,
-        expires_at: expiry(change)?,
+        expires_at: expiry(change, expires_in)?,
         last_sent_at: change.now,
         send_count: 1,
         delivery: "queued".to_owned(),
@@ -105,7 +113,7 @@ pub(crate) async fn create(
     change.queue(&mails).await?;
     invitations::insert(change.conn(), rows).await?;
     let now = change.now;
-    let views = rows.iter().map(|row| (row.id.as_str(), views::invitation(row, now, vec![])));
+    let views = rows.iter().map(|row| (row.id.as_str(), logged(row, now)));
     change.record_new("invitation.created", views).await?;
     for row in rows.iter() {
         settle_suggestion(change, row).await?;
@@ -174,7 +182,7 @@ pub(crate) async fn resend(
         row.generation += 1;
     }
     row.inviter = change.actor.label(at);
-    row.expires_at = expiry(change)?;
+    row.expires_at = expiry(change, row.expires_in)?;
     row.last_sent_at = change.now;
     row.send_count += 1;
     row.delivery = "queued".to_owned();
@@ -431,6 +439,28 @@ pub(crate) async fn settle_pending(
     withdraw(change, row).await.map(Some)
 }
 
+/// Refuses what cannot be shown to the person in one line.
+fn must_be_message(message: Option<&str>) -> Result<(), ApiError> {
+    let Some(message) = message else { return Ok(()) };
+    let long = !(1..=MAX_MESSAGE).contains(&message.chars().count());
+    if long || message.chars().any(char::is_control) || message.trim().is_empty() {
+        return Err(ApiError::field("/message", "has 1 to 500 printable characters in one line"));
+    }
+    Ok(())
+}
+
+/// Refuses a lifetime that is longer than the profile's, or that no mail could keep.
+fn must_be_lifetime(profile: &Profile, seconds: Option<u64>) -> Result<(), ApiError> {
+    let most = profile.invitations.lifetime.as_secs();
+    match seconds {
+        Some(seconds) if !(MIN_EXPIRES_IN..=most).contains(&seconds) => {
+            let detail = format!("is between {MIN_EXPIRES_IN} and {most} in this account");
+            Err(ApiError::field("/expires_in_seconds", detail))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Refuses an external reference that is empty or too long.
 pub(crate) fn must_be_reference(reference: Option<&str>) -> Result<(), ApiError> {
     let length = reference.map(|text| text.chars().count());
@@ -460,10 +490,13 @@ async fn expire(change: &mut Change, before: InvitationRow) -> Result<Invitation
     save(change, "invitation.expired", &before, row).await
 }
 
-fn expiry(change: &Change) -> Result<Timestamp, ApiError> {
-    let lifetime = SignedDuration::try_from(change.profile.invitations.lifetime);
+/// When a link of now stops working: after the invitation's own lifetime, as long as the profile's
+/// is not shorter by now.
+fn expiry(change: &Change, own: Option<i64>) -> Result<Timestamp, ApiError> {
+    let lifetime = SignedDuration::try_from(change.profile.invitations.lifetime).ok();
+    let lifetime =
+        lifetime.map(|most| own.map_or(most, |own| SignedDuration::from_secs(own).min(most)));
     lifetime
-        .ok()
         .and_then(|lifetime| change.now.checked_add(lifetime).ok())
         .ok_or(ApiError::Corrupt("invitations.lifetime"))
 }
@@ -477,11 +510,15 @@ async fn save(
     row.version += 1;
     invitations::update(change.conn(), before, &row).await?;
     let now = change.now;
-    // What can be done with it is a matter of who asks, and not of the log.
-    let view = |row: &InvitationRow| views::invitation(row, now, vec![]);
-    let (old, new) = (view(before), view(&row));
+    let (old, new) = (logged(before, now), logged(&row, now));
     change.record(action, &row.id, Some(old), Some(new)).await?;
     Ok(row)
+}
+
+/// An invitation for audit log and feed. What was written to the person is for the person; what can
+/// be done with the invitation is a matter of who asks.
+fn logged(row: &InvitationRow, now: Timestamp) -> Invitation {
+    Invitation { message: None, ..views::invitation(row, now, vec![]) }
 }
 
 /// The person of a request's `email`.

@@ -75,6 +75,8 @@ impl Lines {
                 role: role.clone(),
                 team: team.clone(),
                 name: None,
+                message: None,
+                expires_in_seconds: None,
                 require_secure_sign_in: *require_secure_sign_in,
                 external_ref: None,
             },

@@ -67,6 +67,8 @@ pub(crate) async fn approve(
         role: before.role.clone(),
         team: Some(before.team_id.clone()),
         name: before.name.clone(),
+        message: None,
+        expires_in_seconds: None,
         require_secure_sign_in: false,
         external_ref: None,
     };

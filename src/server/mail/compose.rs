@@ -16,7 +16,7 @@ use crate::server::Service;
 use crate::server::error::ServerError;
 use crate::server::link::{self, Purpose, SecretKey};
 use crate::server::mail::template::{Link, Template};
-use crate::server::mail::words::{Rendered, Words};
+use crate::server::mail::words::{Rendered, Words, unlinked};
 use crate::server::store::outbox::MailRow;
 use crate::server::store::{client_accesses, invitations, ownership_changes};
 
@@ -165,7 +165,8 @@ pub(super) async fn letter(service: &Service, row: &MailRow) -> Result<Letter, M
     Ok(Letter { id: head.id, template: template.name(), return_path, to: head.to, bytes })
 }
 
-/// The link to the row that a mail is about, for the address that it goes to. Adds when it expires.
+/// The link to the row that a mail is about, for the address that it goes to. Adds when it expires,
+/// and what its inviter wrote.
 async fn row_link(
     service: &Service,
     purpose: Purpose,
@@ -178,7 +179,11 @@ async fn row_link(
             let invitation = invitations::by_link(&mut snapshot, &row.subject).await?;
             let invitation = invitation.ok_or(MailError::Subject)?;
             if let Some(words) = words.as_object_mut() {
+                let text =
+                    |text: &Option<String>| text.as_deref().map(unlinked).unwrap_or_default();
                 words.insert("expires".to_owned(), invitation.expires_at.to_string().into());
+                words.insert("name".to_owned(), text(&invitation.name).into());
+                words.insert("message".to_owned(), text(&invitation.message).into());
             }
             invitation.generation
         }

@@ -75,8 +75,11 @@ pub(crate) struct Kind {
     pub words: &'static [&'static str],
 }
 
+/// Words of a mail that invites.
+const INVITATION: &[&str] = &["account", "role", "expires", "name", "message"];
+
 /// Words that are added when a mail is sent.
-pub(crate) const ADDED: [&str; 1] = ["expires"];
+pub(crate) const ADDED: [&str; 3] = ["expires", "name", "message"];
 
 impl Template {
     /// All of them.
@@ -107,10 +110,8 @@ impl Template {
     /// times, numbers and the rest are text.
     pub const fn kind(self) -> Kind {
         match self {
-            Self::Invitation => {
-                kind("invitation", Link::Invitation, &["account", "role", "expires"])
-            }
-            Self::Resend => kind("resend", Link::Invitation, &["account", "role", "expires"]),
+            Self::Invitation => kind("invitation", Link::Invitation, INVITATION),
+            Self::Resend => kind("resend", Link::Invitation, INVITATION),
             // The account is the agency.
             Self::AccessRequested => kind("access-requested", Link::Grant, &["account", "role"]),
             // `result`: approved, rejected, no-seat.

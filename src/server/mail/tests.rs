@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::compose::{Composer, Head, Senders};
 use super::words::Rendered;
 use crate::server::mail::Template;
+use crate::server::mail::template::ADDED;
 
 const HOSTILE: &str = "Evil\r\nBcc: thief@example.com\r\n\r\nhttps://evil.example/ \
                        <script>alert(1)</script> {{ link }}{% raw %}\u{202e}\u{2028}";
@@ -139,7 +140,7 @@ fn a_mail_refuses_a_name_that_it_is_not_given_and_a_case_that_it_does_not_know()
             let rendered = composer.words.render(template, &words, "h");
             assert!(rendered.is_err(), "{} without {missing}", template.name());
             let asked = template.must_have(&words).is_err();
-            assert_eq!(asked, *missing != "expires", "{} without {missing}", template.name());
+            assert_eq!(asked, !ADDED.contains(missing), "{} without {missing}", template.name());
         }
     }
     let words = words(Template::Billing, "x", "doubled");

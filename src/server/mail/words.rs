@@ -119,7 +119,7 @@ impl Words {
         Ok(Rendered {
             language: self.file.language.clone(),
             subject: render(&text.subject)?,
-            blocks: body.collect::<Result<_, Error>>()?,
+            blocks: body.filter(|block| !is_empty(block)).collect::<Result<_, Error>>()?,
             copy: self.file.copy.clone(),
             footer: self.environment.render_str(
                 &self.file.footer,
@@ -127,6 +127,23 @@ impl Words {
             )?,
         })
     }
+}
+
+fn is_empty(block: &Result<Block, Error>) -> bool {
+    matches!(block, Ok(Block::Paragraph { text }) if text.is_empty())
+}
+
+/// A text of somebody, such that no mail program makes a link of it: what looks like an address is
+/// broken by characters without width.
+pub(super) fn unlinked(text: &str) -> String {
+    let mut unlinked = String::with_capacity(text.len());
+    for letter in text.chars() {
+        unlinked.push(letter);
+        if matches!(letter, '.' | ':' | '/' | '@') {
+            unlinked.push('\u{200b}');
+        }
+    }
+    unlinked
 }
 
 fn pick<'a, T>(choice: &'a Choice<T>, words: &Value) -> Result<&'a T, Error> {

@@ -88,6 +88,7 @@ impl Invited {
             account => self.account.name,
             slug => self.account.slug,
             role => self.invitation.role,
+            message => self.invitation.message,
             email => self.invitation.address,
             signed_in_as => browser.user.as_ref().map(|user| &user.address),
             state => invitations::state_word(state),

@@ -170,6 +170,8 @@ pub(crate) async fn invite(
         role,
         team: None,
         name: None,
+        message: None,
+        expires_in_seconds: None,
         require_secure_sign_in: false,
         external_ref: None,
     };

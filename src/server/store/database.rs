@@ -13,7 +13,10 @@ use crate::server::error::ServerError;
 use crate::server::store::{Connection, Tx};
 
 /// Steps of the schema, oldest first. Only ever appended to: old code runs on the new schema.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_start.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_start.sql"),
+    include_str!("../migrations/0002_invitation_message.sql"),
+];
 
 /// Most connections to PostgreSQL of one process.
 const POSTGRES_CONNECTIONS: u32 = 20;

@@ -22,6 +22,10 @@ pub(crate) struct InvitationRow {
     pub address: String,
     /// Name of the person, where the inviter gave one (CT-05).
     pub name: Option<String>,
+    /// What the inviter wrote to the person.
+    pub message: Option<String>,
+    /// Lifetime of its link, in seconds; none: the profile's.
+    pub expires_in: Option<i64>,
     pub role: String,
     pub state: InvitationState,
     /// Whether acceptance makes secure sign-in required (X13).
@@ -49,6 +53,8 @@ impl<'r> FromRow<'r, AnyRow> for InvitationRow {
             team_id: row.team()?,
             address: row.try_get("address")?,
             name: row.try_get("name")?,
+            message: row.try_get("message")?,
+            expires_in: row.try_get("expires_in")?,
             role: row.try_get("role")?,
             state: state(row.try_get("state")?)?,
             secure_sign_in: row.flag("secure_sign_in")?,
@@ -323,7 +329,7 @@ pub(crate) async fn insert(conn: &mut Connection, rows: &[InvitationRow]) -> Res
 async fn insert_some(conn: &mut Connection, rows: &[InvitationRow]) -> Result<(), sqlx::Error> {
     let columns = "id, account_id, team_id, address, name, role, state, secure_sign_in, inviter, \
                    created_at, expires_at, last_sent_at, last_mail, external_ref, send_count, \
-                   delivery";
+                   delivery, message, expires_in";
     let text = insert_text("invitations", columns, rows.len());
     let query = rows.iter().fold(sqlx::query(AssertSqlSafe(text)), |query, row| {
         query
@@ -343,6 +349,8 @@ async fn insert_some(conn: &mut Connection, rows: &[InvitationRow]) -> Result<()
             .bind(&row.external_ref)
             .bind(i64::from(row.send_count))
             .bind(&row.delivery)
+            .bind(&row.message)
+            .bind(row.expires_in)
     });
     query.persistent(rows.len() == 1).execute(conn).await?;
     Ok(())

@@ -62,7 +62,7 @@ pub fn write_head(world: &mut World, plan: &Plan, round: usize) {
 
 fn new_sends(plan: &Plan, round: usize, now: Timestamp) -> BTreeMap<MemberKey, OpenSend> {
     let sends = plan.actions.iter().filter_map(|action| match action {
-        Action::Invite { person, role, cause, key: None } => {
+        Action::Invite { person, role, cause, key: None, .. } => {
             Some(new_send(person, role, *cause, None, round, now))
         }
         Action::Resend { person, role, cause, key: None, invitation } => {

@@ -284,6 +284,7 @@ fn record() -> impl Strategy<Value = PersonRecord> {
                 epoch,
                 opted_out,
                 lost,
+                renamed: false,
                 deletion_policy: deletion_policy(retain),
                 held,
                 paid,
@@ -347,7 +348,12 @@ pub fn policy() -> impl Strategy<Value = Policy> {
 fn invitations() -> impl Strategy<Value = InvitationPolicy> {
     let on_lost = select(vec![OnLost::Hold, OnLost::InviteAgain]);
     (0..3_u32, select(vec![3_600, 86_400]), on_lost).prop_map(|(renewals, seconds, on_lost)| {
-        InvitationPolicy { renewals, every: Duration::from_secs(seconds), on_lost }
+        InvitationPolicy {
+            expires_in: None,
+            renewals,
+            every: Duration::from_secs(seconds),
+            on_lost,
+        }
     })
 }
 
@@ -595,6 +601,8 @@ fn desired_member(role: String, epoch: i64, retain: bool, position: usize) -> De
         deletion_policy: deletion_policy(retain),
         ends_at: None,
         priority: 0,
+        name: None,
+        message: None,
         origin: Origin { kind: OriginKind::Team, namespace, name, position: Some(position) },
     }
 }

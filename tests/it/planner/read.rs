@@ -149,6 +149,9 @@ struct DesiredFile {
     /// `ADDRESS [ended]`: people that must not be there.
     #[serde(default)]
     absent: Vec<String>,
+    /// `EARLIER PRESENT`: addresses of one person.
+    #[serde(default)]
+    formerly: Vec<String>,
     /// Addresses with a declaration that is not valid.
     #[serde(default)]
     frozen: Vec<String>,
@@ -169,8 +172,13 @@ impl DesiredFile {
         let frozen = self.frozen.iter().map(|address| person(address)).collect();
         let teams = self.teams.iter().map(|line| desired_team(line)).collect();
         let secure_sign_in = self.secure_sign_in;
+        let formerly = self.formerly.iter().map(|line| {
+            let (old, present) = line.split_once(' ').expect("two addresses");
+            (person(old).person, person(present).person)
+        });
+        let formerly = formerly.collect();
         let join_domains = self.join_domains.iter().map(|text| joining::name(text)).collect();
-        let rest = Desired { join_domains, ..Desired::default() };
+        let rest = Desired { formerly, join_domains, ..Desired::default() };
         Desired { people, absent, frozen, teams, secure_sign_in, ..rest }
     }
 }
@@ -235,6 +243,8 @@ fn declared(position: usize, line: &str) -> (MemberKey, DesiredMember) {
         deletion_policy,
         ends_at: words.time("ends"),
         priority: words.number("priority").map_or(0, |n| n.try_into().unwrap()),
+        name: None,
+        message: None,
         origin: Origin { kind, namespace: "default".into(), name, position },
         role: RoleName(words.next()),
     };
@@ -564,6 +574,7 @@ impl Settings {
                 other => panic!("no onSeatShortage {other}"),
             },
             invitations: InvitationPolicy {
+                expires_in: None,
                 renewals: self.renew.attempts,
                 every: duration(&self.renew.every),
                 on_lost: if self.invite_again { OnLost::InviteAgain } else { OnLost::Hold },
@@ -700,6 +711,7 @@ fn record(line: &str, now: Timestamp) -> (MemberKey, PersonRecord) {
         epoch: words.number("epoch").unwrap_or(0),
         opted_out: words.flag("optedOut"),
         lost: words.flag("lost"),
+        renamed: words.flag("renamed"),
         deletion_policy: deletion_policy(&mut words),
         held: words.flag("held"),
         paid: words.named("paid").map(|what| match what.as_str() {

@@ -32,6 +32,7 @@ pub fn of(plan: &Plan) -> String {
         recipients: _,
         domains: _,
         waiting: _,
+        names: _,
     } = plan;
     let mut text = String::new();
     let limit = match seats.limit {
@@ -133,6 +134,7 @@ fn outlook_text(outlook: &Outlook) -> String {
         attempts,
         next_action_at,
         ends_at,
+        declared_as,
     } = outlook;
     let mut text = state.as_str().to_owned();
     if let Some(position) = position {
@@ -155,6 +157,9 @@ fn outlook_text(outlook: &Outlook) -> String {
     }
     if let Some(at) = ends_at {
         let _ = write!(text, ", ends {at}");
+    }
+    if let Some(address) = declared_as {
+        let _ = write!(text, ", declared as {address}");
     }
     text
 }
@@ -217,6 +222,7 @@ fn record_text(person: &MemberKey, record: &PersonRecord) -> String {
         epoch,
         opted_out,
         lost,
+        renamed,
         deletion_policy,
         held,
         paid,
@@ -235,8 +241,9 @@ fn record_text(person: &MemberKey, record: &PersonRecord) -> String {
         let _ = write!(text, " epoch={epoch}");
     }
     let retain = *deletion_policy == DeletionPolicy::Retain;
-    let flags = [(*opted_out, "optedOut"), (*lost, "lost"), (retain, "retain"), (*held, "held")];
-    for (_, word) in flags.into_iter().filter(|(is_set, _)| *is_set) {
+    let said = [(*opted_out, "optedOut"), (*lost, "lost"), (*renamed, "renamed")];
+    let flags = said.into_iter().chain([(retain, "retain"), (*held, "held")]);
+    for (_, word) in flags.filter(|(is_set, _)| *is_set) {
         let _ = write!(text, " {word}");
     }
     let declared_by = declared_by.as_deref().filter(|object| *object != ROSTER);
