@@ -77,6 +77,10 @@ async fn whole(api: &AccountApi, account: &AccountKey, profile: &Profile) -> Res
         let clients = api.client_accesses(account).await.map_err(backend);
         observed.client_accesses = Some(clients.context("the clients")?);
     }
+    if profile.auto_join.is_some() {
+        let domains = api.domains(account).await.map_err(backend);
+        observed.joining.domains = Some(domains.context("the domains")?);
+    }
     if !profile.categories.is_empty() {
         let categories = api.categories(account).await.map_err(backend);
         observed.categories = Some(categories.context("the categories of mail")?);

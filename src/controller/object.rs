@@ -155,9 +155,9 @@ fn trim(json: &mut Value) -> Result<ObjectMeta, serde_json::Error> {
 fn people(spec: &Value) -> People {
     let email = spec.get("email").or_else(|| spec.get("clientEmail"));
     let lines = match (email, spec.get("roster")) {
-        (Some(email), _) => vec![email.as_str()],
+        (Some(email), _) => addresses(email, spec),
         (None, Some(Value::Array(lines))) => {
-            lines.iter().map(|line| line["email"].as_str()).collect()
+            lines.iter().flat_map(|line| addresses(&line["email"], line)).collect()
         }
         (None, Some(Value::Null) | None)
             if spec.get("accountRef").is_some() && spec.get("role").is_none() =>
@@ -168,6 +168,16 @@ fn people(spec: &Value) -> People {
     };
     let named: Option<Vec<_>> = lines.into_iter().map(|email| email.map(str::to_owned)).collect();
     named.map_or(People::Unknown, People::Named)
+}
+
+/// All addresses of one person; `None` for what is not a text.
+fn addresses<'a>(email: &'a Value, line: &'a Value) -> Vec<Option<&'a str>> {
+    let earlier = match line.get("formerly") {
+        None => Vec::new(),
+        Some(Value::Array(earlier)) => earlier.iter().map(Value::as_str).collect(),
+        Some(_) => vec![None],
+    };
+    std::iter::once(email.as_str()).chain(earlier).collect()
 }
 
 #[cfg(test)]
@@ -201,11 +211,15 @@ mod tests {
 
         let spec = json!({
             "accountRef": {"name": "acme"},
-            "roster": [{"email": "bo@example.com"}, {"email": "cyd@example.com", "role": 3}],
+            "roster": [
+                {"email": "bo@example.com", "formerly": ["old@example.com"]},
+                {"email": "cyd@example.com", "role": 3},
+            ],
         });
         let (field, people) = unreadable::<Team>(&spec);
         assert_eq!(field, "spec.roster[1].role");
-        assert_eq!(people, People::Named(vec!["bo@example.com".into(), "cyd@example.com".into()]));
+        let all = ["bo@example.com", "old@example.com", "cyd@example.com"];
+        assert_eq!(people, People::Named(all.map(str::to_owned).to_vec()));
     }
 
     #[test]

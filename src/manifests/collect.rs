@@ -324,8 +324,8 @@ impl Collector<'_> {
             let known =
                 |address: &EmailAddress| (self.first_seen)(Some(&key(address)), &origin).is_some();
             formerly.retain(known);
-            if formerly.is_empty() && !known(&person) {
-                return;
+            if !known(&person) {
+                return self.stray_earlier(&origin, &formerly);
             }
         }
         if self.has_many_teams() {
@@ -334,6 +334,18 @@ impl Collector<'_> {
         } else {
             let said = Line::stray(email, &formerly);
             self.declare(origin, person.into(), Err(stray()), said);
+        }
+    }
+
+    /// Keeps earlier addresses of somebody whose present one was never declared here.
+    fn stray_earlier(&mut self, origin: &Origin, earlier: &[EmailAddress]) {
+        for old in earlier {
+            if self.has_many_teams() {
+                self.collected.frozen_everywhere.insert(old.clone());
+            } else {
+                let said = Line::stray(old.as_str(), &[]);
+                self.declare(origin.clone(), old.clone().into(), Err(stray()), said);
+            }
         }
     }
 
@@ -400,7 +412,9 @@ impl Collector<'_> {
             .iter()
             .map(|old| MemberKey { person: old.clone(), team: person.team.clone() });
         let seen = |person: &MemberKey| (self.first_seen)(Some(person), &origin);
-        let first_seen = earlier.chain([person.clone()]).filter_map(|key| seen(&key)).min();
+        let own = seen(&person);
+        let borrowed = own.is_none();
+        let first_seen = own.or_else(|| earlier.filter_map(|key| seen(&key)).min());
         let candidate = Candidate {
             person,
             email: said.email.to_owned(),
@@ -415,6 +429,7 @@ impl Collector<'_> {
             message: said.message.map(str::to_owned),
             formerly: said.formerly.to_vec(),
             first_seen,
+            borrowed,
         };
         self.collected.candidates.push(candidate);
     }

@@ -23,8 +23,9 @@ pub struct Earlier {
 /// address.
 ///
 /// An address that somebody is declared by is nobody's earlier one; of two people who claim the same
-/// earlier address the older declaration counts. `Absent` is about the person, by whatever address:
-/// it takes an address from nobody. Time O(n log n).
+/// earlier address the older declaration counts; and only the declaration that counts for its present
+/// address says anything of earlier ones, so that nobody else's line joins two people. `Absent` takes
+/// an address from nobody, and who is declared absent is nobody's earlier address. Time O(n log n).
 pub fn join(candidates: &mut [Candidate], leaving: &[Leaving]) -> Earlier {
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_by(|a, b| match (candidates.get(*a), candidates.get(*b)) {
@@ -32,14 +33,19 @@ pub fn join(candidates: &mut [Candidate], leaving: &[Leaving]) -> Earlier {
         _ => a.cmp(b),
     });
     let mut joined = Joined::new(candidates, &order);
-    let mut earlier = Earlier::default();
+    let (mut earlier, mut passive) = (Earlier::default(), Vec::new());
     for index in order {
         let Some(candidate) = candidates.get_mut(index) else { continue };
         match joined.rival(candidate) {
-            None => joined.add(&candidate.person.person, &candidate.formerly, &candidate.origin),
+            None if joined.counts(candidate) => {
+                joined.add(&candidate.person.person, &candidate.formerly, &candidate.origin);
+            }
+            None => passive.extend(earlier_keys(candidate)),
             Some((position, rival)) => lose(candidate, position, &rival, &mut earlier),
         }
     }
+    let unclaimed = passive.into_iter().filter(|old| !joined.of.contains_key(&old.person));
+    earlier.frozen.extend(unclaimed);
     for leaving in leaving {
         let free = |old: &&EmailAddress| !joined.is_taken(old);
         let old: Vec<_> = leaving.formerly.iter().filter(free).cloned().collect();
@@ -61,25 +67,46 @@ enum Rival {
     Present(Origin),
     /// Somebody else claims it as an earlier one.
     Earlier(Origin),
+    /// Who has it is declared absent.
+    Absent(Origin),
 }
 
 /// Addresses that mean the same people.
 struct Joined {
     /// Who is declared to be there, by address.
     declared: BTreeMap<EmailAddress, Origin>,
+    /// Who is declared not to be there, by address.
+    absent: BTreeMap<EmailAddress, Origin>,
+    /// The declaration that counts in each place.
+    winners: BTreeMap<MemberKey, Origin>,
     /// The address after each earlier one, and who says so. Without circles.
     of: BTreeMap<EmailAddress, (EmailAddress, Origin)>,
 }
 
 impl Joined {
     fn new(candidates: &[Candidate], order: &[usize]) -> Self {
-        let mut declared = BTreeMap::new();
-        let there = order.iter().filter_map(|index| candidates.get(*index));
-        for candidate in there.filter(|candidate| candidate.role != Ok(Said::Absent)) {
+        let (mut declared, mut absent) = (BTreeMap::new(), BTreeMap::new());
+        let mut winners = BTreeMap::new();
+        for candidate in order.iter().filter_map(|index| candidates.get(*index)) {
             let address = candidate.person.person.clone();
-            declared.entry(address).or_insert_with(|| candidate.origin.clone());
+            let origin = || candidate.origin.clone();
+            if candidate.role == Ok(Said::Absent) {
+                absent.entry(address).or_insert_with(origin);
+            } else {
+                declared.entry(address).or_insert_with(origin);
+                winners.entry(candidate.person.clone()).or_insert_with(origin);
+            }
         }
-        Self { declared, of: BTreeMap::new() }
+        Self { declared, absent, winners, of: BTreeMap::new() }
+    }
+
+    /// True if a declaration may say something of earlier addresses.
+    fn counts(&self, candidate: &Candidate) -> bool {
+        match candidate.role {
+            Ok(Said::Absent) => true,
+            Ok(Said::Present(_)) => self.winners.get(&candidate.person) == Some(&candidate.origin),
+            Err(_) => false,
+        }
     }
 
     /// The present address of a person.
@@ -103,6 +130,10 @@ impl Joined {
             if let Some(origin) = declared {
                 return Some((position, Rival::Present(origin.clone())));
             }
+            let absent = self.absent.get(old).filter(|_| candidate.role != Ok(Said::Absent));
+            if let Some(origin) = absent {
+                return Some((position, Rival::Absent(origin.clone())));
+            }
             let (_, origin) = self.of.get(old).filter(|_| self.present(old) != person)?;
             Some((position, Rival::Earlier(origin.clone())))
         })
@@ -118,11 +149,16 @@ impl Joined {
     }
 }
 
-/// A declaration that claims what somebody else has: all its people stay as they are.
-fn lose(candidate: &mut Candidate, position: usize, rival: &Rival, earlier: &mut Earlier) {
+/// The earlier addresses of a declaration, where it declares the person.
+fn earlier_keys(candidate: &Candidate) -> impl Iterator<Item = MemberKey> {
     let MemberKey { team, .. } = &candidate.person;
     let key = |old: &EmailAddress| MemberKey { person: old.clone(), team: team.clone() };
-    earlier.frozen.extend(candidate.formerly.iter().map(key));
+    candidate.formerly.iter().map(key)
+}
+
+/// A declaration that claims what somebody else has: all its people stay as they are.
+fn lose(candidate: &mut Candidate, position: usize, rival: &Rival, earlier: &mut Earlier) {
+    earlier.frozen.extend(earlier_keys(candidate));
     if candidate.role.is_err() {
         return;
     }
@@ -132,6 +168,10 @@ fn lose(candidate: &mut Candidate, position: usize, rival: &Rival, earlier: &mut
     let (message, hint) = match rival {
         Rival::Present(origin) => (
             format!("`{old}` is the present address in {}", describe(origin)),
+            "one address is one person: take it out of `formerly`, or delete the other declaration",
+        ),
+        Rival::Absent(origin) => (
+            format!("`{old}` is declared absent in {}", describe(origin)),
             "one address is one person: take it out of `formerly`, or delete the other declaration",
         ),
         Rival::Earlier(origin) => (

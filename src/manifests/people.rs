@@ -55,6 +55,8 @@ pub struct Candidate {
     pub formerly: Vec<EmailAddress>,
     /// When the declaration was first seen; `None`: now.
     pub first_seen: Option<Timestamp>,
+    /// That is not of the present address, but of an earlier one at most.
+    pub borrowed: bool,
 }
 
 /// What a declaration that is valid says of the person.
@@ -253,7 +255,7 @@ fn most_holders(profile: Option<&Profile>, role: &RoleName) -> Option<usize> {
 pub fn rank(candidate: &Candidate) -> impl Ord + '_ {
     let Origin { kind, namespace, name, position } = &candidate.origin;
     let age = candidate.first_seen;
-    (age.is_none(), age, position.unwrap_or(0), name, kind, namespace)
+    (age.is_none(), candidate.borrowed, age, position.unwrap_or(0), name, kind, namespace)
 }
 
 /// Why a declaration that is valid does not count; `None`: another one says the same.

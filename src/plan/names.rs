@@ -260,6 +260,8 @@ pub(super) fn record(draft: &Draft<'_>, person: &MemberKey) -> Option<PersonReco
         let asked = own.mails.attempts > 0 || own.mails.last().is_some();
         !asked && own.seen == Seen::Never && !own.opted_out && !own.lost && !own.renamed
     });
+    let is_there = observed.members.contains_key(person)
+        || observed.invitations.get(person).is_some_and(waits);
     let mut record = own;
     for old in draft.names.earlier.get(person).into_iter().flatten() {
         let row = observed.invitations.get(old);
@@ -268,9 +270,11 @@ pub(super) fn record(draft: &Draft<'_>, person: &MemberKey) -> Option<PersonReco
         let mut joined = record.unwrap_or_else(|| nothing(&known));
         joined.first_seen = joined.first_seen.min(known.first_seen);
         join(&mut joined.mails, &known.mails);
+        let declined = row.is_some_and(|row| row.state == InvitationState::Declined);
         if is_new {
-            let declined = row.is_some_and(|row| row.state == InvitationState::Declined);
             carry(&mut joined, &known, declined);
+        } else if !is_there && known.epoch >= joined.epoch {
+            joined.opted_out |= says_no(&known, declined);
         }
         record = Some(joined);
     }
@@ -291,9 +295,7 @@ fn nothing(old: &PersonRecord) -> PersonRecord {
 /// Carries over what is known of an earlier address: a no of the last epoch stays a no, and what was
 /// sent there is not what waits here.
 fn carry(record: &mut PersonRecord, old: &PersonRecord, declined: bool) {
-    let was_member =
-        matches!(old.seen, Seen::Member | Seen::Trimmed) && old.paid != Some(Paid::End);
-    let no = old.opted_out || declined || was_member;
+    let no = says_no(old, declined);
     match old.epoch.cmp(&record.epoch) {
         Ordering::Less => {}
         Ordering::Equal => {
@@ -309,6 +311,13 @@ fn carry(record: &mut PersonRecord, old: &PersonRecord, declined: bool) {
         record.ownership = Ownership::Over;
     }
     record.renamed = true;
+}
+
+/// True if the person said no at an earlier address, or left there.
+fn says_no(old: &PersonRecord, declined: bool) -> bool {
+    let was_member =
+        matches!(old.seen, Seen::Member | Seen::Trimmed) && old.paid != Some(Paid::End);
+    old.opted_out || declined || was_member
 }
 
 /// Adds the times and words of one record to another.

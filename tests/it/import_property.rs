@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -29,6 +29,16 @@ fn exported(profile: &Profile, observed: &Observed) -> Exported {
 
 /// What the manifests would do in mode Exclusive; they must be accepted whole.
 fn planned(exported: &Exported, profile: &Profile, observed: &Observed, now: Timestamp) -> Plan {
+    declared(exported, profile, observed, now).0
+}
+
+/// That, and who is declared where.
+fn declared(
+    exported: &Exported,
+    profile: &Profile,
+    observed: &Observed,
+    now: Timestamp,
+) -> (Plan, BTreeSet<MemberKey>) {
     let files = parse(&exported.files);
     assert_eq!(files.problems, []);
     let sorted = files.objects.by_account();
@@ -39,7 +49,8 @@ fn planned(exported: &Exported, profile: &Profile, observed: &Observed, now: Tim
     policy.mode = Mode::Exclusive;
     let desired = resolved.desired.bound(&observed.teams, &BTreeMap::new());
     let (desired, ledger) = (&*desired, &LedgerView::default());
-    plan(&Input { desired, observed, profile, policy: &policy, ledger, now }).unwrap()
+    let input = Input { desired, observed, profile, policy: &policy, ledger, now };
+    (plan(&input).unwrap(), desired.people.keys().cloned().collect())
 }
 
 /// No role has more holders than it may.
@@ -60,15 +71,16 @@ proptest! {
         recount(&mut observed, &world.profile);
         prop_assume!(owners_fit(&world.profile, &observed));
         let exported = exported(&world.profile, &observed);
-        let plan = planned(&exported, &world.profile, &observed, world.now);
+        let (plan, declared) = declared(&exported, &world.profile, &observed, world.now);
         prop_assert_eq!(&plan.stop, &None);
         for action in plan.actions.iter().chain(plan.held.iter().map(|held| &held.action)) {
             let person = action.person().to_string();
             let left_out = exported.left_out.iter().any(|why| why.starts_with(&person));
+            let is_declared = declared.contains(action.person());
             let fine = match action {
                 // Who is trimmed while a seat is free comes back, which mails no invitation.
-                Action::Reinstate { .. } => !left_out,
-                Action::Remove { .. } | Action::RevokeInvitation { .. } => left_out,
+                Action::Reinstate { .. } => is_declared,
+                Action::Remove { .. } | Action::RevokeInvitation { .. } => left_out && !is_declared,
                 _ => false,
             };
             prop_assert!(fine, "{}\n{:?}", action, exported);

@@ -125,6 +125,11 @@ fn account(
     if !protected.is_empty() {
         spec["grantableRoles"] = json!(protected);
     }
+    let joining = observed.joining.domains.iter().flatten().filter(|(_, row)| row.auto_join);
+    let joining: Vec<&str> = joining.map(|(name, _)| name.as_str()).collect();
+    if !joining.is_empty() {
+        spec["autoJoin"] = json!({"domains": joining});
+    }
     spec
 }
 

@@ -24,10 +24,13 @@ fn an_absence_is_about_the_person_by_whatever_address() {
         ],
     );
     assert_snapshot!(check(&text), @"
-    ana@new.example.com: absent by ana, Declared
+    ana@old.example.com: absent by ana, Declared
     bo@new.example.com: absent by bo, Declared
-    Team web/core line 0 ana@new.example.com: DeclaredAbsent
+    ana@new.example.com: frozen
+    Team web/core line 0 ana@new.example.com: Conflict
     Team web/core line 1 bo@old.example.com: DeclaredAbsent
+    m.yaml:19:107: spec.roster[0].formerly[0]: `ana@old.example.com` is declared absent in Membership web/ana
+      hint: one address is one person: take it out of `formerly`, or delete the other declaration
     ");
 }
 
@@ -64,6 +67,7 @@ fn who_is_declared_keeps_the_address_and_the_chain_of_a_person_is_one() {
     assert_snapshot!(check(&text), @"
     ana@c.example.com: developer by ana
     bo@b.example.com: developer by core line 1
+    ana@a.example.com: frozen
     bo@c.example.com: frozen
     cyd@example.com: frozen
     Team web/core line 0 ana@c.example.com: Conflict
