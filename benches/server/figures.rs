@@ -219,5 +219,7 @@ fn invitation(email: &str) -> NewInvitation {
         name: None,
         require_secure_sign_in: false,
         external_ref: None,
+        message: None,
+        expires_in_seconds: None,
     }
 }
