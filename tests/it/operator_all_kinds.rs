@@ -258,7 +258,7 @@ async fn import(world: &World, account: &str, token: &str) -> String {
 // rule: OP-01
 // rule: OP-06
 #[tokio::test]
-async fn what_was_imported_is_taken_by_the_api_server_and_adopted_without_a_mail() {
+async fn what_was_imported_is_taken_by_the_cluster_and_adopted_without_a_mail() {
     let world = both().await;
     world
         .call(
