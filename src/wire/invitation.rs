@@ -39,8 +39,8 @@ pub struct NewInvitation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = MAX_MESSAGE), regex(pattern = NAME_PATTERN))]
     pub message: Option<String>,
-    /// Lifetime of its link, in seconds: at least 60, and no longer than the profile's, which is the
-    /// default. A resend renews it by the same time.
+    /// Lifetime of its link, in seconds, at least 60. Default, and most that is kept: the profile's. A
+    /// resend renews it by the same time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = MIN_EXPIRES_IN, max = MAX_EXPIRES_IN))]
     pub expires_in_seconds: Option<u64>,

@@ -22,8 +22,8 @@ use crate::server::store::members::{self, MemberRow};
 use crate::server::store::outbox::MailRow;
 use crate::server::views::{self, role_name};
 use crate::wire::{
-    Invitation, InvitationPatch, InvitationState, MAX_MESSAGE, MAX_REFERENCE, MIN_EXPIRES_IN,
-    NewInvitation, Principal,
+    Invitation, InvitationPatch, InvitationState, MAX_EXPIRES_IN, MAX_MESSAGE, MAX_REFERENCE,
+    MIN_EXPIRES_IN, NewInvitation, Principal,
 };
 
 /// Invites a person and queues the mail. The seat is checked in the same transaction.
@@ -41,7 +41,7 @@ pub(crate) async fn invite(
         must_be_name("/name", name)?;
     }
     must_be_message(request.message.as_deref())?;
-    must_be_lifetime(&change.profile, request.expires_in_seconds)?;
+    must_be_lifetime(request.expires_in_seconds)?;
     must_be_reference(external_ref.as_deref())?;
     must_be_invitable(change, at, &role)?;
     must_be_new(change, team.as_deref(), address.as_str()).await?;
@@ -449,16 +449,14 @@ fn must_be_message(message: Option<&str>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Refuses a lifetime that is longer than the profile's, or that no mail could keep.
-fn must_be_lifetime(profile: &Profile, seconds: Option<u64>) -> Result<(), ApiError> {
-    let most = profile.invitations.lifetime.as_secs();
-    match seconds {
-        Some(seconds) if !(MIN_EXPIRES_IN..=most).contains(&seconds) => {
-            let detail = format!("is between {MIN_EXPIRES_IN} and {most} in this account");
-            Err(ApiError::field("/expires_in_seconds", detail))
-        }
-        Some(_) | None => Ok(()),
+/// Refuses a lifetime that no mail could keep, or that the contract excludes. Longer than the profile's
+/// it is the profile's.
+fn must_be_lifetime(seconds: Option<u64>) -> Result<(), ApiError> {
+    if seconds.is_some_and(|seconds| !(MIN_EXPIRES_IN..=MAX_EXPIRES_IN).contains(&seconds)) {
+        let detail = format!("is between {MIN_EXPIRES_IN} and {MAX_EXPIRES_IN}");
+        return Err(ApiError::field("/expires_in_seconds", detail));
     }
+    Ok(())
 }
 
 /// Refuses an external reference that is empty or too long.
