@@ -41,7 +41,10 @@ pub(crate) fn operations() -> Vec<Operation> {
             .needs(Right::ReadClients)
             .gives::<ClientAccess>(StatusCode::OK),
         Operation::delete(row, withdraw)
-            .named("withdrawClientAccess", "Withdraws a request that waits")
+            .named(
+                "withdrawClientAccess",
+                "Withdraws a request that waits: nothing answers for it then",
+            )
             .needs(Right::EndClients),
         Operation::post("/accounts/{account}/client-access/{access}/resend", resend)
             .named("resendClientAccess", "Sends a request that waits again")

@@ -132,17 +132,19 @@ fn select(rest: &str) -> String {
     )
 }
 
-/// The client access of this id.
+/// The client access of this id: none once its request was withdrawn (NC-10).
 pub(crate) async fn by_id(
     conn: &mut Connection,
     account_id: &str,
     id: &str,
 ) -> Result<Option<AccessRow>, sqlx::Error> {
-    sqlx::query_as(AssertSqlSafe(select("c.account_id = $1 and c.id = $2")))
-        .bind(account_id)
-        .bind(id)
-        .fetch_optional(conn)
-        .await
+    sqlx::query_as(AssertSqlSafe(select(
+        "c.account_id = $1 and c.id = $2 and c.state <> 'removed'",
+    )))
+    .bind(account_id)
+    .bind(id)
+    .fetch_optional(conn)
+    .await
 }
 
 /// The client access that a link or a client names, whatever its agency.

@@ -198,7 +198,13 @@ async fn a_request_is_withdrawn_only_while_it_waits_and_its_link_is_dead_then() 
     };
     remove(&row, "acme-token-without-removals").await.refused(403, "scope-missing");
     remove(&row, TOKEN).await.expect(StatusCode::NO_CONTENT);
-    remove(&row, TOKEN).await.refused(409, "row-state");
+    remove(&row, TOKEN).await.refused(404, "not-found");
+    for path in [
+        format!("{CLIENTS}/{}", text(&row["id"])),
+        format!("{CLIENTS}/{}/websites", text(&row["id"])),
+    ] {
+        service.call(Method::GET, &path).token(TOKEN).send().await.refused(404, "not-found");
+    }
     assert!(service.list(CLIENTS).await.is_empty());
     assert_eq!(service.list(&format!("{CLIENTS}?state=removed")).await.len(), 1);
     let mut otto = sign_in(&service, "owner@other.example").await;
