@@ -206,6 +206,12 @@ pub struct MembershipStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
 
+    /// Categories of mail that the member receives because of the role, whatever is declared.
+    #[schemars(length(max = 50), inner(length(max = 63)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub implied: Vec<String>,
+
     /// When the access ends, as declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,

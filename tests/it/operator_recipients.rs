@@ -84,6 +84,9 @@ async fn recipients_wait_become_ones_by_joining_and_are_taken_back_before_the_ob
     let status = world.get("nsub/billing-mail").await["status"].clone();
     assert_eq!(status["counts"], json!({"declared": 2, "waiting": 0, "implied": 1}));
     assert_eq!(status["implied"], json!(["cyd@example.com"]));
+    // The role itself says so too, where somebody looks for the person.
+    world.becomes("membership/cyd", "Active").await;
+    assert_eq!(world.get("membership/cyd").await["status"]["implied"], json!(["billing"]));
     world.is_quiet().await;
 
     world.k(&["delete", "nsub", "billing-mail", "--timeout=60s"]).await;

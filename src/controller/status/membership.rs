@@ -8,7 +8,8 @@ use crate::controller::status::conditions::{Say, Says, Truth, time};
 use crate::controller::status::{Picture, clip, number, person};
 use crate::domain::identity::EmailAddress;
 use crate::manifests::{ObjectKey, Rejection, member_key, team_of};
-use crate::plan::Outlook;
+use crate::plan::{Outlook, State};
+use crate::profile::Profile;
 
 /// Longest `status.message`.
 pub const MESSAGE: usize = 1024;
@@ -35,6 +36,7 @@ pub fn next(
             let email = looked.plan.known(&email);
             let outlook = looked.plan.people.get(&email)?;
             describe(&mut next, outlook);
+            next.implied = implied(outlook, picture.profile);
             next.known_as = outlook.declared_as.as_ref().map(|_| clip(email.person.as_str(), 254));
             person::says(looked, &email, outlook)
         }
@@ -82,6 +84,13 @@ fn finish(
     next.observed_generation = generation;
     next.conditions = says.conditions(old, generation, now);
     next
+}
+
+/// Categories of mail that a member receives because of the role (NP-11).
+fn implied(outlook: &Outlook, profile: Option<&Profile>) -> Vec<String> {
+    let seen = outlook.role_seen.as_ref().filter(|_| outlook.state == State::Active);
+    let role = seen.and_then(|seen| profile?.role(seen));
+    role.into_iter().flat_map(|role| &role.receives).cloned().collect()
 }
 
 fn describe(status: &mut MembershipStatus, outlook: &Outlook) {
