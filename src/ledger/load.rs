@@ -165,6 +165,13 @@ impl Ledger {
                 self.repairs.insert(self.layout.page_of(hash));
             }
         }
+        let open: BTreeMap<&str, _> =
+            head.client_sends.iter().map(|send| (send.client.as_str(), send.to_view())).collect();
+        for (hash, entry) in &mut self.clients {
+            if entry.undo_after(head.wave, open.get(hash.0.as_str())) {
+                self.repairs.insert(self.layout.page_of(hash));
+            }
+        }
     }
 
     /// Checks a part and reads its content.
