@@ -7,7 +7,9 @@ use anyhow::{Result, anyhow};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::apply::{ApplyError, Context, IN_FLIGHT, Look, Outcome, Ran, Report, RunError, Subject, run};
+use crate::apply::{
+    ApplyError, Context, IN_FLIGHT, Look, Outcome, Ran, Report, RunError, Subject, run,
+};
 use crate::backend::{Guarantees, Retry};
 use crate::cli::args::{ApplyArgs, Output};
 use crate::cli::plan::print_json;
