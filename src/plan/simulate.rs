@@ -154,6 +154,7 @@ fn member(person: &MemberKey, role: &RoleName, now: Timestamp) -> ObservedMember
         state: MemberState::Active,
         added_at: now,
         joined_at: now,
+        agency: false,
     }
 }
 
@@ -195,7 +196,8 @@ pub fn recount(observed: &mut Observed, profile: &Profile) {
     for (id, pool) in &mut seats.pools {
         pool.used = pools.get(id).copied().unwrap_or(0);
     }
-    observed.evidence.member_rows = observed.members.len() as u64;
+    let beside = observed.evidence.beside.len();
+    observed.evidence.member_rows = (observed.members.len() + beside) as u64;
     observed.evidence.member_total = observed.evidence.member_rows;
     observed.evidence.invitation_rows = observed.invitations.len() as u64;
     observed.evidence.invitation_total = observed.evidence.invitation_rows;
@@ -223,7 +225,7 @@ impl Count {
     /// Counts the people that are there. Time O(n log n).
     pub fn of(observed: &Observed, profile: &Profile) -> Self {
         let mut count = Self::default();
-        for member in observed.members.values() {
+        for member in observed.members.values().chain(&observed.evidence.beside) {
             count.member(member, profile);
         }
         let invitations = &observed.invitations;
