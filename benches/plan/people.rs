@@ -105,6 +105,7 @@ fn observed(people: impl Iterator<Item = usize>, profile: &Profile) -> Observed 
         state: MemberState::Active,
         added_at: Timestamp::UNIX_EPOCH,
         joined_at: Timestamp::UNIX_EPOCH,
+        agency: false,
     };
     let mut observed = Observed {
         account: ObservedAccount {

@@ -1,6 +1,6 @@
 //! The claim: the mark of who manages the account. Nothing runs without it.
 
-use crate::apply::run::Progress;
+use crate::apply::progress::Progress;
 use crate::apply::{ApplyError, CLAIMED, Job, OPENED};
 use crate::backend::{Backend, BackendError};
 use crate::domain::observed::{Claim, ObservedAccount};

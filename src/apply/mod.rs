@@ -2,15 +2,17 @@
 //!
 //! What is to be sent is stored before the call, under a random key that the service deduplicates
 //! by (OP-02). The order: the head of the ledger, which of two runs only one can write; the pages;
-//! the claim; what is not a send, one by one; the sends, wave by wave. Stopping after any of these
-//! loses nothing and sends nothing twice.
+//! the claim; what mails nobody, one by one; the mails, to people and then to clients, wave by wave.
+//! Stopping after any of these loses nothing and sends nothing twice.
 
 mod claim;
 mod clients;
 mod domains;
 mod joining;
+mod mail;
 mod outcome;
 mod path;
+mod progress;
 mod recipients;
 mod run;
 mod teams;

@@ -81,28 +81,25 @@ impl Report {
         self.claim_error.as_ref().or_else(|| self.errors().find(|error| stops(error)))
     }
 
-    /// What the service did not do.
-    pub fn errors(&self) -> impl Iterator<Item = &BackendError> {
+    /// What became of every action.
+    fn all(&self) -> impl Iterator<Item = &Outcome> {
         let of_teams = self.teams.iter().map(|(_, outcome)| outcome);
         let of_people = self.outcomes.iter().map(|(_, outcome)| outcome);
         let of_clients = self.clients.iter().map(|(_, outcome)| outcome);
         let of_recipients = self.recipients.iter().map(|(_, outcome)| outcome);
-        let people = of_teams.chain(of_people);
         let of_domains = self.domains.iter().map(|(_, outcome)| outcome);
-        let others = of_clients.chain(of_recipients).chain(of_domains);
-        people.chain(others).filter_map(Outcome::error)
+        of_teams.chain(of_people).chain(of_clients).chain(of_recipients).chain(of_domains)
+    }
+
+    /// What the service did not do.
+    pub fn errors(&self) -> impl Iterator<Item = &BackendError> {
+        self.all().filter_map(Outcome::error)
     }
 
     /// True if every action was done.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        let people_done = self.outcomes.iter().all(|(_, outcome)| outcome.is_done());
-        let clients_done = self.clients.iter().all(|(_, outcome)| outcome.is_done());
-        let recipients_done = self.recipients.iter().all(|(_, outcome)| outcome.is_done());
-        let domains_done = self.domains.iter().all(|(_, outcome)| outcome.is_done());
-        let others_done = clients_done && recipients_done && domains_done;
-        let teams_done = self.teams.iter().all(|(_, outcome)| outcome.is_done());
-        self.claim_error.is_none() && teams_done && people_done && others_done
+        self.claim_error.is_none() && self.all().all(Outcome::is_done)
     }
 
     /// True if something follows with the next look: the people of teams that came to be or changed,

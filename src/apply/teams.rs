@@ -5,7 +5,7 @@
 use uuid::Uuid;
 
 use crate::apply::outcome::{NotRun, Outcome};
-use crate::apply::run::Progress;
+use crate::apply::progress::Progress;
 use crate::apply::{ACTED, ACTING, Job};
 use crate::domain::keys::RequestKey;
 use crate::failpoint::hit;

@@ -301,6 +301,7 @@ impl Backend for AccountApi {
         let listed = pages::read(self, &list, &mut position, take).await?;
         evidence.member_rows = listed.rows;
         evidence.member_total = listed.total;
+        members.aside(&invitations, &mut evidence);
 
         let (members, invitations) = (members.people, invitations.people);
         Ok(Observed {

@@ -2,6 +2,7 @@
 //! what cannot be right is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 use jiff::Timestamp;
 
@@ -156,7 +157,7 @@ pub(super) struct Members {
 
 impl Members {
     /// Takes one row in. Deleted rows are over; a second row of one person or id is counted in
-    /// `evidence` and left out.
+    /// `evidence` and left out. An agency at the address of a person is no second row.
     pub(super) fn take(
         &mut self,
         row: wire::Member,
@@ -171,17 +172,32 @@ impl Members {
         if row.state == wire::MemberState::Deleted {
             return Ok(());
         }
-        if self.people.contains_key(&person) {
-            evidence.duplicates += 1;
-            return Ok(());
-        }
         let role = match row.principal {
             // An agency that was let in by hand is adopted and ended as a person is (NC-06).
             wire::Principal::Person | wire::Principal::Account => role(row.role.clone(), profile),
             wire::Principal::Unknown => RoleSeen::Unknown,
         };
-        self.people.insert(person, member(row, role));
+        let row = member(row, role);
+        match self.people.get_mut(&person) {
+            None => drop(self.people.insert(person, row)),
+            Some(kept) if kept.agency == row.agency => evidence.duplicates += 1,
+            Some(kept) if kept.agency => evidence.beside.push(mem::replace(kept, row)),
+            Some(_) => evidence.beside.push(row),
+        }
         Ok(())
+    }
+
+    /// Sets aside the agencies at the address of somebody who is invited.
+    pub(super) fn aside(&mut self, invitations: &Invitations, evidence: &mut ReadEvidence) {
+        let waits = |row: &ObservedInvitation| {
+            matches!(row.state, InvitationState::Pending | InvitationState::Unknown)
+        };
+        let invited = invitations.people.iter().filter(|(_, row)| waits(row));
+        for (person, _) in invited {
+            if self.people.get(person).is_some_and(|member| member.agency) {
+                evidence.beside.extend(self.people.remove(person));
+            }
+        }
     }
 }
 
@@ -197,6 +213,7 @@ fn member(row: wire::Member, role: RoleSeen) -> ObservedMember {
         },
         added_at: row.added_at,
         joined_at: row.joined_at,
+        agency: row.principal == wire::Principal::Account,
     }
 }
 

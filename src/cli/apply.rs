@@ -1,12 +1,15 @@
 //! `seatkeeper apply`: the plan's lines again, each as it is done.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::apply::{Context, IN_FLIGHT, Look, Outcome, Ran, Report, RunError, Subject, run};
+use crate::apply::{
+    ApplyError, Context, IN_FLIGHT, Look, Outcome, Ran, Report, RunError, Subject, run,
+};
 use crate::backend::{Guarantees, Retry};
 use crate::cli::args::{ApplyArgs, Output};
 use crate::cli::plan::print_json;
@@ -19,6 +22,10 @@ use crate::plan::action::Action;
 
 /// Looks of one run: the account may change while we work.
 const ROUNDS: usize = 3;
+/// How often a look may find that another run of this account was faster.
+const TRIES: u32 = 5;
+/// Pause after the first time; it doubles each time, so that the other one gets done.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Progress is shown from this many actions on, and after each as many.
 const PROGRESS: usize = 50;
 
@@ -35,20 +42,8 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
     let resend = say_again(&mut session, &args.resend)?;
     let mut done = Vec::new();
     for round in 1..=ROUNDS {
-        let (guarantees, look) = session.look(io).await?;
-        if round == 1 && args.plan.output == Output::Text {
-            let heading = render::heading(&session.name, &look.observed, session.policy.mode);
-            writeln!(io.out, "{heading}")?;
-        }
-        if let Some(note) = render::approval(&look.plan, approve).filter(|_| round == 1) {
-            writeln!(io.err, "note: {note}")?;
-        }
-        for note in resend.iter().filter_map(|person| render::resend(&look.plan, person)) {
-            if round == 1 {
-                writeln!(io.err, "note: {note}")?;
-            }
-        }
-        let ran = run_once(&mut session, look, &guarantees, args.plan.output, io).await?;
+        let resend = Some(&*resend).filter(|_| round == 1);
+        let ran = look_and_run(&mut session, args, resend, &mut done, io).await?;
         let again = ran.report.stopped().is_some_and(|error| error.retry() == Retry::LookAgain);
         let goes_on =
             ran.report.goes_on() && ran.report.stopped().is_none() && !ran.settled.is_empty();
@@ -75,6 +70,61 @@ pub async fn apply(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Exit> {
         writeln!(io.err, "the account changed meanwhile; looking again")?;
     }
     Ok(Exit::Error)
+}
+
+/// Looks and runs; where another run was faster, once more from a fresh look. `first`: whom to say
+/// something of before the first run.
+async fn look_and_run(
+    session: &mut Session,
+    args: &ApplyArgs,
+    mut first: Option<&[MemberKey]>,
+    done: &mut Vec<serde_json::Value>,
+    io: &mut Io<'_>,
+) -> Result<Ran> {
+    let (mut tries, mut pause) = (0, PAUSE);
+    loop {
+        tries += 1;
+        let (guarantees, look) = session.look(io).await?;
+        if let Some(resend) = first.take() {
+            introduce(session, &look, args, resend, io)?;
+        }
+        match run_once(session, look, &guarantees, args.plan.output, done, io).await {
+            Err(RunError::Apply(ApplyError::Conflict(_))) if tries < TRIES => {
+                writeln!(io.err, "another run changed the ledger meanwhile; looking again")?;
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+                session.ledger.reload().await.map_err(with_hint)?;
+            }
+            Err(RunError::Apply(ApplyError::Conflict(cause))) => {
+                let why = format!("another run was faster {TRIES} times");
+                return Err(with_hint(cause).context(why));
+            }
+            Err(RunError::Apply(ApplyError::Ledger(cause))) => return Err(with_hint(cause)),
+            Err(RunError::Plan(error)) => return Err(error.into()),
+            Ok(ran) => return Ok(ran),
+        }
+    }
+}
+
+/// Says what the run is about, before anything is done.
+fn introduce(
+    session: &Session,
+    look: &Look,
+    args: &ApplyArgs,
+    resend: &[MemberKey],
+    io: &mut Io<'_>,
+) -> Result<()> {
+    if args.plan.output == Output::Text {
+        let heading = render::heading(&session.name, &look.observed, session.policy.mode);
+        writeln!(io.out, "{heading}")?;
+    }
+    if let Some(note) = render::approval(&look.plan, args.approve.as_deref()) {
+        writeln!(io.err, "note: {note}")?;
+    }
+    for note in resend.iter().filter_map(|person| render::resend(&look.plan, person)) {
+        writeln!(io.err, "note: {note}")?;
+    }
+    Ok(())
 }
 
 /// What became of the actions that follow those on people: line, JSON and outcome of each.
@@ -111,13 +161,15 @@ fn say_again(session: &mut Session, people: &[String]) -> Result<Vec<MemberKey>>
     Ok(said)
 }
 
+/// Runs a look. `done` gets what was done before another run was faster: no report says it then.
 async fn run_once(
     session: &mut Session,
     look: Look,
     guarantees: &Guarantees,
     output: Output,
+    done: &mut Vec<serde_json::Value>,
     io: &mut Io<'_>,
-) -> Result<Ran> {
+) -> Result<Ran, RunError> {
     let total = look.plan.actions.len();
     let Session { account, desired, policy, profile, backend, ledger, fingerprint, .. } = session;
     let subject = Subject { backend: &**backend, account, profile, policy, desired, fingerprint };
@@ -130,11 +182,14 @@ async fn run_once(
         brake_window: policy.removals.window,
     };
     let teams = look.plan.teams.clone();
-    let lines = Mutex::new((&mut *io.out, &mut *io.err, 0_usize));
+    let lines = Mutex::new((&mut *io.out, &mut *io.err, 0_usize, Vec::new()));
     let on_done = |action: &Action, outcome: &Outcome| {
         let Ok(mut lines) = lines.lock() else { return };
-        let (out, err, n) = &mut *lines;
+        let (out, err, n, so_far) = &mut *lines;
         *n += 1;
+        if outcome.is_done() {
+            so_far.push(said(render::action_json(action), outcome));
+        }
         // A reader that went away must not stop a run half-way.
         if output == Output::Text {
             let _ = writeln!(out, "{}", render::outcome(&teams, action, outcome));
@@ -143,14 +198,13 @@ async fn run_once(
             let _ = writeln!(err, "{n} of {total} done");
         }
     };
-    run(&subject, ledger, look, context, &on_done).await.map_err(|error| match error {
-        RunError::Apply(error) => match error {
-            crate::apply::ApplyError::Conflict(cause) | crate::apply::ApplyError::Ledger(cause) => {
-                with_hint(cause)
-            }
-        },
-        RunError::Plan(error) => anyhow!(error),
-    })
+    let ran = run(&subject, ledger, look, context, &on_done).await;
+    if ran.is_err()
+        && let Ok((_, _, _, so_far)) = lines.into_inner()
+    {
+        done.extend(so_far);
+    }
+    ran
 }
 
 /// Says what is left, and ends.

@@ -264,6 +264,8 @@ pub enum Seen {
     Member,
     /// As a trimmed member.
     Trimmed,
+    /// As the place of an agency.
+    Agency,
 }
 
 /// A send whose outcome is not known.

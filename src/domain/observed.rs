@@ -151,6 +151,8 @@ pub struct ObservedMember {
     pub added_at: Timestamp,
     /// When the person joined.
     pub joined_at: Timestamp,
+    /// It is the place of an agency, at the address of whoever asked for it.
+    pub agency: bool,
 }
 
 /// Whether a member has access.
@@ -231,6 +233,9 @@ pub struct ReadEvidence {
     pub invitation_total: u64,
     /// Ids or people that came twice.
     pub duplicates: u64,
+    /// Places of agencies at the address of a person who is there, or invited, as well: they are
+    /// counted, and left as they are.
+    pub beside: Vec<ObservedMember>,
     /// Feed position at which the look began: what changed later may be missing in it. `None`: the
     /// service does not say.
     pub as_of: Option<u64>,

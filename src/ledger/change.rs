@@ -196,6 +196,9 @@ impl Ledger {
     /// counted from 1.
     pub(crate) fn place(&mut self, send: &NewSend, turn: u64, now: Timestamp) {
         let Some(hash) = self.hash(&send.person) else { return };
+        // What is repeated was opened before.
+        let repeats = self.open_send(&hash).is_some_and(|open| open.key == send.key);
+        let turn = if repeats { 0 } else { turn };
         let wave = self.head.as_ref().map_or(0, |head| head.wave) + turn;
         let (epoch, at) = (send.cause.epoch, Some(now));
         let record = self.record_of(&hash);
@@ -215,37 +218,31 @@ impl Ledger {
         self.head.as_ref().map_or(0, |head| head.sends.len())
     }
 
-    /// Opens the next wave: its sends, and `mails` of them that are new to the mail budget.
-    pub(crate) fn open_wave(&mut self, sends: &[NewSend], mails: u32, now: Timestamp) {
-        let sends: Vec<StoredSend> = sends
-            .iter()
-            .filter_map(|send| {
-                Some(StoredSend {
-                    key: send.key.0.clone(),
-                    person: self.hash(&send.person)?.0,
-                    role: send.role.0.clone(),
-                    epoch: send.cause.epoch,
-                    at: now,
-                    not_after: send.not_after,
-                    cause: send.cause.into(),
-                    resend: send.resend.as_ref().map(|(invitation, sent)| StoredResend {
-                        invitation: invitation.0.clone(),
-                        sent: *sent,
-                    }),
-                    for_owner: send.for_owner,
-                })
-            })
-            .collect();
+    /// Puts a send into the wave that is opened next; a repeated one keeps its time.
+    pub(crate) fn put_send(&mut self, send: &NewSend, now: Timestamp) {
+        let Some(hash) = self.hash(&send.person) else { return };
         let Some(head) = &mut self.head else { return };
-        for mut send in sends {
-            let known = head.sends.iter().position(|open| open.person == send.person);
-            if let Some(known) = known.map(|at| head.sends.remove(at))
-                && known.key == send.key
-            {
-                send.at = known.at;
-            }
-            head.sends.push(send);
-        }
+        let known = head.sends.iter().position(|open| open.person == hash.0);
+        let known = known.map(|at| head.sends.remove(at)).filter(|known| known.key == send.key.0);
+        head.sends.push(StoredSend {
+            key: send.key.0.clone(),
+            person: hash.0,
+            role: send.role.0.clone(),
+            epoch: send.cause.epoch,
+            at: known.map_or(now, |known| known.at),
+            not_after: send.not_after,
+            cause: send.cause.into(),
+            resend: send.resend.as_ref().map(|(invitation, sent)| StoredResend {
+                invitation: invitation.0.clone(),
+                sent: *sent,
+            }),
+            for_owner: send.for_owner,
+        });
+    }
+
+    /// Opens the next wave, `mails` of whose sends are new to the mail budget.
+    pub(crate) fn open_wave(&mut self, mails: u32, now: Timestamp) {
+        let Some(head) = &mut self.head else { return };
         head.wave += 1;
         head.open = true;
         spend(&mut head.mails_sent, mails, now, MAIL_WINDOW);

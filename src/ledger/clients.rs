@@ -1,8 +1,8 @@
 //! What the ledger knows of an agency's clients: by salted hash, like people. Requests are mails, so
 //! each is stored under its key before the call.
 //!
-//! A client's page says with the wave of its mail what that was for. While the send is in the head, its
-//! outcome is not known, and the client counts as not asked for it.
+//! A client's page says with the number of a wave what a mail in it is for, as those of people do.
+//! While the send is in the head, its outcome is not known, and the client counts as not asked for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::domain::keys::{ClientAccessId, RequestKey, RoleName};
 use crate::domain::ledger_view::LedgerView;
 use crate::domain::observed::Observed;
 use crate::ledger::Ledger;
-use crate::ledger::change::{CLOCK_SKEW, MAIL_WINDOW, after, spend};
+use crate::ledger::change::{CLOCK_SKEW, after};
 use crate::ledger::record::{StoredCause, StoredMails};
 use crate::plan::client_access::{ClientLearn, WithdrawCause};
 use crate::plan::remembered;
@@ -30,7 +30,9 @@ impl Ledger {
     #[must_use]
     pub fn follows_clients(&self) -> bool {
         let followed = |record: &ClientRecord| record.declared_by.is_some() && !record.is_over();
-        self.client_sends() > 0 || self.clients.values().any(|entry| followed(&entry.as_sent()))
+        let wave = self.wave();
+        let mut known = self.clients.values();
+        self.open_client_sends() > 0 || known.any(|entry| followed(&entry.as_of(wave)))
     }
 
     /// When a declaration of a client was first seen; `None` for one that never counted.
@@ -123,11 +125,12 @@ impl Ledger {
         self.put_client(hash, left.map(ClientEntry::from));
     }
 
-    /// What is known of a client: a mail counts as sent unless its outcome is not known.
+    /// What is known of a client: a mail counts as sent unless its wave was never opened or its
+    /// outcome is not known.
     fn client_record(&self, hash: &PersonHash) -> Option<ClientRecord> {
         let entry = self.clients.get(hash)?;
         let open = self.client_send(hash).is_some();
-        Some(if open { entry.record.clone() } else { entry.as_sent() })
+        Some(if open { entry.record.clone() } else { entry.as_of(self.wave()) })
     }
 
     fn put_client(&mut self, hash: &PersonHash, entry: Option<ClientEntry>) {
@@ -141,27 +144,24 @@ impl Ledger {
         }
     }
 
-    /// Opens a wave of mails to clients, `mails` of them new to the mail budget.
-    pub(crate) fn open_client_wave(
-        &mut self,
-        sends: &[(EmailAddress, ClientSend)],
-        mails: u32,
-        now: Timestamp,
-    ) {
-        for (client, send) in sends {
-            let asked = Some(Asked { at: send.at, cause: send.cause.into() });
-            self.change_client(client, |entry| entry.asked = asked);
+    /// Gives the mail to a client a place in the wave that is opened as the `turn`th from now.
+    pub(crate) fn place_client(&mut self, client: &EmailAddress, send: &ClientSend, turn: u64) {
+        let Some(hash) = self.client_hash(client) else { return };
+        // What is repeated was opened before.
+        let repeats = self.client_send(&hash).is_some_and(|open| open.key == send.key);
+        let turn = if repeats { 0 } else { turn };
+        let wave = self.wave() + turn;
+        let asked = Some(Asked { wave, at: send.at, cause: send.cause.into() });
+        self.change_client(client, |entry| entry.asked = asked);
+    }
+
+    /// Puts a mail to a client into the wave that is opened next.
+    pub(crate) fn put_client_send(&mut self, client: &EmailAddress, send: &ClientSend) {
+        let Some(hash) = self.client_hash(client) else { return };
+        if let Some(head) = &mut self.head {
+            head.client_sends.retain(|open| open.client != hash.0);
+            head.client_sends.push(StoredSend::of(hash, send));
         }
-        let sends: Vec<_> = sends
-            .iter()
-            .filter_map(|(client, send)| Some(StoredSend::of(self.client_hash(client)?, send)))
-            .collect();
-        let Some(head) = &mut self.head else { return };
-        for send in sends {
-            head.client_sends.retain(|open| open.client != send.client);
-            head.client_sends.push(send);
-        }
-        spend(&mut head.mails_sent, mails, now, MAIL_WINDOW);
     }
 
     /// The outcome of a mail to a client is known: it goes with the next write of the head.
@@ -172,9 +172,8 @@ impl Ledger {
         }
     }
 
-    /// Nothing was sent to a client that was in a wave: they are as they were before.
-    pub(crate) fn unask(&mut self, client: &EmailAddress) {
-        self.close_client_send(client);
+    /// Nothing was sent to a client that had a place in a wave: they are as they were before.
+    pub(crate) fn unplace_client(&mut self, client: &EmailAddress) {
         self.change_client(client, |entry| entry.asked = None);
     }
 
@@ -197,11 +196,16 @@ impl Ledger {
     }
 
     /// Mails to clients whose outcome is not known.
-    pub(crate) fn client_sends(&self) -> usize {
+    pub(crate) fn open_client_sends(&self) -> usize {
         self.head.as_ref().map_or(0, |head| head.client_sends.len())
     }
 
-    fn client_send(&self, hash: &PersonHash) -> Option<ClientSend> {
+    /// Number of the last wave that was opened.
+    fn wave(&self) -> u64 {
+        self.head.as_ref().map_or(0, |head| head.wave)
+    }
+
+    pub(super) fn client_send(&self, hash: &PersonHash) -> Option<ClientSend> {
         let sends = &self.head.as_ref()?.client_sends;
         sends.iter().find(|send| send.client == hash.0).map(StoredSend::to_view)
     }
@@ -238,17 +242,30 @@ fn is_open(
 pub(super) struct ClientEntry {
     /// As things were before `asked`.
     record: ClientRecord,
-    /// The mail that is on its way, or was sent since.
+    /// A place in a wave.
     asked: Option<Asked>,
 }
 
 impl ClientEntry {
-    /// The record once the mail is taken to be sent.
-    fn as_sent(&self) -> ClientRecord {
-        match self.asked {
-            Some(Asked { at, cause }) => self.record.mailed(cause.with(0), at),
+    /// The record once every mail of this wave and those before is taken to be sent.
+    fn as_of(&self, wave: u64) -> ClientRecord {
+        match self.asked.filter(|asked| asked.wave <= wave) {
+            Some(Asked { wave: _, at, cause }) => self.record.mailed(cause.with(0), at),
             None => self.record.clone(),
         }
+    }
+
+    /// Takes away a place in a wave after this one, unless it was given for `open`; true if there was
+    /// one.
+    pub fn undo_after(&mut self, wave: u64, open: Option<&ClientSend>) -> bool {
+        let opened = |asked: Asked| {
+            asked.wave <= wave || open.is_some_and(|send| send.cause == asked.cause.with(0))
+        };
+        let unopened = self.asked.is_some_and(|asked| !opened(asked));
+        if unopened {
+            self.asked = None;
+        }
+        unopened
     }
 }
 
@@ -258,10 +275,13 @@ impl From<ClientRecord> for ClientEntry {
     }
 }
 
-/// What a mail was sent for, and when its record was stored.
+/// The place of a mail in a wave: what it is sent for, and when its record was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
+    /// Number of the wave; not there in older ledgers, where the wave was opened before.
+    #[serde(default)]
+    pub wave: u64,
     pub at: Timestamp,
     pub cause: StoredCause,
 }
@@ -299,7 +319,7 @@ impl StoredSend {
         }
     }
 
-    fn to_view(&self) -> ClientSend {
+    pub fn to_view(&self) -> ClientSend {
         ClientSend {
             key: RequestKey(self.key.clone()),
             role: RoleName(self.role.clone()),

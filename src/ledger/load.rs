@@ -23,7 +23,6 @@ impl Ledger {
         store: Box<dyn LedgerStore>,
         declared: &AccountKey,
     ) -> Result<Self, LedgerError> {
-        let parts = store.load().await?;
         let mut ledger = Self {
             store,
             declared: declared.clone(),
@@ -39,14 +38,36 @@ impl Ledger {
             viewed: None,
             writes: super::Writes::default(),
         };
+        ledger.read_parts().await?;
+        Ok(ledger)
+    }
+
+    /// Forgets what was not stored and reads the ledger anew, after another run was faster.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::load`].
+    pub async fn reload(&mut self) -> Result<(), LedgerError> {
+        (self.head, self.stored, self.viewed) = (None, None, None);
+        self.pages.clear();
+        self.people.clear();
+        self.clients.clear();
+        self.recipients.clear();
+        self.changed.clear();
+        self.repairs.clear();
+        self.read_parts().await
+    }
+
+    async fn read_parts(&mut self) -> Result<(), LedgerError> {
+        let parts = self.store.load().await?;
         let (heads, pages): (Vec<_>, Vec<_>) =
             parts.into_iter().partition(|(sealed, _)| sealed.part == Part::Head);
         for (sealed, version) in heads {
-            ledger.take_head(&sealed, version)?;
+            self.take_head(&sealed, version)?;
         }
-        ledger.take_pages(pages)?;
-        ledger.undo_unopened();
-        Ok(ledger)
+        self.take_pages(pages)?;
+        self.undo_unopened();
+        Ok(())
     }
 
     fn take_head(&mut self, sealed: &SealedPart, version: Version) -> Result<(), LedgerError> {
@@ -162,6 +183,13 @@ impl Ledger {
             });
             if unopened {
                 entry.invite = None;
+                self.repairs.insert(self.layout.page_of(hash));
+            }
+        }
+        let open: BTreeMap<&str, _> =
+            head.client_sends.iter().map(|send| (send.client.as_str(), send.to_view())).collect();
+        for (hash, entry) in &mut self.clients {
+            if entry.undo_after(head.wave, open.get(hash.0.as_str())) {
                 self.repairs.insert(self.layout.page_of(hash));
             }
         }

@@ -400,6 +400,7 @@ pub(super) enum StoredSeen {
     Invited,
     Member,
     Trimmed,
+    Agency,
 }
 
 /// [`Paid`]
@@ -453,6 +454,7 @@ impl Entry {
                 Seen::Invited => StoredSeen::Invited,
                 Seen::Member => StoredSeen::Member,
                 Seen::Trimmed => StoredSeen::Trimmed,
+                Seen::Agency => StoredSeen::Agency,
             },
             epoch,
             opted_out,
@@ -514,6 +516,7 @@ impl From<StoredPerson> for Entry {
                 StoredSeen::Invited => Seen::Invited,
                 StoredSeen::Member => Seen::Member,
                 StoredSeen::Trimmed => Seen::Trimmed,
+                StoredSeen::Agency => Seen::Agency,
             },
             epoch,
             opted_out,

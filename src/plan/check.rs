@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::ledger_view::Ownership;
+use crate::domain::ledger_view::{Ownership, PersonRecord};
 use crate::domain::observed::MemberState;
 use crate::domain::policy::Mode;
 use crate::plan::action::{Action, EndCause};
@@ -11,6 +11,7 @@ use crate::plan::brake::{budget, fits_ahead};
 use crate::plan::draft::{Draft, is_absence, price};
 use crate::plan::guards::{ends_role, holders};
 use crate::plan::mails::waits;
+use crate::plan::members::is_of_another;
 use crate::plan::names::Names;
 use crate::plan::{Approval, Input, Plan, PlanError, domains, source};
 
@@ -62,7 +63,10 @@ fn one_each(plan: &Plan) -> bool {
 }
 
 fn ours_only(input: &Input<'_>, names: &Names, plan: &Plan) -> bool {
-    let owned = |person| input.ledger.people.get(person).is_some_and(|record| record.owned);
+    let ours = |person, record: &PersonRecord| {
+        record.owned && !is_of_another(input.observed, person, record)
+    };
+    let owned = |person| input.ledger.people.get(person).is_some_and(|record| ours(person, record));
     let declared = |person| input.desired.people.contains_key(person);
     plan.actions.iter().all(|action| {
         let person = action.person();

@@ -127,7 +127,7 @@ pub fn people(observed: &Observed) -> u64 {
     let open = observed.invitations.iter().filter(|(person, invitation)| {
         invitation.state == InvitationState::Pending && !observed.members.contains_key(*person)
     });
-    (observed.members.len() + open.count()) as u64
+    (observed.members.len() + observed.evidence.beside.len() + open.count()) as u64
 }
 
 /// Why nothing at all may be written.

@@ -88,7 +88,8 @@ fn waits(invitation: &ObservedInvitation) -> bool {
 
 /// True if the person had access, and it was not us who ended it.
 fn was_member(record: &PersonRecord) -> bool {
-    matches!(record.seen, Seen::Member | Seen::Trimmed) && record.paid != Some(Paid::End)
+    matches!(record.seen, Seen::Member | Seen::Trimmed | Seen::Agency)
+        && record.paid != Some(Paid::End)
 }
 
 /// Shows an invitation; false if we do not understand its row.

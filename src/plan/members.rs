@@ -8,7 +8,7 @@ use crate::domain::desired::{AbsenceCause, DeletionPolicy, DesiredMember};
 use crate::domain::identity::MemberKey;
 use crate::domain::keys::{RoleName, TeamId, TeamRef};
 use crate::domain::ledger_view::{MailRecord, Ownership, PersonRecord, Seen};
-use crate::domain::observed::{InvitationState, MemberState, ObservedMember};
+use crate::domain::observed::{InvitationState, MemberState, Observed, ObservedMember};
 use crate::domain::policy::Mode;
 use crate::domain::teams::{bindings, contested};
 use crate::plan::action::{Action, Direction, EndCause};
@@ -225,7 +225,13 @@ fn undeclared(draft: &mut Draft<'_>) {
     people.dedup();
     let teams = DeclaredTeams::of(draft.input);
     for person in people.into_iter().filter(|key| !teams.contest(key)) {
-        let known = draft.input.ledger.people.get(&person).cloned();
+        let mut known = draft.input.ledger.people.get(&person).cloned();
+        if let Some(record) =
+            known.as_mut().filter(|record| is_of_another(observed, &person, record))
+        {
+            (record.owned, record.paid, record.held) = (false, None, false);
+            draft.records.insert(person.clone(), record.clone());
+        }
         match known {
             Some(record) if record.owned => no_longer_declared(draft, &person, record),
             // Whom a declaration left behind on purpose stays, in this mode too (OP-08).
@@ -339,9 +345,21 @@ pub(super) fn end(
 /// How a member is remembered.
 pub(super) fn seen_as(member: &ObservedMember) -> Seen {
     match member.state {
+        _ if member.agency => Seen::Agency,
         MemberState::Trimmed => Seen::Trimmed,
         MemberState::Active | MemberState::Unknown => Seen::Member,
     }
+}
+
+/// True if an agency is where the record has a person, or a person where it has an agency: what we
+/// declared is gone, and what is there is not ours.
+pub(super) fn is_of_another(
+    observed: &Observed,
+    person: &MemberKey,
+    record: &PersonRecord,
+) -> bool {
+    let member = observed.members.get(person);
+    member.is_some_and(|member| member.agency != (record.seen == Seen::Agency))
 }
 
 /// The record of someone that the ledger knows nothing of.

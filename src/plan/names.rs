@@ -313,8 +313,8 @@ fn carry(record: &mut PersonRecord, old: &PersonRecord, declined: bool) {
 
 /// True if the person said no at an earlier address, or left there.
 fn says_no(old: &PersonRecord, declined: bool) -> bool {
-    let was_member =
-        matches!(old.seen, Seen::Member | Seen::Trimmed) && old.paid != Some(Paid::End);
+    let was_member = matches!(old.seen, Seen::Member | Seen::Trimmed | Seen::Agency)
+        && old.paid != Some(Paid::End);
     old.opted_out || declined || was_member
 }
 

@@ -46,7 +46,9 @@ pub fn step(observed: &mut Observed, action: &Action, profile: &Profile, now: Ti
         }
         Action::Trim { person, .. } => set_state(observed, person, MemberState::Trimmed),
         Action::Remove { person, .. } => {
-            observed.members.remove(person);
+            if let Some(member) = observed.members.remove(person) {
+                end_owner_change(observed, |row| row.member == member.id);
+            }
         }
         Action::ChangeRole { person, to, .. } => {
             if let Some(member) = observed.members.get_mut(person) {
@@ -61,11 +63,7 @@ pub fn step(observed: &mut Observed, action: &Action, profile: &Profile, now: Ti
             }
         }
         Action::CancelOwnerChange { change, .. } => {
-            let rows = observed.ownership_changes.iter_mut().flatten();
-            if let Some(row) = rows.into_iter().find(|row| row.id == change.id) {
-                row.state = OwnershipState::Ended;
-                row.etag = next(&row.etag);
-            }
+            end_owner_change(observed, |row| row.id == change.id);
         }
         Action::ChangeOwner { person, member, role, .. } => {
             ask_owner(observed, person, (member, role), now);
@@ -104,6 +102,15 @@ fn settle(joining: &mut Joining, action: &Action) {
     let requests = joining.requests.as_mut();
     if let Some(requests) = requests.filter(|_| matches!(action, Action::Approve { .. })) {
         requests.remove(&action.person().person);
+    }
+}
+
+/// Ends the change of owner that waits and is meant.
+fn end_owner_change(observed: &mut Observed, is_meant: impl Fn(&ObservedOwnershipChange) -> bool) {
+    let rows = observed.ownership_changes.iter_mut().flatten();
+    for row in rows.filter(|row| row.state.is_open() && is_meant(row)) {
+        row.state = OwnershipState::Ended;
+        row.etag = next(&row.etag);
     }
 }
 
@@ -147,6 +154,7 @@ fn member(person: &MemberKey, role: &RoleName, now: Timestamp) -> ObservedMember
         state: MemberState::Active,
         added_at: now,
         joined_at: now,
+        agency: false,
     }
 }
 
@@ -188,7 +196,8 @@ pub fn recount(observed: &mut Observed, profile: &Profile) {
     for (id, pool) in &mut seats.pools {
         pool.used = pools.get(id).copied().unwrap_or(0);
     }
-    observed.evidence.member_rows = observed.members.len() as u64;
+    let beside = observed.evidence.beside.len();
+    observed.evidence.member_rows = (observed.members.len() + beside) as u64;
     observed.evidence.member_total = observed.evidence.member_rows;
     observed.evidence.invitation_rows = observed.invitations.len() as u64;
     observed.evidence.invitation_total = observed.evidence.invitation_rows;
@@ -216,7 +225,7 @@ impl Count {
     /// Counts the people that are there. Time O(n log n).
     pub fn of(observed: &Observed, profile: &Profile) -> Self {
         let mut count = Self::default();
-        for member in observed.members.values() {
+        for member in observed.members.values().chain(&observed.evidence.beside) {
             count.member(member, profile);
         }
         let invitations = &observed.invitations;

@@ -13,7 +13,7 @@ use seatkeeper::domain::identity::{EmailAddress, MemberKey};
 use seatkeeper::domain::keys::ResendMark;
 use seatkeeper::ledger::Ledger;
 
-use crate::world::{Trouble, World};
+use crate::world::{Trouble, World, people};
 
 fn client(n: usize) -> EmailAddress {
     EmailAddress::parse(&format!("c{n}@client.example")).unwrap()
@@ -35,6 +35,11 @@ fn declare(clients: impl IntoIterator<Item = usize>) -> Desired {
         desired.clients.declared.insert(client(n), wanted);
     }
     desired
+}
+
+/// Declares so many people, and so many clients.
+fn declare_both(n: usize, clients: usize) -> Desired {
+    Desired { clients: declare(0..clients).clients, ..crate::world::declare(&people(n)) }
 }
 
 fn failed() -> BackendError {
@@ -83,6 +88,93 @@ async fn a_run_killed_at_any_point_asks_each_client_once_and_counts_it_once() {
             assert_eq!((last.writes.head, last.writes.pages), (0, 0), "{at} never settles");
         }
     }
+}
+
+#[tokio::test]
+async fn people_and_clients_share_their_waves_and_the_order_is_ends_people_clients() {
+    for (n, clients, heads) in [(0, 65, 3), (32, 32, 2), (40, 40, 3), (1, 1, 2)] {
+        let world = World::new();
+        let report = world.run_through(&declare_both(n, clients)).await;
+        assert!(report.is_complete());
+        assert_eq!(world.service.all_mails(), n + clients);
+        assert_eq!((report.writes.head, report.writes.pages), (heads, 1), "{n} and {clients}");
+    }
+    let world = World::new();
+    world.run_through(&declare([1])).await;
+    let mut desired = declare_both(1, 1);
+    desired.clients = declare([0]).clients;
+    world.run_through(&desired).await;
+    let calls = world.service.calls();
+    let expected = [
+        "Claim",
+        "RequestClientAccess c1@client.example",
+        "WithdrawClientRequest c1@client.example",
+        "Invite p0@example.com",
+        "RequestClientAccess c0@client.example",
+    ];
+    assert_eq!(calls, expected);
+}
+
+/// Kills a run at each of its points in turn, then runs on until all is settled.
+async fn kill_everywhere(n: usize, clients: usize, in_first_run: impl Fn(&World)) {
+    let desired = declare_both(n, clients);
+    let world = World::new();
+    in_first_run(&world);
+    world.kill.arm(0);
+    world.run_through(&desired).await;
+    let points = world.kill.points();
+    assert!(points > (n + clients) as u64, "{points} points");
+    for at in 1..=points {
+        let world = World::new();
+        in_first_run(&world);
+        world.kill.arm(at);
+        let _ = world.run(&desired).await;
+        world.kill.arm(0);
+        world.service.heal();
+        for _ in 0..4 {
+            world.run_through(&desired).await;
+        }
+        for person in people(n).into_iter().chain((0..clients).map(key)) {
+            assert_eq!(world.service.mails(&person).len(), 1, "{person}, killed at {at}");
+        }
+        let last = world.run_through(&desired).await;
+        assert_eq!((last.writes.head, last.writes.pages), (0, 0), "{at} never settles");
+    }
+}
+
+// rule: OP-02
+#[tokio::test]
+async fn a_run_to_people_and_clients_killed_at_any_point_mails_each_once() {
+    kill_everywhere(60, 6, |_| ()).await;
+    let lost = |world: &World| world.service.trouble(&key(1), Trouble::AnswerLost);
+    kill_everywhere(2, 2, lost).await;
+}
+
+// rule: OP-02
+#[tokio::test]
+async fn who_was_refused_in_a_run_that_was_killed_later_counts_as_not_mailed() {
+    let refused = || BackendError::Rejected { code: "role-not-invitable".into() };
+    kill_everywhere(60, 6, |world| {
+        world.service.trouble(&people(2)[1], Trouble::Says(refused));
+        world.service.trouble(&key(1), Trouble::Says(refused));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_stops_the_people_stops_the_clients_and_nobody_counts_as_asked() {
+    let world = World::new();
+    let desired = declare_both(70, 2);
+    world.service.trouble(&people(1)[0], Trouble::Says(|| BackendError::Unauthorized));
+    world.policy.lock().unwrap().invitations_per_hour = Some(72);
+    let report = world.run_through(&desired).await;
+    assert!(report.stopped().is_some());
+    assert!(!world.service.calls().iter().any(|call| call.contains("client.example")));
+    let stopped = |outcome: &Outcome| matches!(outcome, Outcome::NotRun(NotRun::Stopped));
+    assert!(report.clients.iter().all(|(_, outcome)| stopped(outcome)));
+    world.service.heal();
+    world.run_through(&desired).await;
+    assert_eq!(world.service.all_mails(), 72, "what was not sent is not spent of the budget");
 }
 
 // rule: OP-02

@@ -281,7 +281,7 @@ mod service_killed {
     use tokio::sync::Mutex;
 
     use super::*;
-    use crate::cli_run::{Process, serve};
+    use crate::cli_run::{Process, forward, serve};
     use crate::service::{client, mails_in};
 
     /// When the service dies.
@@ -327,20 +327,7 @@ mod service_killed {
 
         async fn forward(&self, request: Request) -> Response {
             let url = self.process.lock().await.url.clone();
-            let (head, body) = request.into_parts();
-            let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-            let path = head.uri.path_and_query().unwrap().as_str();
-            let mut headers = head.headers;
-            headers.remove("host");
-            let call = client().request(head.method, format!("{url}{path}"));
-            let Ok(answer) = call.headers(headers).body(body).send().await else { return broken() };
-            let mut response = Response::builder().status(answer.status());
-            for (name, value) in answer.headers() {
-                if name != "transfer-encoding" && name != "connection" {
-                    response = response.header(name, value);
-                }
-            }
-            response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
+            forward(&url, request).await.unwrap_or_else(broken)
         }
 
         /// Until the service has noted of every mail that it went out.

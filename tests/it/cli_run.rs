@@ -9,13 +9,16 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::service::TestService;
+use crate::service::{TestService, client};
 
 /// The program.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_seatkeeper");
@@ -191,6 +194,24 @@ impl Process {
         let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
         ended.expect("it ends").unwrap();
     }
+}
+
+/// Passes a request on to the service at `url`; `None`: there is no whole answer.
+pub async fn forward(url: &str, request: Request) -> Option<Response> {
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+    let path = head.uri.path_and_query().unwrap().as_str();
+    let mut headers = head.headers;
+    headers.remove("host");
+    let call = client().request(head.method, format!("{url}{path}"));
+    let answer = call.headers(headers).body(body).send().await.ok()?;
+    let mut response = Response::builder().status(answer.status());
+    for (name, value) in answer.headers() {
+        if name != "transfer-encoding" && name != "connection" {
+            response = response.header(name, value);
+        }
+    }
+    Some(response.body(Body::from(answer.bytes().await.unwrap())).unwrap())
 }
 
 /// Starts a service in a folder with a `seed.yaml`: data in `data`, its log in `server.log`, its

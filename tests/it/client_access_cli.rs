@@ -31,7 +31,11 @@ spec: {{accountRef: {{name: acme}}, clientEmail: {email}, role: developer{rest}}
 
 impl Agency {
     async fn new() -> Self {
-        let service = service_now(SEED).await;
+        Self::of(SEED).await
+    }
+
+    async fn of(seed: &str) -> Self {
+        let service = service_now(seed).await;
         let call = service.call(Method::PATCH, "/v1/accounts/acme").token(VENDOR_TOKEN);
         call.if_match("*").json(&json!({"agency": true})).send().await.expect(StatusCode::OK);
         let desk = Desk::new(&service.base, TOKEN);
@@ -158,6 +162,60 @@ async fn the_client_changes_the_role(agency: &Agency) {
     let client = &values(&said.out)["clientAccess"]["clients"][0];
     assert_eq!(client["roleHeld"], "biller");
     assert_eq!((&client["roleDiffers"], &client["state"]), (&json!(true), &json!("Granted")));
+}
+
+// rule: OP-06
+#[tokio::test]
+async fn an_agency_at_the_address_of_a_member_is_counted_and_stays_when_the_member_goes() {
+    let owner = "    owner: {email: owner@other.example";
+    let seed = SEED.replace(owner, &format!("    subscriptions: [growth]\n{owner}"));
+    let agency = Agency::of(&seed).await;
+    let olga = "owner@example.com";
+    let client = Desk::new(&agency.service.base, OTHER_TOKEN);
+    client.delete("git/membership.yaml");
+    client.replace("git/account.yaml", "accountId: acme", "accountId: other");
+    let team = |roster: &str| {
+        let spec = format!("spec: {{accountRef: {{name: acme}}, roster: [{roster}]}}");
+        let kind = "apiVersion: seatkeeper.dev/v1alpha1\nkind: Team";
+        client.write(
+            "git/team.yaml",
+            &format!("{kind}\nmetadata: {{name: core, namespace: web}}\n{spec}\n"),
+        );
+    };
+    team(&format!("{{email: {olga}, role: developer}}"));
+    client.exits(0, &["apply"]).await;
+    let link = agency.service.link_to(olga).await;
+    let mut browser = agency.service.browser();
+    browser.sign_in(olga, PASSWORD).await;
+    let page = browser.open(&link).await;
+    browser.submit(&page, &format!("{}/accept", page.path), &[]).await;
+    client.exits(0, &["apply"]).await;
+
+    agency.declare("bakery", "");
+    agency.desk.exits(0, &["apply"]).await;
+    agency.answer("approve").await;
+    let places = async || {
+        let call = agency.service.call(Method::GET, "/v1/accounts/other/members");
+        let page = call.token(OTHER_TOKEN).send().await.expect(StatusCode::OK);
+        let rows = page["items"].as_array().expect("rows").clone();
+        let mut rows: Vec<_> = rows.iter().filter(|row| row["email"] == olga).collect();
+        rows.sort_by_key(|row| text(&row["principal"]));
+        rows.iter().map(|row| text(&row["principal"])).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(places().await, "account person");
+    let said = client.exits(0, &["apply"]).await;
+    assert!(said.out.contains("nothing to change; seats 2 of 3"), "{}", said.out);
+
+    team("");
+    let said = client.exits(0, &["apply"]).await;
+    assert!(said.out.contains("- remove owner@example.com\n1 done"), "{}", said.out);
+    assert_eq!(places().await, "account");
+    for _ in 0..2 {
+        let said = client.exits(0, &["apply"]).await;
+        assert!(said.out.contains("nothing to change; seats 1 of 3"), "{}", said.out);
+    }
+    assert_eq!(places().await, "account", "nobody declared the agency");
+    agency.service.stop().await;
 }
 
 // rule: NC-10

@@ -72,6 +72,7 @@ impl Case<'_> {
             invitation_rows,
             invitation_total,
             duplicates,
+            beside: _,
             as_of: _,
             actor: _,
         } = observed.evidence;

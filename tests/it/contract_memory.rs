@@ -34,6 +34,7 @@ impl InMemory {
             state: MemberState::Active,
             added_at: now,
             joined_at: now,
+            agency: false,
         };
         let observed = Observed {
             account: account(),

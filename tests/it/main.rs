@@ -11,6 +11,7 @@ mod cel;
 mod cli_account_ledger;
 mod cli_bad;
 mod cli_claims;
+mod cli_conflicts;
 mod cli_counts;
 mod cli_fields;
 mod cli_import;

@@ -495,12 +495,51 @@ async fn at_acceptance_everything_about_the_change_of_owner_is_checked_again() {
     let shown = mia.submit(&page, &format!("{}/accept", page.path), &[]).await;
     assert_eq!(shown.status, StatusCode::CONFLICT, "{}", shown.html);
     assert_eq!(roles(&service, "acme", ACME).await, "ben:biller olga:owner");
-    assert_eq!(state(&service, "acme", &row).await, "unaccepted");
+    assert_eq!(state(&service, "acme", &row).await, "cancelled");
     // Time passes.
     service.pass(SignedDuration::from_hours(7 * 24)).await;
-    assert_eq!(state(&service, "acme", &row).await, "expired");
+    assert_eq!(state(&service, "acme", &row).await, "cancelled");
     let shown = mia.open(&link).await;
     assert_eq!(shown.status, StatusCode::GONE);
+    service.stop().await;
+}
+
+/// Removes a member by our token.
+async fn remove(service: &TestService, email: &str) {
+    let row = member(service, "acme", ACME, email).await;
+    let path = format!("/v1/accounts/acme/members/{}", text(&row["id"]));
+    let remove = service.call(Method::DELETE, &path).token(ACME).if_match(&text(&row["etag"]));
+    assert_eq!(remove.send().await.status, StatusCode::NO_CONTENT);
+}
+
+// rule: DO-09
+#[tokio::test]
+async fn a_change_of_owner_ends_with_the_place_of_who_was_asked_and_another_can_begin() {
+    let service = start().await;
+    let row = ask_for(&service, "acme", ACME, "mia@example.com").await.expect(StatusCode::CREATED);
+    remove(&service, "ben@example.com").await;
+    assert_eq!(state(&service, "acme", &row).await, "unconfirmed", "somebody else");
+    let mails = service.mails().await.len();
+    remove(&service, "mia@example.com").await;
+    assert_eq!(state(&service, "acme", &row).await, "cancelled");
+    let told = service.mails().await;
+    let told: Vec<_> = told.iter().skip(mails).map(|mail| mail.to.as_str()).collect();
+    assert!(!told.contains(&"olga@example.com"), "who asked sees it in the list: {told:?}");
+    let log = service.list("/v1/accounts/acme/audit-events").await;
+    let last = log.iter().rev().find(|event| text(&event["action"]).starts_with("ownership."));
+    let last = last.unwrap();
+    assert_eq!(
+        (text(&last["action"]), &last["after"]["state"]),
+        ("ownership.cancelled".into(), &json!("cancelled"))
+    );
+    let link = service.link_to("olga@example.com").await;
+    let mut olga = service.browser();
+    olga.sign_in("olga@example.com", PASSWORD).await;
+    assert_eq!(olga.open(&link).await.status, StatusCode::GONE);
+
+    service.invite("mia@example.com", "member").await.expect(StatusCode::CREATED);
+    service.join("ida@example.com", "member").await;
+    ask_for(&service, "acme", ACME, "ida@example.com").await.expect(StatusCode::CREATED);
     service.stop().await;
 }
 

@@ -478,6 +478,7 @@ pub fn member(id: MemberId, role: RoleSeen, added_at: Timestamp) -> ObservedMemb
         state: MemberState::Active,
         added_at,
         joined_at: added_at,
+        agency: false,
     }
 }
 

@@ -118,6 +118,7 @@ impl Memory {
                 state: MemberState::Active,
                 added_at: invitation.created_at,
                 joined_at: now,
+                agency: false,
             };
             observed.members.insert(person.clone(), member);
         })

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use crate::domain::keys::RoleName;
 use crate::profile::{Notice, OnShrink, Profile};
 use crate::server::auth;
-use crate::server::change::{Change, Precondition, account, client_access, invitation, seats};
+use crate::server::change::{
+    Change, Precondition, account, client_access, invitation, ownership_change, seats,
+};
 use crate::server::error::ApiError;
 use crate::server::mail::Template;
 use crate::server::permission::{Actor, At, Right, Scope, Verb};
@@ -126,6 +128,7 @@ pub(crate) async fn end(change: &mut Change, before: MemberRow) -> Result<Member
         tell(change, Notice::Removed, &row, json!({})).await?;
     }
     invitation::revoke_beyond(change, &row).await?;
+    ownership_change::end_with(change, &row).await?;
     seats::settle(change).await?;
     Ok(row)
 }

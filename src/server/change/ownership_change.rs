@@ -156,6 +156,20 @@ pub(crate) async fn expire_overdue(change: &mut Change) -> Result<(), ApiError> 
     Ok(())
 }
 
+/// Ends the change that waits for a person whose place is over: nobody can confirm or accept it now.
+pub(crate) async fn end_with(change: &mut Change, place: &MemberRow) -> Result<(), ApiError> {
+    if rule(&change.profile).is_err() {
+        return Ok(());
+    }
+    expire_overdue(change).await?;
+    let account_id = change.account.id.clone();
+    let open = ownership_changes::open_one(change.conn(), &account_id).await?;
+    if let Some(row) = open.filter(|row| [&row.owner_id, &row.candidate_id].contains(&&place.id)) {
+        end_as(change, row, OwnershipState::Cancelled, "ownership.cancelled").await?;
+    }
+    Ok(())
+}
+
 /// The role that changes hands by this, and how.
 fn rule(profile: &Profile) -> Result<(RoleName, OwnershipChange), ApiError> {
     let rule = profile

@@ -619,7 +619,8 @@ pub fn member_row(
 ) -> ObservedMember {
     let (id, etag) = (MemberId(format!("mem_{name}")), ETag::from("1"));
     let added_at = day_of_january(day);
-    ObservedMember { id, etag, role: role_seen(role), state, added_at, joined_at: added_at }
+    let (role, joined_at) = (role_seen(role), added_at);
+    ObservedMember { id, etag, role, state, added_at, joined_at, agency: false }
 }
 
 fn invitation_row(

@@ -392,6 +392,7 @@ impl History {
             state: MemberState::Active,
             added_at: row.created_at,
             joined_at: self.world.now,
+            agency: false,
         };
         observed.members.insert(person.clone(), member);
     }

@@ -2,6 +2,7 @@
 //! as text.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test helpers")]
 
+mod agency;
 pub mod effects;
 pub mod generate;
 pub mod history;

@@ -262,9 +262,12 @@ fn deletion_policy(words: &mut Words) -> DeletionPolicy {
 struct ObservedFile {
     /// A number or `unlimited`.
     seats: String,
-    /// `ADDRESS ROLE added=TIME [trimmed | unknown]`; role `?`: a word that we do not know.
+    /// `ADDRESS ROLE added=TIME [trimmed | unknown] [agency]`; role `?`: a word that we do not know.
     #[serde(default)]
     members: Vec<String>,
+    /// Agencies at the address of somebody who is there as well; lines as of `members`.
+    #[serde(default)]
+    beside: Vec<String>,
     /// `ADDRESS ROLE created=TIME [expires=TIME] [sent=N] [expired | failed | declined | unknown]`.
     #[serde(default)]
     invitations: Vec<String>,
@@ -318,6 +321,7 @@ struct Said {
 impl ObservedFile {
     fn into_observed(self, profile: &Profile) -> Observed {
         let members: BTreeMap<_, _> = self.members.iter().map(|line| member(line)).collect();
+        let beside = self.beside.iter().map(|line| member(line).1).collect();
         let caller = self.caller.map(|address| members[&person(&address)].id.clone());
         let claim = self.claim.unwrap_or_else(|| INSTALLATION.into());
         let claim = Claim { installation: InstallationId(claim), fingerprint: "file".into() };
@@ -344,7 +348,7 @@ impl ObservedFile {
             ownership_changes: owner_changes.map(Iterator::collect),
             categories: None,
             joining: self.joining.into_joining(),
-            evidence: ReadEvidence::default(),
+            evidence: ReadEvidence { beside, ..ReadEvidence::default() },
         };
         for (plan, seats) in &self.pools {
             let pool = PoolSeats { limit: seat_limit(seats), used: 0 };
@@ -421,10 +425,11 @@ fn member(line: &str) -> (MemberKey, ObservedMember) {
     };
     let added_at = words.time("added").expect("added=");
     let id = words.named("id").unwrap_or_else(|| format!("mem_{person}"));
+    let agency = words.flag("agency");
     let role = role_seen(words.next());
     words.end();
-    let (id, etag) = (MemberId(id), ETag::from("1"));
-    (at_service(person), ObservedMember { id, etag, role, state, added_at, joined_at: added_at })
+    let (id, etag, joined_at) = (MemberId(id), ETag::from("1"), added_at);
+    (at_service(person), ObservedMember { id, etag, role, state, added_at, joined_at, agency })
 }
 
 /// `ADDRESS ROLE at=TIME [by=ACTOR] [unaccepted | done | ended | unknown]`
@@ -697,7 +702,12 @@ impl LedgerFile {
 fn record(line: &str, now: Timestamp) -> (MemberKey, PersonRecord) {
     let mut words = Words::of(line);
     let person = at_service(words.person());
-    let seen = [("invited", Seen::Invited), ("member", Seen::Member), ("trimmed", Seen::Trimmed)];
+    let seen = [
+        ("invited", Seen::Invited),
+        ("member", Seen::Member),
+        ("trimmed", Seen::Trimmed),
+        ("agency", Seen::Agency),
+    ];
     let seen = seen.into_iter().find(|(word, _)| words.flag(word));
     words.flag("never");
     let declared_by = words

@@ -235,6 +235,7 @@ fn record_text(person: &MemberKey, record: &PersonRecord) -> String {
         Seen::Invited => "invited",
         Seen::Member => "member",
         Seen::Trimmed => "trimmed",
+        Seen::Agency => "agency",
     };
     let _ = write!(text, "{} {seen}", if *owned { " ours" } else { "" });
     if *epoch != 0 {
