@@ -458,6 +458,10 @@ pub struct Seats {
     pub queued: i32,
 }
 
+fn is_zero(number: &i32) -> bool {
+    *number == 0
+}
+
 /// What is held back, and by which rules.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -476,6 +480,10 @@ pub struct Held {
     pub removals: i32,
     /// Mails that would be sent.
     pub mails: i32,
+    /// People who are missing at the account service, while nothing says why: approved, they count as
+    /// gone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub absent: i32,
 
     /// What is held, by rule.
     #[schemars(length(max = 32))]
@@ -492,7 +500,7 @@ pub struct HeldByRule {
     #[schemars(length(min = 1, max = 63))]
     pub rule: String,
 
-    /// How many actions it holds.
+    /// How many actions it holds, or people it waits for.
     pub count: i32,
 
     /// The first ten: addresses of declared people and clients, else ids.

@@ -171,18 +171,36 @@ pub async fn look(
         let account = observed.account.key.clone();
         observed.joining = joining::read(subject, &account, ledger, &mut unread).await?;
         let now = now();
-        let first_wanted = first_wanted.clone();
         let desired = subject.desired.bound(&observed.teams, &ledger.teams());
-        let view = LedgerView { first_wanted, ..view(subject, ledger, &desired, &observed, now) };
-        let input = input(subject, &desired, &observed, &view, now);
-        let plan = plan(&input)?;
+        let looked = |ledger: &mut Ledger, observed: &Observed| LedgerView {
+            first_wanted: first_wanted.clone(),
+            ..view(subject, ledger, &desired, observed, now)
+        };
+        let mut view = looked(ledger, &observed);
+        let mut plan = plan(&input(subject, &desired, &observed, &view, now))?;
+        if let Some(since) = unexplained_since(&plan, &view) {
+            let endings = subject.backend.endings(&observed, since).await;
+            observed.evidence.endings = read_or_not(endings, &mut None)?.flatten();
+            view = looked(ledger, &observed);
+            plan = self::plan(&input(subject, &desired, &observed, &view, now))?;
+        }
         left -= 1;
-        let moving = matches!(plan.stop, Some(Stop::ReadUntrusted(Distrust::CountsDiffer { .. })));
+        let moving = matches!(
+            plan.stop,
+            Some(Stop::ReadUntrusted(Distrust::CountsDiffer { .. } | Distrust::Older { .. }))
+        );
         if !moving || left == 0 {
-            let ladder = ladder(&input)?;
+            let ladder = ladder(&input(subject, &desired, &observed, &view, now))?;
             return Ok(Look { observed, view, plan, unread, ladder });
         }
     }
+}
+
+/// Where the feed is to be read from, if a look has fewer people than it should: it may show how they
+/// went.
+fn unexplained_since(plan: &Plan, view: &LedgerView) -> Option<u64> {
+    let shrunk = matches!(plan.stop, Some(Stop::ReadUntrusted(Distrust::Shrunk { .. })));
+    view.baseline.filter(|_| shrunk)?.as_of
 }
 
 /// True if the service would answer nothing else either; any other answer to one list is no news of

@@ -61,6 +61,14 @@ impl<'a> Progress<'a> {
         self.stopped || self.claim_error.is_some()
     }
 
+    /// Notes how far the feed has come by what we wrote: our picture has it, a look must have it too.
+    pub fn note_written(&mut self, ledger: &mut Ledger) {
+        let written = self.job.backend.take_written();
+        ledger.wrote(written);
+        let as_of = &mut self.after.evidence.as_of;
+        *as_of = as_of.map(|as_of| as_of.max(written.unwrap_or_default()));
+    }
+
     /// Why an action may not run now.
     pub fn obstacle(&self, action: &Action) -> Option<NotRun> {
         let takes_seat = matches!(

@@ -36,6 +36,7 @@ pub(super) async fn run(ledger: &mut Ledger, job: &Job<'_>) -> Result<Report, Ap
     let mut errors = progress.recipients.iter().filter_map(|(_, outcome)| outcome.error());
     let stopped = stopped || errors.any(stops);
     progress.domains = domains::run(ledger, job, &mut progress.after, stopped).await?;
+    progress.note_written(ledger);
     Ok(progress.report(before, ledger.writes()))
 }
 
@@ -163,6 +164,7 @@ async fn open_next(
     now: Timestamp,
 ) -> Result<(), ApplyError> {
     wave::open(ledger, wave, now);
+    progress.note_written(ledger);
     ledger.gather().await;
     if !progress.unsent.is_empty() {
         progress.unplace(ledger);
@@ -193,7 +195,8 @@ async fn close(
         Some(baseline) => baseline.smaller.is_none(),
         None => baseline_known,
     };
-    ledger.close(trusted.then(|| people(&progress.after)));
+    ledger.close(trusted.then(|| people(&progress.after)), job.observed.evidence.as_of);
+    progress.note_written(ledger);
     hit(CLOSING);
     ledger.write_head().await?;
     ledger.flush().await?;

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +21,7 @@ use crate::backend::Guarantees;
 use crate::backend::call::{Call, json};
 use crate::backend::clients;
 use crate::backend::domains;
+use crate::backend::endings;
 use crate::backend::joining;
 use crate::backend::owners;
 use crate::backend::pace::Share;
@@ -31,6 +33,7 @@ use crate::backend::teams;
 use crate::backend::transport::{Transport, TransportError};
 use crate::domain::clients::ObservedClient;
 use crate::domain::domains::{DomainName, ObservedDomain};
+use crate::domain::endings::Endings;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::joining::{Joining, ObservedJoinRequest};
 use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey, RoleName};
@@ -54,6 +57,8 @@ pub struct AccountApi {
     transport: Arc<dyn Transport>,
     token: SecretString,
     deadline: Duration,
+    /// Feed position of our last write; 0: none since it was asked for.
+    written: AtomicU64,
     share: Option<Share>,
 }
 
@@ -74,7 +79,8 @@ impl AccountApi {
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(InvalidToken);
         }
-        Ok(Self { transport, token: token.into(), deadline: DEFAULT_DEADLINE, share: None })
+        let (deadline, written) = (DEFAULT_DEADLINE, AtomicU64::new(0));
+        Ok(Self { transport, token: token.into(), deadline, written, share: None })
     }
 
     /// Sets the time for one call, connection and body included.
@@ -129,7 +135,11 @@ impl AccountApi {
             Ok(Err(error @ TransportError::Broken(_))) => {
                 Err(BackendError::Unreachable(Box::new(error)))
             }
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => {
+                let position = position(&response).unwrap_or_default();
+                self.written.fetch_max(position, Ordering::Relaxed);
+                Ok(response)
+            }
         }
     }
 
@@ -303,6 +313,7 @@ impl Backend for AccountApi {
         evidence.member_total = listed.total;
         members.aside(&invitations, &mut evidence);
 
+        evidence.up_to = evidence.as_of.and(Some(position));
         let (members, invitations) = (members.people, invitations.people);
         Ok(Observed {
             account,
@@ -315,6 +326,14 @@ impl Backend for AccountApi {
             joining: Joining::default(),
             evidence,
         })
+    }
+
+    async fn endings(&self, look: &Observed, after: u64) -> Result<Option<Endings>, BackendError> {
+        endings::read(self, look, after).await
+    }
+
+    fn take_written(&self) -> Option<u64> {
+        Some(self.written.swap(0, Ordering::Relaxed)).filter(|position| *position > 0)
     }
 
     async fn guarantees(&self, account: &AccountKey) -> Result<Guarantees, BackendError> {
@@ -478,6 +497,11 @@ impl Backend for AccountApi {
             Err(BackendError::Malformed { what: "an answer that does not show the change" })
         }
     }
+}
+
+/// Where a write stands in the feed, if its answer says so.
+fn position(response: &Response<Vec<u8>>) -> Option<u64> {
+    response.headers().get(wire::FEED_POSITION)?.to_str().ok()?.parse().ok()
 }
 
 /// The row of a write is gone: our picture is old.

@@ -37,6 +37,38 @@ pub struct Change {
     pub actor: String,
     /// Id of the row that changed.
     pub subject: String,
+    /// What it means for whether the row is there.
+    pub deed: Deed,
+}
+
+/// What a change means for whether a member or an invitation is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// It came, or waits anew.
+    Made,
+    /// It is over.
+    Ended,
+    /// The invitation became a member.
+    Taken,
+    /// Neither, or nothing that we know.
+    Other,
+}
+
+impl Deed {
+    fn of(action: &str) -> Self {
+        match action {
+            "member.added" | "member.joined" | "invitation.created" | "invitation.resent" => {
+                Self::Made
+            }
+            "member.removed"
+            | "invitation.declined"
+            | "invitation.expired"
+            | "invitation.failed"
+            | "invitation.revoked" => Self::Ended,
+            "invitation.accepted" => Self::Taken,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// Why the feed did not say what changed.
@@ -101,6 +133,7 @@ fn read(feed: Feed, after: u64) -> Result<Changes, FeedError> {
     }
     let entries = items.into_iter().map(|entry| Change {
         position: entry.position,
+        deed: Deed::of(&entry.action),
         actor: entry.actor,
         subject: entry.subject,
     });

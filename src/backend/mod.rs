@@ -5,6 +5,7 @@ mod call;
 mod client_state;
 mod clients;
 mod domains;
+mod endings;
 pub mod feed;
 mod joining;
 pub mod memory;
@@ -28,6 +29,7 @@ use thiserror::Error;
 use crate::domain::capability::Capability;
 use crate::domain::clients::ObservedClient;
 use crate::domain::domains::{DomainName, ObservedDomain};
+use crate::domain::endings::Endings;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::joining::ObservedJoinRequest;
 use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey, TeamId};
@@ -57,6 +59,14 @@ pub trait Backend: Send + Sync {
         account: &AccountKey,
         profile: &Profile,
     ) -> Result<Observed, BackendError>;
+
+    /// Reads from the feed of changes whose membership or invitation somebody else ended between the
+    /// feed position `after` and the end of `look`. `None`: the service does not say.
+    async fn endings(&self, look: &Observed, after: u64) -> Result<Option<Endings>, BackendError>;
+
+    /// Feed position of the last of our writes that were answered since this was last asked, where
+    /// the service says it: a look that began before it does not show what we did.
+    fn take_written(&self) -> Option<u64>;
 
     /// Reads which guarantees the service gives, and its rules; cached by the caller.
     async fn guarantees(&self, account: &AccountKey) -> Result<Guarantees, BackendError>;

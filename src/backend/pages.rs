@@ -89,11 +89,12 @@ pub(super) async fn read_beside<T: DeserializeOwned>(
 }
 
 fn page_path(path: &str, cursor: &str) -> String {
+    let and = if path.contains('?') { '&' } else { '?' };
     if cursor.is_empty() {
-        return format!("{path}?page_size={MAX_PAGE_SIZE}");
+        return format!("{path}{and}page_size={MAX_PAGE_SIZE}");
     }
     let cursor: String = byte_serialize(cursor.as_bytes()).collect();
-    format!("{path}?page_size={MAX_PAGE_SIZE}&cursor={cursor}")
+    format!("{path}{and}page_size={MAX_PAGE_SIZE}&cursor={cursor}")
 }
 
 fn malformed(what: &'static str) -> BackendError {

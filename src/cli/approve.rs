@@ -76,7 +76,8 @@ fn waits(held: &Held, digest: &str) -> String {
         let n = usize::try_from(n).ok().filter(|n| *n > 0)?;
         Some(many(n, noun))
     });
-    let counts: Vec<String> = counts.collect();
+    let missing = (held.absent > 0).then(|| format!("{} missing", held.absent));
+    let counts: Vec<String> = counts.chain(missing).collect();
     format!("held set {digest}: {}", counts.join(", "))
 }
 

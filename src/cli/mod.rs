@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand. Data on stdout, talk on stderr.
 
+mod absent;
 pub mod apply;
 mod approve;
 pub mod args;

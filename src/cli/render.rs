@@ -11,7 +11,7 @@ use crate::apply::{Outcome, Report, Unread};
 use crate::backend::BackendError;
 use crate::cli::summary::summary;
 use crate::cli::words::{held_json, many};
-use crate::cli::{clients, domains, recipients, teams};
+use crate::cli::{absent, clients, domains, recipients, teams};
 use crate::domain::identity::{MemberKey, TeamKey};
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
@@ -205,8 +205,8 @@ pub fn after(plan: &Plan, done: usize, failed: usize) -> String {
     if seats.queued > 0 {
         let _ = write!(line, "; {} queued", seats.queued);
     }
-    if let Some(hold) = &plan.hold {
-        let _ = write!(line, "; {} held", hold.additions + hold.removals + hold.changes);
+    if let Some(held) = plan.hold.as_ref().and_then(Hold::actions) {
+        let _ = write!(line, "; {held} held");
     }
     line
 }
@@ -299,6 +299,7 @@ pub fn waiting(plan: &Plan) -> String {
 /// What waits for approval, why, and the ways out.
 fn hold_lines(hold: &Hold) -> String {
     let (why, ways_out) = match hold.why {
+        HoldCause::ReadUntrusted { absent } => return absent::text(hold, absent),
         HoldCause::RemovalBrake => (
             format!(
                 "{} of the {} removals that spec.removals allows in its window are used",
@@ -430,6 +431,8 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
             "rule": hold.rule().reason(),
             "gone": emptied(hold).map(|emptied| emptied.gone),
             "declaredBefore": emptied(hold).map(|emptied| emptied.declared),
+            "absent": absent::count(hold),
+            "absentPeople": hold.absent.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })),
         "stop": plan.stop.as_ref().map(|stop| json!({
             "reason": stop.reason(),
@@ -452,7 +455,7 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
 fn emptied(hold: &Hold) -> Option<Emptied> {
     match hold.why {
         HoldCause::EmptySource(emptied) => Some(emptied),
-        HoldCause::RemovalBrake | HoldCause::LedgerLost => None,
+        HoldCause::RemovalBrake | HoldCause::LedgerLost | HoldCause::ReadUntrusted { .. } => None,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::cli::words::{many, number};
 use crate::cli::{clients, domains, recipients, teams};
 use crate::ledger::WAVE_SENDS_MAX;
 use crate::plan::action::Action;
-use crate::plan::{Plan, SeatForecast};
+use crate::plan::{Hold, Plan, SeatForecast};
 use crate::profile::{Notice, Profile};
 
 /// The blast radius in one line:
@@ -27,8 +27,8 @@ pub fn summary(plan: &Plan, profile: &Profile) -> String {
     if seats.queued > 0 {
         let _ = write!(line, "; {} queued", seats.queued);
     }
-    if let Some(hold) = &plan.hold {
-        let _ = write!(line, "; {} held", hold.additions + hold.removals + hold.changes);
+    if let Some(held) = plan.hold.as_ref().and_then(Hold::actions) {
+        let _ = write!(line, "; {held} held");
     }
     line
 }

@@ -157,6 +157,7 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             Rule::RemovalBrake
             | Rule::EmptySource
             | Rule::LedgerLost
+            | Rule::ReadUntrusted
             | Rule::Settling
             | Rule::ProtectedRole
             | Rule::MailBudget

@@ -26,6 +26,7 @@ use crate::controller::metrics::Metrics;
 use crate::domain::capability::Capability;
 use crate::domain::clients::ObservedClient;
 use crate::domain::domains::{DomainName, ObservedDomain};
+use crate::domain::endings::Endings;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::joining::ObservedJoinRequest;
 use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, RequestKey};
@@ -235,6 +236,14 @@ impl Backend for Counted {
         let observed = self.count("Observe", self.backend.observe(account, profile).await)?;
         self.place.looked(&observed);
         Ok(observed)
+    }
+
+    async fn endings(&self, look: &Observed, after: u64) -> Result<Option<Endings>, BackendError> {
+        self.count("Endings", self.backend.endings(look, after).await)
+    }
+
+    fn take_written(&self) -> Option<u64> {
+        self.backend.take_written()
     }
 
     async fn guarantees(&self, account: &AccountKey) -> Result<Guarantees, BackendError> {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::domain::clients::{ClientRecord, ClientSend};
 use crate::domain::desired::DeletionPolicy;
 use crate::domain::domains::{DomainName, DomainRecord};
-use crate::domain::identity::{EmailAddress, MemberKey};
+use crate::domain::identity::{EmailAddress, MemberKey, PersonHash};
 use crate::domain::keys::{
     AccountKey, CategoryName, HoldDigest, InstallationId, InvitationId, RequestKey, ResendMark,
     RoleName, TeamId, TeamRef,
@@ -60,6 +60,13 @@ pub struct LedgerView {
     pub approval_seen: Option<(HoldDigest, Timestamp)>,
     /// People that are ours and neither declared any more nor at the service.
     pub out_of_sight: u64,
+    /// People that were at the service when we last looked, and are neither declared nor there any
+    /// more, but for those that we ended; true: the feed says that their row ended.
+    pub gone: BTreeMap<PersonHash, bool>,
+    /// Such people that we ended in a run that was cut off: the baseline still counts them.
+    pub ended_by_us: u64,
+    /// Feed position of our last write, where the service said it.
+    pub written: Option<u64>,
     /// When each removal was first wanted, kept in memory by the operator; `None` for a one-shot
     /// run, which sees everything at once and does not wait.
     pub first_wanted: Option<FirstWanted>,
@@ -292,6 +299,8 @@ pub struct Baseline {
     pub people: u64,
     /// A first smaller count, not trusted yet, and when it was read.
     pub smaller: Option<(u64, Timestamp)>,
+    /// Feed position at which the last trusted read began, where the service says it.
+    pub as_of: Option<u64>,
 }
 
 /// A held set, as the ledger remembers it.

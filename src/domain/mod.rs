@@ -6,6 +6,7 @@ pub mod clients;
 pub(crate) mod compared;
 pub mod desired;
 pub mod domains;
+pub mod endings;
 pub mod identity;
 pub mod joining;
 pub mod keys;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::domain::clients::ObservedClient;
+use crate::domain::endings::Endings;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::joining::Joining;
 use crate::domain::keys::{
@@ -239,6 +240,10 @@ pub struct ReadEvidence {
     /// Feed position at which the look began: what changed later may be missing in it. `None`: the
     /// service does not say.
     pub as_of: Option<u64>,
+    /// Feed position of the last page: what changed later is not in the look.
+    pub up_to: Option<u64>,
+    /// What the feed says of who is gone; `None`: not asked, or it does not reach back.
+    pub endings: Option<Endings>,
     /// Actor of what our credential does, as the feed names it.
     pub actor: Option<String>,
 }

@@ -124,6 +124,10 @@ impl Ledger {
         let Some(head) = &mut self.head else { return };
         if let Some(baseline) = baseline {
             head.baseline = Some((*baseline).into());
+            if baseline.smaller.is_none() {
+                // A read that was approved may be of a service that was restored.
+                head.written = head.written.min(baseline.as_of);
+            }
         }
         if let Some(teams) = teams {
             let teams = teams.iter().map(|(reference, id)| (reference.0.clone(), id.0.clone()));
@@ -305,12 +309,19 @@ impl Ledger {
         }
     }
 
-    /// Ends the run: `people` is the count to measure absence against.
-    pub(crate) fn close(&mut self, people: Option<u64>) {
+    /// Ends the run: `people` is the count to measure absence against, as of this feed position.
+    pub(crate) fn close(&mut self, people: Option<u64>, as_of: Option<u64>) {
         let Some(head) = &mut self.head else { return };
         head.open = false;
         if let Some(people) = people {
-            head.baseline = Some(StoredBaseline { people, smaller: None });
+            head.baseline = Some(StoredBaseline { people, smaller: None, as_of });
+        }
+    }
+
+    /// A write of ours stands in the feed at `position`; it goes with the next write of the head.
+    pub(crate) fn wrote(&mut self, position: Option<u64>) {
+        if let Some(head) = &mut self.head {
+            head.written = head.written.max(position);
         }
     }
 
@@ -406,6 +417,7 @@ fn new_head(account: &AccountKey, declared: &AccountKey) -> Head {
         hold_number: 0,
         approval_seen: None,
         baseline: None,
+        written: None,
         teams: BTreeMap::new(),
         domains: BTreeMap::new(),
     }

@@ -35,7 +35,7 @@ use jiff::Timestamp;
 use crate::domain::desired::{Origin, OriginKind};
 use crate::domain::identity::{MemberKey, PersonHash};
 use crate::domain::keys::{AccountKey, CategoryName, HoldDigest, InstallationId, TeamId, TeamRef};
-use crate::domain::ledger_view::{LedgerView, OpenSend, Ownership, PersonRecord};
+use crate::domain::ledger_view::{LedgerView, OpenSend, Ownership, Paid, PersonRecord, Seen};
 use crate::domain::observed::Observed;
 use crate::ledger::pages::{Layout, PageNumber as Page};
 use crate::ledger::record::{Entry, Head, Invite};
@@ -153,7 +153,9 @@ impl Ledger {
             .collect();
         self.viewed = Some(people.keys().cloned().collect());
         self.settle(observed, now);
-        self.read(people)
+        let mut view = self.read(people);
+        self.read_gone(observed, &mut view);
+        view
     }
 
     /// The key of a person, with the id of a declared team that was at the service.
@@ -196,6 +198,9 @@ impl Ledger {
                 .as_ref()
                 .map(|seen| (HoldDigest(seen.digest.clone()), seen.at)),
             out_of_sight: self.out_of_sight(&people),
+            gone: BTreeMap::new(),
+            ended_by_us: 0,
+            written: head.written,
             first_wanted: None,
         };
         for (hash, person) in people {
@@ -215,6 +220,24 @@ impl Ledger {
         let ours = others
             .filter(|(_, Entry { record, .. })| record.owned && !record.opted_out && !record.lost);
         ours.count() as u64
+    }
+
+    /// Says of the people that were there when we last looked, and are neither declared nor there any
+    /// more, what is known of their end.
+    fn read_gone(&self, observed: &Observed, view: &mut LedgerView) {
+        let (Some(head), Some(viewed)) = (&self.head, &self.viewed) else { return };
+        let ended = observed.evidence.endings.iter().flat_map(|endings| &endings.people);
+        let ended: BTreeSet<PersonHash> = ended.map(|person| person.hashed(&head.salt)).collect();
+        for hash in self.people.keys().filter(|hash| !viewed.contains(*hash)) {
+            let record = self.record_of(hash).filter(|record| record.seen != Seen::Never);
+            match record.map(|record| record.paid) {
+                Some(Some(Paid::End)) => view.ended_by_us += u64::from(head.open),
+                Some(_) => {
+                    view.gone.insert(hash.clone(), ended.contains(hash));
+                }
+                None => {}
+            }
+        }
     }
 
     /// The send of a person whose outcome is not known.

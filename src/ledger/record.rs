@@ -64,6 +64,9 @@ pub(super) struct Head {
     pub hold_number: u64,
     pub approval_seen: Option<StoredApproval>,
     pub baseline: Option<StoredBaseline>,
+    /// Feed position of our last write, where the service said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<u64>,
     /// Declared teams that were at the service, by reference.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub teams: BTreeMap<String, String>,
@@ -227,6 +230,8 @@ pub(super) struct StoredBaseline {
     pub people: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smaller: Option<StoredSmaller>,
+    #[serde(default, rename = "asOf", skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<u64>,
 }
 
 /// A first smaller count, not trusted yet.
@@ -238,14 +243,16 @@ pub(super) struct StoredSmaller {
 }
 
 impl From<Baseline> for StoredBaseline {
-    fn from(Baseline { people, smaller }: Baseline) -> Self {
-        Self { people, smaller: smaller.map(|(people, at)| StoredSmaller { people, at }) }
+    fn from(Baseline { people, smaller, as_of }: Baseline) -> Self {
+        let smaller = smaller.map(|(people, at)| StoredSmaller { people, at });
+        Self { people, smaller, as_of }
     }
 }
 
 impl From<StoredBaseline> for Baseline {
-    fn from(StoredBaseline { people, smaller }: StoredBaseline) -> Self {
-        Self { people, smaller: smaller.map(|StoredSmaller { people, at }| (people, at)) }
+    fn from(StoredBaseline { people, smaller, as_of }: StoredBaseline) -> Self {
+        let smaller = smaller.map(|StoredSmaller { people, at }| (people, at));
+        Self { people, smaller, as_of }
     }
 }
 

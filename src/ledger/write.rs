@@ -148,7 +148,7 @@ impl Ledger {
 
 /// The head without what changes by the mere fact of a run.
 fn essence(head: &Head) -> Head {
-    Head { wave: 0, open: false, paged: false, ..head.clone() }
+    Head { wave: 0, open: false, paged: false, written: None, ..head.clone() }
 }
 
 /// Bytes of a content inside another JSON text, where each quote takes two.

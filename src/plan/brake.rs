@@ -11,7 +11,7 @@ use crate::domain::ledger_view::Spend;
 use crate::plan::action::Action;
 use crate::plan::client_ends::ClientEnd;
 use crate::plan::draft::{Draft, is_absence, price};
-use crate::plan::guards::people;
+use crate::plan::trust::people;
 use crate::plan::{Approval, Emptied, Hold, HoldCause, Input, Rule, source};
 
 /// How long an approval is good for after it was first seen.
@@ -94,11 +94,11 @@ pub(super) fn brake(draft: &mut Draft<'_>, trims: Vec<Action>) -> Brake {
         wanted.absences().run(draft, false);
         over = !wanted.all().is_empty() || !draft.client_ends.is_empty();
     }
-    let digest = digest(draft, draft.input.ledger.hold_number, &wanted.all());
+    let digest = digest(draft, draft.hold_number, &wanted.all());
     let approval = approval(draft.input, over.then_some(&digest));
     let approved = matches!(approval, Approval::Used(_));
     if over && !approved {
-        let number = draft.input.ledger.hold_number;
+        let number = draft.hold_number;
         let lapsed = matches!(approval, Approval::Lapsed(_));
         let digest = if lapsed { self::digest(draft, number + 1, &wanted.all()) } else { digest };
         let hold = hold(draft, digest, &wanted.all(), (allowed, spent), emptied);
@@ -178,7 +178,7 @@ fn stays_held(draft: &Draft<'_>, wanted: &[&Action], allowed: u64) -> bool {
 }
 
 /// What becomes of the approval that a person gave, if any; `held` is the digest it must match.
-fn approval(input: &Input<'_>, held: Option<&HoldDigest>) -> Approval {
+pub(super) fn approval(input: &Input<'_>, held: Option<&HoldDigest>) -> Approval {
     let Some(given) = &input.policy.approval else { return Approval::None };
     let seen = input.ledger.approval_seen.as_ref().filter(|(digest, _)| digest == given);
     let lapsed = seen.is_some_and(|(_, at)| input.now.duration_since(*at) > APPROVAL_LASTS);
@@ -220,7 +220,7 @@ pub(super) fn line(action: &Action) -> String {
 }
 
 /// The address, and the team where there are many.
-fn place(key: &MemberKey) -> String {
+pub(super) fn place(key: &MemberKey) -> String {
     let team = key.team.as_ref().map(|team| format!(" {}", team.as_str()));
     format!("{key}{}", team.unwrap_or_default())
 }
@@ -246,5 +246,6 @@ fn hold(
     let all = wanted.len() + draft.client_ends.len();
     let all = u32::try_from(all).unwrap_or(u32::MAX);
     let why = emptied.map_or(HoldCause::RemovalBrake, HoldCause::EmptySource);
-    Hold { digest, additions: 0, removals: all - changes, changes, allowed, spent, why }
+    let (additions, removals, absent) = (0, all - changes, Vec::new());
+    Hold { digest, additions, removals, changes, allowed, spent, why, absent }
 }

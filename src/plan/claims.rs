@@ -103,6 +103,7 @@ fn hold(input: &Input<'_>, plan: &Plan) -> Hold {
         allowed: 0,
         spent: 0,
         why: HoldCause::LedgerLost,
+        absent: Vec::new(),
     }
 }
 

@@ -18,13 +18,13 @@ use crate::plan::claims::{Claimed, claimed};
 use crate::plan::client_access::ClientPlan;
 use crate::plan::client_ends::ClientEnd;
 use crate::plan::domains::DomainPlan;
-use crate::plan::guards::Trust;
 use crate::plan::joining::Waiting;
 use crate::plan::names::Names;
 use crate::plan::notification::RecipientPlan;
 use crate::plan::owners;
 use crate::plan::pools::{PoolKey, Pools, pool_of};
 use crate::plan::teams::TeamPlan;
+use crate::plan::trust::Trust;
 use crate::plan::{
     Held, Hold, HoldCause, Input, Learn, Outlook, Plan, Rule, SeatForecast, Shortage, State,
 };
@@ -61,6 +61,8 @@ pub(super) struct Draft<'a> {
     pub held: Vec<Held>,
     /// The set that waits for approval.
     pub hold: Option<Hold>,
+    /// Number of that set: rises when an approval is used or lapses.
+    pub hold_number: u64,
     /// Who the service will trim.
     pub shortage: Option<Shortage>,
     /// Seats once `actions` have run.
@@ -157,6 +159,7 @@ impl<'a> Draft<'a> {
             actions: Vec::new(),
             held: Vec::new(),
             hold: None,
+            hold_number: input.ledger.hold_number,
             shortage: None,
             pools: Pools::of(input.observed, input.profile),
             queued: 0,
@@ -337,7 +340,9 @@ impl<'a> Draft<'a> {
             allowed: hold.allowed.max(before),
             emptied_under: match hold.why {
                 HoldCause::EmptySource(_) => Some(policy.removals.max_count),
-                HoldCause::RemovalBrake | HoldCause::LedgerLost => None,
+                HoldCause::RemovalBrake
+                | HoldCause::LedgerLost
+                | HoldCause::ReadUntrusted { .. } => None,
             },
         });
         Learn {

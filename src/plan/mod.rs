@@ -29,6 +29,7 @@ mod seats;
 pub mod simulate;
 mod source;
 pub mod teams;
+mod trust;
 mod words;
 
 use std::collections::BTreeMap;
@@ -52,10 +53,11 @@ use crate::plan::joining::Waiting;
 use crate::plan::names::Names;
 use crate::plan::notification::{RecipientAction, RecipientPlan};
 use crate::plan::teams::TeamPlan;
+use crate::plan::trust::Trust;
 use crate::profile::Profile;
 
-pub use guards::people;
 pub use mails::remembered;
+pub use trust::people;
 pub use words::{Distrust, Rule, State, Stop};
 
 /// Everything that a plan is made of.
@@ -98,7 +100,7 @@ pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
 
 /// Plans with everybody under the address that the service knows.
 fn named(input: &Input<'_>, names: &Names) -> Result<Plan, PlanError> {
-    let trust = guards::trust(input);
+    let trust = trust::trust(input);
     if let Some(stop) = guards::stop(input, &trust) {
         let clients = Clients::of(input).filter(|_| !matches!(stop, Stop::ReadUntrusted(_)));
         return Ok(with_others(
@@ -112,6 +114,7 @@ fn named(input: &Input<'_>, names: &Names) -> Result<Plan, PlanError> {
     let team_plan = teams::plan(input);
     let mut draft = Draft::new(input, names);
     draft.changing = team_plan.changing(input.observed);
+    draft.hold_number += u64::from(matches!(trust.approval, Approval::Used(_)));
     members::classify(&mut draft);
     guards::owners(&mut draft);
     moves::hold(&mut draft);
@@ -124,10 +127,15 @@ fn named(input: &Input<'_>, names: &Names) -> Result<Plan, PlanError> {
     owners::admit(&mut draft);
     seats::admit(&mut draft);
     let client_ends = std::mem::take(&mut draft.client_ends);
+    let approval = trust.approval.clone();
     let mut plan = draft.finish(trust, brake);
     plan.learn.teams = teams::learn(input, &team_plan);
     plan.teams = team_plan;
     check::check(input, names, &plan)?;
+    if matches!(approval, Approval::Used(_)) {
+        // It let the read be believed, and nothing else.
+        plan.learn.approval = approval;
+    }
     let plan = with_others(input, names, plan, clients, client_ends);
     Ok(claims::hold_if_lost(input, plan))
 }
@@ -150,12 +158,12 @@ fn with_others(
 }
 
 /// A plan that does nothing. People are shown as they are, unless the read is not to be believed.
-fn stopped(input: &Input<'_>, names: &Names, stop: Stop, trust: guards::Trust) -> Plan {
+fn stopped(input: &Input<'_>, names: &Names, stop: Stop, trust: Trust) -> Plan {
     let mut draft = Draft::new(input, names);
     let mut learn = Learn::default();
     if matches!(stop, Stop::ReadUntrusted(_)) {
         if input.policy.mode > Mode::Observe {
-            learn.baseline = trust.baseline;
+            (learn.baseline, learn.approval) = (trust.baseline, trust.approval);
         }
     } else {
         members::classify(&mut draft);
@@ -169,7 +177,7 @@ fn stopped(input: &Input<'_>, names: &Names, stop: Stop, trust: guards::Trust) -
         pools,
         teams: teams::stopped(input),
         people: draft.people,
-        hold: None,
+        hold: trust.hold,
         shortage: None,
         next_at: trust.next_at,
         learn,
@@ -385,6 +393,8 @@ pub struct Hold {
     pub spent: u64,
     /// What holds it.
     pub why: HoldCause,
+    /// Declared people that a read, not trusted for it, does not have any more.
+    pub absent: Vec<MemberKey>,
 }
 
 /// What holds a set that a person can approve.
@@ -396,6 +406,11 @@ pub enum HoldCause {
     EmptySource(Emptied),
     /// The account carries a claim from here, and the ledger that knows of it is gone.
     LedgerLost,
+    /// People are missing, and nothing says why: approved, they count as gone.
+    ReadUntrusted {
+        /// How many.
+        absent: u64,
+    },
 }
 
 /// What became of the people that were declared last time.
@@ -408,6 +423,13 @@ pub struct Emptied {
 }
 
 impl Hold {
+    /// Actions that it holds; `None`: it holds none, but waits for what a person knows.
+    #[must_use]
+    pub fn actions(&self) -> Option<u32> {
+        let actions = self.additions + self.removals + self.changes;
+        (self.rule() != Rule::ReadUntrusted).then_some(actions)
+    }
+
     /// The guard that holds the set.
     #[must_use]
     pub fn rule(&self) -> Rule {
@@ -415,6 +437,7 @@ impl Hold {
             HoldCause::RemovalBrake => Rule::RemovalBrake,
             HoldCause::EmptySource(_) => Rule::EmptySource,
             HoldCause::LedgerLost => Rule::LedgerLost,
+            HoldCause::ReadUntrusted { .. } => Rule::ReadUntrusted,
         }
     }
 }

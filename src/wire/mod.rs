@@ -47,6 +47,8 @@ pub use website::*;
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Header that says that an answer was given before under the same key.
 pub const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
+/// Header of the answer to a change: where the change, or the last of several, stands in the feed.
+pub const FEED_POSITION: &str = "feed-position";
 /// Media type of [`Problem`]. Source: RFC 9457, 3.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 /// Rows of a page unless asked otherwise.

@@ -74,6 +74,8 @@ impl Case<'_> {
             duplicates,
             beside: _,
             as_of: _,
+            up_to: _,
+            endings: _,
             actor: _,
         } = observed.evidence;
         assert_eq!(member_rows, member_total, "members are complete");

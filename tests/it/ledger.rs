@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use seatkeeper::domain::desired::{DeletionPolicy, Desired};
+use seatkeeper::domain::endings::Endings;
 use seatkeeper::domain::identity::MemberKey;
 use seatkeeper::domain::keys::ResendMark;
 use seatkeeper::domain::ledger_view::{
     Baseline, HoldRecord, LedgerView, MailRecord, Ownership, Paid, PersonRecord, Seen,
 };
+use seatkeeper::domain::observed::Observed;
 use seatkeeper::ledger::{
     Fault, FileStore, Ledger, LedgerError, LedgerStore, MemoryStore, Part, SealedPart, Step,
 };
@@ -112,7 +114,7 @@ async fn everything_that_is_learned_is_read_back() {
     let smaller = Some((2, world.now()));
     let held = HoldRecord { digest: "00112233445566aa".into(), allowed: 4, emptied_under: Some(3) };
     let news = Learn {
-        baseline: Some(Baseline { people: 9, smaller }),
+        baseline: Some(Baseline { people: 9, smaller, as_of: Some(41) }),
         hold: Some(Some(held.clone())),
         approval: Approval::Seen("00112233445566aa".into()),
         ..records(&everyone, &known)
@@ -120,11 +122,37 @@ async fn everything_that_is_learned_is_read_back() {
     assert_eq!(learn(&world, store(), news).await.unwrap(), (1, 1));
     let view = view(&world, store(), &everyone).await;
     assert_eq!(view.people.values().collect::<Vec<_>>(), [&known; 3]);
-    assert_eq!(view.baseline, Some(Baseline { people: 9, smaller }));
+    assert_eq!(view.baseline, Some(Baseline { people: 9, smaller, as_of: Some(41) }));
     assert_eq!((view.hold, view.hold_number, view.out_of_sight), (Some(held), 0, 0));
     assert_eq!(view.approval_seen, Some(("00112233445566aa".into(), world.now())));
     assert_eq!(view.pinned_account, Some("acc_1".into()));
     assert!(view.installation.is_some());
+}
+
+// rule: OP-07
+#[tokio::test]
+async fn people_whom_nobody_declares_are_known_as_gone_and_as_ended_once_the_feed_names_them() {
+    let world = World::new();
+    let store = MemoryStore::default();
+    let was_there = |paid| PersonRecord { paid, ..record(world.now()) };
+    let everyone = people(4);
+    learn(&world, store.clone(), records(&everyone[..3], &was_there(None))).await.unwrap();
+    learn(&world, store.clone(), records(&everyone[3..], &was_there(Some(Paid::End))))
+        .await
+        .unwrap();
+    let mut ledger = load(store).await.unwrap();
+    let mut observed = world.service.observed();
+    let gone = |ledger: &mut Ledger, observed: &Observed| {
+        let view = ledger.view(everyone[..1].iter(), observed, world.now());
+        assert_eq!(view.ended_by_us, 0, "the last run was not cut off");
+        view.gone.into_values().collect::<Vec<_>>()
+    };
+    assert_eq!(gone(&mut ledger, &observed), [false, false]);
+    let people = everyone[..2].iter().cloned().collect();
+    observed.evidence.endings = Some(Endings { people, ..Endings::default() });
+    let mut said = gone(&mut ledger, &observed);
+    said.sort_unstable();
+    assert_eq!(said, [false, true]);
 }
 
 #[tokio::test]

@@ -218,6 +218,71 @@ fn a_read_that_cannot_be_believed_removes_nobody() {
     }
 }
 
+// rule: OP-07
+#[test]
+fn a_smaller_read_is_believed_once_the_feed_shows_how_each_of_them_went() {
+    let believed = [
+        "shrunk-and-the-feed-shows-how",
+        "shrunk-and-the-look-has-what-the-feed-made",
+        "shrunk-of-people-that-only-the-ledger-knows-and-the-feed",
+        "shrunk-of-strangers-that-the-feed-ended",
+        "missing-people-that-we-removed-before-a-crash",
+    ];
+    let doubted = [
+        "shrunk-and-the-feed-shows-some",
+        "shrunk-and-the-feed-has-more-than-the-look",
+        "shrunk-of-people-that-only-the-ledger-knows",
+        "shrunk-of-more-strangers-than-the-feed-ended",
+    ];
+    check(&believed);
+    check(&doubted);
+    for name in believed {
+        assert_eq!(Case::read(&cases().join(name)).plan().stop, None, "{name}");
+    }
+    for name in doubted {
+        nothing_is_concluded(name);
+    }
+}
+
+// rule: OP-07
+#[test]
+fn a_person_says_once_that_just_these_people_are_gone() {
+    check(&[
+        "shrunk-and-approved",
+        "shrunk-and-approved-lets-no-removal-run",
+        "older-and-approved",
+    ]);
+    for name in [
+        "shrunk-and-another-set-approved",
+        "shrunk-and-approved-too-long-ago",
+        "shrunk-and-approved-in-mode-observe",
+    ] {
+        check(&[name]);
+        nothing_is_concluded(name);
+    }
+    let case = Case::read(&cases().join("shrunk-and-approved"));
+    let used = case.with_hold_number(1).plan();
+    assert!(matches!(used.stop, Some(Stop::ReadUntrusted(_))), "an approval is used once");
+}
+
+// rule: OP-07
+#[test]
+fn a_read_that_began_before_our_last_write_is_not_believed() {
+    check(&["as-old-as-our-last-write"]);
+    for name in ["older-than-our-last-write", "older-than-the-last-trusted-look"] {
+        check(&[name]);
+        nothing_is_concluded(name);
+    }
+}
+
+/// Asserts that a read is not believed, and that nothing follows from it.
+fn nothing_is_concluded(name: &str) {
+    let plan = Case::read(&cases().join(name)).plan();
+    assert!(matches!(plan.stop, Some(Stop::ReadUntrusted(_))), "{name} was believed");
+    assert!(plan.actions.is_empty() && plan.held.is_empty(), "{name} plans something");
+    assert!(plan.learn.records.is_empty(), "{name} concludes something of people");
+}
+
 // rule: OP-08
 #[test]
 fn a_deleted_declaration_revokes_or_retains() {

@@ -95,7 +95,7 @@ impl Case {
         invitations.renewals = 0;
         let policy = Policy { mode, invitations_per_hour: Some(3), invitations, ..policy() };
         let ledger = LedgerView {
-            baseline: Some(Baseline { people: 1, smaller: None }),
+            baseline: Some(Baseline { people: 1, smaller: None, as_of: None }),
             ..LedgerView::default()
         };
         Self { profile, policy, desired: Desired::default(), observed, ledger, now }

@@ -14,6 +14,7 @@ use seatkeeper::backend::{Backend, BackendError, Executed, Guarantees};
 use seatkeeper::domain::clients::{ClientState, Health, ObservedClient};
 use seatkeeper::domain::desired::{Desired, DesiredMember, Origin, OriginKind};
 use seatkeeper::domain::domains::{DomainName, ObservedDomain};
+use seatkeeper::domain::endings::Endings;
 use seatkeeper::domain::identity::{EmailAddress, MemberKey};
 use seatkeeper::domain::joining::{Joining, ObservedJoinRequest};
 use seatkeeper::domain::keys::{
@@ -320,6 +321,18 @@ impl Backend for Service {
         });
         self.kill.point().await;
         Ok(seen)
+    }
+
+    async fn endings(
+        &self,
+        _look: &Observed,
+        _after: u64,
+    ) -> Result<Option<Endings>, BackendError> {
+        Ok(None)
+    }
+
+    fn take_written(&self) -> Option<u64> {
+        None
     }
 
     async fn guarantees(&self, _account: &AccountKey) -> Result<Guarantees, BackendError> {

@@ -23,6 +23,7 @@ use crate::backend::memory::rules::{Todo, changed, rejected};
 use crate::backend::memory::state::{Answer, State, lost};
 use crate::domain::clients::ObservedClient;
 use crate::domain::domains::{DomainName, ObservedDomain};
+use crate::domain::endings::Endings;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::joining::{Joining, ObservedJoinRequest};
 use crate::domain::keys::{AccountKey, CategoryName, ETag, InstallationId, MemberId, RequestKey};
@@ -201,6 +202,18 @@ impl Backend for Memory {
             Answer::Given => Ok(observed),
             Answer::Lost => Err(lost()),
         }
+    }
+
+    async fn endings(
+        &self,
+        _look: &Observed,
+        _after: u64,
+    ) -> Result<Option<Endings>, BackendError> {
+        Ok(None)
+    }
+
+    fn take_written(&self) -> Option<u64> {
+        None
     }
 
     async fn guarantees(&self, account: &AccountKey) -> Result<Guarantees, BackendError> {

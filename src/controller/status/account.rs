@@ -82,7 +82,10 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
                 let message = explain(account, plan, Rule::LedgerLost);
                 return (AccountState::LedgerLost, Say::no(stop.reason(), message), true);
             }
-            Stop::ReadUntrusted(_) => (AccountState::ReadUntrusted, false),
+            Stop::ReadUntrusted(_) => {
+                let message = untrusted(account, plan, stop);
+                return (AccountState::ReadUntrusted, Say::no(stop.reason(), message), false);
+            }
         };
         return (state, Say::no(stop.reason(), stop.to_string()), waits);
     }
@@ -206,14 +209,30 @@ fn explain(account: &Account, plan: &Plan, rule: Rule) -> String {
                 "{gone} of the {declared} people that were declared are gone: is a file missing?"
             )
         }
-        HoldCause::LedgerLost => Rule::LedgerLost.message().to_owned(),
+        HoldCause::LedgerLost | HoldCause::ReadUntrusted { .. } => rule.message().to_owned(),
     };
-    format!(
-        "{held} changes wait for a person: {why}; let them run with `kubectl annotate \
-         --overwrite account {} {APPROVE_ANNOTATION}={}`",
-        account.name_any(),
-        hold.digest,
-    )
+    let approve = approve(account, hold);
+    format!("{held} changes wait for a person: {why}; let them run with {approve}")
+}
+
+/// Why a look is not trusted, and how a person says that who is missing is gone.
+fn untrusted(account: &Account, plan: &Plan, stop: &Stop) -> String {
+    match &plan.hold {
+        Some(hold) => {
+            let approve = approve(account, hold);
+            format!(
+                "{stop}; compare with the service, and if it is so, let it be believed with {approve}"
+            )
+        }
+        None => stop.to_string(),
+    }
+}
+
+/// The command that approves a held set.
+fn approve(account: &Account, hold: &Hold) -> String {
+    let name = account.name_any();
+    let digest = &hold.digest;
+    format!("`kubectl annotate --overwrite account {name} {APPROVE_ANNOTATION}={digest}`")
 }
 
 fn describe(looked: &Looked, picture: &Picture<'_>, state: AccountState) -> AccountStatus {
@@ -244,7 +263,7 @@ fn describe(looked: &Looked, picture: &Picture<'_>, state: AccountState) -> Acco
             queued: number(plan.seats.queued),
         }),
         usage: Some(limit.map_or_else(|| used.to_string(), |limit| format!("{used}/{limit}"))),
-        held: held(plan, picture),
+        held: missing(plan).or_else(|| held(plan, picture)),
         capabilities: Capability::ALL
             .iter()
             .filter(|capability| !looked.missing.contains(capability))
@@ -329,6 +348,21 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
         .map(|(rule, (count, names))| HeldByRule { rule: rule.to_owned(), count, names })
         .collect();
     Some(held)
+}
+
+/// People that are missing in a look that is not trusted for it.
+fn missing(plan: &Plan) -> Option<Held> {
+    let hold = plan.hold.as_ref()?;
+    let HoldCause::ReadUntrusted { absent } = hold.why else { return None };
+    let absent = i32::try_from(absent).unwrap_or(i32::MAX);
+    let names = hold.absent.iter().take(NAMED).map(ToString::to_string).collect();
+    let rule = hold.rule().reason().to_owned();
+    Some(Held {
+        digest: Some(clip(hold.digest.as_str(), 64)),
+        absent,
+        rules: vec![HeldByRule { rule, count: absent, names }],
+        ..Held::default()
+    })
 }
 
 /// The address of a person that a spec names, else the member's id.

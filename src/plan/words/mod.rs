@@ -73,7 +73,14 @@ pub enum Distrust {
     },
     /// Rows came twice.
     Duplicates(u64),
-    /// Fewer people than the brake allows to be missing; a second read that agrees is believed.
+    /// It began before what we know: from a copy that is behind, or a service that was restored.
+    Older {
+        /// Feed position of the last trusted read, or of our last write.
+        known: u64,
+        /// Feed position of this one.
+        as_of: u64,
+    },
+    /// More people are missing than the brake allows, and nothing says why.
     Shrunk {
         /// People at the last trusted read.
         before: u64,
@@ -89,6 +96,11 @@ impl fmt::Display for Distrust {
             Self::CountsDiffer { what, rows, said } => {
                 write!(f, "the service lists {rows} {what} and says that there are {said}")
             }
+            Self::Older { known, as_of } => write!(
+                f,
+                "it is of change {as_of} of the account, and change {known} was there before: a \
+                 copy that is behind, or a service that was restored"
+            ),
             Self::Duplicates(n) => write!(f, "{n} rows came twice"),
             Self::Shrunk { before, now } => {
                 write!(f, "{before} people at the last trusted look, {now} now")

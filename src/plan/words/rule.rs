@@ -13,6 +13,8 @@ pub enum Rule {
     EmptySource,
     /// The ledger that goes with the claim on the account is gone.
     LedgerLost,
+    /// People are missing at the service, and nothing says why (OP-07).
+    ReadUntrusted,
     /// A removal waits for its settling time.
     Settling,
     /// The last owner stays (OP-05).
@@ -101,6 +103,7 @@ impl Rule {
             Self::RemovalBrake => "RemovalHeld",
             Self::EmptySource => "EmptySource",
             Self::LedgerLost => "LedgerLost",
+            Self::ReadUntrusted => "ReadUntrusted",
             Self::Settling => "Settling",
             Self::OwnerGuard => "OwnerGuard",
             Self::OwnIdentity => "OwnIdentity",
@@ -160,6 +163,10 @@ impl Rule {
             Self::LedgerLost => {
                 "the record of what was sent, and of who said no, is gone; bring the ledger back, or \
                  approve by the digest what would be done without it"
+            }
+            Self::ReadUntrusted => {
+                "people are missing at the account service, and nothing says why; a second complete \
+                 look that agrees is believed, or approve by the digest that they are gone"
             }
             Self::Settling => "waits for spec.removals.settle, so that a mass deletion shows whole",
             Self::OwnerGuard => {
@@ -306,6 +313,7 @@ impl Rule {
             | Self::RemovalBrake
             | Self::EmptySource
             | Self::LedgerLost
+            | Self::ReadUntrusted
             | Self::OwnerGuard
             | Self::OwnIdentity
             | Self::NotRemovable

@@ -36,6 +36,9 @@ fn success(described: &Described, links: Map<String, Value>) -> Value {
     if described.operation.key != KeyRule::None {
         own.push(("Idempotency-Replayed", false));
     }
+    if described.operation.method != Method::GET {
+        own.push(("Feed-Position", false));
+    }
     let mut answer = json!({
         "description": status.canonical_reason().unwrap_or_default(),
         "headers": with_shared(own),
@@ -118,6 +121,11 @@ pub(super) fn headers() -> Value {
         "Always-Retry-After": text(true, "Seconds to wait.", json!({ "type": "integer", "minimum": 0 })),
         "Always-WWW-Authenticate": text(true, "How to say who asks.", json!({ "const": "Bearer" })),
         "Idempotency-Replayed": text(false, "The same answer was given before.", json!({ "const": "true" })),
+        "Feed-Position": text(
+            false,
+            "Where the change stands in the feed of the account: a list whose `as_of` is not less shows it.",
+            json!({ "type": "integer", "minimum": 0 }),
+        ),
         "RateLimit": text(false, "What is left of the limits.", string()),
         "RateLimit-Policy": text(false, "The limits.", string()),
     })

@@ -124,8 +124,7 @@ async fn patch(
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     account::patch(&mut change, call.precondition()?, &body.value).await?;
     let view = view(&mut change).await?;
-    change.commit().await?;
-    answer::json(StatusCode::OK, Some(&view.etag), &view)
+    answer::changed(change, answer::json(StatusCode::OK, Some(&view.etag), &view)?).await
 }
 
 async fn delete(
@@ -135,8 +134,7 @@ async fn delete(
 ) -> Result<Response, ApiError> {
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     account::delete(&mut change, call.precondition()?).await?;
-    change.commit().await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    answer::changed(change, StatusCode::NO_CONTENT.into_response()).await
 }
 
 async fn seats(

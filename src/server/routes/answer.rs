@@ -19,7 +19,7 @@ use crate::server::routes::Look;
 use crate::server::routes::limit::{self, INVITE_MAIL};
 use crate::server::store::Connection;
 use crate::server::store::answers::{self, AnswerRow};
-use crate::wire::IDEMPOTENCY_REPLAYED;
+use crate::wire::{FEED_POSITION, IDEMPOTENCY_REPLAYED};
 
 /// An answer with a body and, where it is one row, its etag.
 pub(crate) fn json(
@@ -53,6 +53,18 @@ fn text(status: StatusCode, etag: Option<&str>, body: String) -> Response {
     response.headers_mut().insert(CONTENT_TYPE, kind);
     put_etag(&mut response, etag);
     response
+}
+
+/// Makes a change last, and says on its answer where it stands in the feed.
+pub(crate) async fn changed(change: Change, mut response: Response) -> Result<Response, ApiError> {
+    let position = change.account.position;
+    change.commit().await?;
+    put_position(&mut response, position);
+    Ok(response)
+}
+
+fn put_position(response: &mut Response, position: i64) {
+    response.headers_mut().insert(FEED_POSITION, HeaderValue::from(position));
 }
 
 fn put_etag(response: &mut Response, etag: Option<&str>) {
@@ -131,7 +143,11 @@ impl Once {
         self.scope.clone_from(&change.account.id);
         let since = change.now - ANSWERS;
         Ok(match self.given(change.conn(), since).await? {
-            Some(given) => Opened::Given(given),
+            Some(mut given) => {
+                // Whatever came since, the change that was answered then stands before it.
+                put_position(&mut given, change.account.position);
+                Opened::Given(given)
+            }
             None => Opened::New(self, change),
         })
     }
@@ -199,8 +215,12 @@ impl Once {
             answers::keep(change.conn(), &self.scope, key, &row, now).await?;
         }
         let invite_mail = change.invite_mail;
+        let position = Some(change.account.position).filter(|_| change.account.id == self.scope);
         change.commit().await?;
         let mut response = text(status, etag, body);
+        if let Some(position) = position {
+            put_position(&mut response, position);
+        }
         if let Some(allowance) = invite_mail {
             limit::tell(response.headers_mut(), INVITE_MAIL, allowance);
         }

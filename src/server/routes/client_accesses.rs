@@ -140,8 +140,7 @@ async fn withdraw(
 ) -> Result<Response, ApiError> {
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     client_access::withdraw(&mut change, &access, call.precondition()?).await?;
-    change.commit().await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    answer::changed(change, StatusCode::NO_CONTENT.into_response()).await
 }
 
 async fn login_link(

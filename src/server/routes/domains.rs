@@ -116,9 +116,8 @@ async fn patch(
 ) -> Result<Response, ApiError> {
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     let row = domain::patch(&mut change, &domain, call.precondition()?, &body.value).await?;
-    change.commit().await?;
     let view = views::domain(&row);
-    answer::json(StatusCode::OK, Some(&view.etag), &view)
+    answer::changed(change, answer::json(StatusCode::OK, Some(&view.etag), &view)?).await
 }
 
 async fn remove(
@@ -128,6 +127,5 @@ async fn remove(
 ) -> Result<Response, ApiError> {
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     domain::remove(&mut change, &domain, call.precondition()?).await?;
-    change.commit().await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    answer::changed(change, StatusCode::NO_CONTENT.into_response()).await
 }

@@ -150,8 +150,7 @@ async fn patch(
     let precondition = call.precondition()?;
     let row = invitation::change_role(&mut change, &invitation, precondition, &body.value).await?;
     let view = invitation_actions::view(&mut change, &row).await?;
-    change.commit().await?;
-    answer::json(StatusCode::OK, Some(&view.etag), &view)
+    answer::changed(change, answer::json(StatusCode::OK, Some(&view.etag), &view)?).await
 }
 
 async fn resend(

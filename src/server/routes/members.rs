@@ -165,8 +165,7 @@ async fn patch(
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     let row = member::change_role(&mut change, &member, call.precondition()?, &body.value).await?;
     let view = changed_view(&mut change, &row).await?;
-    change.commit().await?;
-    answer::json(StatusCode::OK, Some(&view.etag), &view)
+    answer::changed(change, answer::json(StatusCode::OK, Some(&view.etag), &view)?).await
 }
 
 async fn remove(
@@ -176,8 +175,7 @@ async fn remove(
 ) -> Result<Response, ApiError> {
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     member::remove(&mut change, &member, call.precondition()?).await?;
-    change.commit().await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    answer::changed(change, StatusCode::NO_CONTENT.into_response()).await
 }
 
 async fn trim(

@@ -53,8 +53,7 @@ async fn add(
 ) -> Result<Response, ApiError> {
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     recipient::add(&mut change, &category, &member).await?;
-    change.commit().await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    answer::changed(change, StatusCode::NO_CONTENT.into_response()).await
 }
 
 async fn remove(
@@ -64,6 +63,5 @@ async fn remove(
 ) -> Result<Response, ApiError> {
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     recipient::remove(&mut change, &category, &member).await?;
-    change.commit().await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    answer::changed(change, StatusCode::NO_CONTENT.into_response()).await
 }

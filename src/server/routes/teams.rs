@@ -107,6 +107,5 @@ async fn patch(
 ) -> Result<Response, ApiError> {
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     let view = team::patch(&mut change, &team_id, call.precondition()?, &body.value).await?;
-    change.commit().await?;
-    answer::json(StatusCode::OK, Some(&view.etag), &view)
+    answer::changed(change, answer::json(StatusCode::OK, Some(&view.etag), &view)?).await
 }

@@ -82,6 +82,5 @@ async fn remove(
 ) -> Result<Response, ApiError> {
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     token::remove(&mut change, &row, call.precondition()?).await?;
-    change.commit().await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    answer::changed(change, StatusCode::NO_CONTENT.into_response()).await
 }

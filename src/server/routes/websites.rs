@@ -114,9 +114,8 @@ async fn patch(
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     let precondition = call.precondition()?;
     let row = website::set_state(&mut change, &website, precondition, &body.value).await?;
-    change.commit().await?;
     let view = client_views::website(&row);
-    answer::json(StatusCode::OK, Some(&view.etag), &view)
+    answer::changed(change, answer::json(StatusCode::OK, Some(&view.etag), &view)?).await
 }
 
 async fn remove(
@@ -126,6 +125,5 @@ async fn remove(
 ) -> Result<Response, ApiError> {
     let mut change = Change::begin(&service, &id, call.actor.clone()).await?;
     website::remove(&mut change, &website, call.precondition()?).await?;
-    change.commit().await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    answer::changed(change, StatusCode::NO_CONTENT.into_response()).await
 }

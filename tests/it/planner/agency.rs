@@ -100,7 +100,7 @@ fn agency() -> impl Strategy<Value = Agency> {
                 desired: Desired::default(),
                 observed: account(&profile, now()),
                 ledger: LedgerView {
-                    baseline: Some(Baseline { people: 1, smaller: None }),
+                    baseline: Some(Baseline { people: 1, smaller: None, as_of: None }),
                     brake_spent: vec![Spend { at: now() - HOUR, count: spent }],
                     ..LedgerView::default()
                 },

@@ -28,7 +28,7 @@ use seatkeeper::domain::ownership::{ObservedOwnershipChange, OwnershipState};
 use seatkeeper::domain::policy::{
     InvitationPolicy, Mode, OnLost, OnSeatShortage, Policy, RemovalPolicy,
 };
-use seatkeeper::plan::guards::people;
+use seatkeeper::plan::people;
 use seatkeeper::plan::simulate::recount;
 use seatkeeper::plan::{Input, Plan, PlanError, plan};
 use seatkeeper::profile::Profile;
@@ -390,7 +390,7 @@ pub fn ledger() -> impl Strategy<Value = LedgerView> {
             brake_spent: brake.into_iter().map(spend).collect(),
             brake_ahead: ahead.into_iter().map(spend).collect(),
             mails_sent: mails.into_iter().map(spend).collect(),
-            baseline: has_baseline.then_some(Baseline { people: 0, smaller: None }),
+            baseline: has_baseline.then_some(Baseline { people: 0, smaller: None, as_of: None }),
             hold: hold.map(|(allowed, emptied_under)| HoldRecord {
                 digest: HoldDigest::from("earlier"),
                 allowed,

@@ -10,7 +10,8 @@ use seatkeeper::domain::capability::Capability;
 use seatkeeper::domain::desired::{
     Absence, AbsenceCause, DeletionPolicy, Desired, DesiredMember, Origin, OriginKind,
 };
-use seatkeeper::domain::identity::MemberKey;
+use seatkeeper::domain::endings::Endings;
+use seatkeeper::domain::identity::{MemberKey, PersonHash};
 use seatkeeper::domain::keys::{
     AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, OwnershipChangeId,
     PlanName, RequestKey, ResendMark, RoleName, SubscriptionId, TeamId, TeamRef,
@@ -299,6 +300,29 @@ struct ObservedFile {
     joining: JoiningFile,
     #[serde(default)]
     said: Said,
+    /// Feed position at which the look began.
+    as_of: Option<u64>,
+    /// What the feed says; unset: not asked, or it does not reach back.
+    feed: Option<FeedFile>,
+}
+
+/// What the feed says.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FeedFile {
+    /// Addresses of people whose row ended, and not by us.
+    #[serde(default)]
+    ended: Vec<String>,
+    /// Ids of rows that were made.
+    #[serde(default)]
+    made: BTreeSet<String>,
+}
+
+impl FeedFile {
+    fn into_endings(self) -> Endings {
+        let people = self.ended.iter().map(|address| at_service(person(address))).collect();
+        Endings { people, made: self.made }
+    }
 }
 
 /// What the answers say of themselves, where it differs from the rows.
@@ -348,7 +372,12 @@ impl ObservedFile {
             ownership_changes: owner_changes.map(Iterator::collect),
             categories: None,
             joining: self.joining.into_joining(),
-            evidence: ReadEvidence { beside, ..ReadEvidence::default() },
+            evidence: ReadEvidence {
+                beside,
+                as_of: self.as_of,
+                endings: self.feed.map(FeedFile::into_endings),
+                ..ReadEvidence::default()
+            },
         };
         for (plan, seats) in &self.pools {
             let pool = PoolSeats { limit: seat_limit(seats), used: 0 };
@@ -625,7 +654,7 @@ struct LedgerFile {
     /// `N at=TIME`.
     #[serde(default)]
     mails_sent: Vec<String>,
-    /// `N [smaller=N at=TIME]`.
+    /// `N [smaller=N at=TIME] [asOf=POSITION]`.
     baseline: Option<String>,
     /// Highest limit under which the set was held.
     held_under: Option<u64>,
@@ -634,6 +663,14 @@ struct LedgerFile {
     /// People that are ours and neither declared nor at the service.
     #[serde(default)]
     out_of_sight: u64,
+    /// See [`gone`]: people that only the ledger knows.
+    #[serde(default)]
+    gone: Vec<String>,
+    /// People that we ended in a run that was cut off.
+    #[serde(default)]
+    ended_by_us: u64,
+    /// Feed position of our last write.
+    written: Option<u64>,
     #[serde(default)]
     hold_number: u64,
     /// `DIGEST at=TIME`; or `shown at=TIME`.
@@ -693,6 +730,9 @@ impl LedgerFile {
                 (HoldDigest(words.next()), words.time("at").expect("at="))
             }),
             out_of_sight: self.out_of_sight,
+            gone: self.gone.iter().map(|line| gone(line)).collect(),
+            ended_by_us: self.ended_by_us,
+            written: self.written,
             first_wanted: first_wanted
                 .map(|people| FirstWanted { people, ..FirstWanted::default() }),
         }
@@ -784,8 +824,22 @@ fn baseline(line: &str) -> Baseline {
     let people = words.next().parse().unwrap();
     let smaller = words.named("smaller").map(|count| count.parse().unwrap());
     let smaller = smaller.map(|count| (count, words.time("at").expect("at=")));
+    let as_of = position(words.named("asOf"));
     words.end();
-    Baseline { people, smaller }
+    Baseline { people, smaller, as_of }
+}
+
+/// A feed position.
+fn position(text: Option<String>) -> Option<u64> {
+    text.map(|text| text.parse().unwrap())
+}
+
+/// `HASH [ended]`
+fn gone(line: &str) -> (PersonHash, bool) {
+    let mut words = Words::of(line);
+    let (ended, hash) = (words.flag("ended"), words.next());
+    words.end();
+    (PersonHash(hash), ended)
 }
 
 /// Names of the folders in `folder`.

@@ -103,6 +103,12 @@ fn hold_text(hold: &Hold) -> String {
     }
     let people = format!("{removals} removals, {changes} lower roles");
     let _ = match hold.why {
+        HoldCause::ReadUntrusted { absent } => {
+            let names: Vec<_> = hold.absent.iter().map(key_text).collect();
+            let names =
+                if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
+            writeln!(text, "waits for approval: {absent} missing{names}")
+        }
         HoldCause::LedgerLost => {
             writeln!(text, "waits for approval: {} additions, {people}", hold.additions)
         }
@@ -180,7 +186,9 @@ fn learn_text(learn: &Learn) -> Vec<String> {
         records.iter().map(|(person, record)| record_text(person, record)).collect();
     if let Some(baseline) = baseline {
         let smaller = baseline.smaller.map(|(count, at)| format!(", {count} at {at}"));
-        lines.push(format!("baseline {}{}", baseline.people, smaller.unwrap_or_default()));
+        let as_of = baseline.as_of.map(|position| format!(", as of {position}"));
+        let (smaller, as_of) = (smaller.unwrap_or_default(), as_of.unwrap_or_default());
+        lines.push(format!("baseline {}{smaller}{as_of}", baseline.people));
     }
     match hold {
         None => {}
