@@ -176,6 +176,7 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             | Rule::InvitedElsewhere
             | Rule::EarlierFirst
             | Rule::TwoRows
+            | Rule::Parted
             | Rule::TeamNameTaken
             | Rule::SubscriptionNotFound
             | Rule::SeatLimit

@@ -21,6 +21,7 @@ mod kube;
 mod let_go;
 mod load;
 mod memory;
+mod names;
 mod pages;
 mod recipients;
 mod record;
@@ -184,6 +185,8 @@ impl Ledger {
             clients: BTreeMap::new(),
             client_sends: BTreeMap::new(),
             recipients: BTreeMap::new(),
+            declared_as: BTreeMap::new(),
+            nameless: BTreeMap::new(),
             exact: BTreeMap::new(),
             brake_spent: head.brake_spent.iter().copied().map(Into::into).collect(),
             brake_ahead: head.brake_ahead.iter().copied().map(Into::into).collect(),

@@ -293,6 +293,10 @@ pub(super) struct StoredPerson {
     #[serde(default, skip_serializing_if = "is_false")]
     pub renamed: bool,
     #[serde(default, skip_serializing_if = "is_false")]
+    pub parted: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared_as: Option<DeclaredAs>,
+    #[serde(default, skip_serializing_if = "is_false")]
     pub retain: bool,
     #[serde(default, skip_serializing_if = "is_false")]
     pub held: bool,
@@ -304,6 +308,17 @@ pub(super) struct StoredPerson {
     pub ownership: Option<StoredOwnership>,
     #[serde(default, skip_serializing_if = "StoredMails::is_usual")]
     pub mails: StoredMails,
+}
+
+/// The declared address that a row was adopted for, where it is another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeclaredAs {
+    /// Hash of that address, without a team.
+    pub person: String,
+    /// The team of the row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
 }
 
 /// [`MailRecord`]
@@ -425,6 +440,8 @@ pub(super) struct Entry {
     pub record: PersonRecord,
     /// A place in a wave.
     pub invite: Option<Invite>,
+    /// The person that the row is taken for, as long as it is ours.
+    pub declared_as: Option<DeclaredAs>,
 }
 
 impl Entry {
@@ -438,6 +455,7 @@ impl Entry {
             opted_out,
             lost,
             renamed,
+            parted,
             deletion_policy,
             held,
             paid,
@@ -458,6 +476,8 @@ impl Entry {
             opted_out,
             lost,
             renamed,
+            parted,
+            declared_as: self.declared_as.clone(),
             retain: deletion_policy == DeletionPolicy::Retain,
             held,
             paid: paid.map(|paid| match paid {
@@ -498,6 +518,8 @@ impl From<StoredPerson> for Entry {
             opted_out,
             lost,
             renamed,
+            parted,
+            declared_as,
             retain,
             held,
             paid,
@@ -519,6 +541,7 @@ impl From<StoredPerson> for Entry {
             opted_out,
             lost,
             renamed,
+            parted,
             deletion_policy: if retain { DeletionPolicy::Retain } else { DeletionPolicy::Revoke },
             held,
             paid: paid.map(|paid| match paid {
@@ -534,7 +557,7 @@ impl From<StoredPerson> for Entry {
             },
             mails: mails.into(),
         };
-        Self { record, invite }
+        Self { record, invite, declared_as }
     }
 }
 

@@ -285,6 +285,7 @@ fn record() -> impl Strategy<Value = PersonRecord> {
                 opted_out,
                 lost,
                 renamed: false,
+                parted: false,
                 deletion_policy: deletion_policy(retain),
                 held,
                 paid,
