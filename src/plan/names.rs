@@ -55,7 +55,8 @@ impl Names {
         if earlier.is_empty() {
             return names;
         }
-        let declared = input.desired.addresses().into_iter();
+        let Desired { people, frozen, .. } = input.desired;
+        let declared = people.keys().chain(frozen).map(|key| &key.person);
         names.declared = declared.filter(|person| earlier.contains_key(person)).cloned().collect();
         let active = active(input);
         for key in input.desired.people.keys() {

@@ -17,8 +17,8 @@ use seatkeeper::domain::keys::{
     RequestKey, ResendMark, RoleName,
 };
 use seatkeeper::domain::ledger_view::{
-    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Ownership, Paid,
-    PersonRecord, Seen, Spend,
+    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, Nameless, OpenSend,
+    Ownership, Paid, PersonRecord, Seen, Spend,
 };
 use seatkeeper::domain::observed::{
     InvitationState, MemberState, Observed, ObservedAccount, ObservedInvitation, ObservedMember,
@@ -95,6 +95,7 @@ impl World {
     pub fn plan(&self) -> Result<Plan, PlanError> {
         let Self { desired, observed, profile, policy, ledger, now, called: _ } = self;
         let desired = &desired.bound(&observed.teams, &ledger.teams);
+        let ledger = &viewed(desired, observed, ledger);
         plan(&Input { desired, observed, profile, policy, ledger, now: *now })
     }
 
@@ -103,6 +104,30 @@ impl World {
         let Self { desired, observed, ledger, .. } = self;
         *desired = desired.bound(&observed.teams, &ledger.teams).into_owned();
     }
+}
+
+/// The ledger as a look shows it: of an address that nobody names it does not know the words.
+fn viewed(desired: &Desired, observed: &Observed, ledger: &LedgerView) -> LedgerView {
+    let mut view = ledger.clone();
+    let named: BTreeSet<MemberKey> = desired.named().into_iter().collect();
+    for (row, declared) in &ledger.declared_as {
+        let is_declared = desired.addresses().contains(desired.present(declared));
+        if !is_declared {
+            view.declared_as.remove(row);
+        }
+        let there = observed.members.contains_key(row) || observed.invitations.contains_key(row);
+        if there || named.contains(row) {
+            continue;
+        }
+        view.declared_as.remove(row);
+        let (record, send) = (view.people.remove(row), view.open_sends.remove(row));
+        let person = desired.present(declared).clone();
+        if let Some(record) = record.filter(|_| is_declared) {
+            let place = MemberKey { person, team: row.team.clone() };
+            view.nameless.entry(place).or_default().push(Nameless { record, send });
+        }
+    }
+    view
 }
 
 /// What is true of one person.
