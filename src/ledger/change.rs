@@ -337,6 +337,7 @@ impl Ledger {
     pub(super) fn put(&mut self, hash: PersonHash, entry: Entry) {
         if self.people.get(&hash) != Some(&entry) {
             self.changed.insert(self.layout.page_of(&hash));
+            self.note_elsewhere(&hash, &entry);
             self.people.insert(hash, entry);
         }
     }

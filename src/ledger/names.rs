@@ -80,9 +80,16 @@ impl Ledger {
     pub(super) fn known_elsewhere(&self, place: &MemberKey) -> Vec<PersonHash> {
         let Some(person) = self.hash(&place.person.clone().into()) else { return Vec::new() };
         let team = place.team.as_ref().map(|team| team.as_str().to_owned());
-        let wanted = Some(DeclaredAs { person: person.0, team });
-        let rows = self.people.iter().filter(|(_, entry)| entry.declared_as == wanted);
-        rows.map(|(hash, _)| hash.clone()).collect()
+        let wanted = DeclaredAs { person: person.0, team };
+        let rows = self.elsewhere.get(&wanted).into_iter().flatten();
+        rows.filter(|hash| self.declared_as(hash).as_ref() == Some(&wanted)).cloned().collect()
+    }
+
+    /// Notes for whom a row is adopted, so that it is found by that person.
+    pub(super) fn note_elsewhere(&mut self, hash: &PersonHash, entry: &Entry) {
+        if let Some(declared_as) = &entry.declared_as {
+            self.elsewhere.entry(declared_as.clone()).or_default().insert(hash.clone());
+        }
     }
 
     pub(super) fn declared_as(&self, hash: &PersonHash) -> Option<DeclaredAs> {

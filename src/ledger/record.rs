@@ -311,7 +311,7 @@ pub(super) struct StoredPerson {
 }
 
 /// The declared address that a row was adopted for, where it is another one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DeclaredAs {
     /// Hash of that address, without a team.
@@ -579,6 +579,8 @@ mod tests {
             "epoch":2,"invite":{"wave":3,"epoch":2}}"#;
         let entry = Entry::from(serde_json::from_str::<StoredPerson>(person).unwrap());
         assert_eq!(entry.record.mails, MailRecord::default());
+        assert_eq!((entry.record.parted, &entry.declared_as), (false, &None));
+        assert!(!serde_json::to_string(&entry.to_stored()).unwrap().contains("declaredAs"));
         let sent = entry.as_sent(entry.invite.unwrap());
         assert_eq!((sent.epoch, sent.mails.attempts), (2, 0));
         assert_eq!(sent.mails.automatic, ["2026-03-01T12:00:00Z".parse().unwrap()]);

@@ -22,12 +22,12 @@ use crate::plan::guards::Trust;
 use crate::plan::joining::Waiting;
 use crate::plan::names::Names;
 use crate::plan::notification::RecipientPlan;
-use crate::plan::{owners, remembered};
 use crate::plan::pools::{PoolKey, Pools, pool_of};
 use crate::plan::teams::TeamPlan;
 use crate::plan::{
     Held, Hold, HoldCause, Input, Learn, Outlook, Plan, Rule, SeatForecast, Shortage, State,
 };
+use crate::plan::{owners, remembered};
 use crate::profile::{Counted, KnownUser};
 
 /// A plan in the making: what is wanted, before the guards and the seat ledger have spoken.

@@ -51,8 +51,8 @@ use crate::plan::domains::DomainPlan;
 use crate::plan::draft::Draft;
 use crate::plan::joining::Waiting;
 use crate::plan::names::Names;
-use crate::plan::remembered::Remembered;
 use crate::plan::notification::{RecipientAction, RecipientPlan};
+use crate::plan::remembered::Remembered;
 use crate::plan::teams::TeamPlan;
 use crate::profile::Profile;
 
@@ -357,7 +357,9 @@ impl Outlook {
     pub fn message(&self) -> &'static str {
         match (self.state, self.rule) {
             (State::Expired, Some(rule))
-            | (_, Some(rule @ (Rule::NotMemberYet | Rule::TwoRows | Rule::Parted))) => rule.message(),
+            | (_, Some(rule @ (Rule::NotMemberYet | Rule::TwoRows | Rule::Parted))) => {
+                rule.message()
+            }
             (state, _) => state.message(),
         }
     }

@@ -12,7 +12,9 @@ use jiff::Timestamp;
 
 use crate::domain::desired::Desired;
 use crate::domain::identity::{EmailAddress, MemberKey};
-use crate::domain::ledger_view::{MailRecord, Nameless, OpenSend, Ownership, Paid, PersonRecord, Seen};
+use crate::domain::ledger_view::{
+    MailRecord, Nameless, OpenSend, Ownership, Paid, PersonRecord, Seen,
+};
 use crate::domain::observed::{InvitationState, MemberState, Observed, ObservedInvitation};
 use crate::domain::policy::Policy;
 use crate::plan::action::{Action, EndCause};
