@@ -82,7 +82,10 @@ fn needed_a_second_go(world: &World, first: &Plan, next: &Plan, action: &Action)
     teams_first
         || first.actions.iter().any(moved)
         || first.actions.iter().chain(&next.actions).any(|other| match other {
-            Action::CancelOwnerChange { person, .. } => person == action.person(),
+            // The service has one change of owner at a time.
+            Action::CancelOwnerChange { person, .. } => {
+                person == action.person() || matches!(action, Action::ChangeOwner { .. })
+            }
             Action::Reinstate { person, .. }
             | Action::ChangeInvitedRole { person, .. }
             | Action::Resend { person, key: Some(_), .. }
