@@ -145,6 +145,7 @@ fn observed(people: impl Iterator<Item = usize>, profile: &Profile) -> Observed 
 fn ledger(people: impl Iterator<Item = usize>) -> LedgerView {
     let record = |n: usize| PersonRecord {
         renamed: false,
+        parted: false,
         first_seen: Timestamp::UNIX_EPOCH,
         declared_by: Some(format!("Team web/team-{}", n / 2000)),
         owned: true,

@@ -278,6 +278,7 @@ fn view(
     now: Timestamp,
 ) -> LedgerView {
     let mut view = ledger.view(desired.named().iter(), observed, now);
+    ledger.view_names(desired, &mut view);
     ledger.view_clients(&desired.clients, observed, now, &mut view);
     ledger.view_recipients(desired, observed, &mut view);
     LedgerView { fingerprint: Some(subject.fingerprint.to_owned()), ..view }

@@ -80,8 +80,10 @@ fn learns(ledger: &Ledger, job: &Job<'_>) -> bool {
         brake_spent: _,
         brake_ahead: _,
         teams,
+        declared_as,
     } = &job.plan.learn;
     let news = !records.is_empty()
+        || !declared_as.is_empty()
         || baseline.is_some()
         || hold.is_some()
         || teams.is_some()

@@ -61,7 +61,8 @@ pub fn status(plan: &Plan, observed: &Observed) -> String {
         let ends = outlook.ends_at.map_or_else(String::new, |at| format!(" ends at {at}"));
         let declared = outlook.declared_as.as_ref();
         let declared = declared.map_or_else(String::new, |now| format!(" declared as {now}"));
-        let note = format!("{note}{place}{ends}{declared}");
+        let why = if outlook.remembered { ", though no formerly lists this address" } else { "" };
+        let note = format!("{note}{place}{ends}{declared}{why}");
         let line =
             format!("{:width$}  {state:12}  {role:10}  {}", person.person.as_str(), note.trim());
         let _ = writeln!(text, "{}", line.trim_end());
@@ -415,6 +416,7 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
             "nextActionAt": outlook.next_action_at,
             "endsAt": outlook.ends_at,
             "declaredAs": outlook.declared_as.as_ref().map(ToString::to_string),
+            "remembered": outlook.remembered,
         })).collect::<Vec<_>>(),
         "seats": {
             "before": seats.before,

@@ -177,6 +177,7 @@ fn of_rule(rule: Option<Rule>) -> Verdict {
             | Rule::InvitedElsewhere
             | Rule::EarlierFirst
             | Rule::TwoRows
+            | Rule::Parted
             | Rule::TeamNameTaken
             | Rule::SubscriptionNotFound
             | Rule::SeatLimit

@@ -23,6 +23,8 @@ pub struct Desired {
     pub frozen: BTreeSet<MemberKey>,
     /// The present address of each earlier one: the same person, in every team.
     pub formerly: BTreeMap<EmailAddress, EmailAddress>,
+    /// People whose declaration is going.
+    pub leaving: BTreeSet<EmailAddress>,
     /// Of these people nothing is known but the address: they are left as they are in every team.
     pub frozen_everywhere: BTreeSet<EmailAddress>,
     /// Teams, where an account has many.
@@ -65,6 +67,21 @@ impl Desired {
             old.chain([key.clone()])
         });
         all.collect()
+    }
+
+    /// Every present address that a declaration names, in whatever state it is.
+    #[must_use]
+    pub fn addresses(&self) -> BTreeSet<&EmailAddress> {
+        let keys = self.people.keys().chain(self.absent.keys()).chain(&self.frozen);
+        keys.map(|key| &key.person).chain(&self.frozen_everywhere).collect()
+    }
+
+    /// True if a declaration of the person is not valid, wherever it is.
+    #[must_use]
+    pub fn is_frozen_somewhere(&self, person: &EmailAddress) -> bool {
+        let mut places = self.frozen.range(MemberKey::from(person.clone())..);
+        self.frozen_everywhere.contains(person)
+            || places.next().is_some_and(|place| place.person == *person)
     }
 
     /// True if the person stays exactly as they are.

@@ -58,6 +58,11 @@ pub struct LedgerView {
     pub hold_number: u64,
     /// An approval that was seen, and when it was first seen.
     pub approval_seen: Option<(HoldDigest, Timestamp)>,
+    /// Rows that were adopted for somebody declared by another address, and that address; as long as
+    /// a declaration names it.
+    pub declared_as: BTreeMap<MemberKey, EmailAddress>,
+    /// What is known of addresses that nobody names any more, by the declared one of the person.
+    pub nameless: BTreeMap<MemberKey, Vec<Nameless>>,
     /// People that are ours and neither declared any more nor at the service.
     pub out_of_sight: u64,
     /// People that were at the service when we last looked, and are neither declared nor there any
@@ -70,6 +75,16 @@ pub struct LedgerView {
     /// When each removal was first wanted, kept in memory by the operator; `None` for a one-shot
     /// run, which sees everything at once and does not wait.
     pub first_wanted: Option<FirstWanted>,
+}
+
+/// What is known of an earlier address that neither a declaration nor a row names: the ledger keeps
+/// no addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nameless {
+    /// What is known of the person there.
+    pub record: PersonRecord,
+    /// A send whose outcome is not known.
+    pub send: Option<OpenSend>,
 }
 
 /// When the operator first saw each end wanted.
@@ -111,6 +126,9 @@ pub struct PersonRecord {
     pub lost: bool,
     /// The mails went to an earlier address of the person: nothing was sent to this one yet.
     pub renamed: bool,
+    /// Somebody else has the address by which the service knew the person: nothing goes to this one
+    /// before a person says so.
+    pub parted: bool,
     /// The declaration's policy; it must outlive the file.
     pub deletion_policy: DeletionPolicy,
     /// The end of this person's access is part of the held set.
@@ -155,6 +173,7 @@ impl PersonRecord {
             opted_out: false,
             lost: false,
             renamed: false,
+            parted: false,
             paid: None,
             mails: self.mails.after(cause, at),
             ..self.clone()

@@ -73,6 +73,7 @@ impl Ledger {
     /// call. Also those that are too old to arrive, of people whom nobody asks for any more.
     pub(super) fn settle(&mut self, observed: &Observed, now: Timestamp) {
         let viewed = self.viewed.as_ref();
+        let people = &self.people;
         let Some(head) = &mut self.head else { return };
         if head.sends.is_empty() || head.account != observed.account.key.0 {
             return;
@@ -92,7 +93,9 @@ impl Ledger {
                     members.contains(&send.person) || row.is_some_and(|row| answers(row, send))
                 }
             };
-            let wanted = viewed.is_none_or(|v| v.contains(&PersonHash(send.person.clone())));
+            let hash = PersonHash(send.person.clone());
+            let renamed = people.get(&hash).is_some_and(|entry| entry.declared_as.is_some());
+            let wanted = renamed || viewed.is_none_or(|viewed| viewed.contains(&hash));
             // What is gone cannot be sent again any more.
             let gone = send.resend.is_some() && row.is_none();
             // A change of owner that is in no list when it cannot arrive any more counts as over.
@@ -114,10 +117,12 @@ impl Ledger {
             brake_spent: _,
             brake_ahead: _,
             teams,
+            declared_as,
         } = learn;
         for (person, record) in records {
             self.learn_record(person, record, inviting.contains(person));
         }
+        self.learn_names(declared_as);
         if *forget_absent {
             self.forget_unviewed(now);
         }
@@ -163,7 +168,8 @@ impl Ledger {
             },
             Some(_) | None => record.clone(),
         };
-        self.put(hash, Entry { record, invite });
+        let declared_as = self.declared_as(&hash).filter(|_| record.owned);
+        self.put(hash, Entry { record, invite, declared_as });
     }
 
     /// Forgets who is neither declared nor at the service, unless a send may still arrive. Their
@@ -188,7 +194,7 @@ impl Ledger {
                     mails: MailRecord { renewals: 0, given_up: false, ..record.mails },
                     ..nobody(record.first_seen, record.epoch)
                 };
-                self.put(hash, Entry { record, invite: None });
+                self.put(hash, Entry { record, invite: None, declared_as: None });
             } else {
                 self.changed.insert(self.layout.page_of(&hash));
                 self.people.remove(&hash);
@@ -209,7 +215,8 @@ impl Ledger {
         let record = record.unwrap_or_else(|| PersonRecord { owned: true, ..nobody(now, epoch) });
         let (cause, for_owner) = (send.cause.into(), send.for_owner);
         let invite = Some(Invite { wave, epoch, at, cause, for_owner });
-        self.put(hash, Entry { record, invite });
+        let declared_as = self.declared_as(&hash);
+        self.put(hash, Entry { record, invite, declared_as });
     }
 
     /// The send of a person whose outcome is not known.
@@ -331,13 +338,14 @@ impl Ledger {
         baseline.smaller.is_none().then_some(baseline.people)
     }
 
-    fn hash(&self, person: &MemberKey) -> Option<PersonHash> {
+    pub(super) fn hash(&self, person: &MemberKey) -> Option<PersonHash> {
         self.head.as_ref().map(|head| person.hashed(&head.salt))
     }
 
-    fn put(&mut self, hash: PersonHash, entry: Entry) {
+    pub(super) fn put(&mut self, hash: PersonHash, entry: Entry) {
         if self.people.get(&hash) != Some(&entry) {
             self.changed.insert(self.layout.page_of(&hash));
+            self.note_elsewhere(&hash, &entry);
             self.people.insert(hash, entry);
         }
     }
@@ -388,6 +396,7 @@ fn nobody(first_seen: Timestamp, epoch: i64) -> PersonRecord {
         opted_out: false,
         lost: false,
         renamed: false,
+        parted: false,
         deletion_policy: DeletionPolicy::Revoke,
         held: false,
         paid: None,

@@ -11,8 +11,11 @@ impl Ledger {
     /// Recorded with the next write of the pages.
     pub fn let_go_of(&mut self, person: &MemberKey) {
         let Some(head) = &self.head else { return };
-        let hash = self.bound(person).hashed(&head.salt);
-        self.let_go_of_hash(&hash);
+        let person = self.bound(person);
+        let hash = person.hashed(&head.salt);
+        for hash in self.known_elsewhere(&person).into_iter().chain([hash]) {
+            self.let_go_of_hash(&hash);
+        }
     }
 
     /// Lets go of everyone, and records it.
@@ -40,12 +43,10 @@ impl Ledger {
     }
 
     fn let_go_of_hash(&mut self, hash: &PersonHash) {
-        let Some(Entry { record, invite: _ }) = self.people.get_mut(hash) else { return };
-        let known = record.clone();
+        let Some(mut entry) = self.people.get(hash).cloned() else { return };
+        let record = &mut entry.record;
         (record.owned, record.held, record.paid) = (false, false, None);
         record.deletion_policy = DeletionPolicy::Retain;
-        if *record != known {
-            self.changed.insert(self.layout.page_of(hash));
-        }
+        self.put(hash.clone(), Entry { declared_as: None, ..entry });
     }
 }

@@ -31,6 +31,7 @@ impl Ledger {
             layout: Layout::default(),
             pages: BTreeMap::new(),
             people: BTreeMap::new(),
+            elsewhere: BTreeMap::new(),
             clients: BTreeMap::new(),
             recipients: BTreeMap::new(),
             changed: BTreeSet::new(),
@@ -133,7 +134,9 @@ impl Ledger {
             let Some(hash) = hash else {
                 return Err(self.damaged(part, "it holds people of another page"));
             };
-            self.people.insert(hash, Entry::from(stored));
+            let entry = Entry::from(stored);
+            self.note_elsewhere(&hash, &entry);
+            self.people.insert(hash, entry);
         }
         self.clients.retain(|hash, _| !number.covers(hash));
         for (hash, stored) in page.clients {

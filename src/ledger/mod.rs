@@ -21,6 +21,7 @@ mod kube;
 mod let_go;
 mod load;
 mod memory;
+mod names;
 mod pages;
 mod recipients;
 mod record;
@@ -62,6 +63,8 @@ pub struct Ledger {
     /// Stored pages: version and checksum.
     pages: BTreeMap<Page, (Version, String)>,
     people: BTreeMap<PersonHash, Entry>,
+    /// Rows that are, or were in this run, adopted for somebody under another address.
+    elsewhere: BTreeMap<record::DeclaredAs, BTreeSet<PersonHash>>,
     clients: BTreeMap<PersonHash, clients::ClientEntry>,
     recipients: BTreeMap<PersonHash, BTreeSet<CategoryName>>,
     /// Pages that something was learned for.
@@ -129,9 +132,14 @@ impl Ledger {
         if origin.kind == OriginKind::ClientAccess {
             return self.client_first_seen(&person.person, origin);
         }
-        let entry = self.people.get(&self.bound(person).hashed(&self.head.as_ref()?.salt))?;
-        let same = entry.record.declared_by.as_ref() == Some(&origin.object());
-        same.then_some(entry.record.first_seen)
+        let person = self.bound(person);
+        let seen = |hash: PersonHash| {
+            let record = &self.people.get(&hash)?.record;
+            let same = record.declared_by.as_ref() == Some(&origin.object());
+            same.then_some(record.first_seen)
+        };
+        let own = self.hash(&person).and_then(seen);
+        own.or_else(|| self.known_elsewhere(&person).into_iter().filter_map(seen).min())
     }
 
     /// What is known of everyone that is declared or at the service.
@@ -186,6 +194,8 @@ impl Ledger {
             clients: BTreeMap::new(),
             client_sends: BTreeMap::new(),
             recipients: BTreeMap::new(),
+            declared_as: BTreeMap::new(),
+            nameless: BTreeMap::new(),
             exact: BTreeMap::new(),
             brake_spent: head.brake_spent.iter().copied().map(Into::into).collect(),
             brake_ahead: head.brake_ahead.iter().copied().map(Into::into).collect(),

@@ -300,6 +300,10 @@ pub(super) struct StoredPerson {
     #[serde(default, skip_serializing_if = "is_false")]
     pub renamed: bool,
     #[serde(default, skip_serializing_if = "is_false")]
+    pub parted: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared_as: Option<DeclaredAs>,
+    #[serde(default, skip_serializing_if = "is_false")]
     pub retain: bool,
     #[serde(default, skip_serializing_if = "is_false")]
     pub held: bool,
@@ -311,6 +315,17 @@ pub(super) struct StoredPerson {
     pub ownership: Option<StoredOwnership>,
     #[serde(default, skip_serializing_if = "StoredMails::is_usual")]
     pub mails: StoredMails,
+}
+
+/// The declared address that a row was adopted for, where it is another one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeclaredAs {
+    /// Hash of that address, without a team.
+    pub person: String,
+    /// The team of the row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
 }
 
 /// [`MailRecord`]
@@ -433,6 +448,8 @@ pub(super) struct Entry {
     pub record: PersonRecord,
     /// A place in a wave.
     pub invite: Option<Invite>,
+    /// The person that the row is taken for, as long as it is ours.
+    pub declared_as: Option<DeclaredAs>,
 }
 
 impl Entry {
@@ -446,6 +463,7 @@ impl Entry {
             opted_out,
             lost,
             renamed,
+            parted,
             deletion_policy,
             held,
             paid,
@@ -467,6 +485,8 @@ impl Entry {
             opted_out,
             lost,
             renamed,
+            parted,
+            declared_as: self.declared_as.clone(),
             retain: deletion_policy == DeletionPolicy::Retain,
             held,
             paid: paid.map(|paid| match paid {
@@ -507,6 +527,8 @@ impl From<StoredPerson> for Entry {
             opted_out,
             lost,
             renamed,
+            parted,
+            declared_as,
             retain,
             held,
             paid,
@@ -529,6 +551,7 @@ impl From<StoredPerson> for Entry {
             opted_out,
             lost,
             renamed,
+            parted,
             deletion_policy: if retain { DeletionPolicy::Retain } else { DeletionPolicy::Revoke },
             held,
             paid: paid.map(|paid| match paid {
@@ -544,7 +567,7 @@ impl From<StoredPerson> for Entry {
             },
             mails: mails.into(),
         };
-        Self { record, invite }
+        Self { record, invite, declared_as }
     }
 }
 
@@ -566,6 +589,8 @@ mod tests {
             "epoch":2,"invite":{"wave":3,"epoch":2}}"#;
         let entry = Entry::from(serde_json::from_str::<StoredPerson>(person).unwrap());
         assert_eq!(entry.record.mails, MailRecord::default());
+        assert_eq!((entry.record.parted, &entry.declared_as), (false, &None));
+        assert!(!serde_json::to_string(&entry.to_stored()).unwrap().contains("declaredAs"));
         let sent = entry.as_sent(entry.invite.unwrap());
         assert_eq!((sent.epoch, sent.mails.attempts), (2, 0));
         assert_eq!(sent.mails.automatic, ["2026-03-01T12:00:00Z".parse().unwrap()]);

@@ -140,6 +140,7 @@ pub fn resolve(
     let frozen: Vec<_> = earlier.frozen.into_iter().filter(stays).collect();
     desired.frozen.extend(frozen);
     desired.formerly = earlier.present;
+    desired.leaving = leaving.iter().map(|leaving| leaving.person.person.clone()).collect();
     desired.frozen_everywhere = frozen_everywhere;
     desired.teams = teams(&declarations.teams, profile, &outcomes);
     desired.secure_sign_in = secure_sign_in(&declarations.teams, &outcomes);

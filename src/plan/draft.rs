@@ -21,13 +21,13 @@ use crate::plan::domains::DomainPlan;
 use crate::plan::joining::Waiting;
 use crate::plan::names::Names;
 use crate::plan::notification::RecipientPlan;
-use crate::plan::owners;
 use crate::plan::pools::{PoolKey, Pools, pool_of};
 use crate::plan::teams::TeamPlan;
 use crate::plan::trust::Trust;
 use crate::plan::{
     Held, Hold, HoldCause, Input, Learn, Outlook, Plan, Rule, SeatForecast, Shortage, State,
 };
+use crate::plan::{owners, remembered};
 use crate::profile::{Counted, KnownUser};
 
 /// A plan in the making: what is wanted, before the guards and the seat ledger have spoken.
@@ -331,6 +331,7 @@ impl<'a> Draft<'a> {
         }
         // Where nothing can be done yet, nothing is to be remembered.
         let there = |key: &MemberKey| !matches!(key.team, Some(TeamKey::Declared(_)));
+        let declared_as = remembered::learn(self, &self.records);
         self.records.retain(|key, record| there(key) && ledger.people.get(key) != Some(record));
         // The highest limit under which the set was held: a limit that falls and comes back with
         // the number of people is not one that a person raised.
@@ -355,6 +356,7 @@ impl<'a> Draft<'a> {
             brake_spent,
             brake_ahead,
             teams: None,
+            declared_as,
         }
     }
 

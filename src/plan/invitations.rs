@@ -72,6 +72,7 @@ pub(super) fn invited(
         _ if epoch => candidate(draft, person, wanted, (record, Why::Decision)),
         State::OptedOut => record.mails.heed(wanted.words()),
         _ if !understood => {}
+        _ if record.parted && !said => hold_parted(draft, person, wanted, record),
         _ if joining::request(draft, person, &wanted.role).is_some() => {
             candidate(draft, person, wanted, (record, Why::First));
         }
@@ -118,7 +119,7 @@ fn remember(record: &mut PersonRecord, state: State) {
     match state {
         State::Pending => {
             (record.seen, record.opted_out, record.lost) = (Seen::Invited, false, false);
-            record.renamed = false;
+            (record.renamed, record.parted) = (false, false);
             record.mails.given_up = false;
         }
         State::OptedOut => (record.seen, record.opted_out) = (Seen::Never, true),
@@ -277,7 +278,9 @@ pub(super) fn absent(
             draft.people.insert(person.clone(), Outlook::new(State::OptedOut));
             return;
         }
-        _ if said || record.renamed => Why::Decision,
+        _ if said => Why::Decision,
+        _ if record.parted => return hold_parted(draft, person, wanted, record),
+        _ if record.renamed => Why::Decision,
         (false, false) => Why::First,
         _ if joining::request(draft, person, &wanted.role).is_some() => Why::First,
         (false, true) if by_itself => Why::Lost,
@@ -334,13 +337,36 @@ fn candidate(
     (record, why): (&PersonRecord, Why),
 ) {
     draft.people.insert(person.clone(), Outlook::new(State::Planned));
+    let candidate = new_candidate(draft, person, wanted, (record, why));
+    enter(draft, candidate);
+}
+
+/// Invites nobody by itself whose earlier address is somebody else's by now: they may be one person.
+fn hold_parted(
+    draft: &mut Draft<'_>,
+    person: &MemberKey,
+    wanted: &DesiredMember,
+    record: &PersonRecord,
+) {
+    draft.people.entry(person.clone()).or_insert_with(|| Outlook::new(State::Planned));
+    let candidate = new_candidate(draft, person, wanted, (record, Why::First));
+    let known = draft.is_known(&person.person);
+    draft.hold_back(candidate.into_action(known), Rule::Parted);
+}
+
+fn new_candidate(
+    draft: &Draft<'_>,
+    person: &MemberKey,
+    wanted: &DesiredMember,
+    (record, why): (&PersonRecord, Why),
+) -> Candidate {
     let origin = &wanted.origin;
     let name = format!("{}/{}", origin.namespace, origin.name);
     let new = (Turn::New, Reverse(wanted.priority), record.first_seen, origin.position, name);
     // Who is invited already keeps the place, under whatever address.
     let place = draft.names.invited_at(draft.input.observed, person);
     let kept = place.map(|at| (Turn::Resent, Reverse(0), at, None, String::new()));
-    let candidate = Candidate {
+    Candidate {
         order: kept.unwrap_or(new),
         person: person.clone(),
         key: None,
@@ -349,8 +375,7 @@ fn candidate(
         cause: cause(draft.input, person, wanted, record, why),
         resend: None,
         request: joining::request(draft, person, &wanted.role),
-    };
-    enter(draft, candidate);
+    }
 }
 
 /// What a new invitation says besides address and role.

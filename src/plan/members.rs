@@ -32,6 +32,7 @@ impl Outlook {
             next_action_at: None,
             ends_at: None,
             declared_as: None,
+            remembered: false,
         }
     }
 }
@@ -84,6 +85,7 @@ fn record_of(draft: &Draft<'_>, person: &MemberKey, wanted: &DesiredMember) -> P
         record.mails.heed(wanted.resend);
     }
     record.declared_by = object;
+    record.parted |= draft.names.is_parted(&person.person);
     record.held = false;
     record.deletion_policy = wanted.deletion_policy;
     record
@@ -113,7 +115,7 @@ fn declared_member(
     }
     draft.people.insert(person.clone(), outlook);
     (record.opted_out, record.lost, record.mails.given_up) = (false, false, false);
-    record.renamed = false;
+    (record.renamed, record.parted) = (false, false);
     record.mails.heed(wanted.resend);
     record.epoch = record.epoch.max(wanted.invite_epoch);
     record.seen = seen_as(member);
@@ -373,6 +375,7 @@ pub(super) fn unknown(now: Timestamp) -> PersonRecord {
         opted_out: false,
         lost: false,
         renamed: false,
+        parted: false,
         deletion_policy: DeletionPolicy::Revoke,
         held: false,
         paid: None,

@@ -25,6 +25,7 @@ pub mod notification;
 mod owners;
 mod pools;
 mod recipients;
+mod remembered;
 mod seats;
 pub mod simulate;
 mod source;
@@ -52,6 +53,7 @@ use crate::plan::draft::Draft;
 use crate::plan::joining::Waiting;
 use crate::plan::names::Names;
 use crate::plan::notification::{RecipientAction, RecipientPlan};
+use crate::plan::remembered::Remembered;
 use crate::plan::teams::TeamPlan;
 use crate::plan::trust::Trust;
 use crate::profile::Profile;
@@ -91,9 +93,11 @@ pub struct Input<'a> {
 ///
 /// Source: OP-01 to OP-09, NP-03, NP-07, NP-13, NP-14, X7, X16, X18.
 pub fn plan(input: &Input<'_>) -> Result<Plan, PlanError> {
-    let names = Names::of(input);
-    let (desired, policy) = (names.desired(input), names.policy(input));
-    let mut plan = named(&Input { desired: &desired, policy: &policy, ..*input }, &names)?;
+    let remembered = Remembered::of(input);
+    let input = Input { desired: &remembered.desired, ..*input };
+    let names = Names::of(&input, &remembered);
+    let (desired, policy) = (names.desired(&input), names.policy(&input));
+    let mut plan = named(&Input { desired: &desired, policy: &policy, ..input }, &names)?;
     plan.names = names;
     Ok(plan)
 }
@@ -289,6 +293,8 @@ pub struct Learn {
     pub brake_ahead: u32,
     /// Declared teams that are at the service, where that is news.
     pub teams: Option<BTreeMap<TeamRef, TeamId>>,
+    /// For whom rows under another address than the declared one are adopted, where that is news.
+    pub declared_as: BTreeMap<MemberKey, Option<EmailAddress>>,
 }
 
 /// What became of an approval.
@@ -341,6 +347,8 @@ pub struct Outlook {
     pub ends_at: Option<Timestamp>,
     /// The declared address, where the service knows the person by an earlier one.
     pub declared_as: Option<EmailAddress>,
+    /// Only the ledger knows of that: no declaration lists the earlier address any more.
+    pub remembered: bool,
 }
 
 impl Outlook {
@@ -348,7 +356,7 @@ impl Outlook {
     #[must_use]
     pub fn needs_person(&self) -> bool {
         let spent = self.state == State::Expired && self.rule.is_some_and(Rule::needs_person);
-        let said = matches!(self.rule, Some(Rule::NotMemberYet | Rule::TwoRows));
+        let said = matches!(self.rule, Some(Rule::NotMemberYet | Rule::TwoRows | Rule::Parted));
         self.state.needs_person() || spent || said
     }
 
@@ -357,7 +365,9 @@ impl Outlook {
     pub fn message(&self) -> &'static str {
         match (self.state, self.rule) {
             (State::Expired, Some(rule))
-            | (_, Some(rule @ (Rule::NotMemberYet | Rule::TwoRows))) => rule.message(),
+            | (_, Some(rule @ (Rule::NotMemberYet | Rule::TwoRows | Rule::Parted))) => {
+                rule.message()
+            }
             (state, _) => state.message(),
         }
     }

@@ -12,11 +12,14 @@ use jiff::Timestamp;
 
 use crate::domain::desired::Desired;
 use crate::domain::identity::{EmailAddress, MemberKey};
-use crate::domain::ledger_view::{MailRecord, OpenSend, Ownership, Paid, PersonRecord, Seen};
+use crate::domain::ledger_view::{
+    MailRecord, Nameless, OpenSend, Ownership, Paid, PersonRecord, Seen,
+};
 use crate::domain::observed::{InvitationState, MemberState, Observed, ObservedInvitation};
 use crate::domain::policy::Policy;
 use crate::plan::action::{Action, EndCause};
 use crate::plan::draft::Draft;
+use crate::plan::remembered::Remembered;
 use crate::plan::{Input, Rule, members};
 use crate::profile::KnownUser;
 
@@ -33,6 +36,12 @@ pub struct Names {
     second: BTreeMap<MemberKey, MemberKey>,
     /// Every place of a declared person but the one that the plan is about.
     others: BTreeSet<MemberKey>,
+    /// Declared people that have earlier addresses.
+    declared: BTreeSet<EmailAddress>,
+    /// Earlier addresses that only the ledger knows.
+    remembered: BTreeSet<EmailAddress>,
+    /// People whose earlier address is somebody else's by now.
+    parted: BTreeSet<EmailAddress>,
     /// All addresses of a person, and the one of a row that is a member's.
     people: BTreeMap<EmailAddress, EmailAddress>,
 }
@@ -40,12 +49,17 @@ pub struct Names {
 impl Names {
     /// Compares declared addresses with rows. Nothing where nobody has an earlier address; else
     /// time O(n log n).
-    pub(super) fn of(input: &Input<'_>) -> Self {
-        let mut names = Self::default();
+    pub(super) fn of(input: &Input<'_>, remembered: &Remembered<'_>) -> Self {
+        let Remembered { desired: _, known, parted } = remembered;
+        let (remembered, parted) = (known.clone(), parted.clone());
+        let mut names = Self { remembered, parted, ..Self::default() };
         let earlier = input.desired.earlier();
         if earlier.is_empty() {
             return names;
         }
+        let Desired { people, frozen, .. } = input.desired;
+        let declared = people.keys().chain(frozen).map(|key| &key.person);
+        names.declared = declared.filter(|person| earlier.contains_key(person)).cloned().collect();
         let active = active(input);
         for key in input.desired.people.keys() {
             if let Some(old) = earlier.get(&key.person) {
@@ -94,9 +108,7 @@ impl Names {
     /// Rows of people that are declared absent, or whose declaration is going.
     fn others(&mut self, input: &Input<'_>) {
         let Input { desired, observed, .. } = *input;
-        let there = |key: &MemberKey| {
-            observed.members.contains_key(key) || observed.invitations.get(key).is_some_and(waits)
-        };
+        let there = |key: &MemberKey| is_there(observed, key);
         let rows = observed.members.keys().chain(observed.invitations.keys());
         for row in rows.filter(|row| there(row)) {
             let Some(present) = desired.formerly.get(&row.person) else { continue };
@@ -201,14 +213,26 @@ impl Names {
         self.others.contains(key)
     }
 
+    /// True if a declaration names the person, who has earlier addresses.
+    pub(super) fn declares(&self, person: &EmailAddress) -> bool {
+        self.declared.contains(person)
+    }
+
+    /// True if somebody else has the address by which the service knew the person.
+    pub(super) fn is_parted(&self, person: &EmailAddress) -> bool {
+        self.parted.contains(person)
+    }
+
     /// A send to an earlier address of a person, if its outcome is not known.
     pub(super) fn open_send<'a>(
         &self,
         input: &Input<'a>,
         person: &MemberKey,
     ) -> Option<&'a OpenSend> {
-        let mut earlier = self.earlier.get(person).into_iter().flatten();
-        earlier.find_map(|old| input.ledger.open_sends.get(old))
+        let earlier = self.earlier.get(person).into_iter().flatten();
+        let nameless = input.ledger.nameless.get(person).into_iter().flatten();
+        let named = earlier.filter_map(|old| input.ledger.open_sends.get(old));
+        named.chain(nameless.filter_map(|known| known.send.as_ref())).next()
     }
 
     /// When the invitation was first sent that waits under an earlier address.
@@ -245,6 +269,12 @@ fn active<'a>(input: &Input<'a>) -> BTreeSet<&'a EmailAddress> {
     active.map(|(key, _)| &key.person).collect()
 }
 
+/// True if the service has a row of this place: a member, or an invitation that waits.
+pub(super) fn is_there(observed: &Observed, place: &MemberKey) -> bool {
+    let row = observed.invitations.get(place);
+    observed.members.contains_key(place) || row.is_some_and(waits)
+}
+
 /// True if somebody can still accept it, as far as we understand the row.
 fn waits(invitation: &ObservedInvitation) -> bool {
     matches!(invitation.state, InvitationState::Pending | InvitationState::Unknown)
@@ -258,17 +288,20 @@ pub(super) fn record(draft: &Draft<'_>, person: &MemberKey) -> Option<PersonReco
         let asked = own.mails.attempts > 0 || own.mails.last().is_some();
         !asked && own.seen == Seen::Never && !own.opted_out && !own.lost && !own.renamed
     });
-    let is_there = observed.members.contains_key(person)
-        || observed.invitations.get(person).is_some_and(waits);
-    let mut record = own;
-    for old in draft.names.earlier.get(person).into_iter().flatten() {
+    let is_there = is_there(observed, person);
+    let named = draft.names.earlier.get(person).into_iter().flatten().filter_map(|old| {
         let row = observed.invitations.get(old);
         let known = ledger.people.get(old).cloned();
-        let Some(known) = known.or_else(|| row.map(|_| members::unknown(now))) else { continue };
+        let known = known.or_else(|| row.map(|_| members::unknown(now)))?;
+        Some((known, row.is_some_and(|row| row.state == InvitationState::Declined)))
+    });
+    let nameless = ledger.nameless.get(person).into_iter().flatten();
+    let nameless = nameless.map(|Nameless { record, .. }| (record.clone(), false));
+    let mut record = own;
+    for (known, declined) in named.chain(nameless) {
         let mut joined = record.unwrap_or_else(|| nothing(&known));
         joined.first_seen = joined.first_seen.min(known.first_seen);
         join(&mut joined.mails, &known.mails);
-        let declined = row.is_some_and(|row| row.state == InvitationState::Declined);
         if is_new {
             carry(&mut joined, &known, declined);
         } else if !is_there && known.epoch >= joined.epoch {
@@ -362,6 +395,7 @@ pub(super) fn note(draft: &mut Draft<'_>) {
     for (declared, known) in &names.known_as {
         if let Some(outlook) = draft.people.get_mut(known) {
             outlook.declared_as = Some(declared.person.clone());
+            outlook.remembered = names.remembered.contains(&known.person);
         }
     }
     for person in names.second.values() {

@@ -11,7 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::cli_run::{Desk, service_now, values};
+use crate::cli_kill::{is_killed, points};
+use crate::cli_run::{Desk, program, said, service_now, values};
 use crate::server_domains::{FakeDns, sign_up};
 use crate::service::{OTHER_TOKEN, TOKEN, TestService, text};
 
@@ -383,5 +384,68 @@ async fn what_cannot_be_a_domain_to_join_by_is_said_with_its_line_and_a_way_out(
     let told = story.desk.exits(1, &["plan"]).await.err;
     assert!(told.contains("profile `nitropack` does not know joining by domain"), "{told}");
     assert!(told.contains("account.yaml:15:"), "{told}");
+    story.service.stop().await;
+}
+
+// rule: OP-01
+#[tokio::test]
+async fn killed_while_a_domain_is_put_in_it_is_there_once_and_ours() {
+    let mut hit = Vec::new();
+    for point in points() {
+        let story = Story::start(None).await;
+        if is_killed(&story.desk, point).await {
+            hit.push(point);
+            story.apply(0).await;
+            let rows = story.service.list(DOMAINS).await;
+            let names: Vec<_> = rows.iter().map(|row| text(&row["name"])).collect();
+            assert_eq!(names, ["acme.example"], "{point}");
+            // It is known as ours: it goes with its declaration.
+            let account = story.desk.read("git/account.yaml");
+            let (without, _) = account.split_once("  autoJoin:").unwrap();
+            story.desk.write("git/account.yaml", without);
+            assert_eq!(story.apply(0).await[0], "- take domain acme.example away", "{point}");
+            story.is_silent(0).await;
+        }
+        story.service.stop().await;
+    }
+    let of_domains = ["apply.acting", "apply.acted", "ledger.written-beside", "ledger.renamed"];
+    assert!(of_domains.iter().all(|point| hit.contains(point)), "{hit:?}");
+}
+
+// rule: PO-11
+// rule: OP-01
+#[tokio::test]
+async fn an_import_writes_the_domains_that_people_join_by_and_plans_to_nothing() {
+    let story = Story::start(Some("team")).await;
+    for (name, joins) in [("acme.example", true), ("mail.example", false)] {
+        let body = json!({ "name": name, "auto_join": joins });
+        let call = story.service.call(Method::POST, DOMAINS).token(TOKEN);
+        let row = call.json(&body).send().await.expect(StatusCode::CREATED);
+        story.dns.publish(&row);
+        let path = format!("{DOMAINS}/{}/verify", text(&row["id"]));
+        let call = story.service.call(Method::POST, &path).token(TOKEN).if_match("*");
+        call.send().await.expect(StatusCode::OK);
+    }
+    sign_up(&story.service, "ana@acme.example").await;
+    let desk = Desk::empty();
+    desk.write("secrets/acme-token/token", TOKEN);
+    let mut command = program();
+    command.current_dir(desk.path("."));
+    command.args(["import", "--url", &story.service.base, "--account", "acme"]);
+    command.args(["--name", "acme", "--namespace", "web", "--output-dir", "git"]);
+    command.args(["--token-file", "secrets/acme-token/token"]);
+    let done = said(command.output().await.unwrap());
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let account = desk.read("git/account.yaml");
+    let (_, joining) = account.split_once("autoJoin:").unwrap();
+    assert!(joining.contains("acme.example"), "{account}");
+    assert!(!account.contains("mail.example"), "nobody joins by that: {account}");
+    for mode in ["mode: Observe", "mode: Manage", "mode: Exclusive"] {
+        desk.replace("git/account.yaml", "mode: Observe", mode);
+        let plan = desk.run(&["plan"]).await;
+        let acts = |line: &&str| line.starts_with(['+', '-', '~']);
+        assert_eq!(plan.out.lines().filter(acts).count(), 0, "{mode}: {}", plan.out);
+        desk.replace("git/account.yaml", mode, "mode: Observe");
+    }
     story.service.stop().await;
 }

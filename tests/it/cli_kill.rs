@@ -75,7 +75,7 @@ fn names(names: &[&str]) -> Vec<String> {
 }
 
 /// Runs `apply` until it is killed at this point. False if it ended by itself.
-async fn is_killed(desk: &Desk, point: &str) -> bool {
+pub async fn is_killed(desk: &Desk, point: &str) -> bool {
     let mut command = desk.command(&["apply"]);
     let output = command.env("SEATKEEPER_FAILPOINT", point).output().await.unwrap();
     let said = crate::cli_run::said(output);
@@ -161,7 +161,7 @@ impl Cases {
 }
 
 /// Every point of a run.
-fn points() -> impl Iterator<Item = &'static str> {
+pub fn points() -> impl Iterator<Item = &'static str> {
     apply::FAILPOINTS.iter().chain(ledger::FAILPOINTS).copied()
 }
 
@@ -264,6 +264,50 @@ async fn killed_in_a_run_of_removals_the_rest_runs_or_waits_for_approval_and_is_
     assert_eq!(not_hit(&killed), ["apply.wave-opened"], "{killed:?}");
     assert_eq!(killed["apply.acting"], 3, "before each of the three removals");
     assert_eq!(killed["apply.acted"], 3, "after each of the three");
+}
+
+// rule: OP-02
+// rule: OP-08
+#[tokio::test]
+async fn killed_in_a_run_that_renames_people_members_stay_and_invitations_move_with_one_mail() {
+    let (cases, seed) = Cases::new(3, "growth", &["ana"]);
+    let service = service_now(&seed).await;
+    let kill = async |account: &str, point: String| {
+        let desk = desk(&service.base, account, &names(&["ana", "bo"]));
+        desk.exits(0, &["apply"]).await;
+        let lines: String = ["ana", "bo"]
+            .map(|name| {
+                format!(
+                    "    - {{email: {name}.new@{account}.example, formerly: \
+                     [{name}@{account}.example]}}\n"
+                )
+            })
+            .concat();
+        let team = desk.read("git/team.yaml");
+        let (head, _) = team.split_once("  roster:\n").unwrap();
+        desk.write("git/team.yaml", &format!("{head}  roster:\n{lines}"));
+        if !is_killed(&desk, &point).await {
+            return false;
+        }
+        converges(&desk, &service, 0).await;
+        let invited = mails(&service, account, "invitation").await;
+        assert_eq!(invited, once(&names(&["bo", "bo.new"])), "{point}");
+        assert_eq!(people(&service, account).await, ["ana"], "{point}");
+        assert!(mails(&service, account, "removed").await.is_empty(), "{point}");
+
+        // No declaration lists the earlier addresses any more: both are who they were.
+        desk.write(
+            "git/team.yaml",
+            &format!("{head}  roster:\n{lines}").replace(", formerly:", "} # {"),
+        );
+        converges(&desk, &service, 0).await;
+        assert_eq!(people(&service, account).await, ["ana"], "{point}");
+        assert_eq!(mails(&service, account, "invitation").await, invited, "{point}");
+        true
+    };
+    let killed = cases.walk(kill).await;
+    // One wave has no second.
+    assert_eq!(not_hit(&killed), ["apply.wave-opened"], "{killed:?}");
 }
 
 mod service_killed {

@@ -256,3 +256,103 @@ async fn invitations_last_as_declared_and_no_longer_than_the_product_says() {
     assert_eq!(status["people"][0]["expiresAt"], rows[0]["expires_at"]);
     story.is_settled(0).await;
 }
+
+// rule: OP-02
+// rule: OP-08
+#[tokio::test]
+async fn a_renamed_member_stays_the_same_person_when_formerly_goes_before_the_service_knows() {
+    let story = Story::new("").await;
+    story.apply(0).await;
+    story.accepts(OLD).await;
+    story.declare(&format!("email: {NEW}, formerly: [{OLD}]"));
+    story.apply(0).await;
+    story.declare(&format!("email: {NEW}"));
+    let out = story.apply(0).await;
+    assert!(out.contains("nothing to change"), "{out}");
+    story.is_settled(0).await;
+    assert_eq!(story.members().await, [OLD]);
+    let status = story.status(0).await;
+    let person = &status["people"][0];
+    assert_eq!((&person["declaredAs"], &person["remembered"]), (&NEW.into(), &true.into()));
+    let text = story.desk.exits(0, &["status"]).await.out;
+    let why = format!("declared as {NEW}, though no formerly lists this address");
+    assert!(text.contains(&why), "{text}");
+    for file in fs::read_dir(story.desk.path("ledger")).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        assert!(!text.contains("bo@"), "no address is in the ledger");
+    }
+
+    // Somebody else has the old address by now: the row is theirs, and nobody is mailed for it.
+    story.declare_all(&[&format!("email: {NEW}"), &format!("email: {OLD}")]);
+    let out = story.apply(4).await;
+    assert!(out.contains("EarlierAddressTaken"), "{out}");
+    story.is_settled(4).await;
+    story.declare(&format!("email: {NEW}"));
+    let out = story.apply(4).await;
+    assert!(out.contains(&format!("- remove {OLD}")), "who is no longer declared goes: {out}");
+    assert_eq!((story.mails(NEW).await, story.invited().await.len()), (0, 0));
+    story.declare(&format!("email: {NEW}, inviteEpoch: 1"));
+    story.apply(0).await;
+    assert_eq!((story.mails(NEW).await, story.invited().await), (1, vec![NEW.to_owned()]));
+    story.is_settled(0).await;
+}
+
+// rule: OP-08
+#[tokio::test]
+async fn who_is_declared_by_no_address_any_more_is_removed_under_the_one_of_the_row() {
+    let story = Story::new("").await;
+    story.apply(0).await;
+    story.accepts(OLD).await;
+    story.declare(&format!("email: {NEW}, formerly: [{OLD}]"));
+    story.apply(0).await;
+    story.declare(&format!("email: {NEW}"));
+    story.apply(0).await;
+    story.declare_all(&[]);
+    let out = story.apply(0).await;
+    assert!(out.contains(&format!("- remove {OLD}")), "{out}");
+    assert!(story.members().await.is_empty());
+    // Declared again the person is new.
+    story.declare(&format!("email: {NEW}"));
+    story.apply(0).await;
+    assert_eq!(story.invited().await, [NEW]);
+    story.is_settled(0).await;
+}
+
+// rule: OP-02
+#[tokio::test]
+async fn who_left_under_the_old_address_is_not_invited_under_the_new_one_when_formerly_is_gone() {
+    let story = Story::new("").await;
+    story.apply(0).await;
+    story.accepts(OLD).await;
+    story.declare(&format!("email: {NEW}, formerly: [{OLD}]"));
+    story.apply(0).await;
+    let member = story.service.member(OLD).await;
+    let path = format!("/v1/accounts/acme/members/{}", member["id"].as_str().unwrap());
+    let call = story.service.call(reqwest::Method::DELETE, &path).token(TOKEN).if_match("*");
+    assert!(call.send().await.status.is_success());
+    story.declare(&format!("email: {NEW}"));
+    story.apply(4).await;
+    assert_eq!(story.status(4).await["people"][0]["state"], "OptedOut");
+    story.is_settled(4).await;
+    assert_eq!(story.mails(NEW).await, 0);
+}
+
+// rule: OP-02
+#[tokio::test]
+async fn where_the_old_invitation_cannot_be_withdrawn_the_new_one_is_not_sent() {
+    let story = Story::new("").await;
+    story.apply(0).await;
+    story.desk.write("secrets/acme-token/token", "acme-token-without-removals");
+    story.declare(&format!("email: {NEW}, formerly: [{OLD}]"));
+    let said = story.desk.run(&["apply"]).await;
+    assert_ne!(said.code, Some(0), "{}", said.out);
+    let withdrawn = format!("! refused: withdraw the invitation of {OLD}");
+    let not_sent = format!("! not done: invite {NEW} as developer (EarlierAddressLeft)");
+    assert!(said.out.contains(&withdrawn), "{}{}", said.out, said.err);
+    assert!(said.out.contains(&not_sent), "{}{}", said.out, said.err);
+    assert_eq!((story.invited().await, story.mails(NEW).await), (vec![OLD.to_owned()], 0));
+    story.desk.write("secrets/acme-token/token", TOKEN);
+    story.apply(0).await;
+    assert_eq!((story.invited().await, story.mails(NEW).await), (vec![NEW.to_owned()], 1));
+    story.is_settled(0).await;
+}

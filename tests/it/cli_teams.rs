@@ -352,3 +352,28 @@ async fn a_team_that_is_linked_anew_is_counted_before_anyone_else_comes() {
     assert_eq!(done.len(), 2, "a link by itself ends well: {done:#?}");
     story.service.stop().await;
 }
+
+// rule: CT-05
+// rule: OP-09
+#[tokio::test]
+async fn who_was_renamed_is_added_to_another_team_at_once_under_the_address_of_their_row() {
+    let story = Story::start().await;
+    let under = format!("displayName: Print\n  subscription: {}", story.growth);
+    story.team("print", &under, "tomas team-admin,formerly: [tom@example.com]");
+    let done = story.apply(0).await;
+    assert!(
+        done.contains(&"+ add tom@example.com as team-admin in web/print".to_owned()),
+        "{done:#?}"
+    );
+    assert_eq!(story.people("Print").await, "tom:team-admin");
+    story.is_silent().await;
+    let mails = story.service.mails().await;
+    let invitations = mails.iter().filter(|mail| mail.template == "invitation");
+    assert_eq!(invitations.count(), 0, "nobody is invited");
+
+    // Without the earlier address in the line the ledger still knows who it is.
+    story.team("print", &under, "tomas team-admin");
+    story.is_silent().await;
+    assert_eq!(story.people("Print").await, "tom:team-admin");
+    assert_eq!(story.people("Design").await, "mia:member tom:team-admin", "nobody else's team");
+}

@@ -41,6 +41,7 @@ fn record(first_seen: Timestamp) -> PersonRecord {
         opted_out: true,
         lost: true,
         renamed: true,
+        parted: true,
         deletion_policy: DeletionPolicy::Retain,
         held: true,
         paid: Some(Paid::Lower),

@@ -56,6 +56,18 @@ async fn a_member_who_was_renamed_is_known_by_the_earlier_address_and_leaves_wit
     world.says("membership/dee", "Ready", "True/Active").await;
     world.is_quiet().await;
     assert_eq!(world.people().await, "dee:developer:active");
+    // The ledger knows who it is when no declaration lists the earlier address any more.
+    world.apply(&renamed(&world, "dana", "")).await;
+    world
+        .until("that only the ledger knows is said", async || {
+            let status = world.get("membership/dee").await["status"].clone();
+            status["knownAs"] == "dee@example.com"
+                && status["conditions"].to_string().contains("does not list any more")
+        })
+        .await;
+    world.looks_again(3).await;
+    world.is_quiet().await;
+    assert_eq!(world.people().await, "dee:developer:active");
     assert_eq!(world.mails("invitation").len(), 1);
     world.k(&["delete", "membership", "dee", "--wait=false"]).await;
     world.gone("membership/dee").await;

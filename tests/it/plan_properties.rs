@@ -82,7 +82,10 @@ fn needed_a_second_go(world: &World, first: &Plan, next: &Plan, action: &Action)
     teams_first
         || first.actions.iter().any(moved)
         || first.actions.iter().chain(&next.actions).any(|other| match other {
-            Action::CancelOwnerChange { person, .. } => person == action.person(),
+            // The service has one change of owner at a time.
+            Action::CancelOwnerChange { person, .. } => {
+                person == action.person() || matches!(action, Action::ChangeOwner { .. })
+            }
             Action::Reinstate { person, .. }
             | Action::ChangeInvitedRole { person, .. }
             | Action::Resend { person, key: Some(_), .. }
@@ -131,8 +134,9 @@ proptest! {
         let after = steps(&world, &plan).pop().expect("at least the start");
         let World { desired, ledger, policy, profile, observed, .. } = &world;
         for person in changed(observed, &after) {
+            let named = world.person_of(&person);
             let declared =
-                desired.people.contains_key(&person) || desired.absent.contains_key(&person);
+                desired.people.contains_key(&named) || desired.absent.contains_key(&named);
             let ours = ledger.people.get(&person).is_some_and(|record| record.owned);
             prop_assert!(!desired.frozen.contains(&person), "{person} has an invalid declaration");
             prop_assert!(declared || ours || policy.mode == Mode::Exclusive, "{person} is not ours");
@@ -226,6 +230,7 @@ proptest! {
             known && record.deletion_policy == DeletionPolicy::Revoke && record.paid != Some(Paid::End)
         };
         let is_declared = |person: &MemberKey| {
+            let person = &world.person_of(person);
             world.desired.people.contains_key(person)
                 || world.desired.absent.contains_key(person)
                 || world.desired.frozen.contains(person)
@@ -266,7 +271,13 @@ proptest! {
             let spared = policy.never_trim.contains(&action.person().person);
             prop_assert!(!spared || action.end_cause() != Some(EndCause::SeatShortage), "{action}");
         }
-        let new = |action: &&Action| matches!(action, Action::Invite { key: None, .. });
+        // Who is invited under an earlier address keeps the place.
+        let kept = |key: &MemberKey| {
+            world.observed.invitations.keys().any(|row| row != key && world.person_of(row) == *key)
+        };
+        let new = |action: &&Action| {
+            matches!(action, Action::Invite { key: None, .. }) && !kept(action.person())
+        };
         let priority = |action: &Action| desired.people[action.person()].priority;
         for pool in pools(&world.observed).into_keys() {
             let of_pool = |action: &&Action| pool_of(&world.observed, action.person()) == pool;

@@ -97,6 +97,7 @@ impl Case {
             opted_out: false,
             lost: false,
             renamed: false,
+            parted: false,
             deletion_policy: DeletionPolicy::Revoke,
             held: false,
             paid: None,

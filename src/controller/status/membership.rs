@@ -107,6 +107,7 @@ fn describe(status: &mut MembershipStatus, outlook: &Outlook) {
         next_action_at,
         ends_at,
         declared_as: _,
+        remembered: _,
     } = outlook;
     status.state = Some(person::state(*state));
     status.position = position.map(number);

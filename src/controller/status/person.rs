@@ -7,6 +7,9 @@ use crate::domain::identity::MemberKey;
 use crate::domain::policy::Mode;
 use crate::plan::{Outlook, Rule, State, Stop};
 
+/// Added where no declaration says any more that the row is the person's.
+const REMEMBERED: &str = "; known by an earlier address that `formerly` does not list any more";
+
 /// What can be said of the declaration of `person`, which is valid.
 pub fn says(looked: &Looked, person: &MemberKey, outlook: &Outlook) -> Says {
     let Looked { plan, mode, refused, .. } = looked;
@@ -61,7 +64,8 @@ fn synced(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, outlook: &
             }
             (None, _) => {
                 let ends = outlook.ends_at.map(|at| format!("; access ends at {at}"));
-                let message = format!("{}{}", state.message(), ends.unwrap_or_default());
+                let known = if outlook.remembered { REMEMBERED } else { "" };
+                let message = format!("{}{}{known}", state.message(), ends.unwrap_or_default());
                 Say::yes(state.as_str(), message)
             }
         },
@@ -115,6 +119,7 @@ mod tests {
             next_action_at: None,
             ends_at: None,
             declared_as: None,
+            remembered: false,
         }
     }
 

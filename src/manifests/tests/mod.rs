@@ -107,7 +107,11 @@ pub fn resolved(text: &str, with: &With<'_>) -> (Resolved, String) {
     let account =
         sorted.accounts.iter().find(|a| a.account.object.metadata.name.as_deref() == Some("acme"));
     let profile = account.unwrap().profile().unwrap_or_default();
-    let age = |_: Option<&MemberKey>, origin: &Origin| {
+    let age = |person: Option<&MemberKey>, origin: &Origin| {
+        let mut seen = with.seen_as.iter().filter(|(name, _)| *name == origin.name).peekable();
+        if let (Some(person), Some(_)) = (person, seen.peek()) {
+            seen.find(|(_, address)| *address == person.person.as_str())?;
+        }
         let position = with.oldest_first.iter().position(|name| *name == origin.name)?;
         Some(time(i64::try_from(position).unwrap()).0)
     };
@@ -137,6 +141,8 @@ pub struct With<'a> {
     pub deleted: &'a [&'a str],
     /// Objects that were seen before, the oldest first.
     pub oldest_first: &'a [&'a str],
+    /// Of these, those that were seen under certain addresses only.
+    pub seen_as: &'a [(&'a str, &'a str)],
 }
 
 /// A time.

@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use super::{ACCOUNT, With, check, membership, resolved, team};
+use crate::manifests::Resolved;
 
 fn with_roster(lines: &str, objects: &[String]) -> String {
     let core = team("core", &format!("defaultRole: developer, roster: [{lines}]"));
@@ -83,4 +84,20 @@ fn who_is_declared_keeps_the_address_and_the_chain_of_a_person_is_one() {
     m.yaml:19:300: spec.roster[3].formerly[1]: `cyd@example.com` is the present address, not an earlier one
       hint: take it out of `formerly`
     ");
+}
+
+#[test]
+fn an_age_under_an_earlier_address_counts_against_who_is_new_and_not_against_who_has_an_own_one() {
+    let lines = "{email: ana@new.example.com, formerly: [ana@old.example.com], role: biller}";
+    let ana = |name| [membership(name, "email: ana@new.example.com, role: developer")];
+    let seen_as = &[("core", "ana@old.example.com")];
+    let with = With { oldest_first: &["core", "ana"], seen_as, ..With::default() };
+    let (resolved, _) = super::resolved(&with_roster(lines, &ana("ana")), &with);
+    let role = |resolved: &Resolved| {
+        let roles = resolved.desired.people.values().map(|member| member.role.0.clone());
+        roles.collect::<Vec<_>>()
+    };
+    assert_eq!(role(&resolved), ["developer"], "core is older as somebody else");
+    let (resolved, _) = super::resolved(&with_roster(lines, &ana("bea")), &with);
+    assert_eq!(role(&resolved), ["biller"], "bea was never seen");
 }

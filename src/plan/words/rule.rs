@@ -59,6 +59,8 @@ pub enum Rule {
     EarlierFirst,
     /// The service has two rows of one person, under two addresses.
     TwoRows,
+    /// Somebody else has the address by which the service knew the person.
+    Parted,
     /// The account has another team of this name.
     TeamNameTaken,
     /// The account has no such subscription that runs.
@@ -126,6 +128,7 @@ impl Rule {
             Self::InvitedElsewhere => "InvitedElsewhere",
             Self::EarlierFirst => "EarlierAddressFirst",
             Self::TwoRows => "TwoAddresses",
+            Self::Parted => "EarlierAddressTaken",
             Self::TeamNameTaken => "TeamNameTaken",
             Self::SubscriptionNotFound => "SubscriptionNotFound",
             Self::SeatLimit => "SeatLimitReached",
@@ -243,6 +246,13 @@ impl Rule {
                  is taken away by itself: end one of the two there, or take the old address out of \
                  `formerly` to have its access end"
             }
+            Self::Parted => {
+                "the account service knew this person by an address that somebody else is declared \
+                 by now, so that nothing is sent by itself: where both are one person, list that \
+                 address in `formerly` and delete the other declaration; else have the invitation \
+                 sent by a new value of the annotation seatkeeper.dev/resend, or apply --resend, or \
+                 raise inviteEpoch"
+            }
             Self::TeamNameTaken => {
                 "the account has a team of this name that nobody declared; put its id into \
                  spec.teamId to adopt it, or give another spec.displayName"
@@ -333,6 +343,7 @@ impl Rule {
             | Self::NotAgency
             | Self::NotMemberYet
             | Self::TwoRows
+            | Self::Parted
             | Self::OwnerChangeEnded
             | Self::NoSuchCategory
             | Self::UnsafeMail

@@ -30,6 +30,7 @@ pub fn write_head(world: &mut World, plan: &Plan, round: usize) {
         brake_spent,
         brake_ahead,
         teams,
+        declared_as: _,
     } = &plan.learn;
     let (ledger, now) = (&mut world.ledger, world.now);
     ledger.installation = Some(installation());
@@ -98,7 +99,7 @@ pub fn write_pages(world: &mut World, plan: &Plan) {
         world.called.insert(action.person().clone(), world.now);
     }
     let World { desired, observed, ledger, .. } = world;
-    let LedgerView { people, open_sends, .. } = ledger;
+    let LedgerView { people, open_sends, declared_as, .. } = ledger;
     let invites = plan.actions.iter().filter(|a| a.invitation_mail().is_some());
     let inviting: BTreeSet<_> = invites.map(Action::person).collect();
     for (person, record) in &plan.learn.records {
@@ -110,9 +111,18 @@ pub fn write_pages(world: &mut World, plan: &Plan) {
         }
         people.insert(person.clone(), record);
     }
+    for (row, person) in &plan.learn.declared_as {
+        match person {
+            Some(person) => declared_as.insert(row.clone(), person.clone()),
+            None => declared_as.remove(row),
+        };
+    }
+    declared_as.retain(|row, _| people.get(row).is_some_and(|record| record.owned));
     if plan.learn.forget_absent {
         people.retain(|person, _| {
-            desired.people.contains_key(person)
+            let known = declared_as.get(person);
+            known.is_some_and(|declared| desired.is_frozen_somewhere(declared))
+                || desired.people.contains_key(person)
                 || desired.absent.contains_key(person)
                 || desired.frozen.contains(person)
                 || observed.members.contains_key(person)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::strategy::Union;
 use seatkeeper::domain::desired::{
     Absence, AbsenceCause, DeletionPolicy, Desired, DesiredMember, Origin, OriginKind,
 };
@@ -17,8 +18,8 @@ use seatkeeper::domain::keys::{
     RequestKey, ResendMark, RoleName,
 };
 use seatkeeper::domain::ledger_view::{
-    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Ownership, Paid,
-    PersonRecord, Seen, Spend,
+    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, Nameless, OpenSend,
+    Ownership, Paid, PersonRecord, Seen, Spend,
 };
 use seatkeeper::domain::observed::{
     InvitationState, MemberState, Observed, ObservedAccount, ObservedInvitation, ObservedMember,
@@ -65,7 +66,11 @@ impl fmt::Debug for World {
             let place = person.team.as_ref().map_or("", |team| team.as_str());
             writeln!(f, "declared {person} {place}: {} {}", member.role, member.invite_epoch)?;
         }
+        for (old, present) in &desired.formerly {
+            writeln!(f, "{present} formerly {old}")?;
+        }
         writeln!(f, "frozen {:?}", desired.frozen)?;
+        writeln!(f, "absent {:?}", desired.absent.keys())?;
         for (reference, team) in &desired.teams {
             writeln!(f, "declared {reference}: {team:?}")?;
         }
@@ -95,7 +100,25 @@ impl World {
     pub fn plan(&self) -> Result<Plan, PlanError> {
         let Self { desired, observed, profile, policy, ledger, now, called: _ } = self;
         let desired = &desired.bound(&observed.teams, &ledger.teams);
+        let ledger = &viewed(desired, observed, ledger);
         plan(&Input { desired, observed, profile, policy, ledger, now: *now })
+    }
+
+    /// Who is declared has which place: the row's own address, or the present one of the person.
+    pub fn person_of(&self, row: &MemberKey) -> MemberKey {
+        let Self { desired, observed, ledger, .. } = self;
+        if let Some(present) = desired.formerly.get(&row.person) {
+            return row.at(present);
+        }
+        let known = ledger.declared_as.get(row).map(|declared| row.at(desired.present(declared)));
+        let there = |key: &MemberKey| {
+            let waits = |row: &ObservedInvitation| {
+                matches!(row.state, InvitationState::Pending | InvitationState::Unknown)
+            };
+            observed.members.contains_key(key) || observed.invitations.get(key).is_some_and(waits)
+        };
+        let free = !desired.addresses().contains(&row.person);
+        known.filter(|key| free && !there(key)).unwrap_or_else(|| row.clone())
     }
 
     /// Puts declared teams that are at the service under their ids.
@@ -103,6 +126,30 @@ impl World {
         let Self { desired, observed, ledger, .. } = self;
         *desired = desired.bound(&observed.teams, &ledger.teams).into_owned();
     }
+}
+
+/// The ledger as a look shows it: of an address that nobody names it does not know the words.
+fn viewed(desired: &Desired, observed: &Observed, ledger: &LedgerView) -> LedgerView {
+    let mut view = ledger.clone();
+    let named: BTreeSet<MemberKey> = desired.named().into_iter().collect();
+    for (row, declared) in &ledger.declared_as {
+        let is_declared = desired.addresses().contains(desired.present(declared));
+        if !is_declared {
+            view.declared_as.remove(row);
+        }
+        let there = observed.members.contains_key(row) || observed.invitations.contains_key(row);
+        if there || named.contains(row) {
+            continue;
+        }
+        view.declared_as.remove(row);
+        let (record, send) = (view.people.remove(row), view.open_sends.remove(row));
+        let person = desired.present(declared).clone();
+        if let Some(record) = record.filter(|_| is_declared) {
+            let place = MemberKey { person, team: row.team.clone() };
+            view.nameless.entry(place).or_default().push(Nameless { record, send });
+        }
+    }
+    view
 }
 
 /// What is true of one person.
@@ -173,17 +220,58 @@ pub fn world() -> impl Strategy<Value = World> {
 
 /// An account without teams of its own.
 fn account() -> impl Strategy<Value = World> {
-    let profile = select(vec!["nitropack", "portal", "club", "digitalocean"]);
-    profile.prop_flat_map(|profile| {
-        let roles: Vec<String> = roles(profile);
-        let lives = prop::collection::vec(life(roles), 0..=PEOPLE);
+    // Not `prop_flat_map`: a failure would be made small by trying each case anew, for hours.
+    Union::new(["nitropack", "portal", "club", "digitalocean"].map(|profile| {
+        let lives = prop::collection::vec(life(roles(profile)), 0..=PEOPLE);
         let account = (limit(), any::<bool>(), prop::bool::weighted(0.1));
         let finish = (prop::bool::weighted(0.2), prop::bool::weighted(0.9));
-        let account = (lives, account, policy(), ledger(), finish);
-        account.prop_map(move |(lives, account, policy, ledger, finish)| {
-            assemble(profiles::profile(profile), &lives, account, (policy, ledger), finish)
+        let account = ((lives, renames()), account, policy(), ledger(), finish);
+        account.prop_map(move |((lives, renames), account, policy, ledger, finish)| {
+            let lives = (&lives[..], &renames[..]);
+            assemble(profiles::profile(profile), lives, account, (policy, ledger), finish)
         })
-    })
+    }))
+}
+
+/// An earlier address of a person, as far as the rest lets it be one.
+#[derive(Clone, Debug)]
+pub struct Rename {
+    /// Numbers of the people whose addresses are the earlier and the present one.
+    pair: (usize, usize),
+    /// A declaration lists it.
+    listed: bool,
+    /// The ledger knows it.
+    known: bool,
+}
+
+/// Some earlier addresses.
+pub fn renames() -> impl Strategy<Value = Vec<Rename>> {
+    let rename = ((0..PEOPLE, 0..PEOPLE), any::<bool>(), any::<bool>());
+    let rename = rename.prop_map(|(pair, listed, known)| Rename { pair, listed, known });
+    prop::collection::vec(rename, 0..5)
+}
+
+/// Makes addresses earlier ones. Who is declared has the address; a person has one present address.
+pub fn rename(world: &mut World, renames: &[Rename]) {
+    let World { desired, ledger, .. } = world;
+    for Rename { pair: (old, present), listed, known } in renames {
+        let address = |n| person(&format!("p{n}@example.com")).person;
+        let (old, present) = (address(old), address(present));
+        let declared = desired.addresses();
+        let (is_declared, is_person) = (declared.contains(&old), declared.contains(&present));
+        let taken = desired.formerly.contains_key(&old);
+        if old == present || !is_person {
+            continue;
+        }
+        if *listed && !is_declared && !taken {
+            desired.formerly.insert(old.clone(), present.clone());
+        }
+        let owned = ledger.people.iter().filter(|(key, record)| key.person == old && record.owned);
+        if *known {
+            let rows: Vec<_> = owned.map(|(key, _)| (key.clone(), present.clone())).collect();
+            ledger.declared_as.extend(rows);
+        }
+    }
 }
 
 fn roles(profile: &str) -> Vec<String> {
@@ -285,6 +373,7 @@ fn record() -> impl Strategy<Value = PersonRecord> {
                 opted_out,
                 lost,
                 renamed: false,
+                parted: false,
                 deletion_policy: deletion_policy(retain),
                 held,
                 paid,
@@ -416,7 +505,7 @@ fn day_of_january(day: i64) -> Timestamp {
 
 fn assemble(
     profile: Profile,
-    lives: &[Life],
+    (lives, renames): (&[Life], &[Rename]),
     (limit, has_owner, disabled): (SeatLimit, bool, bool),
     (policy, ledger): (Policy, LedgerView),
     (has_caller, reads_changes): (bool, bool),
@@ -439,6 +528,7 @@ fn assemble(
     for (position, (person, life)) in people.into_iter().enumerate() {
         settle_in(&mut world, &person, life, position);
     }
+    rename(&mut world, renames);
     finish(&mut world, has_caller, reads_changes);
     world
 }

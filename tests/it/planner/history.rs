@@ -8,15 +8,16 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::select;
 use seatkeeper::domain::desired::{Absence, AbsenceCause, DesiredMember};
-use seatkeeper::domain::identity::MemberKey;
+use seatkeeper::domain::identity::{EmailAddress, MemberKey};
 use seatkeeper::domain::keys::{ETag, MemberId, RequestKey, ResendMark};
 use seatkeeper::domain::ledger_view::{Cause, PersonRecord, Seen};
 use seatkeeper::domain::observed::{
     InvitationState, MemberState, ObservedInvitation, ObservedMember, RoleSeen, SeatLimit,
 };
 use seatkeeper::domain::ownership::{ObservedOwnershipChange, OwnershipState};
+use seatkeeper::domain::policy::Mode;
 use seatkeeper::plan::Plan;
-use seatkeeper::plan::action::Action;
+use seatkeeper::plan::action::{Action, EndCause};
 use seatkeeper::plan::simulate::{recount, step};
 
 use super::effects::{
@@ -66,6 +67,10 @@ enum Event {
     SayYes,
     /// One of them does not.
     SayNo,
+    /// The person has a new address, and the declaration lists the old one.
+    Rename,
+    /// The declaration lists no earlier address any more that the ledger knows of.
+    DropEarlier,
 }
 
 /// Where a run is killed.
@@ -104,6 +109,9 @@ pub fn rounds() -> impl Strategy<Value = Vec<Round>> {
         Event::SayYes,
         Event::SayYes,
         Event::SayNo,
+        Event::Rename,
+        Event::DropEarlier,
+        Event::DropEarlier,
     ]);
     let death = prop_oneof![
         Just(Death::BeforeHead),
@@ -142,6 +150,10 @@ pub struct History {
     mails: BTreeMap<(MemberKey, i64, u32), u32>,
     /// Times of mails by person: those that nobody decided, and the others.
     times: BTreeMap<(MemberKey, bool), Vec<Timestamp>>,
+    /// Whose each address is: the first one of the person.
+    first: BTreeMap<EmailAddress, EmailAddress>,
+    /// Rows that the ledger knows to be somebody's, by the present address.
+    known: BTreeSet<(MemberKey, EmailAddress)>,
     /// Words that people said so far.
     words: u64,
     /// What went wrong, in words.
@@ -171,6 +183,8 @@ impl History {
             refused: BTreeMap::new(),
             mails: BTreeMap::new(),
             times: BTreeMap::new(),
+            first: BTreeMap::new(),
+            known: BTreeSet::new(),
             words: 1_000,
             wrong: Vec::new(),
         }
@@ -225,7 +239,9 @@ impl History {
         if matches!(round.death, Some(Death::AfterHead)) {
             return;
         }
+        self.check_people(plan);
         write_pages(&mut self.world, plan);
+        self.note_people();
         let calls = match round.death {
             Some(Death::AfterPages) => 0,
             Some(Death::AfterCalls(calls)) => calls,
@@ -251,6 +267,85 @@ impl History {
         }
     }
 
+    /// Nobody who is declared is removed under an earlier address that the ledger knows.
+    fn check_people(&mut self, plan: &Plan) {
+        let World { desired, observed, .. } = &self.world;
+        let removed = plan
+            .actions
+            .iter()
+            .filter(|action| matches!(action, Action::Remove { cause: EndCause::NotDeclared, .. }));
+        for row in removed.map(Action::person) {
+            let mut persons = self.known.iter().filter(|(known, _)| known == row);
+            let is_declared = persons.any(|(_, person)| {
+                let place = row.at(person);
+                desired.people.contains_key(&place)
+                    && !observed.members.contains_key(&place)
+                    && !observed.invitations.contains_key(&place)
+            });
+            if is_declared {
+                self.wrong.push(format!("{row} is removed, and declared by another address"));
+            }
+        }
+    }
+
+    /// What the ledger knows of earlier addresses from now on: rows that are ours.
+    fn note_people(&mut self) {
+        let World { desired, ledger, policy, .. } = &self.world;
+        if policy.mode == Mode::Observe {
+            return;
+        }
+        let owned = ledger.people.iter().filter(|(_, record)| record.owned);
+        let known = owned.filter_map(|(row, _)| {
+            let present = desired.formerly.get(&row.person)?;
+            Some((row.clone(), present.clone()))
+        });
+        let known: Vec<_> = known.collect();
+        // Who has an address of their own again, or was let go, is nobody else.
+        let stays = |(row, _): &(MemberKey, EmailAddress)| {
+            !desired.addresses().contains(&row.person)
+                && ledger.people.get(row).is_some_and(|record| record.owned)
+        };
+        self.known.retain(stays);
+        self.known.extend(known);
+    }
+
+    /// Gives a person a new address.
+    fn rename(&mut self, person: &EmailAddress, number: usize) {
+        let desired = &mut self.world.desired;
+        let elsewhere = |key: &MemberKey| key.person == *person;
+        if desired.absent.keys().chain(&desired.frozen).any(elsewhere) {
+            return;
+        }
+        let text = format!("n{number}-{person}");
+        let new = EmailAddress::parse(&text).expect("an address");
+        let places: Vec<_> =
+            desired.people.keys().filter(|key| key.person == *person).cloned().collect();
+        for place in places {
+            let member = desired.people.remove(&place).expect("just seen");
+            desired.people.insert(place.at(&new), member);
+        }
+        for present in desired.formerly.values_mut().filter(|present| *present == person) {
+            present.clone_from(&new);
+        }
+        desired.formerly.insert(person.clone(), new.clone());
+        let first = self.first.get(person).unwrap_or(person).clone();
+        self.first.insert(new, first);
+    }
+
+    /// The person under the first address.
+    fn first(&self, key: &MemberKey) -> MemberKey {
+        self.first.get(&key.person).map_or_else(|| key.clone(), |first| key.at(first))
+    }
+
+    /// The row of a person: under the present address, or under an earlier one.
+    fn row_of(&self, person: &MemberKey) -> MemberKey {
+        let World { observed, .. } = &self.world;
+        let rows = observed.members.keys().chain(observed.invitations.keys());
+        let mut rows = rows.filter(|row| self.first(row) == self.first(person));
+        let own = rows.clone().find(|row| *row == person);
+        own.or_else(|| rows.next()).unwrap_or(person).clone()
+    }
+
     /// Makes one call; true if its outcome is known.
     fn call(&mut self, action: &Action, fate: Fate) -> bool {
         let Some((cause, _)) = action.invitation_mail() else {
@@ -271,7 +366,7 @@ impl History {
     /// The service takes an invitation: each key once, one open invitation a person, no members;
     /// one that is sent again only as it was seen.
     fn arrive(&mut self, call: &Call) {
-        let World { observed, profile, now, .. } = &mut self.world;
+        let World { observed, now, .. } = &mut self.world;
         let now = *now;
         self.keys.retain(|_, at| now.duration_since(*at) < KNOWN_FOR);
         let person = call.action.person().clone();
@@ -293,16 +388,28 @@ impl History {
         }
         self.keys.insert(call.key.clone(), now);
         let Cause { epoch, attempt, decided, .. } = call.cause;
-        if !asks && self.refused.get(&person).is_some_and(|refused| epoch <= *refused) {
+        if !asks && self.refused.get(&self.first(&person)).is_some_and(|at| epoch <= *at) {
             self.wrong.push(format!("a mail to {person}, who refused in epoch {epoch}"));
         }
+        let World { observed, profile, .. } = &mut self.world;
         *self.mails.entry((person.clone(), epoch, attempt)).or_insert(0) += 1;
         self.times.entry((person, decided)).or_default().push(now);
         step(observed, &call.action, profile, now);
     }
 
     fn happen(&mut self, person: &MemberKey, event: Event) {
+        let row = &self.row_of(person);
         match event {
+            Event::Rename => self.rename(&person.person, self.first.len()),
+            Event::DropEarlier => {
+                let World { desired, ledger, .. } = &mut self.world;
+                let known = &self.known;
+                desired.formerly.retain(|old, present| {
+                    let mut rows = ledger.people.keys().filter(|row| row.person == *old);
+                    *present != person.person
+                        || !rows.all(|row| known.contains(&(row.clone(), present.clone())))
+                });
+            }
             Event::Arrive => {
                 let now = self.world.now;
                 self.under_way.retain(|call| now.duration_since(call.at) <= UNDER_WAY_FOR);
@@ -322,16 +429,16 @@ impl History {
                 member.resend = Some(ResendMark(self.words));
             }
             Event::SayYes | Event::SayNo => self.answer(person, event == Event::SayYes),
-            Event::Accept => self.accept(person),
+            Event::Accept => self.accept(row),
             Event::Leave => {
-                if self.world.observed.members.remove(person).is_some() {
-                    self.refuse(person, &[Seen::Member, Seen::Trimmed]);
+                if self.world.observed.members.remove(row).is_some() {
+                    self.refuse(row, &[Seen::Member, Seen::Trimmed]);
                 }
             }
-            Event::Decline => self.end_invitation(person, InvitationState::Declined),
-            Event::Expire => self.end_invitation(person, InvitationState::Expired),
-            Event::Bounce => self.end_invitation(person, InvitationState::Failed),
-            Event::Vanish => self.vanish(person),
+            Event::Decline => self.end_invitation(row, InvitationState::Declined),
+            Event::Expire => self.end_invitation(row, InvitationState::Expired),
+            Event::Bounce => self.end_invitation(row, InvitationState::Failed),
+            Event::Vanish => self.vanish(row),
         }
     }
 
@@ -374,7 +481,8 @@ impl History {
         let declined = row.is_some_and(|row| row.state == InvitationState::Declined);
         let known = self.world.ledger.people.get(person).is_some_and(|record| record.opted_out);
         if declined && !known {
-            self.refused.remove(person);
+            let first = self.first(person);
+            self.refused.remove(&first);
         }
     }
 
@@ -414,7 +522,8 @@ impl History {
         let record = self.world.ledger.people.get(person);
         let knew = |record: &&PersonRecord| seen.contains(&record.seen) && record.paid.is_none();
         if let Some(record) = record.filter(knew) {
-            self.refused.insert(person.clone(), record.epoch);
+            let epoch = record.epoch;
+            self.refused.insert(self.first(person), epoch);
         }
     }
 }

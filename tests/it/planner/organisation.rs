@@ -12,7 +12,8 @@ use seatkeeper::domain::observed::{MemberState, ObservedSubscription, PoolSeats,
 use seatkeeper::domain::teams::{DesiredTeam, ObservedTeam, TeamState};
 
 use super::generate::{
-    Life, World, empty_account, finish, ledger, life, member_row, now, policy, settle_in,
+    Life, World, empty_account, finish, ledger, life, member_row, now, policy, rename, renames,
+    settle_in,
 };
 use super::profiles;
 use super::words::person;
@@ -59,7 +60,7 @@ pub fn organisation() -> impl Strategy<Value = World> {
         places.extend(in_account.map(|life| (TEAMS, life)));
         places
     });
-    let people = prop::collection::vec(places, 0..=PEOPLE);
+    let people = (prop::collection::vec(places, 0..=PEOPLE), renames());
     let limit = prop_oneof![
         1 => Just(SeatLimit::Unlimited),
         5 => (0..6_u32).prop_map(SeatLimit::Seats),
@@ -68,7 +69,13 @@ pub fn organisation() -> impl Strategy<Value = World> {
     let account =
         (prop::bool::weighted(0.05), prop::bool::weighted(0.9), prop::option::of(any::<bool>()));
     (teams, people, limits, (policy(), ledger()), account).prop_map(
-        |(teams, people, limits, (policy, ledger), (disabled, reads_changes, sign_in))| {
+        |(
+            teams,
+            (people, renames),
+            limits,
+            (policy, ledger),
+            (disabled, reads_changes, sign_in),
+        )| {
             let mut world = World {
                 desired: Desired { secure_sign_in: sign_in, ..Desired::default() },
                 observed: empty_account(SeatLimit::Unlimited, disabled),
@@ -91,6 +98,7 @@ pub fn organisation() -> impl Strategy<Value = World> {
                 }
             }
             world.bind();
+            rename(&mut world, &renames);
             finish(&mut world, false, reads_changes);
             world
         },

@@ -11,14 +11,14 @@ use seatkeeper::domain::desired::{
     Absence, AbsenceCause, DeletionPolicy, Desired, DesiredMember, Origin, OriginKind,
 };
 use seatkeeper::domain::endings::Endings;
-use seatkeeper::domain::identity::{MemberKey, PersonHash};
+use seatkeeper::domain::identity::{EmailAddress, MemberKey, PersonHash};
 use seatkeeper::domain::keys::{
     AccountKey, ETag, HoldDigest, InstallationId, InvitationId, MemberId, OwnershipChangeId,
     PlanName, RequestKey, ResendMark, RoleName, SubscriptionId, TeamId, TeamRef,
 };
 use seatkeeper::domain::ledger_view::{
-    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, OpenSend, Ownership, Paid,
-    PersonRecord, Seen, Spend,
+    Baseline, Cause, FirstWanted, HoldRecord, LedgerView, MailRecord, Nameless, OpenSend,
+    Ownership, Paid, PersonRecord, Seen, Spend,
 };
 use seatkeeper::domain::observed::{
     Claim, InvitationState, MemberState, Observed, ObservedAccount, ObservedInvitation,
@@ -638,10 +638,16 @@ fn duration(text: &str) -> Duration {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct LedgerFile {
     /// `ADDRESS [ours] [never|invited|member|trimmed] [first=TIME] [epoch=N] [optedOut] [lost]
-    /// [retain] [held] [paid=end|trim|lower] [membership=NAME] [attempts=N] [renewals=N] [givenUp]
+    /// [parted] [retain] [held] [paid=end|trim|lower] [membership=NAME] [attempts=N] [renewals=N] [givenUp]
     /// [mailed=TIME,…] [decided=TIME,…] [resend=TEXT] [notBefore=TIME]`.
     #[serde(default)]
     people: Vec<String>,
+    /// `ROW ADDRESS`: adopted for who is declared by that address.
+    #[serde(default)]
+    declared_as: Vec<String>,
+    /// As `people`, of an earlier address that nobody names, by the declared one.
+    #[serde(default)]
+    nameless: Vec<String>,
     /// `ADDRESS KEY ROLE epoch=N [attempt=N] [resend] notAfter=TIME`.
     #[serde(default)]
     open_sends: Vec<String>,
@@ -710,6 +716,8 @@ impl LedgerFile {
                 .iter()
                 .map(|name| (team_ref(name), TeamId(format!("team_{name}"))))
                 .collect(),
+            declared_as: self.declared_as.iter().map(|line| adopted(line)).collect(),
+            nameless: self.nameless.iter().map(|line| nameless(line, now)).collect(),
             domains: self.domains.iter().map(|line| joining::record(line)).collect(),
             clients: BTreeMap::new(),
             client_sends: BTreeMap::new(),
@@ -739,6 +747,16 @@ impl LedgerFile {
     }
 }
 
+fn adopted(line: &str) -> (MemberKey, EmailAddress) {
+    let (row, address) = line.split_once(' ').expect("two addresses");
+    (at_service(person(row)), person(address).person)
+}
+
+fn nameless(line: &str, now: Timestamp) -> (MemberKey, Vec<Nameless>) {
+    let (person, record) = record(line, now);
+    (person, vec![Nameless { record, send: None }])
+}
+
 fn record(line: &str, now: Timestamp) -> (MemberKey, PersonRecord) {
     let mut words = Words::of(line);
     let person = at_service(words.person());
@@ -762,6 +780,7 @@ fn record(line: &str, now: Timestamp) -> (MemberKey, PersonRecord) {
         opted_out: words.flag("optedOut"),
         lost: words.flag("lost"),
         renamed: words.flag("renamed"),
+        parted: words.flag("parted"),
         deletion_policy: deletion_policy(&mut words),
         held: words.flag("held"),
         paid: words.named("paid").map(|what| match what.as_str() {

@@ -141,6 +141,7 @@ fn outlook_text(outlook: &Outlook) -> String {
         next_action_at,
         ends_at,
         declared_as,
+        remembered,
     } = outlook;
     let mut text = state.as_str().to_owned();
     if let Some(position) = position {
@@ -167,6 +168,9 @@ fn outlook_text(outlook: &Outlook) -> String {
     if let Some(address) = declared_as {
         let _ = write!(text, ", declared as {address}");
     }
+    if *remembered {
+        text.push_str(", by the ledger");
+    }
     text
 }
 
@@ -181,9 +185,14 @@ fn learn_text(learn: &Learn) -> Vec<String> {
         brake_spent,
         brake_ahead,
         teams,
+        declared_as,
     } = learn;
     let mut lines: Vec<String> =
         records.iter().map(|(person, record)| record_text(person, record)).collect();
+    for (row, person) in declared_as {
+        let person = person.as_ref().map_or_else(|| "nobody else".to_owned(), ToString::to_string);
+        lines.push(format!("{} is a row of {person}", key_text(row)));
+    }
     if let Some(baseline) = baseline {
         let smaller = baseline.smaller.map(|(count, at)| format!(", {count} at {at}"));
         let as_of = baseline.as_of.map(|position| format!(", as of {position}"));
@@ -231,6 +240,7 @@ fn record_text(person: &MemberKey, record: &PersonRecord) -> String {
         opted_out,
         lost,
         renamed,
+        parted,
         deletion_policy,
         held,
         paid,
@@ -251,7 +261,8 @@ fn record_text(person: &MemberKey, record: &PersonRecord) -> String {
     }
     let retain = *deletion_policy == DeletionPolicy::Retain;
     let said = [(*opted_out, "optedOut"), (*lost, "lost"), (*renamed, "renamed")];
-    let flags = said.into_iter().chain([(retain, "retain"), (*held, "held")]);
+    let flags = [(*parted, "parted"), (retain, "retain"), (*held, "held")];
+    let flags = said.into_iter().chain(flags);
     for (_, word) in flags.filter(|(is_set, _)| *is_set) {
         let _ = write!(text, " {word}");
     }
