@@ -446,7 +446,7 @@ impl Backend for AccountApi {
         claim: &Claim,
         replaces: Option<&InstallationId>,
         etag: &ETag,
-    ) -> Result<(), BackendError> {
+    ) -> Result<ETag, BackendError> {
         let path = format!("/v1/accounts/{}", asked(account)?);
         let ours = wire::Claim {
             installation_id: claim.installation.as_str().to_owned(),
@@ -460,7 +460,7 @@ impl Backend for AccountApi {
         let call = Call::new(Method::PATCH, path).if_match(etag).json(&patch)?;
         let answer: wire::Account = self.ask(call).await?;
         if answer.claim.map(rows::claim).as_ref() == Some(claim) {
-            Ok(())
+            Ok(ETag(answer.etag))
         } else {
             Err(BackendError::Malformed { what: "an answer that does not show the change" })
         }

@@ -110,11 +110,11 @@ impl Case<'_> {
         MemberRow { id, etag, added_at }
     }
 
-    async fn claim(&self, installation: &str, etag: &ETag) -> Result<(), BackendError> {
+    async fn claim(&self, installation: &str, etag: &ETag) -> Result<ETag, BackendError> {
         self.put_claim(installation, None, etag).await
     }
 
-    async fn take(&self, ours: &str, theirs: &str, etag: &ETag) -> Result<(), BackendError> {
+    async fn take(&self, ours: &str, theirs: &str, etag: &ETag) -> Result<ETag, BackendError> {
         self.put_claim(ours, Some(&theirs.into()), etag).await
     }
 
@@ -123,7 +123,7 @@ impl Case<'_> {
         installation: &str,
         replaces: Option<&InstallationId>,
         etag: &ETag,
-    ) -> Result<(), BackendError> {
+    ) -> Result<ETag, BackendError> {
         let Self { world } = self;
         let fingerprint = "file".to_owned();
         let claim = Claim { installation: installation.into(), fingerprint };
