@@ -262,11 +262,13 @@ impl Backend for AccountApi {
         profile: &Profile,
     ) -> Result<Observed, BackendError> {
         let path = format!("/v1/accounts/{}", asked(account)?);
-        let answer: wire::Account = self.ask(Call::new(Method::GET, path)).await?;
+        let response = self.send(Call::new(Method::GET, path)).await?;
+        let answer: wire::Account = json(&response)?;
         let mut position = answer.as_of.unwrap_or_default();
         let mut evidence = ReadEvidence {
             as_of: answer.as_of,
             actor: answer.caller.actor.clone(),
+            answered_at: problem::answered_at(response.headers()),
             ..ReadEvidence::default()
         };
         let account = rows::account(answer, account)?;

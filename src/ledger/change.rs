@@ -99,6 +99,12 @@ impl Ledger {
             let over = now >= send.not_after && (!wanted || gone || send.for_owner);
             !known && !over
         });
+        for send in &mut head.sends {
+            send.not_after = key_lasts(send.at, send.not_after, now);
+        }
+        if observed.evidence.answered_at.is_some() {
+            head.spent_by(now);
+        }
     }
 
     /// Takes over what a plan learned. `inviting`: people that an invitation of this plan goes to;
@@ -363,6 +369,12 @@ fn owner_answers(observed: &Observed, salt: &str, send: &StoredSend) -> bool {
     })
 }
 
+/// How long a key may be repeated that was first sent `at`. Where the clock has gone back since, nobody
+/// knows how old it is: never again.
+pub(super) fn key_lasts(at: Timestamp, not_after: Timestamp, now: Timestamp) -> Timestamp {
+    if at.duration_since(now) > CLOCK_SKEW { not_after.min(now) } else { not_after }
+}
+
 /// A time so long after another.
 pub(super) fn after(at: Timestamp, wait: Duration) -> Timestamp {
     let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
@@ -419,6 +431,19 @@ fn new_head(account: &AccountKey, declared: &AccountKey) -> Head {
 fn see_approval(head: &mut Head, digest: &HoldDigest, now: Timestamp) {
     if head.approval_seen.as_ref().is_none_or(|seen| seen.digest != digest.0) {
         head.approval_seen = Some(StoredApproval { digest: digest.0.clone(), at: now });
+    }
+}
+
+impl Head {
+    /// What was spent later than now counts as spent now: the clock was ahead then. Only once the
+    /// service's clock has confirmed ours.
+    fn spent_by(&mut self, now: Timestamp) {
+        let windows = [&mut self.brake_spent, &mut self.brake_ahead, &mut self.mails_sent];
+        for spend in windows.into_iter().flatten() {
+            if spend.at.duration_since(now) > CLOCK_SKEW {
+                spend.at = now;
+            }
+        }
     }
 }
 

@@ -19,6 +19,10 @@ use crate::plan::{Distrust, Input, Rule, Stop};
 /// When to look again after counts that do not agree: a person may just have accepted.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
+/// How far the service's clock and ours may be apart. Twice this, once before and once after a clock was
+/// set, is less than the hour by which no key is repeated as long as the service remembers it.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(15);
+
 /// What the trusted-read guard says.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trust {
@@ -50,7 +54,8 @@ pub(super) fn trust(input: &Input<'_>) -> Trust {
     }
     let distrust = Some(Distrust::Shrunk { before: old.people, now: people });
     match old.smaller {
-        Some((count, at)) if count == people => {
+        // One that was noted in the future is noted anew: the clock went back since.
+        Some((count, at)) if count == people && at <= now => {
             let agreed_at = Draft::after(at, policy.removals.settle);
             if now >= agreed_at {
                 Trust { baseline: Some(new), ..Trust::default() }
@@ -81,11 +86,16 @@ fn explained(input: &Input<'_>) -> u64 {
 
 /// Where a read contradicts itself or the pinned account.
 fn disagreement(input: &Input<'_>) -> Option<Distrust> {
-    let Input { observed, ledger, profile, .. } = *input;
+    let Input { observed, ledger, profile, now, .. } = *input;
     if ledger.pinned_account.as_ref().is_some_and(|pinned| *pinned != observed.account.key) {
         return Some(Distrust::OtherAccount);
     }
     let evidence = &observed.evidence;
+    if let Some(service) = evidence.answered_at
+        && now.duration_since(service).abs() > CLOCKS_APART
+    {
+        return Some(Distrust::ClocksDiffer { service, ours: now });
+    }
     if evidence.duplicates > 0 {
         return Some(Distrust::Duplicates(evidence.duplicates));
     }

@@ -12,6 +12,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::cli_run::{Desk, service_now, values};
+use crate::scripted::{Answer, Bend, Scripted, Seen};
 use crate::server_domains::{FakeDns, sign_up};
 use crate::service::{OTHER_TOKEN, TOKEN, TestService, text};
 
@@ -384,4 +385,36 @@ async fn what_cannot_be_a_domain_to_join_by_is_said_with_its_line_and_a_way_out(
     assert!(told.contains("profile `nitropack` does not know joining by domain"), "{told}");
     assert!(told.contains("account.yaml:15:"), "{told}");
     story.service.stop().await;
+}
+
+// rule: OP-01
+#[tokio::test]
+async fn a_list_that_fails_is_said_and_people_go_on() {
+    for (list, said) in [
+        ("domains", "the domains could not be read"),
+        ("join-requests", "the join requests could not be read"),
+    ] {
+        let story = Story::start(Some("team")).await;
+        let path = format!("/{list}");
+        let between = Scripted::before(&story.service.base, move |request: &Seen| {
+            let fails = request.line.starts_with("GET ") && request.line.contains(&path);
+            fails.then(|| Bend::Instead(Answer::text(502, "text/html", "<h1>Bad Gateway</h1>")))
+        })
+        .await;
+        story.desk.replace("git/account-class.yaml", &story.service.base, between.base());
+        story.people(&["ana@acme.example member"]);
+        let run = story.desk.exits(1, &["apply"]).await;
+        assert!(run.out.contains("+ invite ana@acme.example as member\n"), "{}", run.out);
+        assert!(run.err.contains(said) && run.err.contains("is left as it is"), "{}", run.err);
+        assert!(!run.err.contains("Bad Gateway"), "{}", run.err);
+        let again = story.desk.exits(1, &["apply"]).await;
+        assert!(again.out.contains("nothing to"), "{}", again.out);
+
+        story.desk.replace("git/account-class.yaml", between.base(), &story.service.base);
+        story.desk.exits(0, &["apply"]).await;
+        assert_eq!(story.domain("acme.example").await["state"], "pending");
+        let invited = story.service.mails().await;
+        assert_eq!(invited.iter().filter(|mail| mail.template == "invitation").count(), 1);
+        story.service.stop().await;
+    }
 }

@@ -74,6 +74,7 @@ impl Case<'_> {
             duplicates,
             as_of: _,
             actor: _,
+            answered_at: _,
         } = observed.evidence;
         assert_eq!(member_rows, member_total, "members are complete");
         assert_eq!(invitation_rows, invitation_total, "invitations are complete");

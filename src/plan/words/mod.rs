@@ -6,6 +6,8 @@ mod state;
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 pub use rule::Rule;
 pub use state::State;
 
@@ -71,6 +73,13 @@ pub enum Distrust {
         /// As the service says.
         said: u64,
     },
+    /// Its clock and ours are far apart: one of them was set wrong.
+    ClocksDiffer {
+        /// As the service says.
+        service: Timestamp,
+        /// As we have it.
+        ours: Timestamp,
+    },
     /// Rows came twice.
     Duplicates(u64),
     /// Fewer people than the brake allows to be missing; a second read that agrees is believed.
@@ -89,6 +98,10 @@ impl fmt::Display for Distrust {
             Self::CountsDiffer { what, rows, said } => {
                 write!(f, "the service lists {rows} {what} and says that there are {said}")
             }
+            Self::ClocksDiffer { service, ours } => write!(
+                f,
+                "its clock says {service:.0} and ours {ours:.0}; set the one that is wrong"
+            ),
             Self::Duplicates(n) => write!(f, "{n} rows came twice"),
             Self::Shrunk { before, now } => {
                 write!(f, "{before} people at the last trusted look, {now} now")
