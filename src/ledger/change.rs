@@ -12,6 +12,7 @@ use crate::domain::keys::{AccountKey, HoldDigest, InvitationId, RequestKey, Role
 use crate::domain::ledger_view::{Cause, MailRecord, OpenSend, Ownership, PersonRecord, Seen};
 use crate::domain::observed::{InvitationState, Observed, ObservedInvitation};
 use crate::ledger::Ledger;
+use crate::ledger::clock::key_lasts;
 use crate::ledger::error::LedgerError;
 use crate::ledger::record::{
     Entry, FORMAT, Head, Invite, StoredApproval, StoredBaseline, StoredResend, StoredSend,
@@ -101,9 +102,6 @@ impl Ledger {
         });
         for send in &mut head.sends {
             send.not_after = key_lasts(send.at, send.not_after, now);
-        }
-        if observed.evidence.answered_at.is_some() {
-            head.spent_by(now);
         }
     }
 
@@ -333,7 +331,7 @@ impl Ledger {
         self.head.as_ref().map(|head| person.hashed(&head.salt))
     }
 
-    fn put(&mut self, hash: PersonHash, entry: Entry) {
+    pub(super) fn put(&mut self, hash: PersonHash, entry: Entry) {
         if self.people.get(&hash) != Some(&entry) {
             self.changed.insert(self.layout.page_of(&hash));
             self.people.insert(hash, entry);
@@ -367,12 +365,6 @@ fn owner_answers(observed: &Observed, salt: &str, send: &StoredSend) -> bool {
         let mut rows = rows.clone().filter(|row| row.member == member.id);
         holds || rows.any(|row| row.state.is_open() || row.created_at >= sent)
     })
-}
-
-/// How long a key may be repeated that was first sent `at`. Where the clock has gone back since, nobody
-/// knows how old it is: never again.
-pub(super) fn key_lasts(at: Timestamp, not_after: Timestamp, now: Timestamp) -> Timestamp {
-    if at.duration_since(now) > CLOCK_SKEW { not_after.min(now) } else { not_after }
 }
 
 /// A time so long after another.
@@ -431,19 +423,6 @@ fn new_head(account: &AccountKey, declared: &AccountKey) -> Head {
 fn see_approval(head: &mut Head, digest: &HoldDigest, now: Timestamp) {
     if head.approval_seen.as_ref().is_none_or(|seen| seen.digest != digest.0) {
         head.approval_seen = Some(StoredApproval { digest: digest.0.clone(), at: now });
-    }
-}
-
-impl Head {
-    /// What was spent later than now counts as spent now: the clock was ahead then. Only once the
-    /// service's clock has confirmed ours.
-    fn spent_by(&mut self, now: Timestamp) {
-        let windows = [&mut self.brake_spent, &mut self.brake_ahead, &mut self.mails_sent];
-        for spend in windows.into_iter().flatten() {
-            if spend.at.duration_since(now) > CLOCK_SKEW {
-                spend.at = now;
-            }
-        }
     }
 }
 

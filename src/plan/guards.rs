@@ -39,7 +39,9 @@ pub(super) struct Trust {
 pub(super) fn trust(input: &Input<'_>) -> Trust {
     let Input { observed, ledger, policy, now, .. } = *input;
     if let Some(distrust) = disagreement(input) {
-        let next_at = now.checked_add(LOOK_AGAIN).ok();
+        // A clock is set by a person: that takes its time.
+        let soon = !matches!(distrust, Distrust::ClocksDiffer { .. });
+        let next_at = now.checked_add(LOOK_AGAIN).ok().filter(|_| soon);
         return Trust { distrust: Some(distrust), baseline: None, next_at };
     }
     let people = people(observed);

@@ -229,8 +229,7 @@ async fn a_ledger_that_has_outgrown_the_service_mails_nobody_and_stays_as_it_was
     let said = run(1).await;
     assert_eq!(
         said.err,
-        "error: LedgerTooLarge: could not record the run before it was done: the ledger account is \
-         larger than the account service takes\n  \
+        "error: the ledger account is larger than the account service takes\n  \
          hint: nothing more was sent; keep the ledger in a folder (--ledger file:PATH) or run the operator, \
          and take the account over from there: seatkeeper claim --take\n"
     );

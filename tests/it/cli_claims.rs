@@ -178,6 +178,9 @@ async fn a_setting_of_the_account_goes_behind_our_own_claim_in_the_same_run() {
     let desk = Desk::new(&service.base, TOKEN);
     desk.delete("git/membership.yaml");
     desk.replace("git/account-class.yaml", "profile: nitropack", "profile: digitalocean");
+    let account = desk.read("git/account.yaml");
+    let account: Vec<_> = account.lines().filter(|line| !line.contains("grantable")).collect();
+    desk.write("git/account.yaml", &(account.join("\n") + "\n"));
     desk.write(
         "git/team.yaml",
         "apiVersion: seatkeeper.dev/v1alpha1\nkind: Team\nmetadata: {name: core, namespace: web}\n\

@@ -104,3 +104,40 @@ async fn what_the_brake_was_spent_on_is_spent_after_the_clock_went_back() {
         assert_eq!(world.service.observed().invitations.len(), 7, "and again");
     }
 }
+
+/// A look by which the service's clock says the same as ours.
+async fn confirmed(world: &World, desired: &Desired) {
+    let now = world.now();
+    world.service.change(|observed| observed.evidence.answered_at = Some(now));
+    world.run_through(desired).await;
+    world.service.change(|observed| observed.evidence.answered_at = None);
+}
+
+// rule: OP-02
+// rule: OP-07
+#[tokio::test]
+async fn a_year_that_never_was_holds_nothing_for_longer_than_it_is_meant_to() {
+    let world = World::new();
+    let ten = people(10);
+    let desired = declare(&ten);
+    world.run_through(&desired).await;
+    let seven = declare(&ten[3..]);
+    assert_eq!(world.run_through(&seven).await.outcomes.len(), 3);
+    world.wait(-YEAR);
+    confirmed(&world, &seven).await;
+
+    // The window and the day begin when the right time is seen.
+    let four = declare(&ten[6..]);
+    world.service.change(|observed| {
+        for invitation in observed.invitations.values_mut() {
+            (invitation.state, invitation.expires_at) = (InvitationState::Expired, world.now());
+        }
+    });
+    world.wait(SignedDuration::from_hours(23));
+    settle(&world, &four).await;
+    assert_eq!(world.service.all_mails(), 10);
+    world.wait(SignedDuration::from_hours(8 * 24));
+    settle(&world, &four).await;
+    assert_eq!(world.service.all_mails(), 14, "the four that are declared are asked again");
+    assert!(!ten[3..6].iter().any(|person| world.service.observed().members.contains_key(person)));
+}
