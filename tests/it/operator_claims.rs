@@ -134,3 +134,20 @@ async fn two_operators_of_one_installation_that_both_act_send_one_mail_a_person(
     assert_eq!(invited(&world), names.map(|name| format!("{name}@example.com")));
     assert_eq!(world.state("account/acme").await, "Synced");
 }
+
+// rule: OP-02
+#[tokio::test]
+async fn of_two_objects_for_one_account_the_second_is_refused_and_nobody_is_mailed_twice() {
+    let world = World::start("growth").await;
+    world.declare("", ANA).await;
+    world.becomes("account/acme", "Synced").await;
+    let twin = manifests(&world.namespace, &world.base, "", ANA)
+        .replace("name: acme, namespace", "name: twin, namespace")
+        .replace("accountRef: {name: acme}", "accountRef: {name: twin}")
+        .replace("name: core, namespace", "name: copy, namespace");
+    world.apply(&twin).await;
+    world.says("account/twin", "Accepted", "False/Conflict").await;
+    world.looks_again(2).await;
+    assert_eq!(world.state("account/acme").await, "Synced");
+    assert_eq!(invited(&world), ["ana@example.com"]);
+}

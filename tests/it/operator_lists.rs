@@ -75,7 +75,7 @@ spec: {{teamRef: {{name: core}}, category: billing, recipients: [{roster}]}}
         ))
         .await;
     world.join("ana").await;
-    world.says("notificationsubscription/billing", "Synced", "Unknown/BackendFailed").await;
+    world.says("notificationsubscription/billing", "Synced", "False/BackendFailed").await;
     world.declare_member("cyd", "developer").await;
     world.becomes("membership/cyd", "Pending").await;
     fails.store(false, Ordering::Relaxed);
