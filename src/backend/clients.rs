@@ -42,20 +42,8 @@ pub(super) async fn read(
         }
         Ok(())
     };
-    let listed = pages::read(api, &list, &mut 0, take).await.map_err(no_list)?;
-    if listed.rows != listed.total {
-        // Somebody may just be asking: the next look is whole.
-        return Err(BackendError::Malformed { what: "a list that is not as long as it says" });
-    }
+    pages::read_beside(api, &list, "no list of clients", take).await?;
     Ok(clients)
-}
-
-/// The account has just answered: it is the list that is missing.
-fn no_list(error: BackendError) -> BackendError {
-    match error {
-        BackendError::NoSuchAccount => BackendError::Malformed { what: "no list of clients" },
-        other => other,
-    }
 }
 
 fn weight(row: &ObservedClient) -> (bool, jiff::Timestamp, &ClientAccessId) {

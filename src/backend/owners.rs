@@ -29,10 +29,7 @@ pub(super) async fn read(
         changes.push(observed(row)?);
         Ok(())
     };
-    let listed = pages::read(api, &list, &mut 0, take).await.map_err(no_list)?;
-    if listed.rows != listed.total {
-        return Err(BackendError::Malformed { what: "a list that is not as long as it says" });
-    }
+    pages::read_beside(api, &list, "no list of changes of owner", take).await?;
     Ok(changes)
 }
 
@@ -66,16 +63,6 @@ pub(super) async fn cancel(
 
 fn path(account: &str) -> String {
     format!("/v1/accounts/{account}/ownership-changes")
-}
-
-/// The account has just answered: it is the list that is missing.
-fn no_list(error: BackendError) -> BackendError {
-    match error {
-        BackendError::NoSuchAccount => {
-            BackendError::Malformed { what: "no list of changes of owner" }
-        }
-        other => other,
-    }
 }
 
 fn observed(row: wire::OwnershipChange) -> Result<ObservedOwnershipChange, BackendError> {

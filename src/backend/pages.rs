@@ -81,6 +81,7 @@ pub(super) async fn read_beside<T: DeserializeOwned>(
 ) -> Result<(), BackendError> {
     match read(api, path, &mut 0, take).await {
         Ok(listed) if listed.rows == listed.total => Ok(()),
+        // Somebody may just be adding a row: the next look is whole.
         Ok(_) => Err(malformed("a list that is not as long as it says")),
         Err(BackendError::NoSuchAccount) => Err(malformed(missing)),
         Err(error) => Err(error),

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::api::{Account, Held};
 use crate::cli::args::ApproveArgs;
 use crate::cli::cluster::{failed, reach};
-use crate::cli::render::many;
+use crate::cli::words::many;
 use crate::cli::{Exit, Io};
 use crate::manifests::APPROVE_ANNOTATION;
 

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::cli::render::{many, unsigned};
+use crate::cli::render::unsigned;
+use crate::cli::words::{held_json, many};
 use crate::domain::clients::Health;
 use crate::plan::client_access::{
     ClientAction, ClientOutlook, ClientPlan, HeldClient, Standing, client_message,
@@ -109,12 +110,7 @@ pub fn json(plan: &ClientPlan) -> Value {
             "withdrawAt": outlook.withdraw_at,
         })
     };
-    let held = |HeldClient { action, rule }: &HeldClient| {
-        let mut value = action_json(action);
-        value["rule"] = json!(rule.reason());
-        value["message"] = json!(client_message(*rule));
-        value
-    };
+    let held = |held: &HeldClient| held_json(action_json(&held.action), held.rule, held.message());
     json!({
         "actions": plan.actions.iter().map(action_json).collect::<Vec<_>>(),
         "held": plan.held.iter().map(held).collect::<Vec<_>>(),

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::cli::render::{many, unsigned};
+use crate::cli::render::unsigned;
+use crate::cli::words::{held_json, many, signed};
 use crate::plan::domains::{DomainAction, DomainOutlook, DomainPlan, DomainStanding};
 use crate::plan::{Plan, Rule};
 
@@ -67,34 +68,19 @@ pub fn status(plan: &DomainPlan) -> String {
 #[must_use]
 pub fn summary(plan: &DomainPlan) -> Vec<String> {
     let count = |kind: &str| plan.actions.iter().filter(|action| action.kind() == kind).count();
-    [
-        ("+", "AddDomain", "domain"),
-        ("~", "VerifyDomain", "check of a domain"),
-        ("~", "LetJoinByDomain", "domain to join by"),
-        ("-", "RemoveDomain", "domain"),
-    ]
-    .into_iter()
-    .map(|(sign, kind, noun)| (sign, count(kind), noun))
-    .filter(|(_, n, _)| *n > 0)
-    .map(|(sign, n, noun)| format!("{sign} {}", number(n, noun)))
-    .collect()
-}
-
-fn number(n: usize, noun: &str) -> String {
-    match noun.split_once(' ') {
-        Some((first, rest)) => format!("{} {rest}", many(n, first)),
-        None => many(n, noun),
-    }
+    signed([
+        ("+", count("AddDomain"), "domain", "domains"),
+        ("~", count("VerifyDomain"), "check of a domain", "checks of a domain"),
+        ("~", count("LetJoinByDomain"), "domain to join by", "domains to join by"),
+        ("-", count("RemoveDomain"), "domain", "domains"),
+    ])
 }
 
 /// Domains and who waits as JSON. Fields are only ever added.
 #[must_use]
 pub fn json(plan: &Plan) -> Value {
     let held = |(action, rule): &(DomainAction, Rule)| {
-        let mut value = action_json(action);
-        value["rule"] = json!(rule.reason());
-        value["message"] = json!(rule.message());
-        value
+        held_json(action_json(action), *rule, rule.message())
     };
     let domains = plan.domains.domains.iter().map(|(domain, outlook)| {
         json!({

@@ -13,8 +13,8 @@ use crate::backend::account_api::AccountApi;
 use crate::backend::transport::Reqwest;
 use crate::cli::args::ImportArgs;
 use crate::cli::rehearsal::{checked, rehearse};
-use crate::cli::render::many;
 use crate::cli::session::{backend, own_profile};
+use crate::cli::words::{many, number};
 use crate::cli::{Exit, Io};
 use crate::domain::keys::AccountKey;
 use crate::domain::observed::Observed;
@@ -91,8 +91,7 @@ async fn whole(api: &AccountApi, account: &AccountKey, profile: &Profile) -> Res
 /// How much is declared, in words.
 fn declared(counts: Counts) -> String {
     let Counts { people, teams, clients, recipients } = counts;
-    let mut parts =
-        vec![if people == 1 { "1 person".to_owned() } else { format!("{people} people") }];
+    let mut parts = vec![number(people, "person", "people")];
     let more = [(teams, "team"), (clients, "client"), (recipients, "recipient")];
     parts.extend(more.into_iter().filter(|(n, _)| *n > 0).map(|(n, noun)| many(n, noun)));
     parts.join(", ")

@@ -28,6 +28,7 @@ mod signals;
 mod summary;
 mod teams;
 mod unsure;
+mod words;
 
 use std::io::{IsTerminal as _, Write};
 use std::sync::Arc;

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::cli::render::{many, unsigned};
+use crate::cli::render::unsigned;
+use crate::cli::words::{held_json, signed};
 use crate::plan::Rule;
 use crate::plan::notification::{
     CategoryOutlook, HeldRecipient, RecipientAction, RecipientPlan, recipient_message,
@@ -75,19 +76,15 @@ fn by_role(outlook: &CategoryOutlook) -> impl Iterator<Item = &str> {
 #[must_use]
 pub fn summary(plan: &RecipientPlan) -> Vec<String> {
     let (go, come): (Vec<_>, Vec<_>) = plan.actions.iter().partition(|action| action.takes_away());
-    let parts = [('+', come.len()), ('-', go.len())].into_iter().filter(|(_, n)| *n > 0);
-    parts.map(|(sign, n)| format!("{sign} {}", many(n, "recipient"))).collect()
+    let (one, more) = ("recipient", "recipients");
+    signed([("+", come.len(), one, more), ("-", go.len(), one, more)])
 }
 
 /// Recipients as JSON. Fields are only ever added.
 #[must_use]
 pub fn json(plan: &RecipientPlan) -> Value {
-    let held = |HeldRecipient { action, rule }: &HeldRecipient| {
-        let mut value = action_json(action);
-        value["rule"] = json!(rule.reason());
-        value["message"] = json!(recipient_message(*rule));
-        value
-    };
+    let held =
+        |held: &HeldRecipient| held_json(action_json(&held.action), held.rule, held.message());
     json!({
         "actions": plan.actions.iter().map(action_json).collect::<Vec<_>>(),
         "held": plan.held.iter().map(held).collect::<Vec<_>>(),

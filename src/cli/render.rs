@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::apply::{Outcome, Report, Unread};
 use crate::backend::BackendError;
 use crate::cli::summary::summary;
+use crate::cli::words::{held_json, many};
 use crate::cli::{clients, domains, recipients, teams};
 use crate::domain::identity::{MemberKey, TeamKey};
 use crate::domain::observed::{Observed, SeatLimit};
@@ -390,21 +391,14 @@ pub(super) fn nothing(plan: &Plan) -> &'static str {
     }
 }
 
-pub(super) fn many(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
-}
-
 /// The plan as JSON. Fields are only ever added.
 #[must_use]
 pub fn json(plan: &Plan, profile: &Profile) -> Value {
     let seats = plan.seats;
     json!({
         "actions": plan.actions.iter().map(action_json).collect::<Vec<_>>(),
-        "held": plan.held.iter().map(|held| {
-            let mut value = action_json(&held.action);
-            value["rule"] = json!(held.rule.reason());
-            value["message"] = json!(held.rule.message());
-            value
+        "held": plan.held.iter().map(|Held { action, rule }| {
+            held_json(action_json(action), *rule, rule.message())
         }).collect::<Vec<_>>(),
         "people": plan.people.iter().map(|(person, outlook)| json!({
             "email": person.person.as_str(),

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::cli::render::{limit, many, nothing};
+use crate::cli::render::{limit, nothing};
+use crate::cli::words::{many, number};
 use crate::cli::{clients, domains, recipients, teams};
 use crate::ledger::WAVE_SENDS_MAX;
 use crate::plan::action::Action;
@@ -68,19 +69,24 @@ fn parts(plan: &Plan, profile: &Profile) -> Vec<String> {
     }
     let waves = many(invitations.people.div_ceil(WAVE_SENDS_MAX), "wave");
     [
-        ("+", invitations, "invitation", format!(", in {waves}")),
-        ("+", added, "person added at once", String::new()),
-        ("+", approved, "join request", String::new()),
-        ("+", back, "reinstatement", String::new()),
-        ("~", changes, "role change", String::new()),
-        ("~", owners, "change of owner", String::new()),
-        ("-", cancelled, "cancelled change of owner", String::new()),
-        ("-", removals, "removal", String::new()),
+        ("+", invitations, ("invitation", "invitations"), format!(", in {waves}")),
+        ("+", added, ("person added at once", "people added at once"), String::new()),
+        ("+", approved, ("join request", "join requests"), String::new()),
+        ("+", back, ("reinstatement", "reinstatements"), String::new()),
+        ("~", changes, ("role change", "role changes"), String::new()),
+        ("~", owners, ("change of owner", "changes of owner"), String::new()),
+        (
+            "-",
+            cancelled,
+            ("cancelled change of owner", "cancelled changes of owner"),
+            String::new(),
+        ),
+        ("-", removals, ("removal", "removals"), String::new()),
     ]
     .into_iter()
     .filter(|(_, tally, _, _)| tally.people > 0)
-    .map(|(sign, Tally { people, mails }, noun, more)| {
-        format!("{sign} {} ({}{more})", many(people, noun), many(mails, "mail"))
+    .map(|(sign, Tally { people, mails }, (one, several), more)| {
+        format!("{sign} {} ({}{more})", number(people, one, several), many(mails, "mail"))
     })
     .collect()
 }

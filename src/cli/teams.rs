@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::cli::render::{limit, many, unsigned};
+use crate::cli::render::{limit, unsigned};
+use crate::cli::words::{held_json, signed};
 use crate::domain::teams::TeamState;
 use crate::plan::teams::{TeamAction, TeamPlan};
 use crate::plan::{Plan, Rule};
@@ -55,27 +56,18 @@ fn word(state: TeamState) -> &'static str {
 #[must_use]
 pub fn summary(plan: &TeamPlan) -> Vec<String> {
     let count = |kind: &str| plan.actions.iter().filter(|action| action.kind() == kind).count();
-    [
-        ("+", "CreateTeam", "team"),
-        ("~", "EditTeam", "team"),
-        ("~", "RequireSecureSignIn", "setting"),
-    ]
-    .into_iter()
-    .map(|(sign, kind, noun)| (sign, count(kind), noun))
-    .filter(|(_, n, _)| *n > 0)
-    .map(|(sign, n, noun)| format!("{sign} {}", many(n, noun)))
-    .collect()
+    signed([
+        ("+", count("CreateTeam"), "team", "teams"),
+        ("~", count("EditTeam"), "team", "teams"),
+        ("~", count("RequireSecureSignIn"), "setting", "settings"),
+    ])
 }
 
 /// Teams as JSON. Fields are only ever added.
 #[must_use]
 pub fn json(plan: &Plan) -> Value {
-    let held = |(action, rule): &(TeamAction, Rule)| {
-        let mut value = action_json(action);
-        value["rule"] = json!(rule.reason());
-        value["message"] = json!(rule.message());
-        value
-    };
+    let held =
+        |(action, rule): &(TeamAction, Rule)| held_json(action_json(action), *rule, rule.message());
     let teams = plan.teams.teams.iter().map(|(reference, team)| {
         json!({
             "team": reference.as_str(),

@@ -42,10 +42,7 @@ fn undeclared(session: &Session, observed: &Observed) -> usize {
     let people = members.map(|(person, _)| person).chain(invited.map(|(person, _)| person));
     let people: BTreeSet<_> = people.collect();
     let declared = |key: &MemberKey| desired.people.contains_key(key) || desired.is_frozen(key);
-    let present = |key: &MemberKey| {
-        let person = desired.present(&key.person).clone();
-        MemberKey { person, team: key.team.clone() }
-    };
+    let present = |key: &MemberKey| key.at(desired.present(&key.person));
     let others = people.into_iter();
     others.filter(|person| !declared(person) && !declared(&present(person))).count()
 }

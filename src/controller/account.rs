@@ -22,7 +22,6 @@ use crate::controller::session::Session;
 use crate::controller::status::{Finding, Looked, Trouble};
 use crate::controller::{fetch, let_go, mark, report};
 use crate::domain::desired::DeletionPolicy;
-use crate::domain::identity::MemberKey;
 use crate::domain::keys::AccountKey;
 use crate::domain::ledger_view::FirstWanted;
 use crate::domain::policy::Policy;
@@ -155,8 +154,7 @@ impl Bench<'_> {
             if leaving.deletion_policy == DeletionPolicy::Retain && !declared {
                 ledger.let_go_of(&leaving.person);
                 for old in &leaving.formerly {
-                    let team = leaving.person.team.clone();
-                    ledger.let_go_of(&MemberKey { person: old.clone(), team });
+                    ledger.let_go_of(&leaving.person.at(old));
                 }
             }
         }

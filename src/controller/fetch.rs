@@ -19,7 +19,7 @@ use crate::controller::clients::call;
 use crate::controller::context::Context;
 use crate::controller::error::ClusterError;
 use crate::controller::object::{Guarded, People};
-use crate::controller::spaces;
+use crate::controller::spaces::{self, NamesAccount, names};
 use crate::domain::desired::{DeletionPolicy, OriginKind};
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::manifests::{Declarations, Declared, Leaving, ObjectKey, Objects, Resolved};
@@ -54,15 +54,11 @@ struct Found {
 impl Found {
     /// Namespaces of the objects that name an account of another namespace.
     fn naming(&self, account: &Account) -> BTreeSet<String> {
-        let named = |reference| spaces::names(account, reference);
-        let teams = self.teams.iter().filter_map(Guarded::readable);
-        let teams = teams.filter(|t| named(Some(&t.spec.account_ref))).map(|t| t.namespace());
-        let memberships = self.memberships.iter().filter_map(Guarded::readable);
-        let memberships = memberships.filter(|m| named(m.spec.account_ref.as_ref()));
-        let clients = self.client_accesses.iter().filter_map(Guarded::readable);
-        let clients = clients.filter(|c| named(Some(&c.spec.account_ref))).map(|c| c.namespace());
-        let spaces = teams.chain(memberships.map(|m| m.namespace())).chain(clients);
-        spaces.flatten().collect()
+        let mut spaces = BTreeSet::new();
+        spaces.extend(naming(account, &self.teams));
+        spaces.extend(naming(account, &self.memberships));
+        spaces.extend(naming(account, &self.client_accesses));
+        spaces
     }
 
     /// Drops what is in other namespaces.
@@ -72,6 +68,15 @@ impl Found {
         self.client_accesses.retain(|object| is_in(object, spaces));
         self.subscriptions.retain(|object| is_in(object, spaces));
     }
+}
+
+/// Namespaces of those that name an account of another namespace.
+fn naming<K: Resource + NamesAccount>(
+    account: &Account,
+    objects: &[Guarded<K>],
+) -> impl Iterator<Item = String> {
+    let objects = objects.iter().filter_map(Guarded::readable).map(AsRef::as_ref);
+    objects.filter(|object: &&K| names(account, *object)).filter_map(K::namespace)
 }
 
 fn is_in(object: &impl Resource, spaces: &BTreeSet<String>) -> bool {

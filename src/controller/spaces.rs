@@ -4,11 +4,35 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kube::{Resource as _, ResourceExt as _};
 
-use crate::api::{Account, AccountNamespacesFrom, AccountRef};
+use crate::api::{Account, AccountNamespacesFrom, AccountRef, ClientAccess, Membership, Team};
 use crate::controller::cache::Name;
 use crate::controller::context::Context;
 use crate::controller::object::Guarded;
 use crate::manifests::account_takes;
+
+/// What names its account by itself; other objects name a team.
+pub trait NamesAccount {
+    /// The account; `None`: a team is named instead.
+    fn account_ref(&self) -> Option<&AccountRef>;
+}
+
+impl NamesAccount for Team {
+    fn account_ref(&self) -> Option<&AccountRef> {
+        Some(&self.spec.account_ref)
+    }
+}
+
+impl NamesAccount for Membership {
+    fn account_ref(&self) -> Option<&AccountRef> {
+        self.spec.account_ref.as_ref()
+    }
+}
+
+impl NamesAccount for ClientAccess {
+    fn account_ref(&self) -> Option<&AccountRef> {
+        Some(&self.spec.account_ref)
+    }
+}
 
 /// Labels of all namespaces that are known.
 pub fn labels(ctx: &Context) -> BTreeMap<String, BTreeMap<String, String>> {
@@ -22,9 +46,9 @@ pub fn labels(ctx: &Context) -> BTreeMap<String, BTreeMap<String, String>> {
 pub fn of_account(ctx: &Context, account: &Account) -> BTreeSet<String> {
     let own = account.namespace().unwrap_or_default();
     let caches = &ctx.caches;
-    let mut spaces = caches.teams.namespaces(|team| names(account, Some(&team.spec.account_ref)));
-    spaces.extend(caches.memberships.namespaces(|m| names(account, m.spec.account_ref.as_ref())));
-    spaces.extend(caches.client_accesses.namespaces(|c| names(account, Some(&c.spec.account_ref))));
+    let mut spaces = caches.teams.namespaces(|team| names(account, team));
+    spaces.extend(caches.memberships.namespaces(|membership| names(account, membership)));
+    spaces.extend(caches.client_accesses.namespaces(|client| names(account, client)));
     if account.spec.allowed_namespaces.from != AccountNamespacesFrom::Same {
         spaces.extend(caches.namespaces.all().iter().filter_map(|space| {
             let name = space.meta().name.clone()?;
@@ -37,8 +61,8 @@ pub fn of_account(ctx: &Context, account: &Account) -> BTreeSet<String> {
 }
 
 /// Whether an object of another namespace names an account.
-pub fn names(account: &Account, reference: Option<&AccountRef>) -> bool {
-    reference.is_some_and(|reference| {
+pub fn names(account: &Account, object: &impl NamesAccount) -> bool {
+    object.account_ref().is_some_and(|reference| {
         reference.namespace == account.metadata.namespace
             && Some(&reference.name) == account.metadata.name.as_ref()
     })

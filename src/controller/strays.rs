@@ -39,11 +39,10 @@ pub async fn reconcile(ctx: &Context, namespace: &str) -> Result<Next, Reconcile
     status::write_strays(ctx, namespace, &sorted).await?;
 
     // An object that cannot be read is its account's to let go, as long as there is one.
-    let mut takers = accounts.iter().filter(|account| {
+    let homeless = !accounts.iter().any(|account| {
         account.meta().namespace.as_deref() == Some(namespace)
             || account.readable().is_some_and(|account| spaces::takes(ctx, account, namespace))
     });
-    let homeless = takers.next().is_none();
     let strays = |kind, object: &kube::core::ObjectMeta, readable: bool| {
         let Name { namespace, name } = Name::of(object);
         let stray = sorted.strays.contains_key(&ObjectKey { kind, namespace, name });

@@ -34,10 +34,11 @@ pub fn class(ctx: &Context, change: &Change<AccountClass>) {
 pub fn account(ctx: &Context, change: &Change<Account>) {
     for account in sides(change) {
         let name = Name::of(account.meta());
-        strays(ctx, &name.namespace);
-        if let Some(account) = account.readable() {
-            let spaces = spaces::of_account(ctx, account);
-            spaces.iter().for_each(|space| strays(ctx, space));
+        match account.readable() {
+            Some(account) => {
+                spaces::of_account(ctx, account).iter().for_each(|space| strays(ctx, space));
+            }
+            None => strays(ctx, &name.namespace),
         }
         ctx.queue.change(&Work::Account(name));
     }

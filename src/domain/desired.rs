@@ -61,7 +61,7 @@ impl Desired {
         let keys = self.people.keys().chain(self.absent.keys()).chain(&self.frozen);
         let all = keys.flat_map(|key| {
             let old = earlier.get(&key.person).into_iter().flatten();
-            let old = old.map(|old| MemberKey { person: (*old).clone(), team: key.team.clone() });
+            let old = old.map(|old| key.at(old));
             old.chain([key.clone()])
         });
         all.collect()

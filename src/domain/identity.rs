@@ -115,6 +115,12 @@ impl TeamKey {
 }
 
 impl MemberKey {
+    /// The same place under another address.
+    #[must_use]
+    pub fn at(&self, person: &EmailAddress) -> Self {
+        Self { person: person.clone(), team: self.team.clone() }
+    }
+
     /// The name under which the ledger keeps it: as [`EmailAddress::hashed`], and the id of the
     /// team behind a space, which no address has.
     #[must_use]

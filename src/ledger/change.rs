@@ -356,7 +356,7 @@ fn answers(row: &ObservedInvitation, send: &StoredSend) -> bool {
 fn owner_answers(observed: &Observed, salt: &str, send: &StoredSend) -> bool {
     let sent = send.at.saturating_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
     let places = observed.members.iter().filter(|(key, _)| {
-        let person = MemberKey { person: key.person.clone(), team: None };
+        let person = MemberKey::from(key.person.clone());
         person.hashed(salt).0 == send.person
     });
     let rows = observed.ownership_changes.iter().flatten();

@@ -318,31 +318,21 @@ impl Collector<'_> {
         let Ok(person) = EmailAddress::parse(email) else { return };
         let (mut formerly, _) = formerly(earlier, Some(&person), "");
         let origin = origin(object, position);
-        if self.distant.contains(object) {
-            // Only what the object declared while it counted is kept for it.
-            let key = |address: &EmailAddress| self.key(address.clone(), team);
-            let known =
-                |address: &EmailAddress| (self.first_seen)(Some(&key(address)), &origin).is_some();
-            formerly.retain(known);
-            if !known(&person) {
-                return self.stray_earlier(&origin, &formerly);
-            }
-        }
+        // Only what a distant object declared while it counted is kept for it.
+        let is_distant = self.distant.contains(object);
+        let kept = |address: &EmailAddress| {
+            let key = self.key(address.clone(), team);
+            !is_distant || (self.first_seen)(Some(&key), &origin).is_some()
+        };
+        formerly.retain(kept);
+        let person = Some(person).filter(kept);
         if self.has_many_teams() {
-            self.collected.frozen_everywhere.extend(formerly);
-            self.collected.frozen_everywhere.insert(person);
-        } else {
+            self.collected.frozen_everywhere.extend(formerly.into_iter().chain(person));
+        } else if let Some(person) = person {
             let said = Line::stray(email, &formerly);
             self.declare(origin, person.into(), Err(stray()), said);
-        }
-    }
-
-    /// Keeps earlier addresses of somebody whose present one was never declared here.
-    fn stray_earlier(&mut self, origin: &Origin, earlier: &[EmailAddress]) {
-        for old in earlier {
-            if self.has_many_teams() {
-                self.collected.frozen_everywhere.insert(old.clone());
-            } else {
+        } else {
+            for old in formerly {
                 let said = Line::stray(old.as_str(), &[]);
                 self.declare(origin.clone(), old.clone().into(), Err(stray()), said);
             }
@@ -407,10 +397,7 @@ impl Collector<'_> {
         role: Result<Said, Rejection>,
         said: Line<'_>,
     ) {
-        let earlier = said
-            .formerly
-            .iter()
-            .map(|old| MemberKey { person: old.clone(), team: person.team.clone() });
+        let earlier = said.formerly.iter().map(|old| person.at(old));
         let seen = |person: &MemberKey| (self.first_seen)(Some(person), &origin);
         let own = seen(&person);
         let borrowed = own.is_none();

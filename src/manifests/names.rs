@@ -151,9 +151,7 @@ impl Joined {
 
 /// The earlier addresses of a declaration, where it declares the person.
 fn earlier_keys(candidate: &Candidate) -> impl Iterator<Item = MemberKey> {
-    let MemberKey { team, .. } = &candidate.person;
-    let key = |old: &EmailAddress| MemberKey { person: old.clone(), team: team.clone() };
-    candidate.formerly.iter().map(key)
+    candidate.formerly.iter().map(|old| candidate.person.at(old))
 }
 
 /// A declaration that claims what somebody else has: all its people stay as they are.

@@ -100,7 +100,7 @@ impl Names {
         let rows = observed.members.keys().chain(observed.invitations.keys());
         for row in rows.filter(|row| there(row)) {
             let Some(present) = desired.formerly.get(&row.person) else { continue };
-            let key = MemberKey { person: present.clone(), team: row.team.clone() };
+            let key = row.at(present);
             if !there(&key) && !desired.people.contains_key(&key) {
                 self.known_as.entry(key).or_insert_with(|| row.clone());
             }
@@ -232,9 +232,7 @@ impl Names {
 
 /// The same place under other addresses.
 fn keys(addresses: &[&EmailAddress], key: &MemberKey) -> Vec<MemberKey> {
-    let of =
-        |address: &&EmailAddress| MemberKey { person: (*address).clone(), team: key.team.clone() };
-    addresses.iter().map(of).collect()
+    addresses.iter().map(|address| key.at(address)).collect()
 }
 
 /// People with access somewhere, where such people are added to a further place at once.

@@ -87,7 +87,7 @@ fn places<'a>(
     person: &MemberKey,
 ) -> impl Iterator<Item = &'a ObservedMember> + use<'a> {
     let address = person.person.clone();
-    let from = MemberKey { person: address.clone(), team: None };
+    let from = MemberKey::from(address.clone());
     let members = input.observed.members.range(from..);
     members.take_while(move |(key, _)| key.person == address).map(|(_, member)| member)
 }

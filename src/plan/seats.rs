@@ -306,7 +306,7 @@ fn invited(draft: &Draft<'_>) -> BTreeSet<MemberKey> {
 /// True if a new invitation would be the person's second.
 fn is_elsewhere(invited: &BTreeSet<MemberKey>, action: &Action) -> bool {
     let Action::Invite { person, key: None, .. } = action else { return false };
-    let from = MemberKey { person: person.person.clone(), team: None };
+    let from = MemberKey::from(person.person.clone());
     let same = invited.range(from..).take_while(|key| key.person == person.person);
     same.into_iter().any(|key| key != person)
 }

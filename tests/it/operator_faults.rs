@@ -53,6 +53,8 @@ async fn a_service_that_is_down_is_said_at_the_account_and_statuses_stand() {
 async fn a_service_with_other_rules_than_the_profile_is_not_touched() {
     let world = World::start("growth").await;
     world.declare("", ANA).await;
+    // The Account may be looked at before its Team is there.
+    world.until("ana is invited", async || world.mails("invitation").len() == 1).await;
     world.becomes("account/acme", "Synced").await;
     let writes = world.writes();
     let class = format!(r#"{{"spec":{{"profile":"{}"}}}}"#, "generic");
