@@ -102,7 +102,7 @@ pub(super) fn json<T: DeserializeOwned>(response: &Response<Vec<u8>>) -> Result<
     if too_deep(response.body()) {
         return Err(BackendError::Malformed { what: "nested too deeply" });
     }
-    if serde_json::from_slice::<Failure>(response.body()).is_ok_and(Failure::is_one) {
+    if serde_json::from_slice::<Failure>(response.body()).is_ok_and(|failure| failure.is_one()) {
         return Err(BackendError::Malformed { what: "an error under a status of success" });
     }
     serde_json::from_slice(response.body())
@@ -119,7 +119,7 @@ struct Failure {
 }
 
 impl Failure {
-    fn is_one(self) -> bool {
+    fn is_one(&self) -> bool {
         self.error.is_some() || self.errors.is_some()
     }
 }

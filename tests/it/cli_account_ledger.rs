@@ -1,6 +1,6 @@
 //! `--ledger account`: the service keeps the ledger, and each run is on a machine of its own.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers")]
+#![expect(clippy::unwrap_used, reason = "test helpers")]
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};

@@ -189,7 +189,7 @@ async fn a_setting_of_the_account_goes_behind_our_own_claim_in_the_same_run() {
     desk.exits(0, &["apply"]).await;
     let account = service.get("/v1/accounts/acme").await.expect(StatusCode::OK);
     assert_eq!(account["secure_sign_in_required"], true);
-    assert_eq!(account["claim"].is_object(), true);
+    assert!(account["claim"].is_object());
     let requests = service.requests();
     let writes = requests.iter().filter(|line| line["method"] == "PATCH");
     let answers: Vec<_> = writes.map(|line| line["status"].clone()).collect();

@@ -1,6 +1,5 @@
 //! The clock is set, forwards and back, between two runs: nobody is mailed twice for one cause, and no
 //! budget is free before its time.
-#![expect(clippy::unwrap_used, reason = "test helpers")]
 
 use jiff::SignedDuration;
 use seatkeeper::domain::desired::Desired;

@@ -1,8 +1,6 @@
 //! A list beside the people fails: it is said where it matters, people go on, and nothing in it is
 //! touched. On the real API server and the real account service.
 
-#![expect(clippy::unwrap_used, reason = "test helpers")]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
