@@ -1,10 +1,12 @@
 //! `AccountClass`: which account service, and which rules its accounts follow.
 
+use std::num::NonZeroU32;
+
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::attach::ClassNamespaces;
-use super::reference::OBJECT_NAME;
+use super::reference::{OBJECT_NAME, ProfileConfigMapRef};
 
 /// Letters that a URL may have here: no user, query, fragment, escape or space, so that every
 /// reader finds the same host in it.
@@ -45,11 +47,19 @@ const HTTPS_OR_LOOPBACK: &str = "isURL(self) && (url(self).getScheme() == 'https
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.profile) != has(self.profileConfigMapRef)")
+    .message("needs exactly one of profile and profileConfigMapRef"))]
 pub struct AccountClassSpec {
     /// Name of a built-in profile: the roles, plans and seat rules of one product, for example
-    /// `nitropack`. Required.
+    /// `nitropack`. Either this or `profileConfigMapRef`.
     #[schemars(length(min = 1, max = 63), regex(pattern = OBJECT_NAME))]
-    pub profile: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+
+    /// A ConfigMap with a profile of your own, in the form that `seatkeeper profile check` checks.
+    /// Either this or `profile`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_config_map_ref: Option<ProfileConfigMapRef>,
 
     /// The account service. Exactly one kind of service is given. Required.
     pub backend: Backend,
@@ -95,6 +105,12 @@ pub struct AccountApi {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassLimits {
+    /// Requests a second that all accounts of the class may make together; accounts take turns. The
+    /// long poll that waits for changes does not count. Default 50.
+    #[schemars(range(min = 1, max = 100_000))]
+    #[serde(default = "ClassLimits::default_requests_per_second")]
+    pub requests_per_second: i32,
+
     /// Invitation mails an hour that one account may cause by itself. What is over waits. Default
     /// 50; a very large number means no limit.
     #[schemars(range(min = 1, max = 1_000_000))]
@@ -104,13 +120,28 @@ pub struct ClassLimits {
 
 impl ClassLimits {
     /// The schema's default.
+    const fn default_requests_per_second() -> i32 {
+        50
+    }
+
+    /// The schema's default.
     const fn default_invitations_per_hour() -> i32 {
         50
+    }
+
+    /// Requests a second, at least one: a cluster checks that, a file may come without.
+    #[must_use]
+    pub fn per_second(&self) -> NonZeroU32 {
+        let asked = u32::try_from(self.requests_per_second).ok();
+        asked.and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
     }
 }
 
 impl Default for ClassLimits {
     fn default() -> Self {
-        Self { invitations_per_hour: Self::default_invitations_per_hour() }
+        Self {
+            requests_per_second: Self::default_requests_per_second(),
+            invitations_per_hour: Self::default_invitations_per_hour(),
+        }
     }
 }

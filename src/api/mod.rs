@@ -36,7 +36,7 @@ pub use notification_subscription::{
     NotificationSubscription, NotificationSubscriptionSpec, NotificationSubscriptionStatus,
     RecipientCounts, RecipientPolicy, RecipientRef, RecipientsState,
 };
-pub use reference::{AccountRef, NameRef, SecretKeyRef};
+pub use reference::{AccountRef, NameRef, ProfileConfigMapRef, SecretKeyRef};
 pub use team::{PersonProblem, RosterLine, Team, TeamCounts, TeamSpec, TeamState, TeamStatus};
 
 /// API group of all kinds.

@@ -17,8 +17,8 @@ pub(super) const SERVICE_ID: &str = "^[A-Za-z0-9_-]{1,128}$";
 pub(super) const ONE_LINE: &str =
     r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
 
-/// Keys of a Secret, as the API server checks them.
-const SECRET_KEY: &str = r"^[-._a-zA-Z0-9]+$";
+/// Keys of a Secret or a ConfigMap, as the API server checks them.
+const DATA_KEY: &str = r"^[-._a-zA-Z0-9]+$";
 
 /// An object in the same namespace, by name.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -53,6 +53,32 @@ pub struct SecretKeyRef {
     pub name: String,
 
     /// Key in the Secret's data.
-    #[schemars(length(min = 1, max = 253), regex(pattern = SECRET_KEY))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = DATA_KEY))]
     pub key: String,
+}
+
+/// One key of a ConfigMap that holds a profile.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProfileConfigMapRef {
+    /// Namespace of the ConfigMap. Whoever may write there decides about the rules of all accounts
+    /// of the class.
+    #[schemars(length(min = 1, max = 63), regex(pattern = NAMESPACE_NAME))]
+    pub namespace: String,
+
+    /// Name of the ConfigMap.
+    #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME))]
+    pub name: String,
+
+    /// Key in the ConfigMap's data. Default `profile.yaml`.
+    #[schemars(length(min = 1, max = 253), regex(pattern = DATA_KEY))]
+    #[serde(default = "ProfileConfigMapRef::default_key")]
+    pub key: String,
+}
+
+impl ProfileConfigMapRef {
+    /// The schema's default.
+    fn default_key() -> String {
+        "profile.yaml".to_owned()
+    }
 }

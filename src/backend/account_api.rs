@@ -22,6 +22,7 @@ use crate::backend::clients;
 use crate::backend::domains;
 use crate::backend::joining;
 use crate::backend::owners;
+use crate::backend::pace::Share;
 use crate::backend::pages;
 use crate::backend::problem;
 use crate::backend::recipients;
@@ -53,6 +54,7 @@ pub struct AccountApi {
     transport: Arc<dyn Transport>,
     token: SecretString,
     deadline: Duration,
+    share: Option<Share>,
 }
 
 /// A token that cannot be sent.
@@ -72,13 +74,20 @@ impl AccountApi {
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(InvalidToken);
         }
-        Ok(Self { transport, token: token.into(), deadline: DEFAULT_DEADLINE })
+        Ok(Self { transport, token: token.into(), deadline: DEFAULT_DEADLINE, share: None })
     }
 
     /// Sets the time for one call, connection and body included.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// Waits before each call until `share` lets it begin.
+    #[must_use]
+    pub fn with_share(mut self, share: Share) -> Self {
+        self.share = Some(share);
         self
     }
 
@@ -106,6 +115,9 @@ impl AccountApi {
     /// Sends one call, once; gives the answer, whatever it says.
     pub(super) async fn exchange(&self, call: Call<'_>) -> Result<Response<Vec<u8>>, BackendError> {
         let request = call.request(&self.token)?;
+        if let Some(share) = &self.share {
+            share.turn().await; // No call has begun: its deadline does not run yet.
+        }
         match tokio::time::timeout(self.deadline, self.transport.send(request)).await {
             Err(_) => {
                 let late = format!("no answer within {:?}", self.deadline);

@@ -9,6 +9,7 @@ pub mod feed;
 mod joining;
 pub mod memory;
 mod owners;
+pub mod pace;
 mod pages;
 mod problem;
 mod recipients;

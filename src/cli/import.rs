@@ -120,7 +120,7 @@ fn rules(args: &ImportArgs, name: &str) -> Result<Arc<Profile>> {
                  file with --profile"
             )
         }),
-        Some(path) => own_profile(path, name, "the account follows")?.map_err(|problems| {
+        Some(path) => own_profile(path, Some(name), "the account follows")?.map_err(|problems| {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             anyhow!("{}", problems.join("\n"))
         }),

@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::apply::{Look, LookError, Subject, look};
 use crate::backend::account_api::AccountApi;
+use crate::backend::pace::RequestBudget;
 use crate::backend::transport::Reqwest;
 use crate::backend::{Backend, BackendError, Guarantees, ServiceRules};
 use crate::cli::args::PlanArgs;
@@ -164,18 +165,18 @@ fn choose(args: &PlanArgs, mut accounts: Vec<Declarations>) -> Result<Declaratio
     Ok(accounts.swap_remove(index))
 }
 
-/// The profile that the class names: a file of one's own where `--profile` gives one.
+/// The profile of the class: the file of `--profile` where that is given.
 fn read_profile(
     args: &PlanArgs,
     declarations: &Declarations,
 ) -> Result<Result<Option<Arc<Profile>>, Vec<Problem>>> {
+    let Some(path) = &args.profile else { return Ok(declarations.profile()) };
     let Some(class) = &declarations.class else { return Ok(Ok(None)) };
-    let wanted = &class.object.spec.profile;
-    let Some(path) = &args.profile else { return Ok(Ok(profile::built_in(wanted))) };
+    let wanted = class.object.spec.profile.as_deref();
     Ok(own_profile(path, wanted, "the class asks for")?.map(Some))
 }
 
-/// Reads a profile file of one's own, which has to be the profile `wanted`; `because` says who wants
+/// Reads a profile file of one's own, which has to be the profile `wanted`, if one is named; `because` says who wants
 /// it. What is wrong in the file comes back as problems.
 ///
 /// # Errors
@@ -183,14 +184,15 @@ fn read_profile(
 /// The file cannot be read, or is another profile.
 pub fn own_profile(
     path: &Path,
-    wanted: &str,
+    wanted: Option<&str>,
     because: &str,
 ) -> Result<Result<Arc<Profile>, Vec<Problem>>> {
     let file = path.display().to_string();
     let text = fs::read_to_string(path).with_context(|| format!("could not read {file}"))?;
     Ok(match profile::read(&file, &text) {
-        Ok(own) if own.name == *wanted => Ok(Arc::new(own)),
+        Ok(own) if wanted.is_none_or(|wanted| own.name == wanted) => Ok(Arc::new(own)),
         Ok(own) => {
+            let wanted = wanted.unwrap_or_default();
             return Err(anyhow!(
                 "{file} is the profile {}, and {because} {wanted}\n  hint: name the file of that \
                  profile",
@@ -208,7 +210,8 @@ fn connect(declarations: &Declarations, token: &SecretString) -> Result<AccountA
         .with_context(|| format!("spec.backend.accountApi.url of {}", class.object.name_any()))?;
     let transport = Reqwest::new(&url, api.ca_bundle.as_deref().map(str::as_bytes))
         .with_context(|| format!("AccountClass {}", class.object.name_any()))?;
-    Ok(AccountApi::new(Arc::new(transport), token)?)
+    let share = RequestBudget::new(class.object.spec.limits.per_second()).share();
+    Ok(AccountApi::new(Arc::new(transport), token)?.with_share(share))
 }
 
 impl Session {

@@ -43,8 +43,11 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// The first failure; the status says it too.
 pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, ReconcileError> {
     let mut memory = ctx.take_memory(name);
-    let round = fetch::cached(ctx, name)
-        .and_then(|fetched| Round::of(fetched, &memory.winners, (ctx.now)()));
+    let mut fetched = fetch::cached(ctx, name);
+    if let Some(fetched) = &mut fetched {
+        fetch::profile(ctx, fetched).await?; // cluster: read
+    }
+    let round = fetched.and_then(|fetched| Round::of(fetched, &memory.winners, (ctx.now)()));
     let Some(mut round) = round else {
         ctx.metrics.share(name, None);
         let_go::ledger(ctx, name).await?; // cluster: write

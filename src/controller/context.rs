@@ -1,6 +1,7 @@
 //! What every reconcile shares.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{
     Account, AccountApi, AccountClass, ClientAccess, Membership, NotificationSubscription, Team,
 };
+use crate::backend::pace::{RequestBudget, Share};
 use crate::backend::transport::{SetupError, Transport};
 use crate::controller::cache::{Cache, Name};
 use crate::controller::clients::Clients;
@@ -66,6 +68,8 @@ pub struct Context {
     pub only: Option<String>,
     /// What is remembered of each account between reconciles.
     memories: Mutex<BTreeMap<Name, Memory>>,
+    /// Request budgets, by class.
+    budgets: Mutex<BTreeMap<String, Arc<RequestBudget>>>,
 }
 
 /// One cache a kind.
@@ -127,6 +131,7 @@ impl Context {
             fingerprint,
             only: None,
             memories: Mutex::default(),
+            budgets: Mutex::default(),
         }
     }
 
@@ -138,6 +143,17 @@ impl Context {
     /// Puts the memory of an account back.
     pub fn keep_memory(&self, account: &Name, memory: Memory) {
         self.memories().insert(account.clone(), memory);
+    }
+
+    /// One account's share in the request budget of a class.
+    pub fn share(&self, class: &str, per_second: NonZeroU32) -> Share {
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        let budget =
+            budgets.entry(class.to_owned()).or_insert_with(|| RequestBudget::new(per_second));
+        if budget.per_second() != per_second {
+            *budget = RequestBudget::new(per_second);
+        }
+        budget.share()
     }
 
     fn memories(&self) -> MutexGuard<'_, BTreeMap<Name, Memory>> {

@@ -12,7 +12,7 @@ use crate::backend::{BackendError, Retry};
 use crate::controller::clients::api_status;
 use crate::controller::queue::Next;
 use crate::ledger::LedgerError;
-use crate::manifests::Rejection;
+use crate::manifests::{Reason, Rejection};
 use crate::plan::PlanError;
 
 /// Why the operator could not start, or ended.
@@ -176,6 +176,10 @@ impl ReconcileError {
     #[must_use]
     pub fn retry(&self) -> Next {
         match self {
+            // Nothing tells when a ConfigMap changes.
+            Self::NotAccepted(rejection) if rejection.reason == Reason::InvalidProfile => {
+                Next::Backoff
+            }
             Self::NotAccepted(_) => Next::OnChange,
             Self::Backend(error) => retry(error),
             Self::SecretMissing

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::ListParams;
 use kube::core::{NamespaceResourceScope, PartialObjectMeta};
@@ -22,7 +22,7 @@ use crate::controller::object::{Guarded, People};
 use crate::controller::spaces::{self, NamesAccount, names};
 use crate::domain::desired::{DeletionPolicy, OriginKind};
 use crate::domain::identity::{EmailAddress, MemberKey};
-use crate::manifests::{Declarations, Declared, Leaving, ObjectKey, Objects, Resolved};
+use crate::manifests::{ConfigMaps, Declarations, Declared, Leaving, ObjectKey, Objects, Resolved};
 
 /// Objects a page of a fresh list.
 const PAGE: u32 = 500;
@@ -139,6 +139,27 @@ pub async fn fresh(ctx: &Context, known: &Account) -> Result<Option<Fetched>, Cl
     Ok(Some(assemble(ctx, account, found)))
 }
 
+/// Reads the ConfigMap of the class's profile, if the class names one: by name, each time, so that
+/// nothing but that is read or kept.
+///
+/// # Errors
+///
+/// The cluster does not answer.
+pub async fn profile(ctx: &Context, fetched: &mut Fetched) -> Result<(), ClusterError> {
+    let class_name = &fetched.account.spec.class_name;
+    let mut classes = fetched.objects.classes.iter();
+    let class = classes.find(|class| class.object.name_any() == *class_name);
+    let Some(at) = class.and_then(|class| class.object.spec.profile_config_map_ref.clone()) else {
+        return Ok(());
+    };
+    let maps: Api<ConfigMap> = Api::namespaced(ctx.clients.reader.clone(), &at.namespace);
+    let map = call("read the ConfigMap of the profile", maps.get_opt(&at.name)).await?;
+    if let Some(data) = map.and_then(|map| map.data) {
+        fetched.objects.config_maps.insert((at.namespace, at.name), data);
+    }
+    Ok(())
+}
+
 /// True if the namespace or one of our kinds is being torn down: whoever does that did not decide
 /// about people.
 ///
@@ -228,6 +249,7 @@ fn assemble(ctx: &Context, account: Arc<Account>, found: Found) -> Fetched {
     });
     let classes = ctx.caches.classes.get(&Name::new("", &account.spec.class_name));
     let objects = Objects {
+        config_maps: ConfigMaps::new(),
         namespaces: spaces::labels(ctx),
         classes: classes.iter().filter_map(declared).collect(),
         accounts: std::iter::once(account.clone()).chain(rivals).map(Declared::from).collect(),

@@ -17,7 +17,7 @@ use crate::domain::keys::CategoryName;
 use crate::domain::policy::{Mode, Policy};
 use crate::ledger::Ledger;
 use crate::manifests::{Declarations, ObjectKey, Resolved, resolve};
-use crate::profile::{self, Profile, Teams};
+use crate::profile::{Profile, Teams};
 
 /// What is declared for one account, and what it means.
 pub struct Round {
@@ -44,7 +44,8 @@ impl Round {
     pub fn of(fetched: Fetched, winners: &Winners, now: Timestamp) -> Option<Self> {
         let declarations = fetched.declarations()?;
         let class = declarations.class.as_ref().map(|class| Arc::clone(&class.object));
-        let profile = class.as_ref().and_then(|class| profile::built_in(&class.spec.profile));
+        // What is wrong with it is said of the account.
+        let profile = declarations.profile().unwrap_or_default();
         let counted = |person: Option<&MemberKey>, origin: &Origin| {
             person
                 .and_then(|person| winners.get(person))
@@ -159,7 +160,9 @@ impl Round {
         }
         let fresh = fetch::fresh(ctx, &account).await?;
         let fresh = fresh.filter(|f| f.account.metadata.deletion_timestamp.is_none());
-        let round = fresh.and_then(|fetched| Self::of(fetched, winners, (ctx.now)()));
+        let mut fresh = fresh.ok_or(ReconcileError::Superseded)?;
+        fetch::profile(ctx, &mut fresh).await?;
+        let round = Self::of(fresh, winners, (ctx.now)());
         *self = round.ok_or(ReconcileError::Superseded)?;
         for space in self.fetched.deleted_in() {
             if space != namespace && fetch::is_going(ctx, &space).await? {

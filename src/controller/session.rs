@@ -2,12 +2,13 @@
 //! for the work, one that follows the feed of changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
+use kube::{Api, ResourceExt as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
@@ -44,6 +45,8 @@ pub struct Session {
     follower: Option<Follower>,
     account: String,
     api: api::AccountApi,
+    class: String,
+    per_second: NonZeroU32,
     token: SecretString,
     profile: String,
     guarantees: Option<Guarantees>,
@@ -64,22 +67,28 @@ impl Session {
         profile: &Profile,
     ) -> Result<Self, ReconcileError> {
         let api = &class.spec.backend.account_api;
+        let (class_name, per_second) = (class.name_any(), class.spec.limits.per_second());
         let token = token(ctx, account).await?;
         let same = |last: &Self| {
             last.account == account.spec.account_id
                 && last.api == *api
+                && last.class == class_name
+                && last.per_second == per_second
                 && last.token.expose_secret() == token.expose_secret()
                 && last.profile == profile.digest
         };
         if let Some(last) = last.filter(same) {
             return Ok(last);
         }
-        let backend = client(ctx, api, &token)?;
+        let share = ctx.share(&class_name, per_second);
+        let backend = client(ctx, api, &token)?.with_share(share);
         Ok(Self {
             backend: Counted { backend, metrics: ctx.metrics.clone(), place: Place::new() },
             follower: None,
             account: account.spec.account_id.clone(),
             api: api.clone(),
+            class: class_name,
+            per_second,
             token,
             profile: profile.digest.clone(),
             guarantees: None,

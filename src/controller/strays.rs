@@ -13,7 +13,7 @@ use crate::controller::queue::Next;
 use crate::controller::spaces;
 use crate::controller::status;
 use crate::domain::desired::OriginKind;
-use crate::manifests::{Declared, ObjectKey, Objects};
+use crate::manifests::{ConfigMaps, Declared, ObjectKey, Objects};
 
 /// Reconciles what belongs to no account in a namespace.
 ///
@@ -27,6 +27,7 @@ pub async fn reconcile(ctx: &Context, namespace: &str) -> Result<Next, Reconcile
     let client_accesses = ctx.caches.client_accesses.in_namespace(namespace);
     let subscriptions = ctx.caches.subscriptions.in_namespace(namespace);
     let objects = Objects {
+        config_maps: ConfigMaps::new(),
         namespaces: spaces::labels(ctx),
         classes: Vec::new(),
         accounts: accounts.iter().filter_map(declared).collect(),

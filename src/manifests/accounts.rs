@@ -15,6 +15,7 @@ use crate::api::NotificationSubscription;
 use crate::api::Team;
 use crate::manifests::attach::{self, Labels};
 use crate::manifests::people::address;
+use crate::manifests::profiles::{self, ConfigMaps};
 use crate::manifests::reason::Reason;
 use crate::manifests::reason::Rejection;
 use crate::manifests::resolve::Outcome;
@@ -31,6 +32,8 @@ use crate::yaml::nearest;
 /// All objects that there are.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
+    /// Texts of ConfigMaps, as far as a class names them or files hold them.
+    pub config_maps: ConfigMaps,
     /// Labels of namespaces, as far as they are known.
     pub namespaces: BTreeMap<String, Labels>,
     /// Classes.
@@ -58,6 +61,8 @@ pub struct Declarations {
     pub account: Declared<Account>,
     /// Another Account object that names the same account and was there before.
     pub rival: Option<String>,
+    /// Text of the ConfigMap that the class takes its profile from.
+    pub profile_text: Option<String>,
     /// Its teams.
     pub teams: Vec<Declared<Team>>,
     /// Memberships of its teams.
@@ -162,8 +167,10 @@ impl Objects {
                 let allowed = &class.object.spec.allowed_namespaces;
                 attach::class_takes(allowed, &space, self.namespaces.get(&space))
             });
+            let text = class.as_ref().and_then(|c| profiles::text(&c.object, &self.config_maps));
             Declarations {
                 class,
+                profile_text: text,
                 class_takes: takes,
                 account: account.clone(),
                 rival: first

@@ -30,9 +30,6 @@ use crate::yaml::nearest;
 const KINDS: [&str; 6] =
     ["AccountClass", "Account", "Team", "Membership", "ClientAccess", "NotificationSubscription"];
 
-/// Objects of Kubernetes that usually stand beside ours.
-const BESIDE: [&str; 2] = ["ConfigMap", "Secret"];
-
 /// Reads the texts of files and collects their objects.
 pub struct Collector {
     /// What was read.
@@ -93,7 +90,8 @@ impl Collector {
         match kind {
             "List" if version == "v1" => self.list(&source),
             "Namespace" if version == "v1" => self.namespace(&source),
-            _ if version == "v1" && BESIDE.contains(&kind) => self.beside(&source, kind),
+            "ConfigMap" if version == "v1" => self.config_map(&source),
+            "Secret" if version == "v1" => self.secret(&source),
             "AccountLedger" if ours => {
                 let hint = "take it out: it is not for people to declare";
                 self.wrong(&source, "/kind", "AccountLedger is written by the operator only", hint);
@@ -141,11 +139,25 @@ impl Collector {
         }
     }
 
-    /// Leaves out an object of Kubernetes that usually stands beside ours.
-    fn beside(&mut self, source: &Source, kind: &str) {
+    /// Reads the texts of a ConfigMap: one may be the profile of a class.
+    fn config_map(&mut self, source: &Source) {
+        let Some(value) = source.document.value.pointer(&source.pointer) else { return };
+        let Some(name) = value["metadata"]["name"].as_str() else {
+            return self.wrong(source, "/metadata/name", "is missing", "name the ConfigMap");
+        };
+        let space = value["metadata"]["namespace"].as_str().unwrap_or(DEFAULT_NAMESPACE);
+        let texts = value["data"].as_object().into_iter().flatten();
+        let texts = texts.filter_map(|(key, text)| Some((key.clone(), text.as_str()?.to_owned())));
+        if !self.is_twin(source, "ConfigMap", value) {
+            self.objects.config_maps.insert((space.to_owned(), name.to_owned()), texts.collect());
+        }
+    }
+
+    /// Leaves out a Secret: it usually stands beside our objects.
+    fn secret(&mut self, source: &Source) {
         let document = &source.document;
         let line = document.position(&source.pointer).map_or(0, |position| position.line);
-        self.notes.push(format!("{}:{line}: {kind} left out: not ours to read", document.file));
+        self.notes.push(format!("{}:{line}: Secret left out: not ours to read", document.file));
     }
 
     /// Reads an object of one of our kinds.

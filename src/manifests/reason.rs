@@ -27,6 +27,8 @@ pub enum Reason {
     NotAllowedHere,
     /// The class names a profile that there is not.
     UnknownProfile,
+    /// The ConfigMap of the class's profile is not there, or holds no profile.
+    InvalidProfile,
     /// The profile cannot do what the account asks for.
     ProfileCannot,
     /// Something that this version does not do yet.
@@ -52,6 +54,7 @@ impl Reason {
             Self::DeclaredAbsent => "DeclaredAbsent",
             Self::NotAllowedHere => "NotAllowedHere",
             Self::UnknownProfile => "UnknownProfile",
+            Self::InvalidProfile => "InvalidProfile",
             Self::ProfileCannot => "ProfileCannot",
             Self::NotServed => "NotServed",
             Self::ParentNotAccepted => "ParentNotAccepted",

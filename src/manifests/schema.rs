@@ -73,8 +73,12 @@ impl Schema {
     /// A rule that was not kept.
     fn rule_fault(&self, error: &ValidationError) -> Fault {
         let pointer = pointer_of(&error.field_path);
-        let node = self.node(&pointer);
-        Fault { pointer, message: error.message.clone(), hint: hint(node) }
+        let hint = match pointer.as_str() {
+            // What several fields are together has no explanation of its own.
+            "/spec" => "see `kubectl explain` for what each field means".to_owned(),
+            _ => hint(self.node(&pointer)),
+        };
+        Fault { pointer, message: error.message.clone(), hint }
     }
 
     /// The schema of the field at `pointer`.

@@ -15,6 +15,7 @@ use crate::manifests::accounts::Declarations;
 use crate::manifests::attach;
 use crate::manifests::duration;
 use crate::manifests::people::address;
+use crate::manifests::profiles;
 use crate::manifests::reason::Reason;
 use crate::manifests::reason::Rejection;
 use crate::manifests::source::{namespace, quote};
@@ -22,7 +23,6 @@ use crate::profile::OnShrink;
 use crate::profile::Pool;
 use crate::profile::Profile;
 use crate::profile::Teams;
-use crate::profile::built_in_names;
 use crate::yaml::nearest;
 
 /// Annotation of an Account by which a person lets a held set run: its value is the digest.
@@ -110,7 +110,7 @@ fn references(declarations: &Declarations, profile: Option<&Profile>) -> Vec<Rej
             wrong.push(Rejection::new(Reason::NotFound, "/spec/className", message, hint));
         }
         (Some(class), None) => {
-            wrong.push(unknown_profile(&class.object.spec.profile, class_name));
+            wrong.push(profiles::missing(declarations, &class.object));
         }
         (Some(_), Some(_)) => (),
     }
@@ -124,18 +124,6 @@ fn references(declarations: &Declarations, profile: Option<&Profile>) -> Vec<Rej
     let allowed = &declarations.account.object.spec.allowed_namespaces;
     wrong.extend(attach::check(allowed.selector.as_ref()).err());
     wrong
-}
-
-/// A class whose profile there is not.
-fn unknown_profile(name: &str, class_name: &str) -> Rejection {
-    let message =
-        format!("AccountClass {} names unknown profile {}", quote(class_name), quote(name));
-    let known = || built_in_names().iter().copied();
-    let hint = match nearest(name, known()) {
-        Some(known) => format!("did you mean `{known}`?"),
-        None => format!("built-in profiles are {}", list(known())),
-    };
-    Rejection::new(Reason::UnknownProfile, "/spec/className", message, hint)
 }
 
 /// What the profile has to allow.

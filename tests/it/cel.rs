@@ -94,9 +94,35 @@ fn class_cases() -> Vec<Case> {
             accepted: vec![json!("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n")],
             refused: vec![json!("AA=="), json!("-----BEGIN PRIVATE KEY-----")],
         },
+        profile_case(),
         allowed_namespaces("AccountClass"),
         allowed_namespaces("Account"),
     ]
+}
+
+/// The rules of a class come from one place.
+fn profile_case() -> Case {
+    let class = |more: Value| {
+        let mut spec = spec("AccountClass");
+        spec.as_object_mut().unwrap().remove("profile");
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        spec
+    };
+    let map = json!({"namespace": "platform", "name": "club", "key": "club.yaml"});
+    Case {
+        kind: "AccountClass",
+        path: "spec",
+        message: "needs exactly one of profile and profileConfigMapRef",
+        old: None,
+        accepted: vec![
+            class(json!({"profile": "nitropack"})),
+            class(json!({"profileConfigMapRef": map})),
+        ],
+        refused: vec![
+            class(json!({})),
+            class(json!({"profile": "nitropack", "profileConfigMapRef": map})),
+        ],
+    }
 }
 
 /// Who may name an object of this kind.
@@ -535,13 +561,11 @@ async fn rules_hold_on_the_api_server() {
     }
 }
 
-#[tokio::test]
-async fn forms_and_limits_hold_on_the_api_server() {
-    let client = cluster::client().await;
-    let namespace = cluster::namespace(&client).await;
+/// Values that no field takes, rules of CEL aside.
+fn beyond_limits() -> Vec<(&'static str, &'static str, Value)> {
     let long = "x".repeat(255);
     let line = json!({"email": "ana@example.com"});
-    let refused = [
+    vec![
         ("AccountClass", "spec.backend.accountApi.url", json!("https://user:secret@example.com")),
         ("AccountClass", "spec.backend.accountApi.url", json!("https://example.com/?a=b")),
         (
@@ -579,17 +603,27 @@ async fn forms_and_limits_hold_on_the_api_server() {
         ("NotificationSubscription", "spec.recipients", Value::from(vec![line.clone(); 501])),
         ("AccountLedger", "spec.content", json!("x".repeat(524_289))),
         ("AccountLedger", "spec.part", json!("page-1")),
-    ];
-    for (kind, path, value) in refused {
+        ("AccountClass", "spec.limits", json!({"requestsPerSecond": 0})),
+        ("AccountClass", "spec.profileConfigMapRef", json!({"namespace": "a.b", "name": "club"})),
+    ]
+}
+
+#[tokio::test]
+async fn forms_and_limits_hold_on_the_api_server() {
+    let client = cluster::client().await;
+    let namespace = cluster::namespace(&client).await;
+    for (kind, path, value) in beyond_limits() {
         let api = objects(&client, &namespace, kind);
         let answer = ask(&api, None, object(kind, "limit", path, &value)).await;
         let message = answer.expect_err(&format!("{kind} {path} took {value}"));
         assert!(message.contains(path), "{kind} {path}: {message}");
     }
+    let line = json!({"email": "ana@example.com"});
     let accepted = [
         ("Team", "spec.roster", Value::from(vec![line; 2000])),
         ("AccountLedger", "spec.content", json!("x".repeat(524_288))),
         ("AccountClass", "spec.limits", json!({"invitationsPerHour": 1_000_000})),
+        ("AccountClass", "spec.limits", json!({"requestsPerSecond": 100_000})),
     ];
     for (kind, path, value) in accepted {
         let api = objects(&client, &namespace, kind);

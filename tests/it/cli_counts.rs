@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -31,7 +32,8 @@ fn desk(service: &TestService, people: usize) -> Desk {
     let desk = Desk::new(&service.base, TOKEN);
     desk.delete("git/membership.yaml");
     desk.delete("git/team.yaml");
-    let limits = "  profile: nitropack\n  limits: {invitationsPerHour: 1000000}";
+    let limits =
+        "  profile: nitropack\n  limits: {requestsPerSecond: 100000, invitationsPerHour: 1000000}";
     desk.replace("git/account-class.yaml", "  profile: nitropack", limits);
     for team in 0..people.div_ceil(TEAM) {
         let mut text = format!(
@@ -156,4 +158,19 @@ async fn fifty_in_and_fifty_out_of_10_000_cost_one_look_and_100_writes() {
     assert!(said.out.contains("100 done"), "{}", said.out.lines().last().unwrap_or_default());
     assert_eq!(since(&service, before), (14, 100));
     service.stop().await;
+}
+
+/// What is asserted is that calls waited for their turn, not how long they took.
+#[tokio::test]
+async fn calls_wait_for_the_request_budget_of_the_class() {
+    let service = service_now(SEED).await;
+    let desk = desk(&service, 1);
+    desk.replace("git/account-class.yaml", "requestsPerSecond: 100000", "requestsPerSecond: 2");
+    let begun = Instant::now();
+    desk.exits(3, &["plan"]).await;
+    let calls = u32::try_from(service.requests().len()).unwrap();
+    assert!(calls > 4, "{calls}");
+    // Two at once, then two a second.
+    let least = Duration::from_millis(500) * (calls - 2);
+    assert!(begun.elapsed() >= least, "{calls} calls in {:?}", begun.elapsed());
 }

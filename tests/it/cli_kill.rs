@@ -42,7 +42,8 @@ fn desk(url: &str, account: &str, people: &[String]) -> Desk {
     let desk = Desk::new(url, &token(account));
     desk.delete("git/membership.yaml");
     desk.replace("git/account.yaml", "accountId: acme", &format!("accountId: {account}"));
-    let limits = "  profile: nitropack\n  limits: {invitationsPerHour: 1000000}";
+    let limits =
+        "  profile: nitropack\n  limits: {requestsPerSecond: 100000, invitationsPerHour: 1000000}";
     desk.replace("git/account-class.yaml", "  profile: nitropack", limits);
     declare(&desk, account, people);
     desk

@@ -6,7 +6,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use seatkeeper::manifests::{self, Declarations, Resolved};
-use seatkeeper::profile::built_in;
 
 /// The folders of the examples, without that of a service: its story is the README's.
 fn folders() -> Vec<PathBuf> {
@@ -29,8 +28,7 @@ fn resolved(folder: &Path) -> Vec<Resolved> {
 }
 
 fn resolve(declarations: &Declarations) -> Resolved {
-    let class = declarations.class.as_ref().unwrap();
-    let profile = built_in(&class.object.spec.profile);
+    let profile = declarations.profile().unwrap();
     manifests::resolve(declarations, profile.as_deref(), &|_, _| None, jiff::Timestamp::UNIX_EPOCH)
 }
 

@@ -1,6 +1,10 @@
 //! What goes wrong, and that it goes wrong alone.
 
-use serde_json::Value;
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
+use std::fs;
+
+use serde_json::{Value, json};
 
 use crate::operator_world::{World, manifests};
 
@@ -62,6 +66,38 @@ async fn a_service_with_other_rules_than_the_profile_is_not_touched() {
     world.becomes("account/acme", "ProfileMismatch").await;
     assert_eq!(world.condition("account/acme", "Stalled").await, "True/ProfileMismatch");
     assert_eq!(world.writes(), writes);
+}
+
+/// The profile of a ConfigMap counts as a built-in one does, from its arrival on; a text that is none
+/// is said, with its place.
+#[tokio::test]
+async fn a_profile_of_ones_own_is_read_from_its_config_map() {
+    let world = World::start("growth").await;
+    let space = &world.namespace;
+    let at = format!("profileConfigMapRef: {{namespace: {space}, name: rules}}");
+    let text = manifests(space, &world.base, "", ANA).replace("profile: nitropack", &at);
+    world.apply(&text).await;
+    world.says("account/acme", "Accepted", "False/InvalidProfile").await;
+    let said = async |word: &str| {
+        let conditions = world.get("account/acme").await["status"]["conditions"].clone();
+        conditions.to_string().contains(word)
+    };
+    assert!(said("which is not there").await);
+    let map = |profile: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "rules", "namespace": space},
+            "data": {"profile.yaml": profile},
+        })
+        .to_string()
+    };
+    let own = fs::read_to_string("profiles/nitropack.yaml").unwrap();
+    world.apply(&map(&own.replace("roles:", "rolls:"))).await;
+    world.until("the fault is said", async || said("key profile.yaml:").await).await;
+    assert_eq!(world.writes(), 0);
+    world.apply(&map(&own)).await;
+    world.becomes("account/acme", "Synced").await;
+    world.until("ana is invited", async || world.mails("invitation").len() == 1).await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ fn defaults_of_the_schema_are_filled_in() {
     let text = format!("{ACCOUNT}{}", team("core", "roster: [{email: ana@example.com}]"))
         .replace("  mode: Manage\n", "  mode: Manage\n  removals: {maxCount: 9}\n");
     assert_snapshot!(read(&text), @r#"
-    AccountClassSpec { profile: "nitropack", backend: Backend { account_api: AccountApi { url: "https://accounts.example.com", ca_bundle: None } }, allowed_namespaces: ClassNamespaces { from: All, selector: None }, limits: ClassLimits { invitations_per_hour: 50 } }
+    AccountClassSpec { profile: "nitropack", backend: Backend { account_api: AccountApi { url: "https://accounts.example.com", ca_bundle: None } }, allowed_namespaces: ClassNamespaces { from: All, selector: None }, limits: ClassLimits { requests_per_second: 50, invitations_per_hour: 50 } }
     AccountSpec { class_name: "nitropack", account_id: "acme", credentials_secret_ref: SecretKeyRef { name: "acme-token", key: "token" }, mode: Manage, allowed_namespaces: AccountNamespaces { from: Same, selector: None }, suspend: false, removals: Removals { max_count: 9, max_percent: 10, max_total: 50, window: "24h", settle: "30s" }, invitations: Invitations { expires_in: None, renew: Renew { attempts: 2, every: "7d" }, on_lost: Hold }, on_seat_shortage: Hold, grantable_roles: ["admin"], never_trim: [], auto_join: None, resync: "10m" }
     TeamSpec { account_ref: AccountRef { name: "acme", namespace: None }, display_name: None, team_id: None, subscription: None, require_secure_sign_in: None, default_role: None, deletion_policy: Revoke, roster: [RosterLine { email: "ana@example.com", formerly: [], first_name: None, last_name: None, reason: None, role: None, expires_at: None, priority: 0, invite_epoch: 0 }] }
     "#);

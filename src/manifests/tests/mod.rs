@@ -21,7 +21,6 @@ use crate::manifests::resolve::Outcome;
 use crate::manifests::resolve::Resolved;
 use crate::manifests::resolve::resolve;
 use crate::manifests::source::ObjectKey;
-use crate::profile::built_in;
 
 /// The class and the account that most cases need; every word of the account can be replaced.
 pub const ACCOUNT: &str = "\
@@ -107,8 +106,7 @@ pub fn resolved(text: &str, with: &With<'_>) -> (Resolved, String) {
     let sorted = objects.by_account();
     let account =
         sorted.accounts.iter().find(|a| a.account.object.metadata.name.as_deref() == Some("acme"));
-    let class = account.unwrap().class.clone();
-    let profile = class.and_then(|class| built_in(&class.object.spec.profile));
+    let profile = account.unwrap().profile().unwrap_or_default();
     let age = |_: Option<&MemberKey>, origin: &Origin| {
         let position = with.oldest_first.iter().position(|name| *name == origin.name)?;
         Some(time(i64::try_from(position).unwrap()).0)

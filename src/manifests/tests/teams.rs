@@ -81,7 +81,7 @@ fn roles_of_the_account_and_of_teams_are_given_where_they_hold() {
         "accountRef: {name: acme}, teamRef: {name: core}, email: d@example.com, role: member";
     assert_snapshot!(read(&object("Membership", "dan", both)), @"
     m.yaml:4:1: spec: needs exactly one of teamRef and accountRef
-      hint: What is wanted.
+      hint: see `kubectl explain` for what each field means
     ");
 }
 
