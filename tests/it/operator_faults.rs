@@ -1,7 +1,5 @@
 //! What goes wrong, and that it goes wrong alone.
 
-#![expect(clippy::unwrap_used, reason = "test helpers")]
-
 use std::fs;
 
 use serde_json::{Value, json};
