@@ -3,6 +3,7 @@
 use crate::apply::progress::Progress;
 use crate::apply::{ApplyError, CLAIMED, Job, OPENED};
 use crate::backend::{Backend, BackendError};
+use crate::domain::keys::ETag;
 use crate::domain::observed::{Claim, ObservedAccount};
 use crate::failpoint::hit;
 use crate::ledger::Ledger;
@@ -22,20 +23,21 @@ pub(super) async fn claim(ledger: &mut Ledger, job: &Job<'_>, progress: &mut Pro
     let Some(installation) = ledger.installation().filter(|_| wanted) else { return };
     let claim = Claim { installation, fingerprint: job.context.fingerprint.to_owned() };
     match put(job.backend, &job.observed.account, &claim).await {
-        Ok(()) => {
+        Ok(etag) => {
             ledger.is_claimed();
             progress.after.account.claim = Some(claim);
+            progress.after.account.etag = etag;
         }
         Err(error) => progress.claim_error = Some(error),
     }
 }
 
-/// Puts a claim in place of whatever the look saw.
+/// Puts a claim in place of whatever the look saw; gives the account's new version.
 async fn put(
     backend: &dyn Backend,
     account: &ObservedAccount,
     claim: &Claim,
-) -> Result<(), BackendError> {
+) -> Result<ETag, BackendError> {
     let held = account.claim.as_ref().map(|held| &held.installation);
     let replaces = held.filter(|held| **held != claim.installation);
     backend.claim(&account.key, claim, replaces, &account.etag).await

@@ -165,6 +165,7 @@ impl From<LedgerError> for ApplyError {
             | LedgerError::Newer { .. }
             | LedgerError::OtherAccount { .. }
             | LedgerError::TooLarge { .. }
+            | LedgerError::ObjectTooLarge { .. }
             | LedgerError::ReadOnly { .. }
             | LedgerError::Read { .. }
             | LedgerError::Write { .. } => Self::Ledger(error),

@@ -17,14 +17,16 @@ pub type TeamOutcomes = Vec<(TeamAction, Outcome)>;
 /// Runs the plan's actions on teams and on the account.
 pub(super) async fn run(job: &Job<'_>, progress: &mut Progress<'_>) {
     for action in &job.plan.teams.actions {
+        // Our claim has changed the account since the look.
+        let action = action.clone().at(&progress.after.account.etag);
         if progress.is_stopped() {
-            progress.team_done(action.clone(), Outcome::NotRun(NotRun::Stopped));
+            progress.team_done(action, Outcome::NotRun(NotRun::Stopped));
             continue;
         }
         let key = RequestKey(Uuid::new_v4().to_string());
         hit(ACTING);
-        let answer = job.backend.execute_team(job.account, action, &key).await;
+        let answer = job.backend.execute_team(job.account, &action, &key).await;
         hit(ACTED);
-        progress.team_done(action.clone(), Outcome::of(answer));
+        progress.team_done(action, Outcome::of(answer));
     }
 }

@@ -284,11 +284,13 @@ impl Backend for AccountApi {
         profile: &Profile,
     ) -> Result<Observed, BackendError> {
         let path = format!("/v1/accounts/{}", asked(account)?);
-        let answer: wire::Account = self.ask(Call::new(Method::GET, path)).await?;
+        let response = self.send(Call::new(Method::GET, path)).await?;
+        let answer: wire::Account = json(&response)?;
         let mut position = answer.as_of.unwrap_or_default();
         let mut evidence = ReadEvidence {
             as_of: answer.as_of,
             actor: answer.caller.actor.clone(),
+            answered_at: problem::answered_at(response.headers()),
             ..ReadEvidence::default()
         };
         let account = rows::account(answer, account)?;
@@ -478,7 +480,7 @@ impl Backend for AccountApi {
         claim: &Claim,
         replaces: Option<&InstallationId>,
         etag: &ETag,
-    ) -> Result<(), BackendError> {
+    ) -> Result<ETag, BackendError> {
         let path = format!("/v1/accounts/{}", asked(account)?);
         let ours = wire::Claim {
             installation_id: claim.installation.as_str().to_owned(),
@@ -492,7 +494,7 @@ impl Backend for AccountApi {
         let call = Call::new(Method::PATCH, path).if_match(etag).json(&patch)?;
         let answer: wire::Account = self.ask(call).await?;
         if answer.claim.map(rows::claim).as_ref() == Some(claim) {
-            Ok(())
+            Ok(ETag(answer.etag))
         } else {
             Err(BackendError::Malformed { what: "an answer that does not show the change" })
         }

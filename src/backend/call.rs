@@ -3,8 +3,8 @@
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 
 use crate::backend::BackendError;
 use crate::backend::problem;
@@ -102,8 +102,26 @@ pub(super) fn json<T: DeserializeOwned>(response: &Response<Vec<u8>>) -> Result<
     if too_deep(response.body()) {
         return Err(BackendError::Malformed { what: "nested too deeply" });
     }
+    if serde_json::from_slice::<Failure>(response.body()).is_ok_and(|failure| failure.is_one()) {
+        return Err(BackendError::Malformed { what: "an error under a status of success" });
+    }
     serde_json::from_slice(response.body())
         .map_err(|_| BackendError::Malformed { what: "not the JSON of this API" })
+}
+
+/// What services say beside, or in place of, what was asked for: no answer of this API has it.
+#[derive(Deserialize)]
+struct Failure {
+    #[serde(default)]
+    error: Option<IgnoredAny>,
+    #[serde(default)]
+    errors: Option<IgnoredAny>,
+}
+
+impl Failure {
+    fn is_one(&self) -> bool {
+        self.error.is_some() || self.errors.is_some()
+    }
 }
 
 /// True if brackets outside strings nest deeper than [`MAX_DEPTH`].

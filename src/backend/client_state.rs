@@ -7,6 +7,7 @@ use crate::backend::BackendError;
 use crate::backend::account_api::{AccountApi, asked};
 use crate::backend::call::Call;
 use crate::domain::keys::{AccountKey, ETag};
+use crate::wire::MAX_BODY;
 
 impl AccountApi {
     /// Reads the record with its version; `None`: there is none yet.
@@ -30,7 +31,8 @@ impl AccountApi {
         }
     }
 
-    /// Writes the record whole if it is still at `expected` (`None`: not there); gives its version.
+    /// Writes the record whole if it is still at `expected` (`None`: not there); gives its version. One
+    /// that is too large is not sent: the service may hang up before its answer is read.
     ///
     /// # Errors
     ///
@@ -41,6 +43,9 @@ impl AccountApi {
         body: Vec<u8>,
         expected: Option<&ETag>,
     ) -> Result<ETag, BackendError> {
+        if body.len() > MAX_BODY {
+            return Err(BackendError::Rejected { code: "body-too-large".to_owned() });
+        }
         let call = Call::new(Method::PUT, path(account)?).body(body);
         let call = match expected {
             Some(etag) => call.if_match(etag),

@@ -146,14 +146,14 @@ pub trait Backend: Send + Sync {
     async fn suggestions(&self, account: &AccountKey) -> Result<BTreeSet<MemberKey>, BackendError>;
 
     /// Puts our claim on the account, if its row is still at `etag`; in place of that of `replaces`, or
-    /// where nobody else's is.
+    /// where nobody else's is. Gives the account's new version.
     async fn claim(
         &self,
         account: &AccountKey,
         claim: &Claim,
         replaces: Option<&InstallationId>,
         etag: &ETag,
-    ) -> Result<(), BackendError>;
+    ) -> Result<ETag, BackendError>;
 }
 
 /// What a service answered to an action.

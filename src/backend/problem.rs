@@ -18,6 +18,9 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 /// Longest wait that is taken from an answer: a slip of the service must not stop us for good.
 const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// From here on a time of reset is counted from 1970: as a wait it would be thirty years.
+const AN_EPOCH: Duration = Duration::from_secs(1_000_000_000);
+
 /// Word in place of a code that we do not know. Codes reach status and logs, so no text of the
 /// service does: it could be anything, the token that we sent included.
 const OTHER: &str = "other";
@@ -97,7 +100,11 @@ pub(super) fn error(response: &Response<Vec<u8>>) -> BackendError {
             BackendError::RateLimited { wait }
         }
         (StatusCode::FORBIDDEN, Some(wait)) => BackendError::RateLimited { wait },
-        (StatusCode::FORBIDDEN, None) => BackendError::Forbidden { code },
+        // A refusal that says why is not about a limit that happens to be used up.
+        (StatusCode::FORBIDDEN, None) => match rate_limit_reset(headers) {
+            Some(wait) if problem.is_none() => BackendError::RateLimited { wait },
+            Some(_) | None => BackendError::Forbidden { code },
+        },
         (StatusCode::NOT_FOUND, _) if problem == Some("not-found") => BackendError::NoSuchAccount,
         (StatusCode::NOT_FOUND, _) => BackendError::Malformed { what: "a 404 that is not its own" },
         (StatusCode::CONFLICT, _) if LOOK_AGAIN.contains(&code.as_str()) => {
@@ -147,19 +154,33 @@ pub(super) fn is(headers: &HeaderMap, media_type: &str) -> bool {
 /// How long the service asks us to wait. Source: RFC 9110, 10.2.3.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = text(headers, RETRY_AFTER)?;
-    let wait = seconds(value).or_else(|| until(value, text(headers, DATE)))?;
+    let wait = seconds(value).or_else(|| Some(until(http_date(value)?, headers)))?;
     Some(wait.min(MAX_WAIT))
 }
 
-/// When the first limit of `RateLimit` is full again, if nothing of it is left. It comes with
-/// every answer, so it says something of a refusal only where the limit is the reason.
-/// Source: draft-ietf-httpapi-ratelimit-headers.
+/// When the first limit is full again, if nothing of it is left. It comes with every answer, so it
+/// says something of a refusal only where the limit is the reason.
+/// Source: draft-ietf-httpapi-ratelimit-headers, its earlier drafts, and what was common before.
 fn rate_limit_reset(headers: &HeaderMap) -> Option<Duration> {
+    let reset = ["", "x-"].iter().find_map(|prefix| {
+        let word = |word: &str| {
+            let name = HeaderName::try_from(format!("{prefix}ratelimit-{word}")).ok()?;
+            text(headers, name)
+        };
+        word("reset").filter(|_| word("remaining") == Some("0"))
+    });
+    let wait = seconds(reset.or_else(|| structured_reset(headers))?)?;
+    let time = i64::try_from(wait.as_secs()).ok().and_then(|at| Timestamp::from_second(at).ok());
+    let wait = time.filter(|_| wait >= AN_EPOCH).map_or(wait, |time| until(time, headers));
+    Some(wait.min(MAX_WAIT))
+}
+
+/// The same of one `RateLimit` field.
+fn structured_reset(headers: &HeaderMap) -> Option<&str> {
     let value = text(headers, HeaderName::from_static("ratelimit"))?;
     let first = value.split(',').next()?;
     let parameter = |name: &str| first.split(';').find_map(|part| part.trim().strip_prefix(name));
-    let reset = if parameter("r=")? == "0" { parameter("t=")? } else { return None };
-    Some(seconds(reset)?.min(MAX_WAIT))
+    parameter("t=").filter(|_| parameter("r=") == Some("0"))
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
@@ -174,12 +195,16 @@ fn seconds(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)))
 }
 
-/// Time from the answer's `Date` to `date`: both are the service's clock, ours may be off.
-fn until(date: &str, answered: Option<&str>) -> Option<Duration> {
-    let date = http_date(date)?;
-    let Some(answered) = answered.and_then(http_date) else { return Some(DEFAULT_WAIT) };
-    let wait: SignedDuration = date.duration_since(answered);
-    Some(wait.try_into().unwrap_or(Duration::ZERO))
+/// Time from the answer's `Date` to `time`: both are the service's clock, ours may be off.
+fn until(time: Timestamp, headers: &HeaderMap) -> Duration {
+    let Some(answered) = answered_at(headers) else { return DEFAULT_WAIT };
+    let wait: SignedDuration = time.duration_since(answered);
+    wait.try_into().unwrap_or(Duration::ZERO)
+}
+
+/// What the service's clock said when it answered.
+pub(super) fn answered_at(headers: &HeaderMap) -> Option<Timestamp> {
+    http_date(text(headers, DATE)?)
 }
 
 /// Reads a date in the three forms of RFC 9110, 5.6.7.
@@ -231,6 +256,28 @@ mod tests {
         assert_eq!(said, "RateLimited { wait: 9s }");
         let said = waits(&[("ratelimit", r#""invite-mail";r=3;t=9"#)]);
         assert_eq!(said, "RateLimited { wait: 30s }", "another limit was the reason");
+    }
+
+    #[test]
+    fn a_reset_is_seconds_or_a_time_and_says_the_same_under_403() {
+        for prefix in ["", "x-"] {
+            for (left, reset, date, said) in [
+                ("0", "9", DATE, "RateLimited { wait: 9s }"),
+                ("0", "784111807", DATE, "RateLimited { wait: 86400s }"),
+                ("0", "1784111807", "Wed, 15 Jul 2026 10:36:37 GMT", "RateLimited { wait: 10s }"),
+                ("0", "1784111807", "Wed, 15 Jul 2026 10:36:57 GMT", "RateLimited { wait: 0ns }"),
+                ("0", "1784111807", "", "RateLimited { wait: 30s }"),
+                ("1", "9", DATE, "RateLimited { wait: 30s }"),
+            ] {
+                let remaining = format!("{prefix}ratelimit-remaining");
+                let field = format!("{prefix}ratelimit-reset");
+                let headers = [(&*remaining, left), (&*field, reset), ("date", date)];
+                assert_eq!(waits(&headers), said, "{reset} after {date}");
+                let forbidden = format!("{:?}", check(403, &headers, ""));
+                let expected = if left == "0" { said } else { r#"Forbidden { code: "other" }"# };
+                assert_eq!(forbidden, expected, "{reset} after {date}");
+            }
+        }
     }
 
     #[test]

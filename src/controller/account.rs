@@ -253,7 +253,7 @@ impl Bench<'_> {
     }
 }
 
-/// When each end was first wanted, for those that still are.
+/// When each end was first wanted, for those that still are; anew where the clock has gone back since.
 fn still_wanted(plan: &Plan, before: &FirstWanted, now: Timestamp) -> FirstWanted {
     let held = plan.held.iter().map(|held| &held.action);
     let ends = |action: &&Action| match action {
@@ -290,7 +290,8 @@ fn since<'a, K: Clone + Ord + 'a>(
     before: &BTreeMap<K, Timestamp>,
     now: Timestamp,
 ) -> BTreeMap<K, Timestamp> {
-    wanted.map(|key| (key.clone(), before.get(key).copied().unwrap_or(now))).collect()
+    let since = |key| before.get(key).copied().filter(|at| *at <= now).unwrap_or(now);
+    wanted.map(|key| (key.clone(), since(key))).collect()
 }
 
 /// Runs the steps, but not for ever, and not into the ground.
@@ -336,8 +337,20 @@ fn next(name: &Name, round: &Round, finding: &Finding, now: Timestamp) -> Next {
 
 #[cfg(test)]
 mod tests {
-    use super::within_limits;
+    use std::collections::BTreeMap;
+
+    use super::{since, within_limits};
     use crate::controller::error::ReconcileError;
+
+    #[test]
+    fn an_end_that_was_first_wanted_by_a_clock_ahead_is_first_wanted_now() {
+        let [past, now, future] = ["2026-02-01", "2026-02-02", "2027-02-02"]
+            .map(|day| format!("{day}T12:00:00Z").parse().unwrap());
+        let before = BTreeMap::from([("ana", past), ("bo", future)]);
+        let wanted = ["ana", "bo", "cyd"];
+        let after = BTreeMap::from([("ana", past), ("bo", now), ("cyd", now)]);
+        assert_eq!(since(wanted.iter(), &before, now), after);
+    }
 
     #[tokio::test]
     async fn a_panic_in_one_reconcile_is_an_error_of_that_reconcile() {

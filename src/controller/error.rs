@@ -286,6 +286,7 @@ fn ledger_needs_person(error: &LedgerError) -> bool {
         LedgerError::Damaged { .. }
         | LedgerError::Newer { .. }
         | LedgerError::TooLarge { .. }
+        | LedgerError::ObjectTooLarge { .. }
         | LedgerError::OtherAccount { .. } => true,
         LedgerError::InUse { .. }
         | LedgerError::Conflict { .. }

@@ -9,7 +9,7 @@ use crate::controller::cache::Name;
 use crate::controller::clients::call;
 use crate::controller::context::Context;
 use crate::controller::finalizers::Marked;
-use crate::plan::Rule;
+use crate::plan::{Rule, Stop};
 
 /// Events of one reconcile for each kind; the conditions carry the rest.
 const AT_MOST: usize = 20;
@@ -63,6 +63,12 @@ pub async fn publish_transitions<'a, K: Marked>(
 /// Says that a declaration goes although the access that it granted stays (OP-08).
 pub async fn publish_refused<K: Marked>(ctx: &Context, object: &ObjectMeta, rule: Rule) {
     let note = format!("the declaration goes, the access stays: {}", rule.message());
+    publish::<K>(ctx, object, EventType::Warning, "DeletionRefused".to_owned(), note).await;
+}
+
+/// Says that a declaration goes while another installation manages its account: what it granted is left.
+pub async fn publish_left<K: Marked>(ctx: &Context, object: &ObjectMeta) {
+    let note = format!("the declaration goes, the access stays: {}", Stop::ClaimedByOther);
     publish::<K>(ctx, object, EventType::Warning, "DeletionRefused".to_owned(), note).await;
 }
 

@@ -14,7 +14,7 @@ use crate::domain::policy::Mode;
 use crate::manifests::{ObjectKey, Resolved};
 use crate::plan::client_access::Standing;
 use crate::plan::notification::RecipientState;
-use crate::plan::{Outlook, Plan, Rule, State};
+use crate::plan::{Outlook, Plan, Rule, State, Stop};
 
 /// What becomes of a deleted object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +23,8 @@ pub enum Verdict {
     Goes,
     /// It goes, although a person of it keeps access that cannot be taken away.
     GoesRefused(Rule),
+    /// It goes, although access stays: another installation manages the account now.
+    GoesToOther,
     /// It stays until the access has ended.
     Stays(Option<Rule>),
 }
@@ -53,6 +55,9 @@ fn verdict(
 ) -> Verdict {
     if resolved.policy.as_ref().is_some_and(|policy| policy.mode < Mode::Manage) {
         return Verdict::Goes;
+    }
+    if settled.is_some_and(|looked| looked.plan.stop == Some(Stop::ClaimedByOther)) {
+        return Verdict::GoesToOther;
     }
     let Some(looked) = settled.filter(|looked| looked.plan.stop.is_none()) else {
         return Verdict::Stays(None);

@@ -66,6 +66,7 @@ async fn let_go<K: Marked>(
             Verdict::Stays(_) => continue,
             Verdict::Goes => {}
             Verdict::GoesRefused(rule) => events::publish_refused::<K>(ctx, object, *rule).await,
+            Verdict::GoesToOther => events::publish_left::<K>(ctx, object).await,
         }
         going.push(object.clone());
     }

@@ -364,10 +364,10 @@ impl Backend for Counted {
         claim: &Claim,
         replaces: Option<&InstallationId>,
         etag: &ETag,
-    ) -> Result<(), BackendError> {
-        self.count("Claim", self.backend.claim(account, claim, replaces, etag).await)?;
+    ) -> Result<ETag, BackendError> {
+        let etag = self.count("Claim", self.backend.claim(account, claim, replaces, etag).await)?;
         self.place.wrote_account();
-        Ok(())
+        Ok(etag)
     }
 }
 

@@ -246,4 +246,6 @@ pub struct ReadEvidence {
     pub endings: Option<Endings>,
     /// Actor of what our credential does, as the feed names it.
     pub actor: Option<String>,
+    /// What the service's clock said when the look began. `None`: the service does not say.
+    pub answered_at: Option<Timestamp>,
 }

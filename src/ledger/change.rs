@@ -12,6 +12,7 @@ use crate::domain::keys::{AccountKey, HoldDigest, InvitationId, RequestKey, Role
 use crate::domain::ledger_view::{Cause, MailRecord, OpenSend, Ownership, PersonRecord, Seen};
 use crate::domain::observed::{InvitationState, Observed, ObservedInvitation};
 use crate::ledger::Ledger;
+use crate::ledger::clock::key_lasts;
 use crate::ledger::error::LedgerError;
 use crate::ledger::record::{
     Entry, FORMAT, Head, Invite, StoredApproval, StoredBaseline, StoredResend, StoredSend,
@@ -102,6 +103,9 @@ impl Ledger {
             let over = now >= send.not_after && (!wanted || gone || send.for_owner);
             !known && !over
         });
+        for send in &mut head.sends {
+            send.not_after = key_lasts(send.at, send.not_after, now);
+        }
     }
 
     /// Takes over what a plan learned. `inviting`: people that an invitation of this plan goes to;

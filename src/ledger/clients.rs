@@ -20,6 +20,7 @@ use crate::domain::ledger_view::LedgerView;
 use crate::domain::observed::Observed;
 use crate::ledger::Ledger;
 use crate::ledger::change::{CLOCK_SKEW, after};
+use crate::ledger::clock::key_lasts;
 use crate::ledger::record::{StoredCause, StoredMails};
 use crate::plan::client_access::{ClientLearn, WithdrawCause};
 use crate::plan::remembered;
@@ -69,6 +70,9 @@ impl Ledger {
                 let is_declared = client.is_some_and(|client| declared.contains(client));
                 is_open(&send.to_view(), row, is_declared, now)
             });
+            for send in &mut head.client_sends {
+                send.not_after = key_lasts(send.at, send.not_after, now);
+            }
         }
         for (hash, client) in names {
             if let Some(record) = self.client_record(&hash) {

@@ -54,6 +54,12 @@ pub enum LedgerError {
         /// File or object.
         place: String,
     },
+    /// A part has outgrown what the cluster keeps as one object.
+    #[error("the ledger {place} is larger than the API server takes")]
+    ObjectTooLarge {
+        /// Object.
+        place: String,
+    },
     /// A store that was opened for reading was asked to write.
     #[error("the ledger {place} was opened for reading only")]
     ReadOnly {
@@ -96,8 +102,12 @@ impl LedgerError {
                 "name the ledger of this account, or a place where there is none yet"
             }
             Self::TooLarge { .. } => {
-                "nothing was sent; keep the ledger in a folder (--ledger file:PATH) or run the operator, \
+                "nothing more was sent; keep the ledger in a folder (--ledger file:PATH) or run the operator, \
                  and take the account over from there: seatkeeper claim --take"
+            }
+            Self::ObjectTooLarge { .. } => {
+                "nothing more was sent; declare fewer teams and domains for one account, or raise the limit \
+                 of the cluster's store (--max-request-bytes of etcd)"
             }
             Self::ReadOnly { .. } => "this is a defect of the program; please report it",
             Self::Read { .. } => "check that the place exists and may be read",
@@ -116,7 +126,7 @@ impl LedgerError {
             Self::Damaged { .. } => "LedgerLost",
             Self::Newer { .. } => "LedgerNewer",
             Self::OtherAccount { .. } => "LedgerOfOtherAccount",
-            Self::TooLarge { .. } => "LedgerTooLarge",
+            Self::TooLarge { .. } | Self::ObjectTooLarge { .. } => "LedgerTooLarge",
             Self::ReadOnly { .. } | Self::Read { .. } => "LedgerUnreadable",
             Self::Write { .. } => "LedgerUnwritable",
         }

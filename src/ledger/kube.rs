@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams, Preconditions};
+use kube::core::Status;
 use kube::{Api, Client};
 use sha2::{Digest as _, Sha256};
 
@@ -118,11 +119,19 @@ impl KubeStore {
             CallError::Client(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
                 LedgerError::Conflict { place }
             }
+            CallError::Client(kube::Error::Api(status)) if is_too_large(status) => {
+                LedgerError::ObjectTooLarge { place }
+            }
             CallError::Client(_) | CallError::Deadline => {
                 LedgerError::Write { place, source: error.into() }
             }
         }
     }
+}
+
+/// True if the API server, or the store behind it, takes no object of that size.
+fn is_too_large(status: &Status) -> bool {
+    status.code == 413 || status.message.contains("etcdserver: request is too large")
 }
 
 /// Waits for an answer, but not for ever.

@@ -14,6 +14,7 @@ mod account;
 mod change;
 mod claim;
 mod clients;
+mod clock;
 mod domains;
 mod error;
 mod file;
@@ -161,6 +162,9 @@ impl Ledger {
             .collect();
         self.viewed = Some(people.keys().cloned().collect());
         self.settle(observed, now);
+        if observed.evidence.answered_at.is_some_and(|service| clock::agree(service, now)) {
+            self.past_only(now);
+        }
         let mut view = self.read(people);
         self.read_gone(observed, &mut view);
         view

@@ -17,6 +17,9 @@ use crate::plan::{Approval, Emptied, Hold, HoldCause, Input, Rule, source};
 /// How long an approval is good for after it was first seen.
 const APPROVAL_LASTS: SignedDuration = SignedDuration::from_hours(1);
 
+/// How far the clock may go back while an approval is good: further, and nobody knows its age.
+const APPROVAL_AHEAD: SignedDuration = SignedDuration::from_mins(-5);
+
 /// What the removal brake says.
 pub(super) struct Brake {
     /// What became of an approval.
@@ -181,7 +184,8 @@ fn stays_held(draft: &Draft<'_>, wanted: &[&Action], allowed: u64) -> bool {
 pub(super) fn approval(input: &Input<'_>, held: Option<&HoldDigest>) -> Approval {
     let Some(given) = &input.policy.approval else { return Approval::None };
     let seen = input.ledger.approval_seen.as_ref().filter(|(digest, _)| digest == given);
-    let lapsed = seen.is_some_and(|(_, at)| input.now.duration_since(*at) > APPROVAL_LASTS);
+    let age = seen.map(|(_, at)| input.now.duration_since(*at));
+    let lapsed = age.is_some_and(|age| age > APPROVAL_LASTS || age < APPROVAL_AHEAD);
     match (held == Some(given), lapsed, seen) {
         (true, false, _) => Approval::Used(given.clone()),
         (true, true, _) => Approval::Lapsed(given.clone()),

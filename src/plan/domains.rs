@@ -237,7 +237,7 @@ impl Draft<'_> {
     /// Places a declared domain that is there.
     fn declared(&mut self, domain: &DomainName, row: &ObservedDomain) {
         let record = self.records.entry(domain.clone()).or_default();
-        let due = due(record);
+        let due = due(record, self.input.now);
         let (state, waits) = match row.state {
             DomainState::Verified => (DomainStanding::Verified, false),
             DomainState::Pending if record.taken => (DomainStanding::Taken, true),
@@ -309,14 +309,14 @@ impl Draft<'_> {
     }
 }
 
-/// When the record of a domain is to be looked for; `None`: it never was.
-fn due(record: &DomainRecord) -> Option<Timestamp> {
+/// When the record of a domain is to be looked for; `None`: it never was, as far as the clock says.
+fn due(record: &DomainRecord, now: Timestamp) -> Option<Timestamp> {
     let (first, longest) = AGAIN;
     let wait = match record.taken {
         true => TAKEN_AGAIN,
         false => first.saturating_mul(2_u32.saturating_pow(record.tries)).min(longest),
     };
-    record.tried_at.map(|at| People::after(at, wait))
+    record.tried_at.filter(|at| *at <= now).map(|at| People::after(at, wait))
 }
 
 fn row_of(row: &ObservedDomain) -> DomainRow {

@@ -31,7 +31,7 @@ pub(super) fn are_unsafe(policy: &Policy) -> bool {
 #[must_use]
 pub fn remembered(mails: &MailRecord, now: Timestamp) -> bool {
     let counts = |at: Timestamp| at.saturating_add(CAPS_LAST).unwrap_or(Timestamp::MAX) > now;
-    mails.last().is_some_and(counts) || mails.not_before.is_some_and(|until| until > now)
+    mails.last().is_some_and(counts) || limited_until(mails, now).is_some()
 }
 
 /// What moves us to send.
@@ -98,11 +98,18 @@ pub(super) fn waits(
     repeats: bool,
     now: Timestamp,
 ) -> Option<(Timestamp, Rule)> {
-    let service = record.not_before.filter(|until| *until > now);
+    let service = limited_until(record, now);
     let caps = if repeats { None } else { capped(record, cause, now) };
     let (service, caps) =
         (service.map(|at| (at, Rule::AddressLimit)), caps.map(|at| (at, Rule::MailCap)));
     service.into_iter().chain(caps).max()
+}
+
+/// Until when the service takes no mail to somebody. It never says more than a day: a later time was
+/// noted by a clock that has gone back since, and the service itself says so again.
+fn limited_until(record: &MailRecord, now: Timestamp) -> Option<Timestamp> {
+    let most = now.checked_add(DAY).unwrap_or(Timestamp::MAX);
+    record.not_before.filter(|until| *until > now && *until <= most)
 }
 
 /// When the caps let the next mail for `cause` go; `None`: now.
@@ -110,7 +117,7 @@ fn capped(record: &MailRecord, cause: Cause, now: Timestamp) -> Option<Timestamp
     if cause.decided {
         return None;
     }
-    let rested = record.automatic.last().and_then(|last| last.checked_add(DAY).ok());
+    let rested = record.automatic.iter().max().and_then(|last| last.checked_add(DAY).ok());
     let until = rested.max(capped_until(&record.automatic, now));
     until.filter(|until| *until > now)
 }

@@ -58,6 +58,17 @@ impl TeamAction {
         }
     }
 
+    /// The same at another version of the account.
+    #[must_use]
+    pub fn at(self, account: &ETag) -> Self {
+        match self {
+            Self::SecureSignIn { etag: _, required } => {
+                Self::SecureSignIn { etag: account.clone(), required }
+            }
+            Self::Create { .. } | Self::Edit { .. } => self,
+        }
+    }
+
     /// What it is in a digest.
     #[must_use]
     pub fn line(&self) -> String {

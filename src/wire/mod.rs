@@ -55,6 +55,8 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 pub const DEFAULT_PAGE_SIZE: u32 = 50;
 /// Most rows of a page.
 pub const MAX_PAGE_SIZE: u32 = 1000;
+/// Most bytes of a request's body.
+pub const MAX_BODY: usize = 1024 * 1024;
 /// Most characters of a name for people.
 pub const MAX_NAME: usize = 100;
 /// Most characters of what an inviter writes to a person.

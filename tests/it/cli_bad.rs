@@ -212,8 +212,7 @@ impl World {
         let mut service = None;
         if token == TOKEN {
             let faulty = self.faulty(fault(case)).await;
-            let url = faulty.url().as_str().trim_end_matches('/').to_owned();
-            desk.replace("git/account-class.yaml", &self.service.base, &url);
+            desk.replace("git/account-class.yaml", &self.service.base, faulty.base());
             service = Some(faulty).filter(|_| case != "service-down");
         }
         let command = match case {
@@ -245,8 +244,7 @@ impl World {
             Some(answer.after(Duration::from_millis(800)))
         });
         let service = self.faulty(slowly).await;
-        let url = service.url().as_str().trim_end_matches('/').to_owned();
-        desk.replace("git/account-class.yaml", &self.service.base, &url);
+        desk.replace("git/account-class.yaml", &self.service.base, service.base());
         let ledger = desk.ledger();
         let first = tokio::spawn(desk.command(&["apply"]).output());
         while service.seen().is_empty() {

@@ -169,3 +169,30 @@ async fn a_take_over_that_was_killed_is_finished_by_the_next_run() {
     assert_eq!(said.out, "web/acme: we hold the claim\n");
     service.stop().await;
 }
+
+#[tokio::test]
+async fn a_setting_of_the_account_goes_behind_our_own_claim_in_the_same_run() {
+    let seed =
+        SEED.replace("nitropack", "digitalocean").replace("    subscriptions: [scale]\n", "");
+    let service = service_now(&seed).await;
+    let desk = Desk::new(&service.base, TOKEN);
+    desk.delete("git/membership.yaml");
+    desk.replace("git/account-class.yaml", "profile: nitropack", "profile: digitalocean");
+    let account = desk.read("git/account.yaml");
+    let account: Vec<_> = account.lines().filter(|line| !line.contains("grantable")).collect();
+    desk.write("git/account.yaml", &(account.join("\n") + "\n"));
+    desk.write(
+        "git/team.yaml",
+        "apiVersion: seatkeeper.dev/v1alpha1\nkind: Team\nmetadata: {name: core, namespace: web}\n\
+         spec: {accountRef: {name: acme}, requireSecureSignIn: true, roster: []}\n",
+    );
+    desk.exits(0, &["apply"]).await;
+    let account = service.get("/v1/accounts/acme").await.expect(StatusCode::OK);
+    assert_eq!(account["secure_sign_in_required"], true);
+    assert!(account["claim"].is_object());
+    let requests = service.requests();
+    let writes = requests.iter().filter(|line| line["method"] == "PATCH");
+    let answers: Vec<_> = writes.map(|line| line["status"].clone()).collect();
+    assert_eq!(answers, [200, 200], "the claim, then the setting");
+    service.stop().await;
+}

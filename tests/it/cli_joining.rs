@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::cli_kill::{is_killed, points};
 use crate::cli_run::{Desk, program, said, service_now, values};
+use crate::scripted::{Answer, Bend, Scripted, Seen};
 use crate::server_domains::{FakeDns, sign_up};
 use crate::service::{OTHER_TOKEN, TOKEN, TestService, text};
 
@@ -347,6 +348,17 @@ accounts:
     assert_eq!(of_all, open, "the list of the account");
     let again = desk.exits(0, &["apply"]).await;
     assert!(again.out.contains("nothing to change"), "{}", again.out);
+
+    // Where the list fails that is said, and people go on.
+    let between = without_list(&service.base, "/suggestions").await;
+    desk.replace("git/account-class.yaml", &service.base, between.base());
+    desk.write(
+        "git/team.yaml",
+        &team("{email: ana@example.com, role: member}, {email: dan@example.com, role: member}"),
+    );
+    let said = desk.exits(1, &["apply"]).await;
+    assert!(said.out.contains("+ invite dan@example.com as member in web/core\n"), "{}", said.out);
+    assert!(said.err.contains("the suggestions could not be read"), "{}", said.err);
     service.stop().await;
 }
 
@@ -448,4 +460,40 @@ async fn an_import_writes_the_domains_that_people_join_by_and_plans_to_nothing()
         desk.replace("git/account.yaml", mode, "mode: Observe");
     }
     story.service.stop().await;
+}
+
+/// Stands before a service and fails to give a list.
+async fn without_list(base: &str, list: &'static str) -> Scripted {
+    Scripted::before(base, move |request: &Seen| {
+        let fails = request.line.starts_with("GET ") && request.line.contains(list);
+        fails.then(|| Bend::Instead(Answer::text(502, "text/html", "<h1>Bad Gateway</h1>")))
+    })
+    .await
+}
+
+// rule: OP-01
+#[tokio::test]
+async fn a_list_that_fails_is_said_and_people_go_on() {
+    for (list, said) in [
+        ("/domains", "the domains could not be read"),
+        ("/join-requests", "the join requests could not be read"),
+    ] {
+        let story = Story::start(Some("team")).await;
+        let between = without_list(&story.service.base, list).await;
+        story.desk.replace("git/account-class.yaml", &story.service.base, between.base());
+        story.people(&["ana@acme.example member"]);
+        let run = story.desk.exits(1, &["apply"]).await;
+        assert!(run.out.contains("+ invite ana@acme.example as member\n"), "{}", run.out);
+        assert!(run.err.contains(said) && run.err.contains("is left as it is"), "{}", run.err);
+        assert!(!run.err.contains("Bad Gateway"), "{}", run.err);
+        let again = story.desk.exits(1, &["apply"]).await;
+        assert!(again.out.contains("nothing to"), "{}", again.out);
+
+        story.desk.replace("git/account-class.yaml", between.base(), &story.service.base);
+        story.desk.exits(0, &["apply"]).await;
+        assert_eq!(story.domain("acme.example").await["state"], "pending");
+        let invited = story.service.mails().await;
+        assert_eq!(invited.iter().filter(|mail| mail.template == "invitation").count(), 1);
+        story.service.stop().await;
+    }
 }

@@ -212,7 +212,7 @@ async fn an_answer_from_before_our_last_write_is_not_trusted() {
     });
     let copy = copy.await;
     let service = story.service.base.as_str();
-    let url = copy.url().as_str().trim_end_matches('/');
+    let url = copy.base();
     story.desk.replace("git/account-class.yaml", service, url);
     let ledger = story.desk.ledger();
     let said = story.desk.exits(1, &["apply"]).await;

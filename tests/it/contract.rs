@@ -77,6 +77,7 @@ impl Case<'_> {
             up_to: _,
             endings: _,
             actor: _,
+            answered_at: _,
         } = observed.evidence;
         assert_eq!(member_rows, member_total, "members are complete");
         assert_eq!(invitation_rows, invitation_total, "invitations are complete");
@@ -113,11 +114,11 @@ impl Case<'_> {
         MemberRow { id, etag, added_at }
     }
 
-    async fn claim(&self, installation: &str, etag: &ETag) -> Result<(), BackendError> {
+    async fn claim(&self, installation: &str, etag: &ETag) -> Result<ETag, BackendError> {
         self.put_claim(installation, None, etag).await
     }
 
-    async fn take(&self, ours: &str, theirs: &str, etag: &ETag) -> Result<(), BackendError> {
+    async fn take(&self, ours: &str, theirs: &str, etag: &ETag) -> Result<ETag, BackendError> {
         self.put_claim(ours, Some(&theirs.into()), etag).await
     }
 
@@ -126,7 +127,7 @@ impl Case<'_> {
         installation: &str,
         replaces: Option<&InstallationId>,
         etag: &ETag,
-    ) -> Result<(), BackendError> {
+    ) -> Result<ETag, BackendError> {
         let Self { world } = self;
         let fingerprint = "file".to_owned();
         let claim = Claim { installation: installation.into(), fingerprint };

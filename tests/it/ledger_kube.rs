@@ -20,6 +20,8 @@ use crate::world::{World, address, declare, people};
 struct Cluster {
     objects: Arc<Mutex<BTreeMap<String, Value>>>,
     requests: Arc<Mutex<Vec<String>>>,
+    /// What every write is answered with, if anything.
+    refusal: Arc<Mutex<Option<(StatusCode, &'static str)>>>,
 }
 
 impl Cluster {
@@ -48,6 +50,10 @@ impl Cluster {
         let mut objects = self.objects.lock().unwrap();
         let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
         let next = self.requests.lock().unwrap().len().to_string();
+        if let (false, Some((code, said))) = (*method == Method::GET, *self.refusal.lock().unwrap())
+        {
+            return status(code, said);
+        }
         if *method == Method::POST {
             let name = body["metadata"]["name"].as_str().unwrap().to_owned();
             return match objects.contains_key(&name) {
@@ -148,6 +154,34 @@ async fn a_head_that_another_run_wrote_is_a_conflict() {
     let error = world.apply(&mut known, &plan, &observed).await.unwrap_err();
     assert!(matches!(error.ledger(), LedgerError::Conflict { .. }), "{error:?}");
     assert_eq!(world.service.all_mails(), 1);
+}
+
+#[tokio::test]
+async fn an_object_that_is_too_large_is_refused_with_the_way_out_and_nobody_is_mailed() {
+    let too_large = "etcdserver: request is too large";
+    for (code, said, reason) in [
+        (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", "LedgerTooLarge"),
+        (StatusCode::INTERNAL_SERVER_ERROR, too_large, "LedgerTooLarge"),
+        (StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "LedgerUnwritable"),
+    ] {
+        let (world, cluster) = (World::new(), Cluster::default());
+        world.run_with(&declare(&people(1)), cluster.store()).await.unwrap().unwrap();
+        let before = cluster.objects.lock().unwrap().clone();
+        *cluster.refusal.lock().unwrap() = Some((code, said));
+        let refused = world.run_with(&declare(&people(3)), cluster.store()).await.unwrap();
+        let error = refused.unwrap_err();
+        assert_eq!(error.ledger().reason(), reason);
+        if reason == "LedgerTooLarge" {
+            assert_eq!(
+                error.ledger().to_string(),
+                "the ledger kube:web/acme is larger than the API server takes"
+            );
+            let hint = "declare fewer teams and domains for one account";
+            assert!(error.ledger().hint().contains(hint), "{}", error.ledger().hint());
+        }
+        assert_eq!(world.service.all_mails(), 1);
+        assert_eq!(*cluster.objects.lock().unwrap(), before, "the old ledger is whole");
+    }
 }
 
 type Spoil = fn(&mut Value);

@@ -40,6 +40,8 @@ pub struct World {
     pub everywhere: bool,
     service: Option<Child>,
     operator: Option<Child>,
+    /// A second operator; it ends with the value.
+    beside: Option<Child>,
     /// Where the operator answers.
     pub probes: String,
 }
@@ -173,6 +175,7 @@ accounts:
             everywhere: false,
             service: None,
             operator: None,
+            beside: None,
             probes: String::new(),
         };
         world.start_service("127.0.0.1:0").await;
@@ -237,6 +240,20 @@ accounts:
 
     /// Starts the operator with these arguments before the subcommand.
     pub async fn start_operator_with(&mut self, log: &str, arguments: &[&str]) {
+        let (child, probes) = self.operator_process(log, arguments).await;
+        (self.operator, self.probes) = (Some(child), probes);
+    }
+
+    /// Starts a second operator that knows nothing of the first, and waits until it is ready.
+    pub async fn start_operator_beside(&mut self) {
+        let (child, probes) = self.operator_process("info", &[]).await;
+        let first = std::mem::replace(&mut self.probes, probes);
+        self.until("it is ready", async || self.probe("/readyz").await.0 == 200).await;
+        (self.beside, self.probes) = (Some(child), first);
+    }
+
+    /// A running operator, and where it answers.
+    async fn operator_process(&self, log: &str, arguments: &[&str]) -> (Child, String) {
         let address = self.file("probes");
         let _ = fs::remove_file(&address);
         let mut command = program(&self.file("operator.log"), log);
@@ -246,8 +263,8 @@ accounts:
             command.args(["--namespace", &self.namespace]);
         }
         command.arg("--address-file").arg(&address);
-        self.operator = Some(command.spawn().unwrap());
-        self.probes = self.written(&address).await;
+        let child = command.spawn().unwrap();
+        (child, self.written(&address).await)
     }
 
     /// Waits until the operator is dead; `point`: where it was to be killed.

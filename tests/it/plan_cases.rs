@@ -422,3 +422,19 @@ fn who_is_declared_and_asks_to_join_is_let_in_by_one_way_only() {
 fn suggestions_are_counted_and_settled_by_an_invitation() {
     check(&["suggestions-are-counted-and-settled-by-an-invitation"]);
 }
+
+// rule: OP-02
+// rule: OP-07
+#[test]
+fn a_clock_that_was_set_frees_no_budget_and_nothing_waits_for_a_year() {
+    check(&[
+        "approval-a-little-in-the-future",
+        "approval-of-the-future-lapses",
+        "brake-spent-in-the-future-counts",
+        "clocks-differ",
+        "clocks-that-differ-a-little",
+        "mails-of-the-future-keep-the-caps",
+        "untrusted-shrunk-in-the-future",
+        "a-domain-tried-in-the-future-is-looked-for-now",
+    ]);
+}

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::response::Response;
+use futures::{StreamExt as _, stream};
 use http::HeaderMap;
 use seatkeeper::backend::account_api::AccountApi;
 use seatkeeper::backend::transport::Reqwest;
@@ -47,12 +48,34 @@ impl Seen {
 }
 
 /// What the service says to one request.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Answer {
     status: u16,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(String, String)>,
     body: String,
     delay: Duration,
+    manner: Manner,
+}
+
+/// How a body is sent.
+#[derive(Clone, Copy, Debug)]
+enum Manner {
+    /// At once.
+    Whole,
+    /// Half of it; then the connection ends.
+    Cut,
+    /// Byte by byte, with this pause between two.
+    Drip(Duration),
+}
+
+/// What comes of a request that somebody in between sees first.
+pub enum Bend {
+    /// It is answered here, and never gets to the service.
+    Instead(Answer),
+    /// This path and query is asked for; the answer is given as it is.
+    Asked(String),
+    /// It is passed on, and this is made of the answer.
+    Answered(Box<dyn FnOnce(Answer) -> Answer + Send>),
 }
 
 impl Answer {
@@ -63,8 +86,9 @@ impl Answer {
 
     /// Any text.
     pub fn text(status: u16, content_type: &str, body: &str) -> Self {
-        let headers = vec![("content-type", content_type.to_owned())];
-        Self { status, headers, body: body.to_owned(), delay: Duration::ZERO }
+        let headers = vec![("content-type".to_owned(), content_type.to_owned())];
+        let (delay, manner) = (Duration::ZERO, Manner::Whole);
+        Self { status, headers, body: body.to_owned(), delay, manner }
     }
 
     /// A problem document with this code.
@@ -77,8 +101,35 @@ impl Answer {
     }
 
     /// The same with a header.
-    pub fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.push((name, value.to_owned()));
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same with its JSON changed.
+    pub fn edit(mut self, edit: impl FnOnce(&mut Value)) -> Self {
+        let mut body = serde_json::from_str(&self.body).expect("JSON to change");
+        edit(&mut body);
+        self.body = body.to_string();
+        self
+    }
+
+    /// The same, cut off in the middle of its body.
+    pub fn cut(mut self) -> Self {
+        self.manner = Manner::Cut;
+        self
+    }
+
+    /// The same, byte by byte.
+    pub fn dripping(mut self, pause: Duration) -> Self {
+        self.manner = Manner::Drip(pause);
+        self
+    }
+
+    /// The same under another status.
+    pub fn under(mut self, status: u16) -> Self {
+        self.status = status;
         self
     }
 
@@ -92,9 +143,42 @@ impl Answer {
         tokio::time::sleep(self.delay).await;
         let mut response = Response::builder().status(self.status);
         for (name, value) in &self.headers {
-            response = response.header(*name, value);
+            response = response.header(name, value);
         }
-        response.body(Body::from(self.body)).unwrap()
+        let body = match self.manner {
+            Manner::Whole => Body::from(self.body),
+            Manner::Cut => {
+                let half = Bytes::copy_from_slice(&self.body.as_bytes()[..self.body.len() / 2]);
+                Body::from_stream(stream::iter([Ok(half), Err("cut off")]))
+            }
+            Manner::Drip(pause) => {
+                let bytes = stream::iter(self.body.into_bytes()).then(move |byte| async move {
+                    tokio::time::sleep(pause).await;
+                    Ok::<_, &str>(Bytes::from(vec![byte]))
+                });
+                Body::from_stream(bytes)
+            }
+        };
+        response.body(body).unwrap()
+    }
+
+    /// Passes a request on to the service at `base`, under the path and query `to`.
+    async fn of(base: &str, to: &str, request: &Seen) -> Self {
+        let method = request.line.split(' ').next().unwrap().parse().unwrap();
+        let mut headers = request.headers.clone();
+        headers.remove(http::header::HOST);
+        let call = crate::service::client().request(method, format!("{base}{to}"));
+        let answer = call.headers(headers).body(request.body.clone()).send().await.unwrap();
+        let status = answer.status().as_u16();
+        let passed = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            let framing = ["transfer-encoding", "content-length", "connection"];
+            let name = name.as_str().to_owned();
+            let value = value.to_str().unwrap().to_owned();
+            (!framing.contains(&name.as_str())).then_some((name, value))
+        };
+        let headers = answer.headers().iter().filter_map(passed).collect();
+        let body = answer.text().await.unwrap();
+        Self { status, headers, body, delay: Duration::ZERO, manner: Manner::Whole }
     }
 }
 
@@ -114,6 +198,38 @@ impl Drop for Scripted {
 impl Scripted {
     /// Starts a service that answers each request by `script`.
     pub async fn start(script: impl Fn(&Seen) -> Answer + Clone + Send + Sync + 'static) -> Self {
+        Self::serve(move |request| {
+            let answer = script(&request);
+            async move { answer }
+        })
+        .await
+    }
+
+    /// Stands in front of the service at `base`; `None`: the answer is that of the service.
+    pub async fn before(
+        base: &str,
+        bend: impl Fn(&Seen) -> Option<Bend> + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let base = base.to_owned();
+        Self::serve(move |request| {
+            let (base, bend) = (base.clone(), bend(&request));
+            async move {
+                let asked = request.line.split(' ').nth(1).unwrap();
+                match bend {
+                    None => Answer::of(&base, asked, &request).await,
+                    Some(Bend::Instead(answer)) => answer,
+                    Some(Bend::Asked(other)) => Answer::of(&base, &other, &request).await,
+                    Some(Bend::Answered(bend)) => bend(Answer::of(&base, asked, &request).await),
+                }
+            }
+        })
+        .await
+    }
+
+    async fn serve<F>(script: impl Fn(Seen) -> F + Clone + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Answer> + Send,
+    {
         let seen = Arc::<Mutex<Vec<Seen>>>::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -127,7 +243,7 @@ impl Scripted {
                 body: String::from_utf8(body.to_vec()).unwrap(),
             };
             log.lock().unwrap().push(request.clone());
-            script(&request).send().await
+            script(request).await.send().await
         };
         let router = Router::new().fallback(move |request| {
             let answer = answer.clone();
@@ -137,9 +253,9 @@ impl Scripted {
         Self { url: Url::parse(&url).unwrap(), seen, task }
     }
 
-    /// Where it listens.
-    pub fn url(&self) -> &Url {
-        &self.url
+    /// Where it listens: `http://127.0.0.1:…`.
+    pub fn base(&self) -> &str {
+        self.url.as_str().trim_end_matches('/')
     }
 
     /// A client of this service.

@@ -467,7 +467,7 @@ impl Backend for Service {
         claim: &Claim,
         _replaces: Option<&InstallationId>,
         etag: &ETag,
-    ) -> Result<(), BackendError> {
+    ) -> Result<ETag, BackendError> {
         self.kill.point().await;
         let answer = self.with(|state| {
             state.calls.push("Claim".to_owned());
@@ -476,7 +476,7 @@ impl Backend for Service {
             }
             assert_eq!(state.observed.account.etag, *etag);
             state.observed.account.claim = Some(claim.clone());
-            Ok(())
+            Ok(etag.clone())
         });
         self.kill.point().await;
         answer

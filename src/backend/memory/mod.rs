@@ -344,7 +344,7 @@ impl Backend for Memory {
         claim: &Claim,
         replaces: Option<&InstallationId>,
         etag: &ETag,
-    ) -> Result<(), BackendError> {
+    ) -> Result<ETag, BackendError> {
         let mut state = self.state.lock().await;
         let answer = state.arrive("claim")?;
         state.is_ours(account)?;
@@ -359,7 +359,7 @@ impl Backend for Memory {
         row.claim = Some(claim.clone());
         row.etag = ETag(format!("{}+", row.etag));
         match answer {
-            Answer::Given => Ok(()),
+            Answer::Given => Ok(row.etag.clone()),
             Answer::Lost => Err(lost()),
         }
     }

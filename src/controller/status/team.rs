@@ -84,13 +84,16 @@ fn synced(
     match verdict {
         Some(Verdict::Stays(Some(rule))) => Say::no(rule.reason(), rule.message()),
         Some(Verdict::Stays(None)) => Say::no(State::Removing.as_str(), State::Removing.message()),
-        Some(Verdict::Goes | Verdict::GoesRefused(_)) | None => match (held, refused) {
-            (Some(rule), _) => Say::no(rule.reason(), rule.message()),
-            (None, Some(trouble)) => Say::no(trouble.reason, trouble.message.clone()),
-            (None, None) => {
-                Say::yes("Synced", "the account was looked at; people with a problem are counted")
+        Some(Verdict::Goes | Verdict::GoesRefused(_) | Verdict::GoesToOther) | None => {
+            match (held, refused) {
+                (Some(rule), _) => Say::no(rule.reason(), rule.message()),
+                (None, Some(trouble)) => Say::no(trouble.reason, trouble.message.clone()),
+                (None, None) => Say::yes(
+                    "Synced",
+                    "the account was looked at; people with a problem are counted",
+                ),
             }
-        },
+        }
     }
 }
 

@@ -19,6 +19,10 @@ use crate::plan::{Approval, Distrust, Hold, Input};
 /// When to look again after counts that do not agree: a person may just have accepted.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
+/// How far the service's clock and ours may be apart. Twice this, once before and once after a clock was
+/// set, is less than the hour by which no key is repeated as long as the service remembers it.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(15);
+
 /// What the trusted-read guard says.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trust {
@@ -41,7 +45,9 @@ pub(super) struct Trust {
 /// person approves the digest of who is absent.
 pub(super) fn trust(input: &Input<'_>) -> Trust {
     if let Some(distrust) = disagreement(input) {
-        let next_at = input.now.checked_add(LOOK_AGAIN).ok();
+        // A clock is set by a person: that takes its time.
+        let soon = !matches!(distrust, Distrust::ClocksDiffer { .. });
+        let next_at = input.now.checked_add(LOOK_AGAIN).ok().filter(|_| soon);
         return Trust { distrust: Some(distrust), next_at, ..Trust::default() };
     }
     let Some(distrust) = older(input).or_else(|| shrunk(input)) else { return believed(input) };
@@ -84,7 +90,8 @@ fn doubted(input: &Input<'_>, distrust: Distrust, hold: Hold) -> Trust {
     };
     let now_there = people(observed);
     let (baseline, since) = match old.smaller {
-        Some((count, at)) if count == now_there => (None, at),
+        // One that was noted in the future is noted anew: the clock went back since.
+        Some((count, at)) if count == now_there && at <= now => (None, at),
         _ => (Some(Baseline { smaller: Some((now_there, now)), ..old }), now),
     };
     let next_at = Some(Draft::after(since, policy.removals.settle));
@@ -146,11 +153,16 @@ fn is_accounted_for(observed: &Observed, person: &MemberKey, record: &PersonReco
 
 /// Where a read contradicts itself or the pinned account.
 fn disagreement(input: &Input<'_>) -> Option<Distrust> {
-    let Input { observed, ledger, profile, .. } = *input;
+    let Input { observed, ledger, profile, now, .. } = *input;
     if ledger.pinned_account.as_ref().is_some_and(|pinned| *pinned != observed.account.key) {
         return Some(Distrust::OtherAccount);
     }
     let evidence = &observed.evidence;
+    if let Some(service) = evidence.answered_at
+        && now.duration_since(service).abs() > CLOCKS_APART
+    {
+        return Some(Distrust::ClocksDiffer { service, ours: now });
+    }
     if evidence.duplicates > 0 {
         return Some(Distrust::Duplicates(evidence.duplicates));
     }

@@ -6,6 +6,8 @@ mod state;
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 pub use rule::Rule;
 pub use state::State;
 
@@ -71,6 +73,13 @@ pub enum Distrust {
         /// As the service says.
         said: u64,
     },
+    /// Its clock and ours are far apart: one of them was set wrong.
+    ClocksDiffer {
+        /// As the service says.
+        service: Timestamp,
+        /// As we have it.
+        ours: Timestamp,
+    },
     /// Rows came twice.
     Duplicates(u64),
     /// It began before what we know: from a copy that is behind, or a service that was restored.
@@ -100,6 +109,10 @@ impl fmt::Display for Distrust {
                 f,
                 "it is of change {as_of} of the account, and change {known} was there before: a \
                  copy that is behind, or a service that was restored"
+            ),
+            Self::ClocksDiffer { service, ours } => write!(
+                f,
+                "its clock says {service:.0} and ours {ours:.0}; set the one that is wrong"
             ),
             Self::Duplicates(n) => write!(f, "{n} rows came twice"),
             Self::Shrunk { before, now } => {

@@ -48,7 +48,7 @@ pub(crate) use members::methods;
 pub(crate) use operation::{Operation, SchemaOf};
 
 /// Largest body that is read.
-pub(crate) const MAX_BODY: usize = 1024 * 1024;
+pub(crate) const MAX_BODY: usize = crate::wire::MAX_BODY;
 
 /// API, pages and probes.
 pub(crate) fn router(service: &Arc<Service>) -> Router {

@@ -337,6 +337,8 @@ struct Said {
     trimmed: Option<u32>,
     used: Option<u32>,
     duplicates: Option<u64>,
+    /// Time of the service's clock.
+    at: Option<String>,
     /// Used seats of subscriptions, by plan.
     #[serde(default)]
     pools: BTreeMap<String, u32>,
@@ -396,6 +398,7 @@ impl Said {
         evidence.member_total = self.members.unwrap_or(evidence.member_total);
         evidence.invitation_total = self.invitations.unwrap_or(evidence.invitation_total);
         evidence.duplicates = self.duplicates.unwrap_or(0);
+        evidence.answered_at = self.at.map(|at| time(&at));
         seats.owner = self.owner.unwrap_or(seats.owner);
         seats.active = self.active.unwrap_or(seats.active);
         seats.pending = self.pending.unwrap_or(seats.pending);
