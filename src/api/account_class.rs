@@ -106,7 +106,8 @@ pub struct AccountApi {
 #[serde(rename_all = "camelCase")]
 pub struct ClassLimits {
     /// Requests a second that all accounts of the class may make together; accounts take turns. The
-    /// long poll that waits for changes does not count. Default 50.
+    /// long poll that waits for changes does not count. With too few for its accounts a look of one
+    /// is given up after five minutes, and its Account says `TimedOut`. Default 50.
     #[schemars(range(min = 1, max = 100_000))]
     #[serde(default = "ClassLimits::default_requests_per_second")]
     pub requests_per_second: i32,

@@ -180,9 +180,10 @@ impl Members {
         let row = member(row, role);
         match self.people.get_mut(&person) {
             None => drop(self.people.insert(person, row)),
-            Some(kept) if kept.agency == row.agency => evidence.duplicates += 1,
+            // Somebody may run several agencies; only people are each there once.
+            Some(_) if row.agency => evidence.beside.push(row),
             Some(kept) if kept.agency => evidence.beside.push(mem::replace(kept, row)),
-            Some(_) => evidence.beside.push(row),
+            Some(_) => evidence.duplicates += 1,
         }
         Ok(())
     }

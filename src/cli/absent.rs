@@ -25,6 +25,7 @@ pub fn text(hold: &Hold, absent: u64) -> String {
     let digest = &hold.digest;
     format!(
         "! held set {digest}: {absent} missing{who}\n  hint: compare with the account service; if it is \
-         so, let just this be believed, once: seatkeeper apply … --approve {digest}\n"
+         so, let just this be believed, once: seatkeeper apply … --approve {digest}; whoever was a member \
+         then counts as having left, and is not invited again by itself\n"
     )
 }

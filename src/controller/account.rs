@@ -44,9 +44,10 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, ReconcileError> {
     let mut memory = ctx.take_memory(name);
     let mut fetched = fetch::cached(ctx, name);
-    if let Some(fetched) = &mut fetched {
-        fetch::profile(ctx, fetched).await?; // cluster: read
-    }
+    let unread = match &mut fetched {
+        Some(fetched) => fetch::profile(ctx, fetched, &mut memory.profile).await.err(), // cluster: read
+        None => None,
+    };
     let round = fetched.and_then(|fetched| Round::of(fetched, &memory.winners, (ctx.now)()));
     let Some(mut round) = round else {
         ctx.metrics.share(name, None);
@@ -58,7 +59,10 @@ pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, ReconcileErro
         let_go::account(ctx, name, &round).await?; // cluster: write
         return Ok(Next::OnChange);
     }
-    let outcome = within_limits(sync(ctx, name, &mut round, &mut memory)).await;
+    let outcome = match unread {
+        Some(error) => Err(ReconcileError::Cluster(error)),
+        None => within_limits(sync(ctx, name, &mut round, &mut memory)).await,
+    };
     let finding = match outcome {
         Ok(looked) => Finding::Looked(Box::new(looked)),
         Err(error) => Finding::Failed(error),

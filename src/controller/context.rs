@@ -23,6 +23,7 @@ use crate::controller::session::{self, Session};
 use crate::domain::desired::Origin;
 use crate::domain::identity::MemberKey;
 use crate::domain::ledger_view::FirstWanted;
+use crate::manifests::ConfigMaps;
 
 /// Name under which we own fields of objects.
 pub const MANAGER: &str = "seatkeeper";
@@ -104,6 +105,8 @@ pub struct Memory {
     pub first_wanted: FirstWanted,
     /// The declaration that counts for each person.
     pub winners: Winners,
+    /// The ConfigMap of the class's profile, as it was read last.
+    pub profile: ConfigMaps,
     /// Parts of the ledger that carry our finalizer.
     pub guarded: BTreeSet<String>,
 }

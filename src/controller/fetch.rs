@@ -140,24 +140,31 @@ pub async fn fresh(ctx: &Context, known: &Account) -> Result<Option<Fetched>, Cl
 }
 
 /// Reads the ConfigMap of the class's profile, if the class names one: by name, each time, so that
-/// nothing but that is read or kept.
+/// nothing but that is read. What was read `last` stands in where it cannot be.
 ///
 /// # Errors
 ///
-/// The cluster does not answer.
-pub async fn profile(ctx: &Context, fetched: &mut Fetched) -> Result<(), ClusterError> {
+/// The cluster does not answer, or refuses.
+pub async fn profile(
+    ctx: &Context,
+    fetched: &mut Fetched,
+    last: &mut ConfigMaps,
+) -> Result<(), ClusterError> {
     let class_name = &fetched.account.spec.class_name;
     let mut classes = fetched.objects.classes.iter();
     let class = classes.find(|class| class.object.name_any() == *class_name);
     let Some(at) = class.and_then(|class| class.object.spec.profile_config_map_ref.clone()) else {
+        last.clear();
         return Ok(());
     };
     let maps: Api<ConfigMap> = Api::namespaced(ctx.clients.reader.clone(), &at.namespace);
-    let map = call("read the ConfigMap of the profile", maps.get_opt(&at.name)).await?;
-    if let Some(data) = map.and_then(|map| map.data) {
-        fetched.objects.config_maps.insert((at.namespace, at.name), data);
+    let read = call("read the ConfigMap of the profile", maps.get_opt(&at.name)).await;
+    if let Ok(map) = &read {
+        let data = map.as_ref().and_then(|map| map.data.clone());
+        *last = data.map(|data| ((at.namespace, at.name), data)).into_iter().collect();
     }
-    Ok(())
+    fetched.objects.config_maps.clone_from(last);
+    read.map(drop)
 }
 
 /// True if the namespace or one of our kinds is being torn down: whoever does that did not decide

@@ -16,7 +16,7 @@ use crate::domain::identity::MemberKey;
 use crate::domain::keys::CategoryName;
 use crate::domain::policy::{Mode, Policy};
 use crate::ledger::Ledger;
-use crate::manifests::{Declarations, ObjectKey, Resolved, resolve};
+use crate::manifests::{ConfigMaps, Declarations, ObjectKey, Resolved, resolve};
 use crate::profile::{Profile, Teams};
 
 /// What is declared for one account, and what it means.
@@ -161,7 +161,7 @@ impl Round {
         let fresh = fetch::fresh(ctx, &account).await?;
         let fresh = fresh.filter(|f| f.account.metadata.deletion_timestamp.is_none());
         let mut fresh = fresh.ok_or(ReconcileError::Superseded)?;
-        fetch::profile(ctx, &mut fresh).await?;
+        fetch::profile(ctx, &mut fresh, &mut ConfigMaps::new()).await?;
         let round = Self::of(fresh, winners, (ctx.now)());
         *self = round.ok_or(ReconcileError::Superseded)?;
         for space in self.fetched.deleted_in() {

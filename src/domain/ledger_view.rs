@@ -68,6 +68,8 @@ pub struct LedgerView {
     /// People that were at the service when we last looked, and are neither declared nor there any
     /// more, but for those that we ended; true: the feed says that their row ended.
     pub gone: BTreeMap<PersonHash, bool>,
+    /// The last run was cut off: the baseline still counts whom it ended.
+    pub cut_off: bool,
     /// Such people that we ended in a run that was cut off: the baseline still counts them.
     pub ended_by_us: u64,
     /// Feed position of our last write, where the service said it.

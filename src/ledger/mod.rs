@@ -213,6 +213,7 @@ impl Ledger {
                 .map(|seen| (HoldDigest(seen.digest.clone()), seen.at)),
             out_of_sight: self.out_of_sight(&people),
             gone: BTreeMap::new(),
+            cut_off: head.open,
             ended_by_us: 0,
             written: head.written,
             first_wanted: None,

@@ -51,7 +51,10 @@ pub(super) fn missing(declarations: &Declarations, class: &AccountClass) -> Reje
                     "correct the ConfigMap: it is read again by itself",
                 ),
                 Ok(_) => (
-                    format!("AccountClass {class_name} names {}, which is not there", place(at)),
+                    format!(
+                        "AccountClass {class_name} names {}, which is not there or cannot be read",
+                        place(at)
+                    ),
                     "make that ConfigMap with that key, or name one that there is",
                 ),
             };

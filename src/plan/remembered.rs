@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::desired::Desired;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::ledger_view::PersonRecord;
+use crate::domain::observed::Observed;
 use crate::plan::Input;
 use crate::plan::draft::Draft;
 use crate::plan::names::is_there;
@@ -42,7 +43,7 @@ impl<'a> Remembered<'a> {
                 parted.insert(present.clone());
             } else if !desired.formerly.contains_key(person)
                 && person != present
-                && !is_there(observed, &place)
+                && !has_own_row(observed, row, &place)
             {
                 known.insert(person.clone(), present.clone());
             }
@@ -56,6 +57,15 @@ impl<'a> Remembered<'a> {
             }
         };
         Self { desired, known: known.into_keys().collect(), parted }
+    }
+}
+
+/// True if the service has a row of the person under the declared address that stands in place of
+/// `row`. Who is a member does not lose that to an invitation: then there are two rows of one person.
+fn has_own_row(observed: &Observed, row: &MemberKey, place: &MemberKey) -> bool {
+    match observed.members.contains_key(row) {
+        true => observed.members.contains_key(place),
+        false => is_there(observed, place),
     }
 }
 

@@ -331,3 +331,24 @@ async fn a_service_that_is_not_there_or_too_slow_is_unreachable() {
     let error = observe(&api).await.unwrap_err();
     assert!(matches!(error, BackendError::Unreachable(_)), "{error:?}");
 }
+
+// rule: NC-06
+#[tokio::test]
+async fn agencies_of_one_person_stand_beside_them_in_any_order() {
+    let agency = |id: &str| with(member(id, "ana@example.com"), "principal", json!("account"));
+    let [one, two] = ["mem_2", "mem_3"].map(agency);
+    let ana = member("mem_1", "ana@example.com");
+    let orders = [
+        [ana.clone(), one.clone(), two.clone()],
+        [one.clone(), ana.clone(), two.clone()],
+        [one, two, ana],
+    ];
+    for rows in orders {
+        let list = Answer::json(&page(&rows));
+        let scripted = service(&[("GET /v1/accounts/acc_1/members", list)]).await;
+        let observed = observe(&scripted.client()).await.unwrap();
+        let (kept, evidence) = (observed.members.values().next().unwrap(), &observed.evidence);
+        assert_eq!((kept.id.as_str(), kept.agency), ("mem_1", false), "{rows:?}");
+        assert_eq!((evidence.beside.len(), evidence.duplicates), (2, 0), "{rows:?}");
+    }
+}

@@ -147,7 +147,8 @@ async fn people_that_are_missing_without_a_cause_are_held_until_a_person_says_th
     let held = format!(
         "! held set {digest}: 5 missing: p1@example.com, p2@example.com, p3@example.com, \
          p4@example.com, p5@example.com\n  hint: compare with the account service; if it is so, let \
-         just this be believed, once: seatkeeper apply … --approve {digest}\n\
+         just this be believed, once: seatkeeper apply … --approve {digest}; whoever was a \
+         member then counts as having left, and is not invited again by itself\n\
          ! ReadUntrusted: the answer of the account service is not trusted: 9 people at the last \
          trusted look, 4 now; "
     );

@@ -44,10 +44,16 @@ impl<'a> Absent<'a> {
         let ended = endings.people.iter();
         let ended = ended.filter(|person| !is_there(observed, person) && !ours(person)).count();
         let of_others = ended.saturating_sub(self.known.len() + self.hidden.len()) as u64;
+        // Whoever came in between is in the count too.
+        let came = observed.members.iter().map(|(person, row)| (person, &row.id.0));
+        let came = came.chain(observed.invitations.iter().map(|(person, row)| (person, &row.id.0)));
+        let came = came.filter(|(_, id)| endings.made.contains(*id)).map(|(person, _)| person);
+        let came: BTreeSet<_> =
+            came.filter(|person| !input.ledger.people.contains_key(*person)).collect();
         endings.made.is_subset(&rows(observed))
             && self.known.iter().all(|person| endings.people.contains(*person))
             && ledger.gone.values().all(|ended| *ended)
-            && self.others <= of_others
+            && self.others.saturating_add(came.len() as u64) <= of_others
     }
 
     /// The digest by which a person says that just these are gone.
@@ -85,6 +91,7 @@ impl<'a> Absent<'a> {
 
 /// Ids of the rows of a look.
 fn rows(observed: &Observed) -> BTreeSet<String> {
-    let members = observed.members.values().map(|row| row.id.0.clone());
+    let members = observed.members.values().chain(&observed.evidence.beside);
+    let members = members.map(|row| row.id.0.clone());
     members.chain(observed.invitations.values().map(|row| row.id.0.clone())).collect()
 }

@@ -75,9 +75,12 @@ pub(super) fn trust(input: &Input<'_>) -> Trust {
 fn believed(input: &Input<'_>) -> Trust {
     let Input { observed, ledger, .. } = *input;
     let new = Baseline { people: people(observed), smaller: None, as_of: observed.evidence.as_of };
+    // One that a person approved may be older than our last write: then that is forgotten.
+    let written = new.as_of.is_none() || ledger.written <= new.as_of;
     let known = ledger.baseline.is_some_and(|old| {
         old.people == new.people && old.smaller.is_none() && old.as_of <= new.as_of
     });
+    let known = known && written;
     Trust { baseline: (!known).then_some(new), ..Trust::default() }
 }
 
@@ -125,9 +128,15 @@ fn shrunk(input: &Input<'_>) -> Option<Distrust> {
 fn missing(input: &Input<'_>) -> u64 {
     let Input { observed, ledger, .. } = *input;
     let before = ledger.baseline.map_or(0, |baseline| baseline.people);
-    let ended = ledger.people.iter().filter(|(person, record)| {
-        is_gone(observed, person, record) && is_accounted_for(observed, person, record)
-    });
+    // Whom we ended a run that came to its end has taken out of the count already.
+    let counted = |person, record: &PersonRecord| match record.paid {
+        Some(Paid::End) => ledger.cut_off,
+        _ => observed.invitations.contains_key(person),
+    };
+    let ended = ledger
+        .people
+        .iter()
+        .filter(|(person, record)| is_gone(observed, person, record) && counted(*person, record));
     let ended = ledger.ended_by_us.saturating_add(ended.count() as u64);
     before.saturating_sub(people(observed)).saturating_sub(ended)
 }

@@ -7,13 +7,15 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONTENT_TYPE, DATE, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::server::Service;
 use crate::server::error::{ApiError, Failure};
@@ -55,6 +57,7 @@ pub(crate) async fn edge(
         response = rendered;
     }
     protect(response.headers_mut());
+    date(service.now(), response.headers_mut());
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -84,6 +87,14 @@ fn report(error: &ApiError, id: &str, route: &str) {
     if error.kind().status.is_server_error() {
         let error = error as &dyn std::error::Error;
         tracing::error!(request.id = id, route, error, "a request failed");
+    }
+}
+
+/// When the answer was made, by the clock that all its times are of (RFC 9110, 6.6.1).
+fn date(now: Timestamp, headers: &mut HeaderMap) {
+    let text = DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
+    if let Some(value) = text.ok().and_then(|text| HeaderValue::from_str(&text).ok()) {
+        headers.insert(DATE, value);
     }
 }
 

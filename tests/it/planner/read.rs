@@ -675,6 +675,9 @@ struct LedgerFile {
     /// See [`gone`]: people that only the ledger knows.
     #[serde(default)]
     gone: Vec<String>,
+    /// The last run was cut off.
+    #[serde(default)]
+    cut_off: bool,
     /// People that we ended in a run that was cut off.
     #[serde(default)]
     ended_by_us: u64,
@@ -742,6 +745,7 @@ impl LedgerFile {
             }),
             out_of_sight: self.out_of_sight,
             gone: self.gone.iter().map(|line| gone(line)).collect(),
+            cut_off: self.cut_off,
             ended_by_us: self.ended_by_us,
             written: self.written,
             first_wanted: first_wanted
