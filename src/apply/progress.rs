@@ -12,6 +12,7 @@ use crate::domain::keys::SubscriptionId;
 use crate::domain::observed::{MemberState, Observed};
 use crate::ledger::{Ledger, Writes};
 use crate::plan::action::{Action, Direction};
+use crate::plan::people;
 use crate::plan::simulate::{recount, step};
 use crate::plan::teams::TeamAction;
 
@@ -29,6 +30,8 @@ pub(super) struct Progress<'a> {
     /// Seats of each pool that the plan counted on and that were not freed.
     not_freed: BTreeMap<Option<SubscriptionId>, u32>,
     owner_not_raised: bool,
+    /// People whose place or invitation may have ended: nobody knows yet.
+    maybe_gone: Vec<MemberKey>,
     /// People whose invitation under an earlier address was not withdrawn.
     not_withdrawn: BTreeSet<MemberKey>,
     /// Mails that had a place in a wave and were not sent.
@@ -51,6 +54,7 @@ impl<'a> Progress<'a> {
             stopped: false,
             not_freed: BTreeMap::new(),
             owner_not_raised: false,
+            maybe_gone: Vec::new(),
             not_withdrawn: BTreeSet::new(),
             unsent: Vec::new(),
             added: Vec::new(),
@@ -67,6 +71,16 @@ impl<'a> Progress<'a> {
         ledger.wrote(written);
         let as_of = &mut self.after.evidence.as_of;
         *as_of = as_of.map(|as_of| as_of.max(written.unwrap_or_default()));
+    }
+
+    /// People that the next look has at least: whose end is not known may be gone by our own doing.
+    pub fn least_people(&self) -> u64 {
+        let mut least = self.after.clone();
+        for person in &self.maybe_gone {
+            least.members.remove(person);
+            least.invitations.remove(person);
+        }
+        people(&least)
     }
 
     /// Why an action may not run now.
@@ -131,6 +145,11 @@ impl<'a> Progress<'a> {
     /// Takes an outcome.
     pub fn done(&mut self, index: usize, outcome: Outcome) {
         let Some(action) = self.job.plan.actions.get(index) else { return };
+        if matches!(outcome, Outcome::Unknown(_))
+            && matches!(action, Action::Remove { .. } | Action::RevokeInvitation { .. })
+        {
+            self.maybe_gone.push(action.person().clone());
+        }
         match &outcome {
             Outcome::Done(executed) => self.take_effect(action, executed),
             Outcome::Refused(_) | Outcome::Unknown(_) | Outcome::NotRun(_) => self.failed(action),

@@ -197,7 +197,7 @@ async fn close(
         Some(baseline) => baseline.smaller.is_none(),
         None => baseline_known,
     };
-    ledger.close(trusted.then(|| people(&progress.after)), job.observed.evidence.as_of);
+    ledger.close(trusted.then(|| progress.least_people()), job.observed.evidence.as_of);
     progress.note_written(ledger);
     hit(CLOSING);
     ledger.write_head().await?;

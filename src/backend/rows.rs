@@ -180,9 +180,12 @@ impl Members {
         let row = member(row, role);
         match self.people.get_mut(&person) {
             None => drop(self.people.insert(person, row)),
-            // Somebody may run several agencies; only people are each there once.
+            // Only people are each there once: somebody may run several agencies, and the oldest of
+            // them is the row where there is no person.
+            Some(kept) if kept.agency && (!row.agency || row.id < kept.id) => {
+                evidence.beside.push(mem::replace(kept, row));
+            }
             Some(_) if row.agency => evidence.beside.push(row),
-            Some(kept) if kept.agency => evidence.beside.push(mem::replace(kept, row)),
             Some(_) => evidence.duplicates += 1,
         }
         Ok(())

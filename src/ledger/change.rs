@@ -134,8 +134,10 @@ impl Ledger {
         if let Some(baseline) = baseline {
             head.baseline = Some((*baseline).into());
             if baseline.smaller.is_none() {
+                head.open = false; // Whom a run ended that was cut off is out of the count now.
                 // A read that was approved may be of a service that was restored.
-                head.written = head.written.min(baseline.as_of);
+                let written = head.written.zip(baseline.as_of);
+                head.written = written.map_or(head.written, |(ours, read)| Some(ours.min(read)));
             }
         }
         if let Some(teams) = teams {

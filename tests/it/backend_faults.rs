@@ -341,7 +341,7 @@ async fn agencies_of_one_person_stand_beside_them_in_any_order() {
     let orders = [
         [ana.clone(), one.clone(), two.clone()],
         [one.clone(), ana.clone(), two.clone()],
-        [one, two, ana],
+        [one.clone(), two.clone(), ana],
     ];
     for rows in orders {
         let list = Answer::json(&page(&rows));
@@ -350,5 +350,12 @@ async fn agencies_of_one_person_stand_beside_them_in_any_order() {
         let (kept, evidence) = (observed.members.values().next().unwrap(), &observed.evidence);
         assert_eq!((kept.id.as_str(), kept.agency), ("mem_1", false), "{rows:?}");
         assert_eq!((evidence.beside.len(), evidence.duplicates), (2, 0), "{rows:?}");
+    }
+    for rows in [[one.clone(), two.clone()], [two, one]] {
+        let list = Answer::json(&page(&rows));
+        let scripted = service(&[("GET /v1/accounts/acc_1/members", list)]).await;
+        let observed = observe(&scripted.client()).await.unwrap();
+        assert_eq!(observed.members.values().next().unwrap().id.as_str(), "mem_2", "{rows:?}");
+        assert_eq!(observed.evidence.duplicates, 0);
     }
 }

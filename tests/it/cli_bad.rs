@@ -42,6 +42,7 @@ const FILES: &[&str] = &[
     "recipients-exact-twice",
     "recipients-not-offered",
     "recipients-of-no-team",
+    "role-not-grantable",
     "secret-empty",
     "secret-missing",
     "secret-of-two-words",

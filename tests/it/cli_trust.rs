@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use crate::cli_run::{Desk, service_now, values};
-use crate::scripted::{Answer, Scripted, Seen};
+use crate::scripted::{Answer, Bend, Scripted, Seen};
 use crate::service::{TOKEN, TestService, text};
 
 const SEED: &str = r"
@@ -227,4 +227,26 @@ async fn an_answer_from_before_our_last_write_is_not_trusted() {
     story.desk.replace("git/account-class.yaml", url, service);
     story.desk.exits(0, &["apply"]).await;
     assert_eq!(story.service.mails().await.len(), 1);
+}
+
+// rule: OP-07
+#[tokio::test]
+async fn removals_of_which_nobody_knows_whether_they_took_effect_hold_up_nothing() {
+    let story = Story::new().await;
+    let between = Scripted::before(&story.service.base, |request: &Seen| {
+        let fails = |answer: Answer| answer.under(500);
+        request.line.starts_with("DELETE ").then(|| Bend::Answered(Box::new(fails)))
+    });
+    let between = between.await;
+    story.desk.replace("git/account-class.yaml", &story.service.base, between.base());
+    story.declare(&["p1", "p2"]);
+    let plan = story.desk.exits(4, &["plan", "-o", "json"]).await;
+    let digest = text(&values(&plan.out)["hold"]["digest"]);
+    let said = story.desk.run(&["apply", "--approve", &digest]).await;
+    assert!(said.out.contains("not known whether it took effect"), "{}", said.out);
+    let rows = story.service.list("/v1/accounts/acme/members").await;
+    assert_eq!(rows.len(), 3, "they took effect: {rows:?}");
+    let said = story.desk.exits(0, &["apply"]).await;
+    assert!(said.out.contains("nothing to change"), "{}", said.out);
+    story.service.stop().await;
 }

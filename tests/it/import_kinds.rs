@@ -258,6 +258,7 @@ async fn a_client_adopts_its_agency_as_a_member_keeps_it_and_never_invites_it() 
     let other = import.service.call(Method::GET, "/v1/accounts/other").token(OTHER_TOKEN);
     let other = text(&other.send().await.expect(StatusCode::OK)["id"]);
     import.presses("otto@other.example", "approve", &[("account", &other)]).await;
+    import.service.pass(DAY * 60).await; // The program reads the real clock.
 
     import.round_trip("other", OTHER_TOKEN, 0).await;
     let team = import.desk.read("git/team.yaml");

@@ -74,6 +74,8 @@ pub enum Bend {
     Instead(Answer),
     /// This path and query is asked for; the answer is given as it is.
     Asked(String),
+    /// This path and query is asked for, and this is made of the answer.
+    Changed(String, Box<dyn FnOnce(Answer) -> Answer + Send>),
     /// It is passed on, and this is made of the answer.
     Answered(Box<dyn FnOnce(Answer) -> Answer + Send>),
 }
@@ -219,6 +221,9 @@ impl Scripted {
                     None => Answer::of(&base, asked, &request).await,
                     Some(Bend::Instead(answer)) => answer,
                     Some(Bend::Asked(other)) => Answer::of(&base, &other, &request).await,
+                    Some(Bend::Changed(other, bend)) => {
+                        bend(Answer::of(&base, &other, &request).await)
+                    }
                     Some(Bend::Answered(bend)) => bend(Answer::of(&base, asked, &request).await),
                 }
             }

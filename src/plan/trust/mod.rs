@@ -74,9 +74,12 @@ pub(super) fn trust(input: &Input<'_>) -> Trust {
 /// The read is the one to measure the next by.
 fn believed(input: &Input<'_>) -> Trust {
     let Input { observed, ledger, .. } = *input;
-    let new = Baseline { people: people(observed), smaller: None, as_of: observed.evidence.as_of };
+    // An answer that does not say where it stands is no reason to forget where the last one stood.
+    let before = ledger.baseline.and_then(|old| old.as_of);
+    let as_of = observed.evidence.as_of.or(before);
+    let new = Baseline { people: people(observed), smaller: None, as_of };
     // One that a person approved may be older than our last write: then that is forgotten.
-    let written = new.as_of.is_none() || ledger.written <= new.as_of;
+    let written = observed.evidence.as_of.is_none_or(|as_of| ledger.written <= Some(as_of));
     let known = ledger.baseline.is_some_and(|old| {
         old.people == new.people && old.smaller.is_none() && old.as_of <= new.as_of
     });

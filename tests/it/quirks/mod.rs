@@ -39,6 +39,8 @@ struct Quirk {
     says: &'static str,
     /// Nothing is written to the account by that run.
     still: bool,
+    /// A row that the run leaves as it is.
+    keeps: &'static str,
 }
 
 /// How it is done.
@@ -48,8 +50,12 @@ enum How {
     Instead(fn(&str) -> Answer),
     /// The service is asked something else.
     Asked(fn(&str) -> String),
+    /// The service is asked something else, and answers this.
+    Changed(fn(&str) -> String, fn(Answer) -> Answer),
     /// The service does what it is asked, and answers this.
     Answered(fn(Answer) -> Answer),
+    /// The same; the argument is where a thief listens.
+    Lured(fn(Answer, &str) -> Answer),
 }
 
 /// Method and resource of a request: `GET members`, `POST revoke`, `GET account`.
@@ -160,7 +166,12 @@ async fn play(service: &TestService, account: &str, quirk: &Quirk) -> Option<Str
         (kind(request) == on).then(|| match how {
             How::Instead(answer) => Bend::Instead(answer(&stolen)),
             How::Asked(other) => Bend::Asked(other(path)),
+            How::Changed(other, bend) => Bend::Changed(other(path), Box::new(bend)),
             How::Answered(bend) => Bend::Answered(Box::new(bend)),
+            How::Lured(bend) => {
+                let thief = stolen.clone();
+                Bend::Answered(Box::new(move |answer| bend(answer, &thief)))
+            }
         })
     })
     .await;
@@ -180,6 +191,7 @@ async fn play(service: &TestService, account: &str, quirk: &Quirk) -> Option<Str
     for (so, what) in [
         (!met, "no request met it"),
         (quirk.still && after != before, "something was changed"),
+        (!after.contains(quirk.keeps), "who is not understood was touched"),
         (all.contains(CANARY), "words of the service are repeated"),
         (!thief.seen().is_empty(), "somebody else was asked"),
     ] {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::quirks::How::{Answered, Asked, Instead};
+use crate::quirks::How::{Answered, Asked, Changed, Instead, Lured};
 use crate::quirks::{CANARY, Quirk};
 use crate::scripted::Answer;
 
@@ -76,7 +76,7 @@ const UNREADABLE: &str = "error: MalformedAnswer: ";
 
 /// A run that does all it has to.
 const fn good(name: &'static str, on: &'static str, how: super::How) -> Quirk {
-    Quirk { name, on, how, code: 0, says: GOOD, still: false }
+    Quirk { name, on, how, code: 0, says: GOOD, still: false, keeps: "" }
 }
 
 /// A run that does nothing, and says why.
@@ -86,7 +86,7 @@ const fn refused(
     how: super::How,
     says: &'static str,
 ) -> Quirk {
-    Quirk { name, on, how, code: 1, says, still: true }
+    Quirk { name, on, how, code: 1, says, still: true, keeps: "" }
 }
 
 /// A run that leaves one person alone.
@@ -94,14 +94,14 @@ const fn partly(
     name: &'static str,
     on: &'static str,
     how: super::How,
-    says: &'static str,
+    keeps: &'static str,
 ) -> Quirk {
-    Quirk { name, on, how, code: 4, says, still: false }
+    Quirk { name, on, how, code: 4, says: "NotUnderstood", still: false, keeps }
 }
 
 pub(super) const QUIRKS: &[Quirk] = &[
     good("pages of one row", "GET members", Asked(|path| paged(path, 1))),
-    good("pages of ten rows", "GET invitations", Asked(|path| paged(path, 10))),
+    good("invitations on pages of one row", "GET invitations", Asked(|path| paged(path, 1))),
     good(
         "who was deleted is still listed",
         "GET members",
@@ -166,13 +166,16 @@ pub(super) const QUIRKS: &[Quirk] = &[
     refused(
         "a cursor that leads to itself",
         "GET members",
-        Answered(|answer| answer.edit(set("next_cursor", json!("again")))),
-        "error: ",
+        Changed(
+            |path| path.replace("&cursor=again", ""),
+            |answer| answer.edit(set("next_cursor", json!("again"))),
+        ),
+        "pages that lead nowhere",
     ),
     refused(
         "a cursor to another host",
         "GET invitations",
-        Answered(|answer| answer.edit(set("next_cursor", json!("http://127.0.0.1:1/?cursor=x")))),
+        Lured(|answer, thief| answer.edit(set("next_cursor", json!(format!("{thief}/?cursor=x"))))),
         "error: BackendRejected: ",
     ),
     refused(
@@ -197,25 +200,31 @@ pub(super) const QUIRKS: &[Quirk] = &[
         "a role that nobody knows",
         "GET members",
         Answered(|answer| row(answer, "bo@", set("role", json!("archivist")))),
-        "NotUnderstood",
+        "bo developer active",
     ),
     partly(
         "a state that nobody knows",
         "GET members",
         Answered(|answer| row(answer, "bo@", set("state", json!("asleep")))),
-        "NotUnderstood",
+        "bo developer active",
     ),
     partly(
         "an invitation in a state that nobody knows",
         "GET invitations",
         Answered(|answer| row(answer, "eve@", set("state", json!("asleep")))),
-        "NotUnderstood",
+        "eve developer pending",
     ),
     refused(
         "an invitation that disappeared while its seat is still counted",
         "GET invitations",
         Answered(|answer| without(answer, "cyd@")),
         UNTRUSTED,
+    ),
+    refused(
+        "a clock that was set wrong",
+        "GET account",
+        Answered(|answer| answer.with("date", "Tue, 06 Nov 2035 08:49:37 GMT")),
+        "set the one that is wrong",
     ),
     refused(
         "a seat that nobody sits on",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::quirks::How::{self, Answered, Instead};
+use crate::quirks::How::{self, Answered, Instead, Lured};
 use crate::quirks::{CANARY, Quirk};
 use crate::scripted::Answer;
 
@@ -20,17 +20,17 @@ fn words(status: u16, content_type: &str) -> Answer {
 
 /// Everything is done by that run.
 const fn done(name: &'static str, on: &'static str, how: How) -> Quirk {
-    Quirk { name, on, how, code: 0, says: "5 done; seats 3 of 10", still: false }
+    Quirk { name, on, how, code: 0, says: "5 done; seats 3 of 10", still: false, keeps: "" }
 }
 
 /// That run cannot say that it is done.
 const fn open(name: &'static str, on: &'static str, how: How, says: &'static str) -> Quirk {
-    Quirk { name, on, how, code: 1, says, still: false }
+    Quirk { name, on, how, code: 1, says, still: false, keeps: "" }
 }
 
 /// That run looks again, and finds it done.
 const fn seen(name: &'static str, on: &'static str, how: How, says: &'static str) -> Quirk {
-    Quirk { name, on, how, code: 0, says, still: false }
+    Quirk { name, on, how, code: 0, says, still: false, keeps: "" }
 }
 
 const INVITE: &str = "POST invitations";
@@ -43,7 +43,7 @@ pub(super) const QUIRKS: &[Quirk] = &[
     done(
         "a location on another host",
         INVITE,
-        Answered(|answer| answer.with("location", "http://127.0.0.1:1/v1/elsewhere")),
+        Lured(|answer, thief| answer.with("location", &format!("{thief}/v1/elsewhere"))),
     ),
     done("a location that is relative", INVITE, Answered(|answer| answer.with("location", "../x"))),
     done("202 in place of 201", INVITE, Answered(|answer| answer.under(202))),
