@@ -75,6 +75,9 @@ impl<'a> Progress<'a> {
 
     /// People that the next look has at least: whose end is not known may be gone by our own doing.
     pub fn least_people(&self) -> u64 {
+        if self.maybe_gone.is_empty() {
+            return people(&self.after);
+        }
         let mut least = self.after.clone();
         for person in &self.maybe_gone {
             least.members.remove(person);

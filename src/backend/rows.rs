@@ -193,10 +193,7 @@ impl Members {
 
     /// Sets aside the agencies at the address of somebody who is invited.
     pub(super) fn aside(&mut self, invitations: &Invitations, evidence: &mut ReadEvidence) {
-        let waits = |row: &ObservedInvitation| {
-            matches!(row.state, InvitationState::Pending | InvitationState::Unknown)
-        };
-        let invited = invitations.people.iter().filter(|(_, row)| waits(row));
+        let invited = invitations.people.iter().filter(|(_, row)| row.state.waits());
         for (person, _) in invited {
             if self.people.get(person).is_some_and(|member| member.agency) {
                 evidence.beside.extend(self.people.remove(person));

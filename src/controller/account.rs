@@ -44,7 +44,7 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, ReconcileError> {
     let mut memory = ctx.take_memory(name);
     let mut fetched = fetch::cached(ctx, name);
-    let mut unread = match &mut fetched {
+    let unread = match &mut fetched {
         Some(fetched) => fetch::profile(ctx, fetched, &mut memory.profile).await.err(), // cluster: read
         None => None,
     };
@@ -59,12 +59,12 @@ pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, ReconcileErro
         let_go::account(ctx, name, &round).await?; // cluster: write
         return Ok(Next::OnChange);
     }
-    if let Some(error) = unread.take_if(|_| memory.profile.is_empty()) {
-        // Nothing can be said of what is declared: what stands in the statuses says it best.
-        ctx.keep_memory(name, memory);
-        return Err(ReconcileError::Cluster(error));
-    }
     let outcome = match unread {
+        Some(error) if memory.profile.is_empty() => {
+            // Nothing can be said of what is declared: what stands in the statuses says it best.
+            ctx.keep_memory(name, memory);
+            return Err(ReconcileError::Cluster(error));
+        }
         Some(error) => Err(ReconcileError::Cluster(error)),
         None => within_limits(sync(ctx, name, &mut round, &mut memory)).await,
     };

@@ -221,6 +221,14 @@ pub enum InvitationState {
     Unknown,
 }
 
+impl InvitationState {
+    /// True if the person can still accept, as far as we understand the row.
+    #[must_use]
+    pub fn waits(self) -> bool {
+        matches!(self, Self::Pending | Self::Unknown)
+    }
+}
+
 /// What the answers of one look say of themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadEvidence {

@@ -215,7 +215,7 @@ impl Ledger {
         // What is repeated was opened before.
         let repeats = self.open_send(&hash).is_some_and(|open| open.key == send.key);
         let turn = if repeats { 0 } else { turn };
-        let wave = self.head.as_ref().map_or(0, |head| head.wave) + turn;
+        let wave = self.wave() + turn;
         let (epoch, at) = (send.cause.epoch, Some(now));
         let record = self.record_of(&hash);
         let record = record.unwrap_or_else(|| PersonRecord { owned: true, ..nobody(now, epoch) });

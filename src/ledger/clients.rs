@@ -205,7 +205,7 @@ impl Ledger {
     }
 
     /// Number of the last wave that was opened.
-    fn wave(&self) -> u64 {
+    pub(super) fn wave(&self) -> u64 {
         self.head.as_ref().map_or(0, |head| head.wave)
     }
 

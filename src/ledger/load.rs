@@ -52,6 +52,7 @@ impl Ledger {
         (self.head, self.stored, self.viewed) = (None, None, None);
         self.pages.clear();
         self.people.clear();
+        self.elsewhere.clear();
         self.clients.clear();
         self.recipients.clear();
         self.changed.clear();

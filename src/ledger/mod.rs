@@ -270,7 +270,7 @@ impl Ledger {
     /// opened or the outcome is not known.
     fn record_of(&self, hash: &PersonHash) -> Option<PersonRecord> {
         let entry = self.people.get(hash)?;
-        let wave = self.head.as_ref().map_or(0, |head| head.wave);
+        let wave = self.wave();
         Some(match entry.invite {
             Some(invite) if invite.wave <= wave && !self.is_open(hash, invite) => {
                 entry.as_sent(invite)

@@ -26,7 +26,7 @@ pub(super) fn invited(
     let open = draft.input.ledger.open_sends.get(person);
     let said = says_again(wanted.words(), &record.mails, open.map(|send| send.cause));
     let epoch = wanted.invite_epoch > record.epoch;
-    let waits = waits(invitation);
+    let waits = invitation.state.waits();
     // The ledger has dropped the sends that this look answers: a row that is over is an older one,
     // or the one that was to be sent again.
     if let Some(send) = open.filter(|send| !waits || send.resend.is_some()) {
@@ -82,13 +82,8 @@ pub(super) fn invited(
     }
 }
 
-/// True if the person can still accept, as far as we understand the row.
-fn waits(invitation: &ObservedInvitation) -> bool {
-    matches!(invitation.state, InvitationState::Pending | InvitationState::Unknown)
-}
-
 /// True if the person had access, and it was not us who ended it.
-fn was_member(record: &PersonRecord) -> bool {
+pub(super) fn was_member(record: &PersonRecord) -> bool {
     matches!(record.seen, Seen::Member | Seen::Trimmed | Seen::Agency)
         && record.paid != Some(Paid::End)
 }
@@ -215,7 +210,8 @@ fn send_again(
     invitation: &ObservedInvitation,
     (record, why): (&PersonRecord, Why),
 ) {
-    let role = invitation.role.known().filter(|role| waits(invitation) || **role == wanted.role);
+    let role =
+        invitation.role.known().filter(|role| invitation.state.waits() || **role == wanted.role);
     let Some(role) = role.cloned() else {
         return candidate(draft, person, wanted, (record, why));
     };

@@ -303,9 +303,7 @@ pub(super) fn end(
             let action = Action::Remove { person: person.clone(), member: member_row, cause };
             (action, &member.role, member.state != MemberState::Unknown)
         }
-        (None, Some(invitation))
-            if matches!(invitation.state, InvitationState::Pending | InvitationState::Unknown) =>
-        {
+        (None, Some(invitation)) if invitation.state.waits() => {
             record.seen = Seen::Invited;
             let known = invitation.state == InvitationState::Pending;
             (revoke(person, invitation, cause), &invitation.role, known)

@@ -12,13 +12,12 @@ use jiff::Timestamp;
 
 use crate::domain::desired::Desired;
 use crate::domain::identity::{EmailAddress, MemberKey};
-use crate::domain::ledger_view::{
-    MailRecord, Nameless, OpenSend, Ownership, Paid, PersonRecord, Seen,
-};
-use crate::domain::observed::{InvitationState, MemberState, Observed, ObservedInvitation};
+use crate::domain::ledger_view::{MailRecord, Nameless, OpenSend, Ownership, PersonRecord, Seen};
+use crate::domain::observed::{InvitationState, MemberState, Observed};
 use crate::domain::policy::Policy;
 use crate::plan::action::{Action, EndCause};
 use crate::plan::draft::Draft;
+use crate::plan::invitations::was_member;
 use crate::plan::remembered::Remembered;
 use crate::plan::{Input, Rule, members};
 use crate::profile::KnownUser;
@@ -82,7 +81,8 @@ impl Names {
         active: &BTreeSet<&EmailAddress>,
     ) {
         let is_member = |key: &&MemberKey| observed.members.contains_key(*key);
-        let invited = |key: &MemberKey| observed.invitations.get(key).is_some_and(waits);
+        let invited =
+            |key: &MemberKey| observed.invitations.get(key).is_some_and(|row| row.state.waits());
         let all = [key].into_iter().chain(old);
         let elsewhere = || {
             let known = |key: &&MemberKey| active.contains(&key.person);
@@ -272,12 +272,7 @@ fn active<'a>(input: &Input<'a>) -> BTreeSet<&'a EmailAddress> {
 /// True if the service has a row of this place: a member, or an invitation that waits.
 pub(super) fn is_there(observed: &Observed, place: &MemberKey) -> bool {
     let row = observed.invitations.get(place);
-    observed.members.contains_key(place) || row.is_some_and(waits)
-}
-
-/// True if somebody can still accept it, as far as we understand the row.
-fn waits(invitation: &ObservedInvitation) -> bool {
-    matches!(invitation.state, InvitationState::Pending | InvitationState::Unknown)
+    observed.members.contains_key(place) || row.is_some_and(|row| row.state.waits())
 }
 
 /// What the ledger knows of a declared person, with what it knows of their earlier addresses.
@@ -346,9 +341,7 @@ fn carry(record: &mut PersonRecord, old: &PersonRecord, declined: bool) {
 
 /// True if the person said no at an earlier address, or left there.
 fn says_no(old: &PersonRecord, declined: bool) -> bool {
-    let was_member = matches!(old.seen, Seen::Member | Seen::Trimmed | Seen::Agency)
-        && old.paid != Some(Paid::End);
-    old.opted_out || declined || was_member
+    old.opted_out || declined || was_member(old)
 }
 
 /// Adds the times and words of one record to another.

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{CategoryName, MemberId, RoleName};
-use crate::domain::observed::InvitationState;
 use crate::domain::policy::Mode;
 use crate::domain::recipients::{DesiredCategory, ExactRecord, ObservedCategory};
 use crate::plan::action::Action;
@@ -97,9 +96,7 @@ impl<'a> Draft<'a> {
             members.entry(&key.person).or_insert(member);
         }
         let people = input.desired.people.keys().chain(&input.desired.frozen);
-        let invited = input.observed.invitations.iter().filter(|(_, row)| {
-            matches!(row.state, InvitationState::Pending | InvitationState::Unknown)
-        });
+        let invited = input.observed.invitations.iter().filter(|(_, row)| row.state.waits());
         Self {
             input,
             members,

@@ -34,7 +34,7 @@ impl<'a> Remembered<'a> {
         };
         for (row, declared) in &ledger.declared_as {
             let (person, present) = (&row.person, desired.present(declared));
-            let place = MemberKey { person: present.clone(), team: row.team.clone() };
+            let place = row.at(present);
             let taken = match desired.formerly.get(person) {
                 Some(other) => other != present,
                 None => named.contains(person) && person != present,
@@ -75,12 +75,11 @@ pub(super) fn learn(
     records: &BTreeMap<MemberKey, PersonRecord>,
 ) -> BTreeMap<MemberKey, Option<EmailAddress>> {
     let Input { desired, ledger, .. } = *draft.input;
-    let rows = ledger.people.keys().chain(records.keys()).collect::<BTreeSet<_>>();
     let mut news = BTreeMap::new();
     if desired.formerly.is_empty() && ledger.declared_as.is_empty() {
         return news;
     }
-    for row in rows {
+    for row in ledger.people.keys().chain(records.keys()).collect::<BTreeSet<_>>() {
         let record = records.get(row).or_else(|| ledger.people.get(row));
         let known = ledger.declared_as.get(row);
         let stays = known.is_some_and(|address| desired.is_frozen_somewhere(address));

@@ -6,7 +6,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::identity::{MemberKey, PersonHash};
 use crate::domain::keys::HoldDigest;
-use crate::domain::observed::Observed;
 use crate::plan::brake::{budget, hex, place};
 use crate::plan::trust::{is_accounted_for, is_gone, is_there, missing};
 use crate::plan::{Distrust, Hold, HoldCause, Input};
@@ -44,16 +43,17 @@ impl<'a> Absent<'a> {
         let ended = endings.people.iter();
         let ended = ended.filter(|person| !is_there(observed, person) && !ours(person)).count();
         let of_others = ended.saturating_sub(self.known.len() + self.hidden.len()) as u64;
+        let members = observed.members.iter().map(|(person, row)| (person, row.id.as_str()));
+        let invited = observed.invitations.iter().map(|(person, row)| (person, row.id.as_str()));
+        let made = members.chain(invited).filter(|(_, id)| endings.made.contains(*id));
+        let (made_for, mut made): (BTreeSet<_>, BTreeSet<_>) = made.unzip();
+        made.extend(observed.evidence.beside.iter().map(|row| row.id.as_str()));
         // Whoever came in between is in the count too.
-        let came = observed.members.iter().map(|(person, row)| (person, &row.id.0));
-        let came = came.chain(observed.invitations.iter().map(|(person, row)| (person, &row.id.0)));
-        let came = came.filter(|(_, id)| endings.made.contains(*id)).map(|(person, _)| person);
-        let came: BTreeSet<_> =
-            came.filter(|person| !input.ledger.people.contains_key(*person)).collect();
-        endings.made.is_subset(&rows(observed))
+        let came = made_for.into_iter().filter(|person| !ledger.people.contains_key(*person));
+        endings.made.iter().all(|id| made.contains(id.as_str()))
             && self.known.iter().all(|person| endings.people.contains(*person))
             && ledger.gone.values().all(|ended| *ended)
-            && self.others.saturating_add(came.len() as u64) <= of_others
+            && self.others.saturating_add(came.count() as u64) <= of_others
     }
 
     /// The digest by which a person says that just these are gone.
@@ -87,11 +87,4 @@ impl<'a> Absent<'a> {
             absent: named.map(|person| (*person).clone()).collect(),
         }
     }
-}
-
-/// Ids of the rows of a look.
-fn rows(observed: &Observed) -> BTreeSet<String> {
-    let members = observed.members.values().chain(&observed.evidence.beside);
-    let members = members.map(|row| row.id.0.clone());
-    members.chain(observed.invitations.values().map(|row| row.id.0.clone())).collect()
 }

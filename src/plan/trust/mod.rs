@@ -81,9 +81,8 @@ fn believed(input: &Input<'_>) -> Trust {
     // One that a person approved may be older than our last write: then that is forgotten.
     let written = observed.evidence.as_of.is_none_or(|as_of| ledger.written <= Some(as_of));
     let known = ledger.baseline.is_some_and(|old| {
-        old.people == new.people && old.smaller.is_none() && old.as_of <= new.as_of
+        old.people == new.people && old.smaller.is_none() && old.as_of <= new.as_of && written
     });
-    let known = known && written;
     Trust { baseline: (!known).then_some(new), ..Trust::default() }
 }
 
