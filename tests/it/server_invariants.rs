@@ -207,9 +207,13 @@ async fn accepting_twice_or_by_two_sessions_at_once_gives_one_member() {
     let service = TestService::start().await;
     service.invite("ben@example.com", "biller").await.expect(StatusCode::CREATED);
     let link = service.link_to("ben@example.com").await;
-    let sessions = (0..4).map(|_| async {
+    let opened = join_all((0..4).map(|_| async {
         let mut browser = service.browser();
         let page = browser.open(&link).await;
+        (browser, page)
+    }))
+    .await;
+    let sessions = opened.into_iter().map(|(mut browser, page)| async move {
         let fields = [("password", PASSWORD)];
         browser.submit(&page, &format!("{}/accept", page.path), &fields).await.status
     });
