@@ -6,10 +6,11 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::cli::args::OperatorArgs;
 use crate::cli::{Exit, Io, signals};
-use crate::controller::{Settings, run};
+use crate::controller::{LeaseSettings, Settings, run};
 
 /// Runs the operator until it is told to stop, then lets what runs come to its end.
 ///
@@ -34,7 +35,14 @@ pub async fn operator(args: &OperatorArgs, io: &mut Io<'_>) -> Result<Exit> {
     let now = Arc::clone(&io.now);
     let at_one_time = usize::from(args.concurrency);
     let namespace = args.namespace.clone();
-    let settings = Settings { cluster, namespace, listener, at_one_time, now };
+    let classes = args.classes.iter().cloned().collect();
+    let lease = LeaseSettings {
+        namespace: args.lease_namespace.clone(),
+        name: args.lease_name.clone(),
+        holder: holder(&args.host),
+        lasts: args.lease_duration,
+    };
+    let settings = Settings { cluster, namespace, classes, lease, listener, at_one_time, now };
     let running = run(settings, stop.clone());
     tokio::pin!(running);
     tokio::select! {
@@ -47,4 +55,9 @@ pub async fn operator(args: &OperatorArgs, io: &mut Io<'_>) -> Result<Exit> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// Who holds the Lease: the name of the pod, for people, and what no other process has.
+fn holder(host: &str) -> String {
+    format!("{host}_{}", Uuid::new_v4())
 }

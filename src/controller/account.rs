@@ -44,6 +44,10 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, ReconcileError> {
     let mut memory = ctx.take_memory(name);
     let mut fetched = fetch::cached(ctx, name);
+    if fetched.as_ref().is_some_and(|fetched| !ctx.keeps(&fetched.account)) {
+        ctx.metrics.share(name, None);
+        return Ok(Next::OnChange); // Another instance keeps it.
+    }
     let unread = match &mut fetched {
         Some(fetched) => fetch::profile(ctx, fetched, &mut memory.profile).await.err(), // cluster: read
         None => None,

@@ -3,10 +3,13 @@
 use std::future::Future;
 use std::time::Duration;
 
+use kube::client::ClientBuilder;
 use kube::core::Status;
 use kube::{Client, Config};
+use tower::util::MapFutureLayer;
 
 use crate::controller::error::ClusterError;
+use crate::controller::lease::Fence;
 
 /// Time for one call to the cluster.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -16,7 +19,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub struct Clients {
     /// For watches and reads; repeats a read that the server was too busy for.
     pub reader: Client,
-    /// For writes; what was sent once is never sent again below us.
+    /// For writes; what was sent once is never sent again below us, and nothing once the `fence` has
+    /// fallen.
     pub writer: Client,
 }
 
@@ -26,15 +30,36 @@ impl Clients {
     /// # Errors
     ///
     /// The configuration cannot work, for example a certificate that cannot be read.
-    pub fn new(config: &Config) -> Result<Self, kube::Error> {
-        let (mut reader, mut writer) = (config.clone(), config.clone());
+    pub fn new(config: &Config, fence: &Fence) -> Result<Self, kube::Error> {
+        let mut reader = config.clone();
         reader.read_timeout = None;
         reader.default_retry = true;
-        writer.read_timeout = Some(DEADLINE);
-        writer.reset_reader_on_write = true;
-        writer.default_retry = false;
-        Ok(Self { reader: Client::try_from(reader)?, writer: Client::try_from(writer)? })
+        let fence = fence.clone();
+        let behind_fence = MapFutureLayer::new(move |call| {
+            let fence = fence.clone();
+            async move { fence.guard(call).await }
+        });
+        let writer = ClientBuilder::try_from(writing(config))?.with_layer(&behind_fence).build();
+        Ok(Self { reader: Client::try_from(reader)?, writer })
     }
+}
+
+/// The client for the Lease: it writes as the other does, but does not stand behind the fence that it
+/// raises.
+///
+/// # Errors
+///
+/// The configuration cannot work.
+pub fn for_lease(config: &Config) -> Result<Client, kube::Error> {
+    Client::try_from(writing(config))
+}
+
+fn writing(config: &Config) -> Config {
+    let mut config = config.clone();
+    config.read_timeout = Some(DEADLINE);
+    config.reset_reader_on_write = true;
+    config.default_retry = false;
+    config
 }
 
 /// Waits for one call to the cluster, but not for ever.

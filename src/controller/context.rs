@@ -67,6 +67,8 @@ pub struct Context {
     pub fingerprint: String,
     /// The only namespace that is looked at; `None`: all of them.
     pub only: Option<String>,
+    /// The classes whose accounts are kept here; none: all of them.
+    pub classes: BTreeSet<String>,
     /// What is remembered of each account between reconciles.
     memories: Mutex<BTreeMap<Name, Memory>>,
     /// Request budgets, by class.
@@ -133,9 +135,22 @@ impl Context {
             now,
             fingerprint,
             only: None,
+            classes: BTreeSet::new(),
             memories: Mutex::default(),
             budgets: Mutex::default(),
         }
+    }
+
+    /// Whether an account is kept here, by its class. Those of other classes are another instance's.
+    pub fn keeps(&self, account: &Account) -> bool {
+        self.classes.is_empty() || self.classes.contains(&account.spec.class_name)
+    }
+
+    /// Forgets what is remembered of all accounts, and follows none of them.
+    pub fn forget(&self) {
+        let forgotten = std::mem::take(&mut *self.memories());
+        drop(forgotten);
+        self.metrics.forget();
     }
 
     /// Takes the memory of an account for one reconcile. If that is cut, the memory is lost.

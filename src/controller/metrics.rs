@@ -93,6 +93,14 @@ impl Metrics {
         self.depth.set(i64::try_from(accounts).unwrap_or(i64::MAX));
     }
 
+    /// All accounts are somebody else's now.
+    pub fn forget(&self) {
+        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let names: Vec<Name> = accounts.keys().cloned().collect();
+        drop(accounts);
+        names.iter().for_each(|name| self.share(name, None));
+    }
+
     /// Takes over what one account adds to the sums; `None`: it is gone.
     pub fn share(&self, account: &Name, share: Option<Share>) {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);

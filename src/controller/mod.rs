@@ -12,6 +12,7 @@ mod events;
 mod feed;
 mod fetch;
 mod finalizers;
+mod lease;
 mod let_go;
 mod mark;
 mod metrics;
@@ -28,8 +29,10 @@ mod wake;
 mod watch;
 mod work;
 
+use std::collections::BTreeSet;
 use std::future::{Future, IntoFuture as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::NamespaceResourceScope;
@@ -42,8 +45,9 @@ use tokio::sync::watch as signal;
 use tokio_util::sync::CancellationToken;
 
 use crate::controller::cache::{Cache, Change};
-use crate::controller::clients::{Clients, call};
+use crate::controller::clients::{Clients, call, for_lease};
 use crate::controller::context::{Caches, Context, MANAGER};
+use crate::controller::lease::{Elector, Fence, Figures, Terms, lead};
 use crate::controller::metrics::Metrics;
 use crate::controller::watch::{SLOW_START, watch};
 use crate::telemetry::{Readiness, Registry, probes};
@@ -60,12 +64,28 @@ pub struct Settings {
     pub cluster: Config,
     /// The only namespace to look at; `None`: all of them.
     pub namespace: Option<String>,
+    /// The only classes whose Accounts are kept; none: all of them.
+    pub classes: BTreeSet<String>,
+    /// By which replicas agree who acts.
+    pub lease: LeaseSettings,
     /// Where `/livez`, `/readyz` and `/metrics` are served.
     pub listener: TcpListener,
     /// Accounts that are reconciled at one time.
     pub at_one_time: usize,
     /// The clock.
     pub now: Clock,
+}
+
+/// By which replicas agree who acts.
+pub struct LeaseSettings {
+    /// Namespace of the Lease; `None`: our own.
+    pub namespace: Option<String>,
+    /// Name of the Lease; `None`: by what the instance keeps.
+    pub name: Option<String>,
+    /// This process: no two have the same.
+    pub holder: String,
+    /// How long it lasts without a renewal, in whole seconds.
+    pub lasts: Duration,
 }
 
 /// Runs the operator until `stop`, then lets what runs come to its end.
@@ -75,9 +95,14 @@ pub struct Settings {
 /// [`ControllerError`] when it could not start, or a part of it ended that must not: the process
 /// should then end, and be started again.
 pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), ControllerError> {
-    let Settings { cluster, namespace, listener, at_one_time, now } = settings;
-    let clients = Clients::new(&cluster).map_err(|e| ControllerError::Client(Box::new(e)))?;
+    let Settings { cluster, namespace, classes, lease, listener, at_one_time, now } = settings;
+    let fence = Fence::fallen_down();
+    let invalid = |error| ControllerError::Client(Box::new(error));
+    let clients = Clients::new(&cluster, &fence).map_err(invalid)?;
     let registry = Registry::default();
+    let terms = terms(lease, &cluster, namespace.as_deref(), &classes);
+    let (client, figures) = (for_lease(&cluster).map_err(invalid)?, Figures::new(&registry));
+    let elector = Elector::new(client, terms, fence.clone(), figures, Arc::clone(&now));
     let (started, ready) = signal::channel(0_usize);
     let serving = serve(listener, registry.clone(), ready.clone(), stop.clone());
 
@@ -88,17 +113,32 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Cont
         let metrics = Metrics::new(&registry);
         let stopping = stop.clone();
         let mut ctx = Context::new(clients, recorder, metrics, now, fingerprint, stopping);
-        ctx.only = namespace;
+        (ctx.only, ctx.classes) = (namespace, classes);
+        ctx.connect = lease::fenced(ctx.connect, fence);
         let ctx = Arc::new(ctx);
         tokio::select! {
             ended = watch_all(&ctx, started) => Err(ended),
-            () = care(ctx.clone(), ready, at_one_time, stop.clone()) => Ok(()),
+            () = care(ctx.clone(), ready, elector, at_one_time, stop.clone()) => Ok(()),
         }
     };
     tokio::select! {
         served = serving => served,
         cared = caring => cared,
     }
+}
+
+/// Where the Lease of this instance is.
+fn terms(
+    lease: LeaseSettings,
+    cluster: &Config,
+    only: Option<&str>,
+    classes: &BTreeSet<String>,
+) -> Terms {
+    let LeaseSettings { namespace, name, holder, lasts } = lease;
+    let home = &cluster.default_namespace;
+    let namespace = namespace.unwrap_or_else(|| home.clone());
+    let name = name.unwrap_or_else(|| lease::name(only, classes));
+    Terms { namespace, name, holder, lasts }
 }
 
 /// UID of the namespace that every cluster has from its first hour on, asked for until it comes;
@@ -124,10 +164,11 @@ async fn fingerprint(
     }
 }
 
-/// Waits for every watch, then works off the queue.
+/// Waits for every watch, then takes part in the election, and works while it leads.
 async fn care(
     ctx: Arc<Context>,
     mut ready: signal::Receiver<usize>,
+    elector: Elector,
     at_one_time: usize,
     stop: CancellationToken,
 ) {
@@ -144,7 +185,7 @@ async fn care(
         () = all_started => {}
     }
     tracing::info!("every watch has started");
-    work::work(ctx, at_one_time, stop).await;
+    lead(ctx, elector, at_one_time, stop).await;
 }
 
 /// Watches every kind; comes back only if one of the watches ended.

@@ -167,6 +167,21 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         self.wake.notify_one();
     }
 
+    /// Nothing runs any more: what was cut off is to run again.
+    pub fn restart(&self) {
+        let mut state = self.lock();
+        let cut = state.entries.iter_mut().filter(|(_, entry)| entry.running);
+        let cut: Vec<K> = cut
+            .map(|(key, entry)| {
+                (entry.running, entry.again) = (false, false);
+                key.clone()
+            })
+            .collect();
+        cut.iter().for_each(|key| state.enqueue(key, Lane::Change));
+        drop(state);
+        self.wake.notify_one();
+    }
+
     /// Keys that wait for their turn now.
     pub fn depth(&self) -> usize {
         self.lock().entries.values().filter(|entry| entry.place.is_some()).count()
@@ -390,6 +405,21 @@ mod tests {
         queue.change_later(&"a", SECOND);
         assert_eq!(queue.next().await, "a");
         assert_eq!(from.elapsed(), SECOND);
+        assert!(is_empty(&queue).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_cut_off_runs_again_once() {
+        let queue = Queue::default();
+        queue.change(&"a");
+        queue.change(&"b");
+        assert_eq!(queue.next().await, "a");
+        queue.change(&"a");
+        assert_eq!(queue.next().await, "b");
+        queue.finish(&"b", Next::OnChange);
+        queue.restart();
+        assert_eq!(queue.next().await, "a");
+        queue.finish(&"a", Next::OnChange);
         assert!(is_empty(&queue).await);
     }
 

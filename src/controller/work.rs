@@ -1,4 +1,5 @@
-//! Works off the queue: fairly, several at a time, each behind a guard, and to the end on a stop.
+//! Works off the queue: fairly, several at a time, each behind a guard, to the end on a stop, and not a
+//! step further once the lease is lost.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -19,8 +20,14 @@ use crate::controller::{account, strays};
 /// start from where it was.
 const DRAIN: Duration = Duration::from_secs(25);
 
-/// Works until `stop`, then lets what runs come to its end.
-pub async fn work(ctx: Arc<Context>, at_one_time: usize, stop: CancellationToken) {
+/// Works until `stop`, then lets what runs come to its end; or until the lease is `lost`, then cuts it
+/// off. Nothing runs any more when this comes back.
+pub async fn work(
+    ctx: Arc<Context>,
+    at_one_time: usize,
+    stop: CancellationToken,
+    lost: CancellationToken,
+) {
     let slots = Arc::new(Semaphore::new(at_one_time)); // First come, first served.
     let tasks = TaskTracker::new();
     loop {
@@ -30,23 +37,28 @@ pub async fn work(ctx: Arc<Context>, at_one_time: usize, stop: CancellationToken
         };
         let (slot, work) = tokio::select! {
             biased;
+            () = lost.cancelled() => break,
             () = stop.cancelled() => break,
             next = next => next,
         };
         ctx.metrics.waiting(ctx.queue.depth());
         let ctx = Arc::clone(&ctx);
-        tasks.spawn(async move {
+        tasks.spawn(lost.clone().run_until_cancelled_owned(async move {
             let next = one(&ctx, &work).await;
             ctx.queue.finish(&work, next);
             ctx.metrics.waiting(ctx.queue.depth());
             drop(slot);
-        });
+        }));
     }
     tasks.close();
-    tracing::info!(running = tasks.len(), "stopping: letting what runs come to its end");
-    if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
-        tracing::warn!(running = tasks.len(), "stopped before everything came to its end");
+    if !lost.is_cancelled() {
+        tracing::info!(running = tasks.len(), "stopping: letting what runs come to its end");
+        if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
+            tracing::warn!(running = tasks.len(), "stopped before everything came to its end");
+        }
+        lost.cancel();
     }
+    tasks.wait().await;
 }
 
 /// Reconciles once, and says when to come back.

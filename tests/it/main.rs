@@ -61,6 +61,7 @@ mod operator_names;
 mod operator_namespaces;
 mod operator_owner;
 mod operator_recipients;
+mod operator_replicas;
 mod operator_story;
 mod operator_teams;
 mod operator_trust;

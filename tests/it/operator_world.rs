@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Everything of one test.
 pub struct World {
     /// The cluster.
-    plane: Plane,
+    pub plane: Plane,
     /// The namespace of the test; also the name of its class.
     pub namespace: String,
     /// The token of the account: a canary that must not appear anywhere.
@@ -254,11 +254,25 @@ accounts:
 
     /// A running operator, and where it answers.
     async fn operator_process(&self, log: &str, arguments: &[&str]) -> (Child, String) {
+        // A Lease of its own, so that it waits for none that was killed and none beside it.
+        let lease = format!("{}-{}", self.namespace, uuid::Uuid::new_v4().simple());
+        let kubeconfig = &self.plane.operator;
+        self.operator_with(kubeconfig, log, arguments, &["--lease-name", &lease]).await
+    }
+
+    /// A running operator with these arguments before and after the subcommand, and where it answers.
+    pub async fn operator_with(
+        &self,
+        kubeconfig: &Path,
+        log: &str,
+        before: &[&str],
+        after: &[&str],
+    ) -> (Child, String) {
         let address = self.file("probes");
         let _ = fs::remove_file(&address);
         let mut command = program(&self.file("operator.log"), log);
-        command.env("KUBECONFIG", &self.plane.operator).args(arguments).arg("operator");
-        command.args(["--listen", "127.0.0.1:0"]);
+        command.env("KUBECONFIG", kubeconfig).args(before).arg("operator");
+        command.args(["--listen", "127.0.0.1:0"]).args(after);
         if !self.everywhere {
             command.args(["--namespace", &self.namespace]);
         }
@@ -537,33 +551,18 @@ accounts:
 
     /// Asks the operator; status and body.
     pub async fn probe(&self, path: &str) -> (u16, String) {
-        match client().get(format!("{}{path}", self.probes)).send().await {
-            Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap()),
-            Err(_) => (0, String::new()),
-        }
+        probe(&self.probes, path).await
     }
 
     /// A figure of the operator; 0 if it is not there.
     pub async fn figure(&self, name: &str) -> u64 {
-        let (_, text) = self.probe("/metrics").await;
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map_or(0, |value| value.parse().unwrap())
+        figure(&self.probes, name).await
     }
 
     /// Writes of the operator to this namespace so far, from the API server's own record.
     pub fn audited_writes(&self) -> Vec<String> {
-        let path = std::env::var_os("SEATKEEPER_TEST_AUDIT_LOG").expect("the audit log");
-        let text = fs::read_to_string(path).unwrap();
-        let writes = text.lines().filter_map(|line| {
-            let entry: Value = serde_json::from_str(line).ok()?;
-            let object = &entry["objectRef"];
-            let ours = entry["user"]["username"] == "seatkeeper-operator"
-                && object["namespace"] == self.namespace.as_str();
-            let verb = entry["verb"].as_str()?;
-            let reads = ["get", "list", "watch"].contains(&verb);
-            (ours && !reads).then(|| format!("{verb} {}/{}", object["resource"], object["name"]))
-        });
-        writes.collect()
+        let ours = |object: &Value| object["namespace"] == self.namespace.as_str();
+        audited_writes(ours)
     }
 
     /// Everything that the operator said so far: log, figures, statuses, events.
@@ -581,6 +580,36 @@ accounts:
     }
 }
 
+/// Asks an operator; status and body.
+pub async fn probe(probes: &str, path: &str) -> (u16, String) {
+    match client().get(format!("{probes}{path}")).send().await {
+        Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap()),
+        Err(_) => (0, String::new()),
+    }
+}
+
+/// A figure of an operator; 0 if it is not there.
+pub async fn figure(probes: &str, name: &str) -> u64 {
+    let (_, text) = probe(probes, "/metrics").await;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map_or(0, |value| value.parse().unwrap())
+}
+
+/// Writes of operators to such objects so far, from the API server's own record.
+pub fn audited_writes(is_meant: impl Fn(&Value) -> bool) -> Vec<String> {
+    let path = std::env::var_os("SEATKEEPER_TEST_AUDIT_LOG").expect("the audit log");
+    let text = fs::read_to_string(path).unwrap();
+    let writes = text.lines().filter_map(|line| {
+        let entry: Value = serde_json::from_str(line).ok()?;
+        let object = &entry["objectRef"];
+        let ours = entry["user"]["username"] == "seatkeeper-operator" && is_meant(object);
+        let verb = entry["verb"].as_str()?;
+        let reads = ["get", "list", "watch"].contains(&verb);
+        (ours && !reads).then(|| format!("{verb} {}/{}", object["resource"], object["name"]))
+    });
+    writes.collect()
+}
+
 /// True if a line of the request log is of the account API.
 fn is_api(request: &Value) -> bool {
     request["route"].as_str().is_some_and(|route| route.starts_with("/v1/"))
@@ -596,7 +625,7 @@ fn program(log: &Path, level: &str) -> Command {
 }
 
 /// Asks a process to end; true if it ended with success in time.
-async fn terminate(mut child: Child) -> bool {
+pub async fn terminate(mut child: Child) -> bool {
     let id = child.id().expect("a running process").to_string();
     let asked = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
     assert!(asked.success());

@@ -1,6 +1,7 @@
 //! Arguments and their help texts.
 
 mod cluster;
+mod operator;
 mod server;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 pub use cluster::{ApproveArgs, ClusterArgs, ResendArgs, Sent, SentKind};
+pub use operator::OperatorArgs;
 pub use server::{
     ConfirmPlansArg, CreateAccountArgs, CreateTokenArgs, MailArgs, PerMinute, RecoverOwnerArgs,
     ServerArgs, ServerCommand,
@@ -216,23 +218,6 @@ pub struct ImportArgs {
     /// Time for each call to the account service, as `500ms`, `30s` or `2m`.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = timeout)]
     pub timeout: Duration,
-}
-
-/// Arguments of `operator`.
-#[derive(Debug, Args)]
-pub struct OperatorArgs {
-    /// Address of /livez, /readyz and /metrics.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
-    pub listen: std::net::SocketAddr,
-    /// Writes the address that it listens on to this file.
-    #[arg(long, value_name = "FILE")]
-    pub address_file: Option<PathBuf>,
-    /// Accounts reconciled at the same time.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub concurrency: u16,
-    /// Looks at this namespace only. Default: all namespaces.
-    #[arg(long, value_name = "NAMESPACE")]
-    pub namespace: Option<String>,
 }
 
 /// Arguments of `crds`.
