@@ -5,7 +5,7 @@
 //!
 //! `SEATKEEPER_KILL=all` takes every point, a number so many of them, spread over the story.
 
-#![expect(clippy::unwrap_used, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "test helpers")]
 
 mod killer;
 mod story;
@@ -46,10 +46,11 @@ fn spread(points: &[Point], many: Option<usize>) -> Vec<Point> {
 
 /// How many points are asked for.
 fn asked_for() -> Option<usize> {
-    match std::env::var("SEATKEEPER_KILL") {
-        Ok(all) if all == "all" => None,
-        Ok(number) => Some(number.parse().expect("`all` or a number")),
-        Err(_) => Some(SLICE),
+    let asked = std::env::var_os("SEATKEEPER_KILL");
+    match asked.as_deref().map(|text| text.to_str().unwrap()) {
+        Some("all") => None,
+        Some(number) => Some(number.parse().expect("`all` or a number")),
+        None => Some(SLICE),
     }
 }
 
@@ -60,6 +61,7 @@ async fn whatever_is_killed_wherever_the_service_has_done_and_mailed_the_same() 
     let points = points(&calls);
     let chosen = spread(&points, asked_for());
     println!("{} points in a story of {calls:?} calls; {} are taken", points.len(), chosen.len());
+    let many = chosen.len();
     let runs = chosen.into_iter().map(async |point| (point, play(Some(point)).await));
     let mut runs = futures::stream::iter(runs).buffer_unordered(AT_ONE_TIME);
     let mut killed: BTreeMap<Victim, usize> = BTreeMap::new();
@@ -71,6 +73,8 @@ async fn whatever_is_killed_wherever_the_service_has_done_and_mailed_the_same() 
         } else {
             missed += 1;
         }
+        let done = killed.values().sum::<usize>() + missed;
+        println!("{done} of {many}: {point:?}");
     }
     println!("killed {killed:?}, {missed} points were not reached");
     // A story has a few looks more or less each time: only the last points may be missing.
