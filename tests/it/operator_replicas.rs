@@ -35,7 +35,8 @@ struct Replica {
 impl Replica {
     /// One of the replicas of a test, ready.
     async fn start(world: &World) -> Self {
-        Self::start_with(world, &world.plane.operator, &["--lease-name", &world.namespace]).await
+        Self::start_with(world, world.operator_kubeconfig(), &["--lease-name", &world.namespace])
+            .await
     }
 
     async fn start_with(world: &World, kubeconfig: &Path, arguments: &[&str]) -> Self {
@@ -224,7 +225,7 @@ struct Proxy {
 
 impl Proxy {
     async fn start(world: &World) -> Self {
-        let text = fs::read_to_string(&world.plane.operator).unwrap();
+        let text = fs::read_to_string(world.operator_kubeconfig()).unwrap();
         let server = text.lines().find_map(|line| line.trim().strip_prefix("server: https://"));
         let server = server.unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -361,7 +362,7 @@ async fn operators_share_the_accounts_by_class() {
     world.apply(&secret).await;
     let class = format!("{space}-beta");
     let arguments = ["--class", &class, "--class", "other"];
-    let of_beta = Replica::start_with(&world, &world.plane.operator, &arguments).await;
+    let of_beta = Replica::start_with(&world, world.operator_kubeconfig(), &arguments).await;
     world.apply(&two_accounts(&world)).await;
     world.becomes("account/beta", "Synced").await;
     world.says("team/stray", "Accepted", "False/NotFound").await;
@@ -376,7 +377,8 @@ async fn operators_share_the_accounts_by_class() {
     assert_eq!(calls(&world, "/accounts/acme"), 0);
     assert_eq!(world.mails("invitation").len(), 1);
     // What of acme goes is not let go by the other: nobody keeps it yet.
-    let of_acme = Replica::start_with(&world, &world.plane.operator, &["--class", &space]).await;
+    let of_acme =
+        Replica::start_with(&world, world.operator_kubeconfig(), &["--class", &space]).await;
     world.until("both lead", async || of_acme.leads().await && of_beta.leads().await).await;
     world.becomes("account/acme", "Synced").await;
     invited(&world, 2).await;
