@@ -93,8 +93,9 @@ impl Metrics {
         self.depth.set(i64::try_from(accounts).unwrap_or(i64::MAX));
     }
 
-    /// All accounts are somebody else's now.
+    /// All accounts are somebody else's now, and nothing runs: what was cut off did not say so.
     pub fn forget(&self) {
+        self.in_flight.set(0);
         let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let names: Vec<Name> = accounts.keys().cloned().collect();
         drop(accounts);
