@@ -16,7 +16,9 @@ mod let_go;
 mod mark;
 mod metrics;
 mod object;
+mod orphans;
 mod queue;
+mod reach;
 mod release;
 mod report;
 mod round;
@@ -77,6 +79,7 @@ pub struct Settings {
 pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), ControllerError> {
     let Settings { cluster, namespace, listener, at_one_time, now } = settings;
     let clients = Clients::new(&cluster).map_err(|e| ControllerError::Client(Box::new(e)))?;
+    let home = cluster.default_namespace.clone();
     let registry = Registry::default();
     let (started, ready) = signal::channel(0_usize);
     let serving = serve(listener, registry.clone(), ready.clone(), stop.clone());
@@ -88,7 +91,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Cont
         let metrics = Metrics::new(&registry);
         let stopping = stop.clone();
         let mut ctx = Context::new(clients, recorder, metrics, now, fingerprint, stopping);
-        ctx.only = namespace;
+        (ctx.only, ctx.home) = (namespace, home);
         let ctx = Arc::new(ctx);
         tokio::select! {
             ended = watch_all(&ctx, started) => Err(ended),
