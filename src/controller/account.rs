@@ -112,9 +112,14 @@ async fn ended(
     let verdict = release::of_account(&round, &finding, now);
     if let Some(verdict) = verdict.filter(|verdict| !verdict.stays()) {
         ctx.metrics.share(name, None);
-        told?;
-        let_go::account(ctx, name, &round, verdict).await?; // cluster: write
-        return Ok(Next::OnChange);
+        let gone = match told {
+            Ok(()) => let_go::account(ctx, name, &round, verdict).await, // cluster: write
+            Err(error) => Err(error),
+        };
+        if gone.is_err() {
+            ctx.keep_memory(name, memory); // The token may be nowhere else any more.
+        }
+        return Ok(gone.map(|()| Next::OnChange)?);
     }
     let mut next = next(name, &round, &finding, now);
     if let Some(at) = release::next_at(&round, &finding) {

@@ -6,6 +6,8 @@ use serde_json::Value;
 use crate::operator_world::{World, membership};
 use crate::service::Browser;
 
+const KINDS: &str =
+    "memberships,teams,clientaccesses,notificationsubscriptions,accounts,accountledgers";
 const ALL: &str = "ana:admin:active bo:developer:active";
 
 /// A world with the team of `ana`, and `bo` by a Membership; both are members. `rest` goes under the
@@ -50,9 +52,7 @@ async fn events(world: &World, object: &str) -> String {
 
 async fn everything_is_gone(world: &World) {
     world
-        .until("nothing is left", async || {
-            world.k(&["get", "seatkeeper", "-o", "name"]).await.is_empty()
-        })
+        .until("nothing is left", async || world.k(&["get", KINDS, "-o", "name"]).await.is_empty())
         .await;
 }
 

@@ -3,9 +3,30 @@
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
 use seatkeeper::api;
+use serde_json::json;
 
 use crate::operator_namespaces::{TILL, account, allow, there};
-use crate::service::Browser;
+use crate::operator_world::World;
+use crate::service::{Browser, VENDOR_TOKEN, client};
+
+/// The account is an agency, and the squad asks a client for access.
+async fn ask_a_client(world: &World) {
+    let url = format!("{}/v1/accounts/acme", world.base);
+    let call = client().patch(url).bearer_auth(VENDOR_TOKEN).header("if-match", "*");
+    let answer = call.json(&json!({"agency": true})).send().await.unwrap();
+    assert!(answer.status().is_success(), "{}", answer.status());
+    let access = format!(
+        "apiVersion: seatkeeper.dev/v1alpha1
+kind: ClientAccess
+metadata: {{name: bakery, namespace: shop}}
+spec: {{accountRef: {{name: acme, namespace: {}}}, clientEmail: eva@example.com, role: developer}}
+",
+        world.namespace
+    );
+    world.apply_in("shop", &access).await;
+    let ready = async || there(world, "cla/bakery", "Ready").await == "True/Requested";
+    world.until("the client is asked", ready).await;
+}
 
 // rule: OP-08
 #[tokio::test]
@@ -22,6 +43,7 @@ async fn the_namespace_of_a_squad_goes_without_the_service_and_nobody_is_removed
     // Nothing waits, so that only the tear-down itself stands between people and their removal.
     let at_once = r#"{"spec":{"onTeardown":"Revoke","removals":{"settle":"0s"}}}"#;
     world.k(&["patch", "account", "acme", "--type=merge", "-p", at_once]).await;
+    ask_a_client(&world).await;
     world.looks_again(1).await;
 
     let address = world.stop_service().await;
@@ -30,6 +52,7 @@ async fn the_namespace_of_a_squad_goes_without_the_service_and_nobody_is_removed
     world.becomes("account/acme", "Synced").await;
     world.looks_again(3).await;
     assert_eq!(world.people().await, "ana:admin:active bo:developer:active cyd:biller:active");
+    assert_eq!(world.read("/client-access").await["items"][0]["state"], "requested");
 
     // The kind of Accounts: what they said before counts.
     world.k(&["delete", "crd", "accounts.seatkeeper.dev", "--timeout=60s"]).await;
@@ -54,8 +77,10 @@ async fn all_kinds_deleted_at_once_leave_nothing_behind_and_remove_nobody() {
     let address = world.stop_service().await;
     for (_, crd) in api::crds() {
         let name = crd.metadata.name.unwrap();
-        world.k(&["delete", "crd", &name, "--timeout=60s"]).await;
+        world.k(&["delete", "crd", &name, "--wait=false"]).await;
     }
+    let none = async || world.k(&["get", "crd", "-o", "name"]).await;
+    world.until("all kinds are gone", async || !none().await.contains("seatkeeper")).await;
     world.start_service(&address).await;
     assert_eq!(world.people().await, "ana:admin:active bo:developer:active cyd:biller:active");
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 /// Which cluster, and where in it.
 #[derive(Debug, Args)]
@@ -80,10 +80,11 @@ impl FromStr for Sent {
 
 /// Arguments of `release`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["objects", "all"])))]
 pub struct ReleaseArgs {
     /// account/NAME, team/NAME, membership/NAME, clientaccess/NAME, notificationsubscription/NAME or
     /// accountledger/NAME.
-    #[arg(value_name = "KIND/NAME", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "KIND/NAME")]
     pub objects: Vec<Released>,
     /// Everything that carries our finalizers, ledgers too, in all namespaces; with -n in that one.
     #[arg(long)]
