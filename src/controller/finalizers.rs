@@ -118,7 +118,23 @@ pub async fn mark_account(
     if wanted == known || account.deletion_timestamp.is_some() {
         return Ok(());
     }
-    write::<Account>(ctx, account.clone(), wanted).await
+    write::<Account>(ctx, account.clone(), wanted).await.map(drop)
+}
+
+/// Says at an Account that what it gave is taken back: from here on it only has to be let go. Gives it
+/// as it is then.
+///
+/// # Errors
+///
+/// The cluster does not answer, or the Account changed since we looked: look again.
+pub async fn settle(ctx: &Context, account: &ObjectMeta) -> Result<ObjectMeta, ClusterError> {
+    if !revokes(account) {
+        return Ok(account.clone());
+    }
+    let mut finalizers = account.finalizers.clone().unwrap_or_default();
+    finalizers.retain(|finalizer| finalizer != Finalizer::REVOKES.as_str());
+    let written = write::<Account>(ctx, account.clone(), finalizers).await?;
+    Ok(written.unwrap_or_else(|| account.clone()))
 }
 
 /// Puts our mark on the objects that lack it. Objects that are being deleted take none.
@@ -166,17 +182,19 @@ async fn write_all<K: Marked>(
     ctx: &Context,
     wanted: Vec<(ObjectMeta, Vec<String>)>,
 ) -> Result<(), ClusterError> {
-    let writes = wanted.into_iter().map(|(object, to)| write::<K>(ctx, object, to).boxed());
+    let write = |(object, to)| async move { write::<K>(ctx, object, to).await.map(drop) }.boxed();
+    let writes = wanted.into_iter().map(write);
     let writes: Vec<_> = writes.collect();
     futures::stream::iter(writes).buffer_unordered(AT_ONE_TIME).try_collect().await
 }
 
-/// Writes finalizers at the version that was seen; an object that is gone needs none.
+/// Writes finalizers at the version that was seen, and gives the object as it is then; one that is gone
+/// needs none.
 async fn write<K: Marked>(
     ctx: &Context,
     object: ObjectMeta,
     finalizers: Vec<String>,
-) -> Result<(), ClusterError> {
+) -> Result<Option<ObjectMeta>, ClusterError> {
     let Name { namespace, name } = Name::of(&object);
     let api: Api<Guarded<K>> = Api::namespaced(ctx.clients.writer.clone(), &namespace);
     let patch = json!({"metadata": {
@@ -187,12 +205,13 @@ async fn write<K: Marked>(
     let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
     match call("write finalizers", api.patch(&name, &params, &Patch::Merge(&patch))).await {
         Ok(written) => {
+            let metadata = written.meta().clone();
             if let Some(cache) = K::cache(ctx) {
                 cache.wrote(written);
             }
-            Ok(())
+            Ok(Some(metadata))
         }
-        Err(error) if error.is_gone() => Ok(()),
+        Err(error) if error.is_gone() => Ok(None),
         Err(error) => Err(error),
     }
 }

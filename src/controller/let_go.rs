@@ -46,7 +46,9 @@ pub async fn account(
         Verdict::Goes | Verdict::Stays(_) => events::publish_let_go(ctx, account).await,
         other => events::publish_going::<Account>(ctx, account, other).await,
     }
-    marks(ctx, name, round).await?;
+    // The ledger may go with its mark: who is cut after that must not look for anybody's end again.
+    let account = finalizers::settle(ctx, account).await?;
+    marks(ctx, name, round, account).await?;
     Ok(())
 }
 
@@ -117,7 +119,12 @@ pub async fn vanished(ctx: &Context, name: &Name) -> Result<(), ReconcileError> 
 /// # Errors
 ///
 /// The cluster does not answer, or an object changed since we looked.
-pub async fn marks(ctx: &Context, name: &Name, round: &Round) -> Result<(), ClusterError> {
+pub async fn marks(
+    ctx: &Context,
+    name: &Name,
+    round: &Round,
+    account: ObjectMeta,
+) -> Result<(), ClusterError> {
     let teams = round.fetched.teams.iter();
     let teams = teams.filter(|(key, _)| round.fetched.is_ours(&round.resolved, key));
     finalizers::remove::<Team>(ctx, teams.map(|(_, team)| metadata(team))).await?;
@@ -133,7 +140,7 @@ pub async fn marks(ctx: &Context, name: &Name, round: &Round) -> Result<(), Clus
     let subscriptions = subscriptions.map(|(_, subscription)| metadata(subscription));
     finalizers::remove::<NotificationSubscription>(ctx, subscriptions).await?;
     ledger(ctx, name).await?;
-    finalizers::remove::<Account>(ctx, [round.fetched.account.meta().clone()]).await
+    finalizers::remove::<Account>(ctx, [account]).await
 }
 
 /// Takes our mark off a ledger.

@@ -27,7 +27,7 @@ pub async fn declarations(ctx: &Context, name: &Name, round: &Round) -> Result<(
     let account = round.fetched.account.meta();
     if policy.mode < Mode::Manage {
         if finalizers::is_marked::<Account>(account) {
-            let_go::marks(ctx, name, round).await?;
+            let_go::marks(ctx, name, round, account.clone()).await?;
         }
         return Ok(());
     }
