@@ -7,6 +7,7 @@ pub mod args;
 mod claim;
 mod clients;
 mod cluster;
+mod confirm;
 pub mod crds;
 mod domains;
 pub mod import;
@@ -19,6 +20,7 @@ pub mod plan;
 pub mod profile;
 pub mod recipients;
 mod rehearsal;
+mod release;
 pub mod render;
 mod resend;
 pub mod secrets;
@@ -122,6 +124,7 @@ async fn dispatch(command: Command, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         Command::Claim(args) => claim::claim(&args, io).await,
         Command::Approve(args) => approve::approve(&args, io).await,
         Command::Resend(args) => resend::resend(&args, io).await,
+        Command::Release(args) => release::release(&args, io).await,
         Command::Import(args) => import::import(&args, io).await,
         Command::Server(args) => server::server(&args, io).await,
         Command::Operator(args) => operator::operator(&args, io).await,

@@ -65,6 +65,8 @@ pub struct Context {
     pub now: Clock,
     /// Where we run: UID of the cluster's `kube-system` namespace.
     pub fingerprint: String,
+    /// The namespace that we run in.
+    pub home: String,
     /// The only namespace that is looked at; `None`: all of them.
     pub only: Option<String>,
     /// The classes whose accounts are kept here; none: all of them.
@@ -134,6 +136,7 @@ impl Context {
             metrics,
             now,
             fingerprint,
+            home: "default".to_owned(),
             only: None,
             classes: BTreeSet::new(),
             memories: Mutex::default(),

@@ -119,6 +119,23 @@ pub enum ReconcileError {
     Panicked,
 }
 
+/// A reconcile that failed, and when to try again.
+#[derive(Debug)]
+pub struct Failure {
+    /// Why.
+    pub error: ReconcileError,
+    /// When to try again.
+    pub next: Next,
+}
+
+impl<E: Into<ReconcileError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        let next = error.retry();
+        Self { error, next }
+    }
+}
+
 impl From<LookError> for ReconcileError {
     fn from(error: LookError) -> Self {
         match error {
@@ -230,6 +247,38 @@ impl ReconcileError {
             Self::Backend(error) => matches!(error.retry(), Retry::OnChange),
             Self::Ledger(error) => ledger_needs_person(error),
             Self::Cluster(_) | Self::Superseded | Self::TimedOut | Self::Panicked => false,
+        }
+    }
+
+    /// True if the account is gone, or out of reach: what is deleted waits for it only for a while.
+    #[must_use]
+    pub fn is_out_of_reach(&self) -> bool {
+        match self {
+            Self::Backend(error) => match error {
+                BackendError::Unreachable(_)
+                | BackendError::Failed { .. }
+                | BackendError::Unavailable { .. }
+                | BackendError::Unauthorized
+                | BackendError::Forbidden { .. }
+                | BackendError::NoSuchAccount
+                | BackendError::Malformed { .. } => true,
+                BackendError::RateLimited { .. }
+                | BackendError::AddressLimited { .. }
+                | BackendError::Changed { .. }
+                | BackendError::Rejected { .. } => false,
+            },
+            Self::NotAccepted(_)
+            | Self::SecretMissing
+            | Self::InvalidToken(_)
+            | Self::InvalidClass(_)
+            | Self::ProfileMismatch { .. }
+            | Self::Ledger(_)
+            | Self::Plan(_)
+            | Self::Cluster(_)
+            | Self::Blind
+            | Self::Superseded
+            | Self::TimedOut
+            | Self::Panicked => self.is_rejection(),
         }
     }
 

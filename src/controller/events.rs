@@ -9,7 +9,9 @@ use crate::controller::cache::Name;
 use crate::controller::clients::call;
 use crate::controller::context::Context;
 use crate::controller::finalizers::Marked;
-use crate::plan::{Rule, Stop};
+use crate::controller::orphans::ORPHANS;
+use crate::controller::release::Verdict;
+use crate::plan::Stop;
 
 /// Events of one reconcile for each kind; the conditions carry the rest.
 const AT_MOST: usize = 20;
@@ -60,16 +62,39 @@ pub async fn publish_transitions<'a, K: Marked>(
     }
 }
 
-/// Says that a declaration goes although the access that it granted stays (OP-08).
-pub async fn publish_refused<K: Marked>(ctx: &Context, object: &ObjectMeta, rule: Rule) {
-    let note = format!("the declaration goes, the access stays: {}", rule.message());
-    publish::<K>(ctx, object, EventType::Warning, "DeletionRefused".to_owned(), note).await;
+/// Says that a deleted object goes although what it gave stays, or is gone by itself (OP-08).
+pub async fn publish_going<K: Marked>(ctx: &Context, object: &ObjectMeta, verdict: Verdict) {
+    let (type_, reason, note) = match verdict {
+        Verdict::GoesRefused(rule) => {
+            let note = format!("the declaration goes, the access stays: {}", rule.message());
+            (EventType::Warning, "DeletionRefused", note)
+        }
+        Verdict::GoesToOther => {
+            let note = format!("the declaration goes, the access stays: {}", Stop::ClaimedByOther);
+            (EventType::Warning, "DeletionRefused", note)
+        }
+        Verdict::GoesWithAccount => {
+            let note =
+                "the account service has no such account any more: nothing is left to take back";
+            (EventType::Normal, "AccountGone", note.to_owned())
+        }
+        Verdict::Released(why) => (EventType::Warning, "Released", released(ctx, why)),
+        Verdict::Goes | Verdict::Stays(_) => return,
+    };
+    publish::<K>(ctx, object, type_, reason.to_owned(), note).await;
 }
 
-/// Says that a declaration goes while another installation manages its account: what it granted is left.
-pub async fn publish_left<K: Marked>(ctx: &Context, object: &ObjectMeta) {
-    let note = format!("the declaration goes, the access stays: {}", Stop::ClaimedByOther);
-    publish::<K>(ctx, object, EventType::Warning, "DeletionRefused".to_owned(), note).await;
+fn released(ctx: &Context, why: &str) -> String {
+    let home = &ctx.home;
+    format!("goes without what it gave being taken back ({why}): see ConfigMap {home}/{ORPHANS}")
+}
+
+/// Says that what an account gave has been taken back, and the account goes.
+pub async fn publish_revoked(ctx: &Context, account: &ObjectMeta) {
+    let note =
+        "the Account is deleted: what it gave has been taken back, and nobody is ours any more";
+    publish::<Account>(ctx, account, EventType::Normal, "Revoked".to_owned(), note.to_owned())
+        .await;
 }
 
 /// Says that an account is let go.

@@ -17,7 +17,9 @@ mod let_go;
 mod mark;
 mod metrics;
 mod object;
+mod orphans;
 mod queue;
+mod reach;
 mod release;
 mod report;
 mod round;
@@ -99,6 +101,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Cont
     let fence = Fence::fallen_down();
     let invalid = |error| ControllerError::Client(Box::new(error));
     let clients = Clients::new(&cluster, &fence).map_err(invalid)?;
+    let home = cluster.default_namespace.clone();
     let registry = Registry::default();
     let terms = terms(lease, &cluster, namespace.as_deref(), &classes);
     let (client, figures) = (for_lease(&cluster).map_err(invalid)?, Figures::new(&registry));
@@ -113,7 +116,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Cont
         let metrics = Metrics::new(&registry);
         let stopping = stop.clone();
         let mut ctx = Context::new(clients, recorder, metrics, now, fingerprint, stopping);
-        (ctx.only, ctx.classes) = (namespace, classes);
+        (ctx.only, ctx.classes, ctx.home) = (namespace, classes, home);
         ctx.connect = lease::fenced(ctx.connect, fence);
         let ctx = Arc::new(ctx);
         tokio::select! {

@@ -32,10 +32,26 @@ pub enum Next {
     After(Duration),
     /// After a pause that grows with each failure, or when something changes.
     Backoff,
+    /// The same, but after this time at the latest.
+    BackoffWithin(Duration),
     /// Not before this time, whatever changes: the other side asked for it.
     NotBefore(Duration),
     /// Only when something changes.
     OnChange,
+}
+
+impl Next {
+    /// The same, but after `most` at the latest, unless the other side asked for more.
+    #[must_use]
+    pub fn within(self, most: Duration) -> Self {
+        match self {
+            Self::After(wait) => Self::After(wait.min(most)),
+            Self::Backoff => Self::BackoffWithin(most),
+            Self::BackoffWithin(wait) => Self::BackoffWithin(wait.min(most)),
+            Self::NotBefore(wait) => Self::NotBefore(wait),
+            Self::OnChange => Self::After(most),
+        }
+    }
 }
 
 /// Keys that wait.
@@ -150,9 +166,10 @@ impl<K: Clone + Ord + Hash> Queue<K> {
                 entry.not_before
             }
             Next::Backoff => Some(entry.pause(key, now)),
+            Next::BackoffWithin(most) => Some(entry.pause(key, now).min(now + most)),
             Next::OnChange => None,
         };
-        if !matches!(next, Next::Backoff) {
+        if !matches!(next, Next::Backoff | Next::BackoffWithin(_)) {
             (entry.failures, entry.pause_ends) = (0, None);
         }
         let may_run = entry.not_before.is_none();
@@ -381,6 +398,22 @@ mod tests {
         assert!(pauses[0] >= Duration::from_millis(1_600) && pauses[0] <= 2 * SECOND, "{pauses:?}");
         assert!(pauses.iter().all(|pause| *pause <= LONGEST_PAUSE));
         assert!(*pauses.last().unwrap() >= LONGEST_PAUSE.mul_f64(0.8), "{pauses:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_ends_at_the_latest_when_something_is_due() {
+        let queue = Queue::default();
+        queue.change(&"a");
+        for _ in 0..12 {
+            let key = queue.next().await;
+            let from = Instant::now();
+            queue.finish(&key, Next::Backoff.within(7 * SECOND));
+            queue.next().await;
+            assert!(from.elapsed() <= 7 * SECOND);
+            queue.finish(&key, Next::OnChange.within(SECOND));
+        }
+        assert_eq!(Next::NotBefore(9 * SECOND).within(SECOND), Next::NotBefore(9 * SECOND));
+        assert_eq!(Next::After(9 * SECOND).within(SECOND), Next::After(SECOND));
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ use crate::controller::context::Context;
 use crate::controller::error::ReconcileError;
 use crate::controller::finalizers::Marked;
 use crate::controller::metrics::Share;
+use crate::controller::orphans::{self, Orphan};
 use crate::controller::release::{self, Verdict};
 use crate::controller::round::Round;
 use crate::controller::status::{self, Finding, Looked, Picture};
@@ -27,15 +28,11 @@ pub async fn report(
     round: &Round,
     finding: &Finding,
 ) -> Result<(), ReconcileError> {
-    let settled = match finding {
-        Finding::Looked(looked) => {
-            ctx.metrics.share(name, Some(share(looked)));
-            Some(&**looked)
-        }
-        Finding::Failed(_) => None,
-    };
-    let verdicts = release::verdicts(&round.fetched, &round.resolved, settled);
-    let picture = Picture::new(&round.resolved, round.profile.as_deref(), finding, &verdicts);
+    if let Finding::Looked(looked) = finding {
+        ctx.metrics.share(name, Some(share(looked)));
+    }
+    let verdicts = release::verdicts(round, finding, (ctx.now)());
+    let picture = Picture::new(round, finding, &verdicts);
     let written = status::write_all(ctx, &round.fetched, &picture).await;
     let released = let_go::<Team>(ctx, round, &verdicts, OriginKind::Team).await;
     let released =
@@ -56,7 +53,7 @@ async fn let_go<K: Marked>(
     verdicts: &BTreeMap<ObjectKey, Verdict>,
     kind: OriginKind,
 ) -> Result<(), ReconcileError> {
-    let mut going = Vec::new();
+    let (mut going, mut told, mut orphans) = (Vec::new(), Vec::new(), Vec::new());
     for (key, verdict) in verdicts.iter().filter(|(key, _)| key.kind == kind) {
         let Some(object) = round.fetched.metadata(key) else { continue };
         if !finalizers::is_marked::<K>(object) {
@@ -64,11 +61,18 @@ async fn let_go<K: Marked>(
         }
         match verdict {
             Verdict::Stays(_) => continue,
-            Verdict::Goes => {}
-            Verdict::GoesRefused(rule) => events::publish_refused::<K>(ctx, object, *rule).await,
-            Verdict::GoesToOther => events::publish_left::<K>(ctx, object).await,
+            Verdict::Released(reason) => {
+                orphans.push(Orphan::of(round, kind.as_str(), object, reason))
+            }
+            _ => {}
         }
+        told.push((object, *verdict));
         going.push(object.clone());
+    }
+    // Recorded before it goes: afterwards nobody would know.
+    orphans::record(ctx, orphans).await?;
+    for (object, verdict) in told {
+        events::publish_going::<K>(ctx, object, verdict).await;
     }
     Ok(finalizers::remove::<K>(ctx, going).await?)
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::controller::context::{Context, Work};
-use crate::controller::error::ReconcileError;
+use crate::controller::error::{Failure, ReconcileError};
 use crate::controller::queue::Next;
 use crate::controller::{account, strays};
 
@@ -68,18 +68,18 @@ async fn one(ctx: &Context, work: &Work) -> Next {
     let run = async {
         match work {
             Work::Account(name) => account::reconcile(ctx, name).await,
-            Work::Strays(namespace) => strays::reconcile(ctx, namespace).await,
+            Work::Strays(namespace) => Ok(strays::reconcile(ctx, namespace).await?),
         }
     };
     let outcome = AssertUnwindSafe(run).catch_unwind().await;
-    let outcome = outcome.unwrap_or(Err(ReconcileError::Panicked));
-    let result = outcome.as_ref().err().map_or("ok", ReconcileError::reason);
+    let outcome = outcome.unwrap_or_else(|_panic| Err(ReconcileError::Panicked.into()));
+    let result = outcome.as_ref().err().map_or("ok", |failure| failure.error.reason());
     ctx.metrics.ended(result, began.elapsed());
     match outcome {
         Ok(next) => next,
-        Err(error) => {
+        Err(Failure { error, next }) => {
             tell(work, &error);
-            error.retry()
+            next
         }
     }
 }

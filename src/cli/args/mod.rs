@@ -10,7 +10,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
-pub use cluster::{ApproveArgs, ClusterArgs, ResendArgs, Sent, SentKind};
+pub use cluster::{
+    ApproveArgs, ClusterArgs, ReleaseArgs, Released, ReleasedKind, ResendArgs, Sent, SentKind,
+};
 pub use operator::OperatorArgs;
 pub use server::{
     ConfirmPlansArg, CreateAccountArgs, CreateTokenArgs, MailArgs, PerMinute, RecoverOwnerArgs,
@@ -65,6 +67,9 @@ pub enum Command {
     Approve(ApproveArgs),
     /// Have invitations or requests that a cluster declares sent again.
     Resend(ResendArgs),
+    /// Take our finalizers off objects of a cluster, to delete them without the operator or to uninstall
+    /// it. Nobody loses access by it, and deleting what is released takes back nothing.
+    Release(ReleaseArgs),
     /// Write manifests for an account that has people already: its people, teams, clients and
     /// recipients of mail, as they are. They ask for nothing but what is there, which is checked
     /// before; comments say who is not declared and why. Writes nothing to the account.

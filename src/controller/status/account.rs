@@ -9,7 +9,7 @@ use crate::api::{Account, AccountState, AccountStatus, Held, HeldByRule, Seats, 
 use crate::controller::error::ReconcileError;
 use crate::controller::status::conditions::{Say, Says, Truth, time};
 use crate::controller::status::domains;
-use crate::controller::status::{Finding, Looked, Picture, Trouble, clip, number, person};
+use crate::controller::status::{Finding, Looked, Picture, Trouble, clip, number, person, way_out};
 use crate::domain::capability::Capability;
 use crate::domain::identity::MemberKey;
 use crate::domain::observed::{Observed, SeatLimit};
@@ -31,17 +31,18 @@ pub fn next(account: &Account, picture: &Picture<'_>, now: Timestamp) -> Account
     let old = account.status.clone().unwrap_or_default();
     let (mut next, says) = match picture.finding {
         Finding::Looked(looked) => {
-            let (state, says) = judge(account, looked);
+            let (state, says) = judge(account, looked, picture.account_ends);
             let mut next = describe(looked, picture, state);
             domains::describe(&mut next, looked, &old);
             (next, says)
         }
         Finding::Failed(error) if error.is_rejection() => {
             let state = error.state();
-            (AccountStatus { state, ..AccountStatus::default() }, failed(error))
+            (AccountStatus { state, ..AccountStatus::default() }, failed(account, picture, error))
         }
         Finding::Failed(error) => {
-            (AccountStatus { state: error.state().or(old.state), ..old.clone() }, failed(error))
+            let state = error.state().or(old.state);
+            (AccountStatus { state, ..old.clone() }, failed(account, picture, error))
         }
     };
     next.observed_generation = account.metadata.generation;
@@ -50,12 +51,15 @@ pub fn next(account: &Account, picture: &Picture<'_>, now: Timestamp) -> Account
 }
 
 /// What can be said when the account could not be looked at.
-fn failed(error: &ReconcileError) -> Says {
+fn failed(account: &Account, picture: &Picture<'_>, error: &ReconcileError) -> Says {
     let reason = error.reason();
-    let message = match error {
+    let mut message = match error {
         ReconcileError::NotAccepted(rejection) => rejection.text(),
         _ => error.to_string(),
     };
+    if account.metadata.deletion_timestamp.is_some() {
+        message.push_str(&way_out(picture.account_ends));
+    }
     let stalled = error.needs_person().then(|| Say::yes(reason, message.clone()));
     if error.is_rejection() {
         let synced = Say::unknown("NotAccepted", "not looked at: the Account is not accepted");
@@ -65,8 +69,11 @@ fn failed(error: &ReconcileError) -> Says {
 }
 
 /// What a look says of the account as a whole.
-fn judge(account: &Account, looked: &Looked) -> (AccountState, Says) {
-    let (state, synced, waits) = synced(account, looked);
+fn judge(account: &Account, looked: &Looked, ends: Option<Timestamp>) -> (AccountState, Says) {
+    let (state, mut synced, waits) = synced(account, looked);
+    if account.metadata.deletion_timestamp.is_some() {
+        synced.message.push_str(&way_out(ends));
+    }
     let stalled = waits.then(|| Say { truth: Truth::True, ..synced.clone() });
     (state, Says { accepted: person::accepted(), synced, stalled })
 }

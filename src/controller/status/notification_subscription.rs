@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use crate::api::{
     NotificationSubscription, NotificationSubscriptionStatus, RecipientCounts, RecipientsState,
 };
-use crate::controller::release::Verdict;
 use crate::controller::status::conditions::{Say, Says, Truth};
 use crate::controller::status::membership::{MESSAGE, rejection_says};
 use crate::controller::status::{Looked, Picture, Trouble, clip, number, person};
@@ -37,10 +36,10 @@ pub fn next(
     now: Timestamp,
 ) -> Option<NotificationSubscriptionStatus> {
     let deleted = subscription.metadata.deletion_timestamp.is_some();
-    if deleted && !matches!(picture.verdicts.get(key), Some(Verdict::Stays(_))) {
+    if deleted && !picture.verdicts.get(key).is_some_and(|verdict| verdict.stays()) {
         return None; // It is about to go.
     }
-    if let Err(rejection) = &picture.resolved.outcomes.get(key)?.accepted {
+    if let (Err(rejection), false) = (&picture.resolved.outcomes.get(key)?.accepted, deleted) {
         return Some(rejected(subscription, rejection, now));
     }
     let mut next = NotificationSubscriptionStatus::default();
@@ -62,7 +61,7 @@ pub fn next(
             if known == subscription.metadata.generation && !deleted {
                 return None;
             }
-            let synced = Say::unknown(trouble.reason, trouble.message);
+            let synced = picture.unknown(key, &trouble);
             Says { accepted: person::accepted(), synced, stalled: None }
         }
     };
