@@ -239,8 +239,8 @@ fn finish(
 fn said(mut value: serde_json::Value, outcome: &Outcome) -> serde_json::Value {
     let (word, reason) = match outcome {
         Outcome::Done(_) => ("Done", None),
-        Outcome::Refused(error) => ("Refused", Some(error.reason())),
-        Outcome::Unknown(error) => ("Unknown", Some(error.reason())),
+        Outcome::Refused(error) => ("Refused", Some(error.reason().as_str())),
+        Outcome::Unknown(error) => ("Unknown", Some(error.reason().as_str())),
         Outcome::NotRun(why) => ("NotRun", Some(why.reason())),
     };
     value["outcome"] = json!(word);

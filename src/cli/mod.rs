@@ -7,6 +7,7 @@ pub mod args;
 mod claim;
 mod clients;
 mod cluster;
+pub mod conditions;
 pub mod crds;
 mod domains;
 pub mod import;
@@ -34,13 +35,14 @@ mod words;
 use std::io::{IsTerminal as _, Write};
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use jiff::Timestamp;
 
 use crate::failpoint;
 use crate::telemetry;
 
 pub use args::Cli;
-use args::{Command, ProfileCommand};
+use args::{Command, PageArgs, ProfileCommand};
 
 /// What a command may use besides its arguments.
 pub struct Io<'a> {
@@ -111,6 +113,7 @@ async fn dispatch(command: Command, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     match command {
         Command::Crds(args) => crds::crds(&args, io),
         Command::Openapi(args) => openapi::openapi(&args, io),
+        Command::Conditions(args) => conditions::conditions(&args, io),
         Command::Profile(ProfileCommand::Check { profile }) => profile::check(&profile, io),
         Command::Version => {
             writeln!(io.out, "seatkeeper {}", env!("CARGO_PKG_VERSION"))?;
@@ -126,4 +129,14 @@ async fn dispatch(command: Command, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         Command::Server(args) => server::server(&args, io).await,
         Command::Operator(args) => operator::operator(&args, io).await,
     }
+}
+
+/// Prints one text, or writes it into the file that the arguments name.
+fn write_page(args: &PageArgs, text: &str, io: &mut Io<'_>) -> anyhow::Result<Exit> {
+    match &args.output {
+        Some(path) => std::fs::write(path, text)
+            .with_context(|| format!("could not write {}", path.display()))?,
+        None => write!(io.out, "{text}")?,
+    }
+    Ok(Exit::Done)
 }

@@ -81,7 +81,7 @@ fn share(looked: &Looked) -> Share {
     let recipients = looked.plan.recipients.held.iter().map(|held| held.rule);
     let domains = looked.plan.domains.held.iter().map(|(_, rule)| *rule);
     for rule in people.chain(clients).chain(recipients).chain(domains) {
-        *share.held.entry(rule.reason()).or_default() += 1;
+        *share.held.entry(rule.reason().as_str()).or_default() += 1;
     }
     let seats = &looked.observed.account.seats;
     share.seats.insert("used", i64::from(seats.used));

@@ -61,7 +61,7 @@ async fn one(ctx: &Context, work: &Work) -> Next {
     };
     let outcome = AssertUnwindSafe(run).catch_unwind().await;
     let outcome = outcome.unwrap_or(Err(ReconcileError::Panicked));
-    let result = outcome.as_ref().err().map_or("ok", ReconcileError::reason);
+    let result = outcome.as_ref().err().map_or("ok", |error| error.reason().as_str());
     ctx.metrics.ended(result, began.elapsed());
     match outcome {
         Ok(next) => next,
@@ -74,7 +74,7 @@ async fn one(ctx: &Context, work: &Work) -> Next {
 
 /// Logs a failure, here and nowhere else.
 fn tell(work: &Work, error: &ReconcileError) {
-    let reason = error.reason();
+    let reason = error.reason().as_str();
     match work {
         Work::Account(name) => tracing::warn!(
             account.namespace = name.namespace,

@@ -30,6 +30,7 @@ mod cli_trust;
 mod client_access_cli;
 mod clock_steps;
 mod cluster;
+mod conditions;
 mod contract;
 mod contract_memory;
 mod contract_service;
