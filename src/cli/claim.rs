@@ -5,7 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 use anyhow::{Result, anyhow};
 use serde_json::json;
 
-use crate::apply::{Look, TakeError, take};
+use crate::apply::{Audited, Look, Subject, TakeError, take};
 use crate::cli::args::{ClaimArgs, Output};
 use crate::cli::plan::print_json;
 use crate::cli::session::{LedgerAccess, Session, backend, open, with_hint};
@@ -118,8 +118,10 @@ async fn take_over(
     if !args.yes && !confirmed(io)? {
         return Ok(false);
     }
-    let Session { ledger, backend: service, fingerprint, .. } = session;
-    let taken = take(ledger, &**service, &next.observed.account, fingerprint).await;
+    let (subject, ledger) = session.subject();
+    let Subject { backend: service, desired, fingerprint, declarers, .. } = subject;
+    let service = Audited { backend: service, desired, declarers };
+    let taken = take(ledger, &service, &next.observed.account, fingerprint).await;
     taken.map(|()| true).map_err(|error| match error {
         TakeError::Backend(error) => backend(error),
         TakeError::Ledger(error) => error.into(),

@@ -9,6 +9,7 @@ mod clients;
 mod cluster;
 pub mod conditions;
 pub mod crds;
+mod declarers;
 mod domains;
 pub mod import;
 mod ladder;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jiff::Timestamp;
 
+use crate::apply::AUDIT_TARGET;
 use crate::failpoint;
 use crate::telemetry;
 
@@ -102,7 +104,11 @@ fn prepare(cli: &Cli) -> anyhow::Result<()> {
         args::LogFormat::Json => telemetry::LogFormat::Json,
     };
     let colour = std::io::stderr().is_terminal() && cli.no_color.is_none();
-    telemetry::start_logs(&cli.log, format, colour)?;
+    let log = match cli.command {
+        Command::Operator(_) => telemetry::always_with(&cli.log, AUDIT_TARGET),
+        _ => cli.log.clone(),
+    };
+    telemetry::start_logs(&log, format, colour)?;
     if let Some(point) = &cli.failpoint {
         failpoint::arm(point)?;
     }

@@ -35,6 +35,8 @@ pub struct Session {
     pub account: AccountKey,
     /// What the files ask for.
     pub desired: Desired,
+    /// The files.
+    pub declarations: Declarations,
     /// How far we may go.
     pub policy: Policy,
     /// The rules of the product.
@@ -125,7 +127,17 @@ pub async fn open(
     let object = &declarations.account.object;
     let name = format!("{}/{}", manifests::namespace(&**object), object.name_any());
     let desired = resolved.desired;
-    Ok(Some(Session { name, account, desired, policy, profile, backend, ledger, fingerprint }))
+    Ok(Some(Session {
+        name,
+        account,
+        desired,
+        declarations,
+        policy,
+        profile,
+        backend,
+        ledger,
+        fingerprint,
+    }))
 }
 
 fn refuse(problems: Vec<Problem>, io: &mut Io<'_>) -> Result<Option<Session>> {
@@ -235,14 +247,23 @@ impl Session {
             writeln!(io.err, "note: the account service lacks {missing}: {}", missing.without())?;
         }
         self.policy.missing.clone_from(&guarantees.missing);
-        let Self { account, desired, policy, profile, backend, ledger, fingerprint, .. } = self;
-        let subject =
-            Subject { backend: &**backend, account, profile, policy, desired, fingerprint };
+        let (subject, ledger) = self.subject();
         let look = look(&subject, ledger, None, &*io.now).await.map_err(|error| match error {
             LookError::Observe(error) => self::backend(error),
             LookError::Plan(error) => error.into(),
         })?;
         Ok((guarantees, look))
+    }
+}
+
+impl Session {
+    /// The account, as it is declared, and its ledger.
+    pub fn subject(&mut self) -> (Subject<'_>, &mut Ledger) {
+        let Self { account, desired, policy, profile, backend, ledger, fingerprint, .. } = self;
+        let (backend, declarers) = (&**backend, &self.declarations);
+        let subject =
+            Subject { backend, account, profile, policy, desired, fingerprint, declarers };
+        (subject, ledger)
     }
 }
 

@@ -34,6 +34,7 @@ pub async fn work(ctx: Arc<Context>, at_one_time: usize, stop: CancellationToken
             next = next => next,
         };
         ctx.metrics.waiting(ctx.queue.depth());
+        ctx.metrics.waited(ctx.queue.waited(&work));
         let ctx = Arc::clone(&ctx);
         tasks.spawn(async move {
             let next = one(&ctx, &work).await;
