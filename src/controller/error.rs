@@ -320,3 +320,52 @@ fn ledger_needs_person(error: &LedgerError) -> bool {
         | LedgerError::Write { .. } => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{ClusterError, ReconcileError};
+    use crate::backend::BackendError;
+    use crate::backend::account_api::InvalidToken;
+    use crate::backend::transport::SetupError;
+    use crate::ledger::LedgerError;
+    use crate::plan::PlanError;
+
+    fn place() -> String {
+        "AccountLedger web/acme".to_owned()
+    }
+
+    #[test]
+    fn each_failure_says_its_reason_and_what_to_do() {
+        let (pinned, asked) = ("acc_1".to_owned(), "acc_2".to_owned());
+        let source = || Box::new(std::io::Error::other("a cause"));
+        let ledger = ReconcileError::Ledger;
+        let failures = [
+            (ReconcileError::SecretMissing, "SecretNotFound stalled"),
+            (ReconcileError::InvalidToken(InvalidToken), "InvalidToken stalled"),
+            (ReconcileError::InvalidClass(SetupError::BaseUrl), "InvalidClass stalled"),
+            (
+                ReconcileError::Backend(BackendError::RateLimited { wait: Duration::ZERO }),
+                "BackendRateLimited",
+            ),
+            (ReconcileError::Backend(BackendError::Unauthorized), "CredentialsRefused stalled"),
+            (ledger(LedgerError::Conflict { place: place() }), "LedgerConflict"),
+            (ledger(LedgerError::Newer { place: place(), found: 9 }), "LedgerNewer stalled"),
+            (
+                ledger(LedgerError::OtherAccount { place: place(), pinned, asked }),
+                "LedgerOfOtherAccount stalled",
+            ),
+            (ledger(LedgerError::Read { place: place(), source: source() }), "LedgerUnreadable"),
+            (ReconcileError::Plan(PlanError::Broken("seats")), "PlanBroken stalled"),
+            (ReconcileError::Cluster(ClusterError::Slow { what: "read" }), "ClusterUnreachable"),
+            (ReconcileError::Superseded, "Superseded"),
+        ];
+        for (error, said) in failures {
+            let stalled = if error.needs_person() { " stalled" } else { "" };
+            assert_eq!(format!("{}{stalled}", error.reason()), said);
+            let says = error.says();
+            assert!(says.contains(';'), "it says nothing to do: {says}");
+        }
+    }
+}

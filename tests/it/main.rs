@@ -3,6 +3,7 @@
 mod apply;
 mod apply_clients;
 mod architecture;
+mod audit;
 mod backend_faults;
 mod backend_recipients;
 mod backend_tls;
@@ -64,6 +65,7 @@ mod operator_owner;
 mod operator_recipients;
 mod operator_story;
 mod operator_teams;
+mod operator_telling;
 mod operator_trust;
 mod operator_world;
 mod plan_cases;

@@ -88,3 +88,37 @@ pub fn is_on_page(kind: &str, condition: &str, status: &str, reason: &str) -> bo
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_on_page;
+    use crate::domain::reason::Reason;
+    use crate::plan::domains::DomainStanding;
+
+    fn check(words: &str) -> bool {
+        let words: Vec<_> = words.split(' ').collect();
+        is_on_page(words[0], words[1], words[2], words[3])
+    }
+
+    #[test]
+    fn ready_and_stalled_repeat_what_the_page_has() {
+        assert!(check("Membership Accepted True Accepted"));
+        assert!(check("Membership Ready True Active"));
+        assert!(!check("Membership Ready True Accepted"));
+        assert!(check("Membership Synced Unknown NotAccepted"));
+        assert!(check("Account Accepted False NotServed"));
+        assert!(check("Account Ready False NotServed"));
+        assert!(check("Account Stalled True NotServed"));
+        assert!(check("Team Synced False TeamPending"));
+        assert!(!check("Account Stalled True Settling"));
+        assert!(!check("ClientAccess Synced True Active"));
+        assert!(!check("Account Synced False NoSuchWord"));
+    }
+
+    #[test]
+    fn a_domain_that_waits_for_a_person_has_a_reason() {
+        assert_eq!(DomainStanding::Lapsed.reason(), Some(Reason::DomainLapsed));
+        assert_eq!(DomainStanding::Taken.reason(), Some(Reason::DomainTaken));
+        assert_eq!(DomainStanding::Pending.reason(), None);
+    }
+}
