@@ -25,7 +25,7 @@ use crate::plan::teams::TeamAction;
 use crate::profile::Profile;
 
 /// Where the lines go.
-pub const TARGET: &str = "seatkeeper::audit";
+pub const TARGET: &str = concat!(env!("CARGO_PKG_NAME"), "::audit");
 
 /// Which version of an object declares something.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -51,7 +51,12 @@ fn synced(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, outlook: &
         State::Planned | State::Removing => held(outlook.rule),
         State::Queued | State::Trimmed => {
             let place = outlook.position.map(|position| format!("; position {position}"));
-            let message = format!("{}{}", state.message(), place.unwrap_or_default());
+            let way_out = match state {
+                State::Trimmed => ": remove someone, withdraw an invitation, or upgrade the plan",
+                _ => "",
+            };
+            let place = place.unwrap_or_default();
+            let message = format!("{}{way_out}{place}", state.message());
             Say::no(Rule::SeatLimit.reason(), message)
         }
         State::Sending | State::InDoubt => Say::unknown(state.reason(), state.message()),

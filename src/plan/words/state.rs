@@ -116,8 +116,7 @@ impl State {
             }
             Self::Removing => "no longer declared, or declared absent; access ends",
             Self::Trimmed => {
-                "access is off for want of a seat; comes back by itself, in order, when seats return: \
-                 remove someone, withdraw a pending invitation, or upgrade the plan"
+                "access is off for want of a seat; comes back by itself, in order, when seats return"
             }
             other => other.reason().says(),
         }
