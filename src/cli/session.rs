@@ -94,11 +94,9 @@ pub async fn open(
     let spec = &declarations.account.object.spec;
     let account = AccountKey(spec.account_id.clone());
     let secret = secrets::read(args.secrets.as_deref(), &declarations.account);
-    let api = match (&secret, &declarations.class) {
-        (Ok(token), Some(_)) => {
-            Some(Arc::new(connect(&declarations, token)?.with_deadline(args.timeout)))
-        }
-        _ => None,
+    let api = match &secret {
+        Ok(token) => reach(args, &declarations, token)?,
+        Err(_) => None,
     };
     // What is wrong in the files is said all the same where the service, not reached, has the ledger.
     let opened = match &api {
@@ -124,13 +122,10 @@ pub async fn open(
     if let Some(digest) = approve {
         policy.approval = Some(HoldDigest(digest.to_owned()));
     }
-    let object = &declarations.account.object;
-    let name = format!("{}/{}", manifests::namespace(&**object), object.name_any());
-    let desired = resolved.desired;
     Ok(Some(Session {
-        name,
+        name: name_of(&declarations),
         account,
-        desired,
+        desired: resolved.desired,
         declarations,
         policy,
         profile,
@@ -138,6 +133,24 @@ pub async fn open(
         ledger,
         fingerprint,
     }))
+}
+
+/// `NAMESPACE/NAME` of the Account.
+fn name_of(declarations: &Declarations) -> String {
+    let object = &declarations.account.object;
+    format!("{}/{}", manifests::namespace(&**object), object.name_any())
+}
+
+/// The service, if the files say where it is.
+fn reach(
+    args: &PlanArgs,
+    declarations: &Declarations,
+    token: &SecretString,
+) -> Result<Option<Arc<AccountApi>>> {
+    if declarations.class.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(connect(declarations, token)?.with_deadline(args.timeout))))
 }
 
 fn refuse(problems: Vec<Problem>, io: &mut Io<'_>) -> Result<Option<Session>> {
@@ -151,11 +164,7 @@ fn refuse(problems: Vec<Problem>, io: &mut Io<'_>) -> Result<Option<Session>> {
 
 /// The account to work on: the only one, or the one that `--account` names.
 fn choose(args: &PlanArgs, mut accounts: Vec<Declarations>) -> Result<Declarations> {
-    let name = |declarations: &Declarations| {
-        let object = &declarations.account.object;
-        format!("{}/{}", manifests::namespace(&**object), object.name_any())
-    };
-    let names: Vec<String> = accounts.iter().map(name).collect();
+    let names: Vec<String> = accounts.iter().map(name_of).collect();
     let wanted = match (&args.account, names.as_slice()) {
         (Some(wanted), _) => wanted.clone(),
         (None, [only]) => only.clone(),
