@@ -94,15 +94,8 @@ pub async fn open(
     let spec = &declarations.account.object.spec;
     let account = AccountKey(spec.account_id.clone());
     let secret = secrets::read(args.secrets.as_deref(), &declarations.account);
-    let api = match &secret {
-        Ok(token) => reach(args, &declarations, token)?,
-        Err(_) => None,
-    };
-    // What is wrong in the files is said all the same where the service, not reached, has the ledger.
-    let opened = match &api {
-        None if args.ledger == ledgers::KEPT_BY_SERVICE => None,
-        api => Some(ledgers::open(&args.ledger, access, &account, api.as_ref()).await?),
-    };
+    let api = reach(args, &declarations, secret.as_ref().ok())?;
+    let opened = open_ledger(args, access, &account, api.as_ref()).await?;
     let first_seen = |person: Option<&MemberKey>, origin: &Origin| {
         opened.as_ref().and_then(|(ledger, _)| ledger.first_seen(person, origin))
     };
@@ -145,12 +138,24 @@ fn name_of(declarations: &Declarations) -> String {
 fn reach(
     args: &PlanArgs,
     declarations: &Declarations,
-    token: &SecretString,
+    token: Option<&SecretString>,
 ) -> Result<Option<Arc<AccountApi>>> {
-    if declarations.class.is_none() {
+    let Some(token) = token.filter(|_| declarations.class.is_some()) else { return Ok(None) };
+    Ok(Some(Arc::new(connect(declarations, token)?.with_deadline(args.timeout))))
+}
+
+/// The ledger and where it is. What is wrong in the files is said all the same where the service, not
+/// reached, has it.
+async fn open_ledger(
+    args: &PlanArgs,
+    access: LedgerAccess,
+    account: &AccountKey,
+    api: Option<&Arc<AccountApi>>,
+) -> Result<Option<(Ledger, String)>> {
+    if api.is_none() && args.ledger == ledgers::KEPT_BY_SERVICE {
         return Ok(None);
     }
-    Ok(Some(Arc::new(connect(declarations, token)?.with_deadline(args.timeout))))
+    Ok(Some(ledgers::open(&args.ledger, access, account, api).await?))
 }
 
 fn refuse(problems: Vec<Problem>, io: &mut Io<'_>) -> Result<Option<Session>> {
