@@ -7,7 +7,7 @@ TIME ?= 900
 KILLS ?= 160
 CONTROLPLANE := tests/controlplane/run.sh
 
-.PHONY: help prepare prepare-build build demo serve demo-cluster test test-mail kill mutants check rules crds openapi schemathesis controlplane bench bench-server clean
+.PHONY: help prepare prepare-build build demo serve demo-cluster test test-mail kill mutants check rules crds openapi conditions schemathesis controlplane bench bench-server clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,7 @@ demo-cluster: build controlplane ## the same by kubectl and the operator on a re
 	@$(CONTROLPLANE) with examples/service/demo-cluster.sh target/debug/seatkeeper
 
 test: prepare ## everything that the README promises, on a real control plane and both databases
+	@tests/kstatus/build.sh >/dev/null
 	$(CARGO) build --locked --tests
 	$(CONTROLPLANE) with $(CARGO) test --locked --no-fail-fast
 	SEATKEEPER_TEST_DATABASE=postgres $(CARGO) test --locked --no-fail-fast --test it -- server_ contract_service --skip server_flood
@@ -51,7 +52,7 @@ check: prepare-build ## format, lints, generated files, who may name whom: the q
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --features bench-floor --bench server -- -D warnings
-	$(CARGO) test --locked --test it -- architecture:: crds:: openapi::the_committed
+	$(CARGO) test --locked --test it -- architecture:: crds:: openapi::the_committed conditions::
 	@if $(CARGO) tree --locked -e normal -i aws-lc-rs 2>/dev/null | grep -q .; then \
 		echo 'error: aws-lc-rs is in the tree; ring is the only TLS provider' >&2; exit 1; fi
 
@@ -63,6 +64,9 @@ crds: build ## write crds/ anew from the types
 
 openapi: build ## write docs/openapi.json anew from the operations and types
 	target/debug/seatkeeper openapi --output docs/openapi.json
+
+conditions: build ## write docs/conditions.md anew from the reasons
+	target/debug/seatkeeper conditions --output docs/conditions.md
 
 schemathesis: build ## check the service against its contract, for TIME seconds (900)
 	@tests/prepare.sh contract

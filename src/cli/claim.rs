@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow};
 use serde_json::json;
 
-use crate::apply::{Look, TakeError, take};
+use crate::apply::{Audited, Look, Subject, TakeError, take};
 use crate::cli::args::{ClaimArgs, Output};
 use crate::cli::confirm::confirmed;
 use crate::cli::plan::print_json;
@@ -117,8 +117,10 @@ async fn take_over(
     if !args.yes && !confirmed(io, "Take it over?", "--yes takes it without a question")? {
         return Ok(false);
     }
-    let Session { ledger, backend: service, fingerprint, .. } = session;
-    let taken = take(ledger, &**service, &next.observed.account, fingerprint).await;
+    let (subject, ledger) = session.subject();
+    let Subject { backend: service, desired, fingerprint, declarers, .. } = subject;
+    let service = Audited { backend: service, desired, declarers };
+    let taken = take(ledger, &service, &next.observed.account, fingerprint).await;
     taken.map(|()| true).map_err(|error| match error {
         TakeError::Backend(error) => backend(error),
         TakeError::Ledger(error) => error.into(),

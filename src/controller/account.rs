@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use jiff::Timestamp;
 
-use crate::apply::{self, Look, Ran, Subject};
+use crate::apply::{self, Declarers, Look, Outcome, Ran, Subject, Version};
 use crate::controller::cache::Name;
 use crate::controller::context::{Context, Memory, Winners};
 use crate::controller::error::{Failure, ReconcileError, retry};
@@ -21,10 +21,13 @@ use crate::controller::round::Round;
 use crate::controller::session::Session;
 use crate::controller::status::{Finding, Looked, Trouble};
 use crate::controller::{fetch, let_go, mark, release, report};
+use crate::domain::desired::Origin;
+use crate::domain::identity::EmailAddress;
 use crate::domain::keys::AccountKey;
 use crate::domain::ledger_view::FirstWanted;
 use crate::domain::policy::Policy;
 use crate::ledger::{KubeStore, Ledger};
+use crate::manifests::ObjectKey;
 use crate::plan::Plan;
 use crate::plan::action::{Action, EndCause};
 use crate::plan::client_access::ClientAction;
@@ -54,6 +57,7 @@ pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, Failure> {
     let round = fetched.and_then(|fetched| Round::of(fetched, &memory.winners, (ctx.now)()));
     let Some(mut round) = round else {
         ctx.metrics.share(name, None);
+        ctx.metrics.forget_look(name);
         let_go::vanished(ctx, name).await?; // cluster: write
         return Ok(Next::OnChange);
     };
@@ -64,6 +68,7 @@ pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, Failure> {
     }
     if let Some(verdict) = release::at_once(&round) {
         ctx.metrics.share(name, None);
+        ctx.metrics.forget_look(name);
         let_go::account(ctx, name, &round, verdict).await?; // cluster: write
         return Ok(Next::OnChange);
     }
@@ -248,36 +253,42 @@ impl Bench<'_> {
             claims: self.session.claims(),
             brake_window: policy.removals.window,
         };
-        let Name { namespace, name } = self.name;
-        let on_done = |action: &Action, outcome: &apply::Outcome| {
-            let result = outcome.word();
-            tracing::info!(
-                account.namespace = namespace,
-                account.name = name,
-                action.kind = action.kind(),
-                result,
-                "{} {result}",
-                action.kind(),
-            );
+        let metrics = &self.ctx.metrics;
+        let on_done = |action: &Action, outcome: &Outcome| {
+            if outcome.is_done() && action.invitation_mail().is_some() {
+                metrics.mailed(action.kind());
+            }
+            self.skipped(action.kind(), outcome);
         };
         let ran = apply::run(&subject, ledger, look, context, &on_done).await?;
-        let of_teams = ran.report.teams.iter().map(|(action, done)| (action.kind(), done));
-        let of_clients = ran.report.clients.iter().map(|(action, done)| (action.kind(), done));
-        let of_recipients = ran.report.recipients.iter();
-        let of_recipients = of_recipients.map(|(action, done)| (action.kind(), done));
-        let of_domains = ran.report.domains.iter().map(|(action, done)| (action.kind(), done));
-        let others = of_clients.chain(of_recipients).chain(of_domains);
-        for (kind, outcome) in of_teams.chain(others) {
-            let result = outcome.word();
-            tracing::info!(
-                account.namespace = namespace,
-                account.name = name,
-                action.kind = kind,
-                result,
-                "{kind} {result}",
-            );
+        let apply::Report { teams, clients, recipients, domains, .. } = &ran.report;
+        for (action, outcome) in clients {
+            if outcome.is_done() && action.cause().is_some() {
+                metrics.mailed(action.kind());
+            }
+        }
+        let clients = clients.iter().map(|(action, outcome)| (action.kind(), outcome));
+        let teams = teams.iter().map(|(action, outcome)| (action.kind(), outcome));
+        let recipients = recipients.iter().map(|(action, outcome)| (action.kind(), outcome));
+        let domains = domains.iter().map(|(action, outcome)| (action.kind(), outcome));
+        for (kind, outcome) in clients.chain(teams).chain(recipients).chain(domains) {
+            self.skipped(kind, outcome);
         }
         Ok(ran)
+    }
+
+    /// Logs an action that was not tried; the others are in the audit record.
+    fn skipped(&self, kind: &'static str, outcome: &Outcome) {
+        let Outcome::NotRun(why) = outcome else { return };
+        let Name { namespace, name } = self.name;
+        let result = why.reason();
+        tracing::info!(
+            account.namespace = namespace,
+            account.name = name,
+            action.kind = kind,
+            result,
+            "{kind} {result}",
+        );
     }
 
     /// How far we may go, with this service.
@@ -300,7 +311,33 @@ impl Bench<'_> {
             policy,
             desired: &round.resolved.desired,
             fingerprint: &self.ctx.fingerprint,
+            declarers: round,
         }
+    }
+}
+
+impl Declarers for Round {
+    fn account(&self) -> (String, String) {
+        let Name { namespace, name } = Name::of(&self.fetched.account.metadata);
+        (namespace, name)
+    }
+
+    fn version(&self, of: Option<&Origin>) -> Version {
+        let object = match of {
+            None => Some(&self.fetched.account.metadata),
+            Some(Origin { kind, namespace, name, position: _ }) => {
+                let (namespace, name) = (namespace.clone(), name.clone());
+                self.fetched.metadata(&ObjectKey { kind: *kind, namespace, name })
+            }
+        };
+        let (uid, generation) =
+            object.map_or((None, None), |object| (object.uid.clone(), object.generation));
+        Version { uid, generation, line: None }
+    }
+
+    fn leaving(&self, person: &EmailAddress) -> Option<Origin> {
+        let mut leaving = self.resolved.leaving.iter();
+        leaving.find(|leaving| leaving.person.person == *person).map(|found| found.origin.clone())
     }
 }
 

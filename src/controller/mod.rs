@@ -56,6 +56,7 @@ use crate::telemetry::{Readiness, Registry, probes};
 
 pub use context::Clock;
 pub use error::{ClusterError, ControllerError};
+pub use status::{is_on_page, page};
 
 /// Kinds that are watched.
 const KINDS: usize = 7;

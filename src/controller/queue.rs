@@ -73,6 +73,9 @@ struct State<K> {
 struct Entry {
     /// The queue that it stands in.
     place: Option<Lane>,
+    /// Since when it waits for its turn, then how long it did.
+    waits_since: Option<Instant>,
+    waited: Duration,
     running: bool,
     /// Something changed while it ran.
     again: bool,
@@ -204,6 +207,11 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         self.lock().entries.values().filter(|entry| entry.place.is_some()).count()
     }
 
+    /// How long a key that runs waited for its turn.
+    pub fn waited(&self, key: &K) -> Duration {
+        self.lock().entries.get(key).map(|entry| entry.waited).unwrap_or_default()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<K>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -239,6 +247,7 @@ impl<K: Clone + Ord> State<K> {
         if entry.place.is_some_and(|place| place <= lane) {
             return;
         }
+        entry.waits_since.get_or_insert_with(Instant::now);
         // A sweep that a change overtakes leaves a place behind that `pop` passes over.
         entry.place = Some(lane);
         if let Some(at) = entry.timer.take() {
@@ -286,6 +295,7 @@ impl<K: Clone + Ord> State<K> {
                 && entry.place == Some(lane)
             {
                 entry.place = None;
+                entry.waited = entry.waits_since.take().map(|at| at.elapsed()).unwrap_or_default();
                 entry.running = true;
                 return Some(key);
             }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::api::{ClientAccess, Membership, NotificationSubscription, Team};
 use crate::controller::cache::Name;
 use crate::controller::context::Context;
@@ -14,8 +16,9 @@ use crate::controller::round::Round;
 use crate::controller::status::{self, Finding, Looked, Picture};
 use crate::controller::{events, finalizers};
 use crate::domain::desired::OriginKind;
-use crate::domain::observed::SeatLimit;
+use crate::domain::observed::{InvitationState, SeatLimit};
 use crate::manifests::ObjectKey;
+use crate::plan::ladder::Radius;
 
 /// Writes what was found, then lets go of what is settled. Does both even if one fails.
 ///
@@ -28,8 +31,19 @@ pub async fn report(
     round: &Round,
     finding: &Finding,
 ) -> Result<(), ReconcileError> {
-    if let Finding::Looked(looked) = finding {
-        ctx.metrics.share(name, Some(share(looked)));
+    match finding {
+        Finding::Looked(looked) => {
+            let now = (ctx.now)();
+            ctx.metrics.share(name, Some(share(looked, now)));
+            ctx.metrics.looked(name, now);
+        }
+        Finding::Failed(error) => {
+            if error.is_rejection() {
+                ctx.metrics.forget_look(name);
+            } else {
+                ctx.metrics.is_looked_after(name, (ctx.now)());
+            }
+        }
     }
     let verdicts = release::verdicts(round, finding, (ctx.now)());
     let picture = Picture::new(round, finding, &verdicts);
@@ -78,21 +92,42 @@ async fn let_go<K: Marked>(
 }
 
 /// What one account adds to the figures.
-fn share(looked: &Looked) -> Share {
+fn share(looked: &Looked, now: Timestamp) -> Share {
     let mut share = Share::default();
-    let people = looked.plan.held.iter().map(|held| held.rule);
-    let clients = looked.plan.clients.held.iter().map(|held| held.rule);
-    let recipients = looked.plan.recipients.held.iter().map(|held| held.rule);
-    let domains = looked.plan.domains.held.iter().map(|(_, rule)| *rule);
+    let plan = &looked.plan;
+    let people = plan.held.iter().map(|held| held.rule);
+    let clients = plan.clients.held.iter().map(|held| held.rule);
+    let recipients = plan.recipients.held.iter().map(|held| held.rule);
+    let domains = plan.domains.held.iter().map(|(_, rule)| *rule);
     for rule in people.chain(clients).chain(recipients).chain(domains) {
-        *share.held.entry(rule.reason()).or_default() += 1;
+        *share.held.entry(rule.reason().as_str()).or_default() += 1;
     }
     let seats = &looked.observed.account.seats;
     share.seats.insert("used", i64::from(seats.used));
     share.seats.insert("trimmed", i64::from(seats.trimmed));
-    share.seats.insert("queued", i64::from(looked.plan.seats.queued));
+    share.seats.insert("queued", i64::from(plan.seats.queued));
     if let SeatLimit::Seats(limit) = seats.limit {
         share.seats.insert("limit", i64::from(limit));
+        share.seats.insert("free", i64::from(limit.saturating_sub(seats.used)));
     }
+    let invitations = looked.observed.invitations.values();
+    for invitation in invitations.filter(|row| row.state == InvitationState::Pending) {
+        *share.pending.entry(age(now.duration_since(invitation.created_at))).or_default() += 1;
+    }
+    let Radius { additions, changes, removals, held } = Radius::of(plan);
+    let drift = [("missing", additions), ("differs", changes), ("extra", removals), ("held", held)];
+    share.drift =
+        drift.map(|(kind, count)| (kind, i64::try_from(count).unwrap_or(i64::MAX))).into();
     share
+}
+
+/// Age of an invitation, in words.
+fn age(age: SignedDuration) -> &'static str {
+    if age < SignedDuration::from_hours(24) {
+        "lt_1d"
+    } else if age < SignedDuration::from_hours(7 * 24) {
+        "lt_7d"
+    } else {
+        "ge_7d"
+    }
 }

@@ -230,7 +230,7 @@ impl Counted {
         call: &'static str,
         answer: Result<T, BackendError>,
     ) -> Result<T, BackendError> {
-        let outcome = answer.as_ref().err().map_or("ok", BackendError::reason);
+        let outcome = answer.as_ref().err().map_or("ok", |error| error.reason().as_str());
         self.metrics.called(call, outcome);
         answer
     }

@@ -42,6 +42,7 @@ pub async fn work(
             next = next => next,
         };
         ctx.metrics.waiting(ctx.queue.depth());
+        ctx.metrics.waited(ctx.queue.waited(&work));
         let ctx = Arc::clone(&ctx);
         tasks.spawn(lost.clone().run_until_cancelled_owned(async move {
             let next = one(&ctx, &work).await;
@@ -73,7 +74,7 @@ async fn one(ctx: &Context, work: &Work) -> Next {
     };
     let outcome = AssertUnwindSafe(run).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_panic| Err(ReconcileError::Panicked.into()));
-    let result = outcome.as_ref().err().map_or("ok", |failure| failure.error.reason());
+    let result = outcome.as_ref().err().map_or("ok", |failure| failure.error.reason().as_str());
     ctx.metrics.ended(result, began.elapsed());
     match outcome {
         Ok(next) => next,
@@ -86,7 +87,7 @@ async fn one(ctx: &Context, work: &Work) -> Next {
 
 /// Logs a failure, here and nowhere else.
 fn tell(work: &Work, error: &ReconcileError) {
-    let reason = error.reason();
+    let reason = error.reason().as_str();
     match work {
         Work::Account(name) => tracing::warn!(
             account.namespace = name.namespace,

@@ -404,7 +404,62 @@ accounts:
     /// An object as `kind/name`; null if it is not there.
     pub async fn get(&self, object: &str) -> Value {
         let said = self.k(&["get", object, "--ignore-not-found", "-o", "json"]).await;
-        serde_json::from_str(&said).unwrap_or(Value::Null)
+        let object = serde_json::from_str(&said).unwrap_or(Value::Null);
+        says_known_words(&object);
+        object
+    }
+
+    /// What kstatus makes of all objects of these kinds: `account/acme Current`, one a line, sorted.
+    pub async fn kstatus(&self, kinds: &str) -> String {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kstatus/build.sh");
+        let built = Command::new(script).output().await.unwrap();
+        let program = String::from_utf8(built.stdout).unwrap();
+        let list: Value =
+            serde_json::from_str(&self.k(&["get", kinds, "-o", "json"]).await).unwrap();
+        let objects: Vec<_> =
+            list["items"].as_array().unwrap().iter().map(Value::to_string).collect();
+        let mut command = Command::new(program.trim());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the program that asks kstatus");
+        child.stdin.take().unwrap().write_all(objects.join("\n").as_bytes()).await.unwrap();
+        let output = child.wait_with_output().await.unwrap();
+        assert!(output.status.success());
+        let said = String::from_utf8(output.stdout).unwrap();
+        let said = said.replace(&format!(" {}/", self.namespace), "/");
+        let mut lines: Vec<&str> = said.lines().collect();
+        lines.sort_unstable();
+        lines.join("\n")
+    }
+
+    /// Every object that people declare is in order, as kstatus sees it.
+    pub async fn is_current(&self) {
+        let said = self.kstatus("accounts,teams,memberships,cla,nsub").await;
+        let other: Vec<_> = said.lines().filter(|line| !line.ends_with(" Current")).collect();
+        assert!(!said.is_empty() && other.is_empty(), "{other:?}");
+    }
+
+    /// Events about our kinds so far: `Warning RemovalHeld Account/acme`, sorted; one that came again
+    /// counts again.
+    pub async fn events(&self) -> Vec<String> {
+        let list: Value =
+            serde_json::from_str(&self.k(&["get", "events", "-o", "json"]).await).unwrap();
+        let events = list["items"].as_array().unwrap().iter().flat_map(|event| {
+            let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let about = &event["involvedObject"];
+            let (kind, name) = (word(&about["kind"]), word(&about["name"]));
+            let (type_, reason) = (word(&event["type"]), word(&event["reason"]));
+            let times = event["series"]["count"].as_u64().unwrap_or(1);
+            (0..times).map(move |_| format!("{type_} {reason} {kind}/{name}"))
+        });
+        let mut events: Vec<_> = events.collect();
+        events.sort();
+        events
+    }
+
+    /// The operator's audit record.
+    pub fn audit(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.file("operator.log")).unwrap();
+        log.lines().filter(|line| line.contains("seatkeeper::audit")).map(str::to_owned).collect()
     }
 
     /// `status.state` of an object.
@@ -630,6 +685,19 @@ pub fn audited_writes(is_meant: impl Fn(&Value) -> bool) -> Vec<String> {
         (ours && !reads).then(|| format!("{verb} {}/{}", object["resource"], object["name"]))
     });
     writes.collect()
+}
+
+/// Whatever the conditions of an object say is on the page of all that they can say.
+fn says_known_words(object: &Value) {
+    let kind = object["kind"].as_str().unwrap_or_default();
+    for condition in object["status"]["conditions"].as_array().into_iter().flatten() {
+        let word = |key: &str| condition[key].as_str().unwrap_or_default();
+        let (type_, status, reason) = (word("type"), word("status"), word("reason"));
+        assert!(
+            seatkeeper::controller::is_on_page(kind, type_, status, reason),
+            "{kind}: {type_}={status} {reason} is not in docs/conditions.md"
+        );
+    }
 }
 
 /// True if a line of the request log is of the account API.

@@ -81,7 +81,9 @@ pub enum Command {
     /// Print the custom resource definitions, or write them to a directory.
     Crds(CrdsArgs),
     /// Print the contract of the account API (OpenAPI 3.1), or write it to a file.
-    Openapi(OpenapiArgs),
+    Openapi(PageArgs),
+    /// Print every condition and event of the operator, with what to do, or write it to a file.
+    Conditions(PageArgs),
     /// Work with profiles: a product's rules as data.
     #[command(subcommand)]
     Profile(ProfileCommand),
@@ -233,9 +235,9 @@ pub struct CrdsArgs {
     pub output_dir: Option<PathBuf>,
 }
 
-/// Arguments of `openapi`.
+/// Arguments of `openapi` and `conditions`.
 #[derive(Debug, Args)]
-pub struct OpenapiArgs {
+pub struct PageArgs {
     /// Write it into this file instead of printing.
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,

@@ -148,7 +148,7 @@ fn synced(
     if let Some(rule) = outlook.rule {
         return Say::no(rule.reason(), client_message(rule));
     }
-    let (reason, message) = (standing.as_str(), standing.message());
+    let (reason, message) = (standing.reason(), standing.message());
     match standing {
         Standing::Sending | Standing::InDoubt => Say::unknown(reason, message),
         Standing::Planned | Standing::Rejected | Standing::Removing => Say::no(reason, message),

@@ -6,6 +6,7 @@ use crate::api::{InvitationSeen, Membership, MembershipState, MembershipStatus};
 use crate::controller::status::conditions::{Say, Says, Truth, time};
 use crate::controller::status::{Picture, clip, number, person};
 use crate::domain::identity::EmailAddress;
+use crate::domain::reason::Reason;
 use crate::manifests::{ObjectKey, Rejection, member_key, team_of};
 use crate::plan::{Outlook, State};
 use crate::profile::Profile;
@@ -63,10 +64,10 @@ pub fn rejected(
 
 /// What can be said of an object that is not accepted.
 pub fn rejection_says(rejection: &Rejection) -> Says {
-    let reason = rejection.reason.as_str();
+    let reason = rejection.reason;
     let accepted = Say::no(reason, rejection.text());
     let stalled = Some(Say::yes(reason, rejection.text()));
-    let synced = Say::unknown("NotAccepted", "not looked at: the declaration is not valid");
+    let synced = Say::unknown(Reason::NotAccepted, Reason::NotAccepted.says());
     Says { accepted, synced, stalled }
 }
 

@@ -6,7 +6,9 @@ mod conditions;
 mod domains;
 mod membership;
 mod notification_subscription;
+mod page;
 mod person;
+mod table;
 mod team;
 mod unreadable;
 mod write;
@@ -31,12 +33,14 @@ use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{CategoryName, TeamRef};
 use crate::domain::observed::Observed;
 use crate::domain::policy::Mode;
+use crate::domain::reason::Reason;
 use crate::manifests::{ObjectKey, RELEASE_ANNOTATION, Resolved};
 use crate::plan::action::Action;
 use crate::plan::ladder::Ladder;
 use crate::plan::{Plan, Stop};
 use crate::profile::Profile;
 
+pub use page::{is_on_page, page};
 pub use write::{write_all, write_strays};
 
 /// A look that came to its end.
@@ -79,7 +83,7 @@ pub struct Looked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// For machines.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// For people.
     pub message: String,
     /// What it makes of the account.
@@ -179,7 +183,7 @@ impl Finding {
             },
             Self::Failed(error) => {
                 let state = error.state().unwrap_or(AccountState::Unreachable);
-                let (message, is_final) = (error.to_string(), error.needs_person());
+                let (message, is_final) = (error.says(), error.needs_person());
                 Err(Trouble { reason: error.reason(), message, state, is_final })
             }
         }

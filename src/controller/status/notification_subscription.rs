@@ -14,6 +14,7 @@ use crate::domain::desired::Origin;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::CategoryName;
 use crate::domain::policy::Mode;
+use crate::domain::reason::Reason;
 use crate::manifests::{ObjectKey, Rejection};
 use crate::plan::notification::{
     CategoryOutlook, RecipientOutlook, RecipientState, recipient_message,
@@ -183,7 +184,7 @@ fn accepted(own: &Own<'_>) -> Say {
     let shown = people.get(..NAMED.min(people.len())).unwrap_or_default().join(", ");
     let more = people.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Say::no(wrong.as_str(), format!("{shown}{more}: {}", wrong.message()))
+    Say::no(wrong.reason(), format!("{shown}{more}: {}", wrong.message()))
 }
 
 fn judge(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, own: &Own<'_>) -> Says {
@@ -209,12 +210,12 @@ fn judge(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, own: &Own<'
     let is = |state| own.values().any(|of| of.state == state);
     let left = [RecipientState::Planned, RecipientState::Removing, RecipientState::Undeclared];
     let synced = match left.into_iter().find(|state| is(*state)) {
-        Some(state) => Say::no(state.as_str(), state.message()),
+        Some(state) => Say::no(state.reason(), state.message()),
         None if is(RecipientState::Waiting) => {
             let message = "who is not a member yet becomes a recipient by joining";
-            Say::yes(RecipientState::Waiting.as_str(), message)
+            Say::yes(Reason::Waiting, message)
         }
-        None => Say::yes("Synced", "all declared recipients receive the category"),
+        None => Say::yes(Reason::Synced, "all declared recipients receive the category"),
     };
     Says { accepted, synced, stalled: None }
 }

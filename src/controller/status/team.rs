@@ -10,6 +10,7 @@ use crate::controller::status::{Looked, Picture, Trouble, clip, number, person};
 use crate::domain::desired::Origin;
 use crate::domain::identity::MemberKey;
 use crate::domain::policy::Mode;
+use crate::domain::reason::Reason;
 use crate::domain::teams::TeamState as Seen;
 use crate::manifests::{ObjectKey, RejectedLine, Rejection, reference};
 use crate::plan::teams::TeamOutlook;
@@ -83,13 +84,14 @@ fn synced(
     }
     match verdict {
         Some(Verdict::Stays(Some(rule))) => Say::no(rule.reason(), rule.message()),
-        Some(Verdict::Stays(None)) => Say::no(State::Removing.as_str(), State::Removing.message()),
+        Some(Verdict::Stays(None)) => Say::no(State::Removing.reason(), State::Removing.message()),
         Some(_) | None => match (held, refused) {
             (Some(rule), _) => Say::no(rule.reason(), rule.message()),
             (None, Some(trouble)) => Say::no(trouble.reason, trouble.message.clone()),
-            (None, None) => {
-                Say::yes("Synced", "the account was looked at; people with a problem are counted")
-            }
+            (None, None) => Say::yes(
+                Reason::Synced,
+                "the account was looked at; people with a problem are counted",
+            ),
         },
     }
 }
