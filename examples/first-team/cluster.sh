@@ -23,21 +23,47 @@ LOOKED_AT=1
 looked_since() { [ "$(looks)" -ge "$(($1 + 3 * LOOKED_AT))" ]; }
 versions() { k get accounts,teams,memberships,clientaccesses,notificationsubscriptions,accountledgers -o jsonpath='{range .items[*]}{.kind}/{.metadata.name}={.metadata.resourceVersion} {end}'; }
 
+# Where the charts are, and the namespace that they are installed in.
+CHARTS=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../charts" && pwd)
+SYSTEM=seatkeeper
+export HELM_CACHE_HOME=$WORK/helm/cache HELM_CONFIG_HOME=$WORK/helm/config HELM_DATA_HOME=$WORK/helm/data
+
+# Installs the charts.
+install_charts() {
+    helm upgrade --install seatkeeper-crds "$CHARTS/seatkeeper-crds" -n "$SYSTEM" --create-namespace >/dev/null
+    kubectl wait --for=condition=Established --timeout=60s crd -l app.kubernetes.io/name=seatkeeper >/dev/null
+    helm install seatkeeper "$CHARTS/seatkeeper" -n "$SYSTEM" --set image.repository=none >"$WORK/notes"
+    say "installed in the namespace $SYSTEM: $(helm list -n "$SYSTEM" -q | tr '\n' ' ')"
+}
+
+# No Pod comes of the chart's Deployment here: the operator is a process, with the arguments and the
+# ServiceAccount of the Pod.
 start_operator() {
-    KUBECONFIG=${SEATKEEPER_TEST_OPERATOR_KUBECONFIG:-$KUBECONFIG} "$BINARY" --log info operator \
+    local arguments
+    log_in_as_operator
+    mapfile -t arguments < <(kubectl -n "$SYSTEM" get deployment seatkeeper \
+        -o jsonpath='{range .spec.template.spec.containers[0].args[*]}{@}{"\n"}{end}' | grep -v '^--listen=')
+    rm -f "$WORK/probes"
+    KUBECONFIG=$WORK/operator.kubeconfig "$BINARY" "${arguments[@]}" \
         --listen 127.0.0.1:0 --address-file "$WORK/probes" 2>"$WORK/operator.log" &
-    STARTED+=("$!")
+    OPERATOR=$!
+    STARTED+=("$OPERATOR")
     until_true 20 test -s "$WORK/probes" || fail "the operator did not start: $(cat "$WORK/operator.log")"
     PROBES=$(cat "$WORK/probes")
     until_true 60 curl -sSf -o "$WORK/ready" "$PROBES/readyz" 2>/dev/null || fail "the operator is not ready: $(cat "$WORK/operator.log")"
 }
-
-install_definitions() {
-    mkdir "$WORK/crds"
-    "$BINARY" crds --output-dir "$WORK/crds"
-    kubectl apply --server-side -f "$WORK/crds" >/dev/null
-    kubectl wait --for=condition=Established --timeout=60s -f "$WORK/crds" >/dev/null
+stop_operator() {
+    kill "$OPERATOR"
+    wait "$OPERATOR" || fail "the operator did not end well: $(tail -n 5 "$WORK/operator.log")"
 }
+log_in_as_operator() (
+    cp "$KUBECONFIG" "$WORK/operator.kubeconfig"
+    local token
+    token=$(kubectl -n "$SYSTEM" create token seatkeeper --duration=12h)
+    export KUBECONFIG=$WORK/operator.kubeconfig
+    kubectl config set-credentials operator --token="$token" >/dev/null
+    kubectl config set-context --current --user=operator --namespace="$SYSTEM" >/dev/null
+)
 
 # Three more looks at each account write nothing, neither to the service nor to the cluster.
 is_quiet() {

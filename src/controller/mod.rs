@@ -3,6 +3,7 @@
 //! May touch the cluster, and the account service through `apply` only. Holds no rule about people:
 //! those are the planner's.
 
+mod access;
 mod account;
 mod cache;
 mod clients;
@@ -77,12 +78,14 @@ pub struct Settings {
 pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), ControllerError> {
     let Settings { cluster, namespace, listener, at_one_time, now } = settings;
     let clients = Clients::new(&cluster).map_err(|e| ControllerError::Client(Box::new(e)))?;
+    let home = cluster.default_namespace.clone();
     let registry = Registry::default();
     let (started, ready) = signal::channel(0_usize);
     let serving = serve(listener, registry.clone(), ready.clone(), stop.clone());
 
     let caring = async {
         let Some(fingerprint) = fingerprint(&clients, &stop).await? else { return Ok(()) };
+        access::check(&clients.reader, &home, namespace.as_deref(), &stop).await?;
         let reporter = Reporter { controller: MANAGER.to_owned(), instance: None };
         let recorder = Recorder::new(clients.writer.clone(), reporter);
         let metrics = Metrics::new(&registry);
