@@ -40,9 +40,8 @@ install_charts() {
 # ServiceAccount of the Pod.
 start_operator() {
     local arguments
-    log_in_as_operator
-    mapfile -t arguments < <(kubectl -n "$SYSTEM" get deployment seatkeeper \
-        -o jsonpath='{range .spec.template.spec.containers[0].args[*]}{@}{"\n"}{end}' | grep -v '^--listen=')
+    log_in seatkeeper "$WORK/operator.kubeconfig"
+    mapfile -t arguments < <(arguments_of deployment/seatkeeper | grep -v '^--listen=')
     rm -f "$WORK/probes"
     KUBECONFIG=$WORK/operator.kubeconfig "$BINARY" "${arguments[@]}" \
         --listen 127.0.0.1:0 --address-file "$WORK/probes" 2>"$WORK/operator.log" &
@@ -56,13 +55,16 @@ stop_operator() {
     kill "$OPERATOR"
     wait "$OPERATOR" || fail "the operator did not end well: $(tail -n 5 "$WORK/operator.log")"
 }
-log_in_as_operator() (
-    cp "$KUBECONFIG" "$WORK/operator.kubeconfig"
-    local token
-    token=$(kubectl -n "$SYSTEM" create token seatkeeper --duration=12h)
-    export KUBECONFIG=$WORK/operator.kubeconfig
-    kubectl config set-credentials operator --token="$token" >/dev/null
-    kubectl config set-context --current --user=operator --namespace="$SYSTEM" >/dev/null
+arguments_of() {
+    kubectl -n "$SYSTEM" get "$1" -o jsonpath='{range .spec.template.spec.containers[0].args[*]}{@}{"\n"}{end}'
+}
+# log_in SERVICEACCOUNT FILE: writes a kubeconfig of that ServiceAccount.
+log_in() (
+    token=$(kubectl -n "$SYSTEM" create token "$1" --duration=12h)
+    cp "$KUBECONFIG" "$2"
+    export KUBECONFIG=$2
+    kubectl config set-credentials "$1" --token="$token" >/dev/null
+    kubectl config set-context --current --user="$1" --namespace="$SYSTEM" >/dev/null
 )
 
 # Three more looks at each account write nothing, neither to the service nor to the cluster.

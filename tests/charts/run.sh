@@ -37,9 +37,18 @@ in_order() {
     becomes account/acme state Synced
     stands
 }
+# What the pre-delete hook does in a Pod.
+release_by_hook() {
+    local arguments
+    helm get hooks seatkeeper -n "$SYSTEM" | kubectl apply -f - >/dev/null
+    mapfile -t arguments < <(arguments_of job/seatkeeper-release)
+    log_in seatkeeper-release "$WORK/hook.kubeconfig"
+    KUBECONFIG=$WORK/hook.kubeconfig "$BINARY" "${arguments[@]}" | sed 's/^/   | /'
+    helm get hooks seatkeeper -n "$SYSTEM" | kubectl delete -f - >/dev/null
+}
 uninstall() {
-    # What the pre-delete hook would do in a Pod.
     release_by_hook
+    expect "finalizers" "" "$(k get accounts,teams,memberships,accountledgers -o jsonpath='{.items[*].metadata.finalizers}')"
     helm uninstall seatkeeper -n "$SYSTEM" --no-hooks >/dev/null
 }
 
