@@ -17,7 +17,7 @@ becomes() {
 }
 counts() { [ "$($1)" = "$2" ]; }
 gone() { [ -z "$(k get "$1" --ignore-not-found -o name)" ]; }
-looks() { curl -sS "$PROBES/metrics" | awk '/^seatkeeper_reconciles_total.*result="ok"/ { print $2 }'; }
+looks() { curl -sS "$PROBES/metrics" | awk '/^seatkeeper_reconciles_total.*result="ok"/ { looks = $2 } END { print looks + 0 }'; }
 # Accounts that the operator looks at: the metric counts the looks of all.
 LOOKED_AT=1
 looked_since() { [ "$(looks)" -ge "$(($1 + 3 * LOOKED_AT))" ]; }

@@ -62,8 +62,12 @@ if [[ -z $SLICE ]]; then
     refuses "'/protectedRoles/0'" "${with_image[@]}" --set 'protectedRoles={Owner}'
     refuses "'/image/digest'" "${with_image[@]}" --set image.digest=latest
     refuses "the cluster has no kind ServiceMonitor" "${with_image[@]}" --set serviceMonitor.enabled=true
-    helm template seatkeeper "$CHARTS/seatkeeper" "${with_image[@]}" --set serviceMonitor.enabled=true \
-        --api-versions monitoring.coreos.com/v1 | grep -q '^kind: ServiceMonitor' || fail "no ServiceMonitor"
+    rendered() { helm template seatkeeper "$CHARTS/seatkeeper" "${with_image[@]}" "$@"; }
+    rendered --set serviceMonitor.enabled=true --api-versions monitoring.coreos.com/v1 >"$WORK/rendered"
+    grep -q '^kind: ServiceMonitor' "$WORK/rendered" || fail "no ServiceMonitor"
+    rendered --set 'classes={gold,silver}' >"$WORK/rendered"
+    expect "classes" "--class=gold --class=silver" "$(grep -o -- '--class=.*' "$WORK/rendered" | paste -sd ' ')"
+    expect "Jobs of a release with classes" "" "$(grep '^kind: Job' "$WORK/rendered")"
 fi
 
 step "The charts are installed; the operator has the rights of its ServiceAccount and no more"
@@ -85,6 +89,16 @@ becomes account/acme state Synced
 PEOPLE=$(people) MAILS=$(mails '')
 
 if [[ -z $SLICE ]]; then
+    step "The Pods are ones that a namespace with the strictest rules takes"
+    kubectl label namespace "$SYSTEM" pod-security.kubernetes.io/enforce=restricted >/dev/null
+    pod='{apiVersion: "v1", kind: "Pod", metadata: {name: "probe"}, spec: .spec.template.spec}'
+    kubectl -n "$SYSTEM" get deployment seatkeeper -o json | jq "$pod" >"$WORK/pod.json"
+    shown kubectl -n "$SYSTEM" create --dry-run=server -f "$WORK/pod.json"
+    jq 'del(.spec.containers[0].securityContext.capabilities)' "$WORK/pod.json" >"$WORK/loose.json"
+    ! kubectl -n "$SYSTEM" create --dry-run=server -f "$WORK/loose.json" 2>/dev/null || fail "the namespace is not strict"
+fi
+
+if [[ -z $SLICE ]]; then
     step "An upgrade, to an operator of one namespace with rights there only"
     stop_operator
     helm upgrade seatkeeper "$CHARTS/seatkeeper" -n "$SYSTEM" "${with_image[@]}" --set watchNamespace=web,replicas=3 >/dev/null
@@ -104,7 +118,7 @@ step "The operator is uninstalled: what is declared stays, nobody is removed"
 stop_operator
 uninstall
 expect "Deployments" "" "$(kubectl -n "$SYSTEM" get deployments -o name)"
-expect "roles left" "" "$(kubectl get clusterroles,clusterrolebindings,validatingadmissionpolicies -o name -l app.kubernetes.io/instance=seatkeeper)"
+expect "roles left" "" "$(kubectl get clusterroles,clusterrolebindings,validatingadmissionpolicies -o name -l app.kubernetes.io/instance=seatkeeper | grep "/$SYSTEM[:.]")"
 helm uninstall seatkeeper-crds -n "$SYSTEM" >/dev/null
 expect "kinds" 7 "$(kubectl get crd -o name | grep -c '\.seatkeeper\.dev$')"
 expect "Memberships" "membership.seatkeeper.dev/cyd-core" "$(k get memberships -o name)"

@@ -19,6 +19,7 @@ async fn rules(world: &World, role: &[&str], without: &[(&str, &str)]) -> Value 
             }
         }
     }
+    rules.as_array_mut().unwrap().retain(|rule| rule["verbs"] != json!([]));
     rules
 }
 
