@@ -23,7 +23,7 @@ grep -F "\"username\":\"$user\"" "$SEATKEEPER_TEST_AUDIT_LOG" >"$work/requests" 
   exit 1
 }
 request='"\(.verb) \(.objectRef.apiGroup // "" )/\(.objectRef.resource)\(if .objectRef.subresource then "/" + .objectRef.subresource else "" end)"'
-jq -r "select(.annotations[\"authorization.k8s.io/decision\"] == \"forbid\") | \"$request \(.objectRef.namespace // \"\")\"" \
+jq -r "select(.annotations[\"authorization.k8s.io/decision\"] == \"forbid\") | $request + \" \" + (.objectRef.namespace // \"\")" \
   "$work/requests" | sort | uniq -c >"$work/refused"
 if [[ -s $work/refused ]]; then
   say 'error: the operator was refused what it asked for:'
