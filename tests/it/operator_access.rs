@@ -57,7 +57,7 @@ async fn log_in(world: &mut World) {
         _ => line.to_owned(),
     });
     fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
-    world.operate_as(path);
+    world.operator_takes(path);
 }
 
 #[tokio::test]

@@ -195,16 +195,6 @@ accounts:
         world
     }
 
-    /// Has the operator run as another user.
-    pub fn operate_as(&mut self, kubeconfig: PathBuf) {
-        self.plane.operator = kubeconfig;
-    }
-
-    /// The kubeconfig of the operator's user.
-    pub fn operator_kubeconfig(&self) -> &Path {
-        &self.plane.operator
-    }
-
     /// A file of this test.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
