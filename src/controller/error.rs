@@ -15,6 +15,7 @@ use crate::domain::reason::Reason;
 use crate::ledger::LedgerError;
 use crate::manifests::Rejection;
 use crate::plan::PlanError;
+use crate::yaml::Problem;
 
 /// Why the operator could not start, or ended.
 #[derive(Debug, Error)]
@@ -25,6 +26,18 @@ pub enum ControllerError {
     /// The cluster could not be asked who it is.
     #[error("could not read the cluster's identity (namespace kube-system)")]
     Fingerprint(#[source] ClusterError),
+    /// The cluster does not let the operator do what it has to.
+    #[error(
+        "the cluster does not let this operator do all that it has to:{missing}\n  hint: give its user \
+         the roles of the chart (helm upgrade --install seatkeeper charts/seatkeeper), or these rights"
+    )]
+    Access {
+        /// A line for each right that is missing.
+        missing: String,
+    },
+    /// The list of what the operator has to be allowed cannot be read: a defect.
+    #[error("the list of rights cannot be read; please report it")]
+    AccessList(Vec<Problem>),
     /// The probes could not be served.
     #[error("could not serve /livez, /readyz and /metrics")]
     Probes(#[source] std::io::Error),

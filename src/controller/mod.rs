@@ -3,6 +3,7 @@
 //! May touch the cluster, and the account service through `apply` only. Holds no rule about people:
 //! those are the planner's.
 
+mod access;
 mod account;
 mod cache;
 mod clients;
@@ -46,6 +47,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch as signal;
 use tokio_util::sync::CancellationToken;
 
+use crate::controller::access::Places;
 use crate::controller::cache::{Cache, Change};
 use crate::controller::clients::{Clients, call, for_lease};
 use crate::controller::context::{Caches, Context, MANAGER};
@@ -105,6 +107,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Cont
     let home = cluster.default_namespace.clone();
     let registry = Registry::default();
     let terms = terms(lease, &cluster, namespace.as_deref(), &classes);
+    let lease_in = terms.namespace.clone();
     let (client, figures) = (for_lease(&cluster).map_err(invalid)?, Figures::new(&registry));
     let elector = Elector::new(client, terms, fence.clone(), figures, Arc::clone(&now));
     let (started, ready) = signal::channel(0_usize);
@@ -112,6 +115,9 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Cont
 
     let caring = async {
         let Some(fingerprint) = fingerprint(&clients, &stop).await? else { return Ok(()) };
+        let only = namespace.as_deref();
+        let places = Places { home: &home, lease: &lease_in, only };
+        access::check(&clients.reader, places, &stop).await?;
         let reporter = Reporter { controller: MANAGER.to_owned(), instance: None };
         let recorder = Recorder::new(clients.writer.clone(), reporter);
         let metrics = Metrics::new(&registry);

@@ -92,7 +92,8 @@ fn calls(world: &World, path: &str) -> usize {
 
 /// The Lease of a test.
 async fn lease(world: &World) -> Value {
-    let said = world.k(&["get", "lease", "-n", "default", &world.namespace, "-o", "json"]).await;
+    let said =
+        world.k(&["get", "lease", "-n", "seatkeeper-system", &world.namespace, "-o", "json"]).await;
     serde_json::from_str(&said).unwrap()
 }
 
@@ -304,7 +305,7 @@ async fn a_leader_whose_lease_is_edited_or_deleted_goes_on() {
     let name = world.namespace.as_str();
     for i in 0..8 {
         let label = format!("example.com/edited=n{i}");
-        world.k(&["label", "lease", "-n", "default", name, "--overwrite", &label]).await;
+        world.k(&["label", "lease", "-n", "seatkeeper-system", name, "--overwrite", &label]).await;
     }
     let conflicts = "seatkeeper_lease_renewals_total{outcome=\"conflict\"}";
     let met = async || figure(&first.probes, conflicts).await > 0;
@@ -312,8 +313,8 @@ async fn a_leader_whose_lease_is_edited_or_deleted_goes_on() {
     let so_far = first.renewals().await;
     world.until("it renews", async || first.renewals().await > so_far).await;
     assert_eq!(lease(&world).await["metadata"]["labels"]["example.com/edited"], "n7");
-    world.k(&["delete", "lease", "-n", "default", name]).await;
-    let made = async || world.kubectl(&["get", "lease", "-n", "default", name]).await.0;
+    world.k(&["delete", "lease", "-n", "seatkeeper-system", name]).await;
+    let made = async || world.kubectl(&["get", "lease", "-n", "seatkeeper-system", name]).await.0;
     world.until("the Lease is there again", made).await;
     world.declare("", ANA).await;
     invited(&world, 1).await;

@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// User of the operator: the ServiceAccount of the chart.
+pub const OPERATOR: &str = "system:serviceaccount:seatkeeper-system:seatkeeper";
+
 /// Everything of one test.
 pub struct World {
     /// The cluster.
@@ -679,7 +682,7 @@ pub fn audited_writes(is_meant: impl Fn(&Value) -> bool) -> Vec<String> {
     let writes = text.lines().filter_map(|line| {
         let entry: Value = serde_json::from_str(line).ok()?;
         let object = &entry["objectRef"];
-        let ours = entry["user"]["username"] == "seatkeeper-operator" && is_meant(object);
+        let ours = entry["user"]["username"] == OPERATOR && is_meant(object);
         let verb = entry["verb"].as_str()?;
         let reads = ["get", "list", "watch"].contains(&verb);
         (ours && !reads).then(|| format!("{verb} {}/{}", object["resource"], object["name"]))
