@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::args::OperatorArgs;
 use crate::cli::{Exit, Io, signals};
-use crate::controller::{Settings, run};
+use crate::controller::{Clients, Settings, connect, run};
 
 /// Runs the operator until it is told to stop, then lets what runs come to its end.
 ///
@@ -21,6 +21,7 @@ pub async fn operator(args: &OperatorArgs, io: &mut Io<'_>) -> Result<Exit> {
         "could not find a cluster: neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a pod's \
          ServiceAccount",
     )?;
+    let clients = Clients::new(&cluster).context("could not make a client of the cluster")?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("could not listen on {}", args.listen))?;
@@ -34,7 +35,8 @@ pub async fn operator(args: &OperatorArgs, io: &mut Io<'_>) -> Result<Exit> {
     let now = Arc::clone(&io.now);
     let at_one_time = usize::from(args.concurrency);
     let namespace = args.namespace.clone();
-    let settings = Settings { cluster, namespace, listener, at_one_time, now };
+    let connect = Box::new(connect);
+    let settings = Settings { clients, connect, namespace, listener, at_one_time, now };
     let running = run(settings, stop.clone());
     tokio::pin!(running);
     tokio::select! {

@@ -35,21 +35,23 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::watcher;
-use kube::{Api, Config, Resource};
+use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
 use tokio::sync::watch as signal;
 use tokio_util::sync::CancellationToken;
 
 use crate::controller::cache::{Cache, Change};
-use crate::controller::clients::{Clients, call};
+use crate::controller::clients::call;
 use crate::controller::context::{Caches, Context, MANAGER};
 use crate::controller::metrics::Metrics;
 use crate::controller::watch::{SLOW_START, watch};
 use crate::telemetry::{Readiness, Registry, probes};
 
-pub use context::Clock;
+pub use clients::Clients;
+pub use context::{Clock, Connect};
 pub use error::{ClusterError, ControllerError};
+pub use session::connect;
 
 /// Kinds that are watched.
 const KINDS: usize = 7;
@@ -57,7 +59,9 @@ const KINDS: usize = 7;
 /// How the operator runs.
 pub struct Settings {
     /// The cluster.
-    pub cluster: Config,
+    pub clients: Clients,
+    /// How account services are reached.
+    pub connect: Connect,
     /// The only namespace to look at; `None`: all of them.
     pub namespace: Option<String>,
     /// Where `/livez`, `/readyz` and `/metrics` are served.
@@ -75,8 +79,7 @@ pub struct Settings {
 /// [`ControllerError`] when it could not start, or a part of it ended that must not: the process
 /// should then end, and be started again.
 pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), ControllerError> {
-    let Settings { cluster, namespace, listener, at_one_time, now } = settings;
-    let clients = Clients::new(&cluster).map_err(|e| ControllerError::Client(Box::new(e)))?;
+    let Settings { clients, connect, namespace, listener, at_one_time, now } = settings;
     let registry = Registry::default();
     let (started, ready) = signal::channel(0_usize);
     let serving = serve(listener, registry.clone(), ready.clone(), stop.clone());
@@ -88,6 +91,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Cont
         let metrics = Metrics::new(&registry);
         let stopping = stop.clone();
         let mut ctx = Context::new(clients, recorder, metrics, now, fingerprint, stopping);
+        ctx.connect = connect;
         ctx.only = namespace;
         let ctx = Arc::new(ctx);
         tokio::select! {
