@@ -6,6 +6,10 @@ use std::sync::OnceLock;
 use seatkeeper::api;
 use serde_json::Value;
 
+const DEFINITION: &str = "CustomResourceDefinition";
+/// Its plural.
+pub const DEFINITIONS: &str = "customresourcedefinitions";
+
 /// A kind.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kind {
@@ -98,6 +102,7 @@ fn kinds() -> &'static [Kind] {
             ("", "v1", "ConfigMap", "configmaps", true),
             ("events.k8s.io", "v1", "Event", "events", true),
             ("coordination.k8s.io", "v1", "Lease", "leases", true),
+            ("apiextensions.k8s.io", "v1", DEFINITION, DEFINITIONS, false),
         ];
         let native = native.map(|(group, version, kind, plural, namespaced)| Kind {
             group: group.to_owned(),

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use seatkeeper::api;
 use kinds::{Kind, Target};
 use store::{Key, Refusal, Store, Write};
 
@@ -52,12 +53,15 @@ impl Selection {
 type Query = BTreeMap<String, String>;
 
 impl Cluster {
-    /// An empty one, with the namespace that every cluster has.
+    /// One with the namespaces that every cluster has, and our kinds.
     pub fn new(now: Clock) -> Arc<Self> {
         let cluster = Self { store: Mutex::default(), changed: Notify::new(), now };
         let cluster = Arc::new(cluster);
         for name in ["default", "kube-system"] {
             cluster.put("namespaces", &json!({"metadata": {"name": name}}));
+        }
+        for (_, crd) in api::crds() {
+            cluster.put(kinds::DEFINITIONS, &json!({"metadata": {"name": crd.metadata.name}}));
         }
         cluster
     }
@@ -247,6 +251,14 @@ impl Cluster {
         };
         written.unwrap();
         drop(store);
+        self.changed.notify_waiters();
+    }
+
+    /// Sets an annotation, as a person does.
+    pub fn annotate(&self, plural: &str, namespace: &str, name: &str, word: &str, value: &str) {
+        let patch = json!({"metadata": {"annotations": {word: value}}});
+        let key = key(plural, Some(namespace), name);
+        self.store().write(&key, "", Write::Merge, &patch).unwrap();
         self.changed.notify_waiters();
     }
 

@@ -1,0 +1,284 @@
+//! The way between the operator and everything else: each call has a number, and one of them can go
+//! wrong.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::{Body, to_bytes};
+use futures::future::BoxFuture;
+use http::{Method, Request, Response};
+use kube::client::Body as KubeBody;
+use seatkeeper::backend::transport::{Transport, TransportError};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+
+use crate::simulation::cluster::Cluster;
+use crate::simulation::fault::Fault;
+use crate::simulation::service::Service;
+
+/// Who is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    Cluster,
+    Service,
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Point {
+    pub side: Side,
+    pub method: Method,
+    pub path: String,
+    /// Of a list whose answer is many rows.
+    pub watch: bool,
+}
+
+/// A call and how it went.
+#[derive(Clone, Debug)]
+pub struct Passed {
+    pub point: Point,
+    pub at: Instant,
+    /// Status of the answer that was given; 0: none.
+    pub status: u16,
+    /// The fault that it met.
+    pub fault: Option<Fault>,
+    /// The code of a problem document.
+    pub code: String,
+    pub body: Vec<u8>,
+}
+
+/// No answer came.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection broke")]
+pub struct Lost;
+
+type Perform = Arc<dyn Fn() -> BoxFuture<'static, Response<Vec<u8>>> + Send + Sync>;
+
+/// The calls of one world.
+pub struct Wire {
+    cluster: Arc<Cluster>,
+    service: Arc<Service>,
+    state: Mutex<State>,
+    /// The call that goes wrong.
+    fault: Option<(usize, Fault)>,
+    /// The operator was killed.
+    pub killed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    passed: Vec<Passed>,
+    /// Operators that were started; only the last one is alive.
+    life: usize,
+    dead: bool,
+    /// Last answers to reads.
+    known: BTreeMap<String, Response<Vec<u8>>>,
+}
+
+const LATENCY: Duration = Duration::from_millis(2);
+/// After which a call arrives that nobody waits for any more.
+const LATE: Duration = Duration::from_secs(45);
+
+impl Point {
+    pub fn writes(&self) -> bool {
+        self.method != Method::GET
+    }
+
+    fn line(&self) -> String {
+        format!("{:?} {} {}", self.side, self.method, self.path)
+    }
+}
+
+impl Wire {
+    pub fn new(cluster: Arc<Cluster>, service: Arc<Service>, fault: Option<(usize, Fault)>) -> Arc<Self> {
+        Arc::new(Self { cluster, service, state: Mutex::default(), fault, killed: Notify::new() })
+    }
+
+    /// A new operator is started; what is left of the ones before reaches nobody any more.
+    pub fn new_life(&self) -> usize {
+        let mut state = self.state.lock().unwrap();
+        state.life += 1;
+        state.dead = false;
+        state.life
+    }
+
+    /// The operator is killed.
+    pub fn kill(&self) {
+        self.state.lock().unwrap().dead = true;
+        self.killed.notify_one();
+    }
+
+    pub fn passed(&self) -> Vec<Passed> {
+        self.state.lock().unwrap().passed.clone()
+    }
+
+    pub fn count(&self) -> usize {
+        self.state.lock().unwrap().passed.len()
+    }
+
+    /// Who is killed waits for ever.
+    async fn stay_dead(&self, life: usize) {
+        let gone = {
+            let state = self.state.lock().unwrap();
+            state.dead || state.life != life
+        };
+        if gone {
+            pending::<()>().await;
+        }
+    }
+
+    async fn pass(
+        &self,
+        life: usize,
+        point: Point,
+        body: &[u8],
+        perform: Perform,
+    ) -> Result<Response<Vec<u8>>, Lost> {
+        sleep(LATENCY).await;
+        self.stay_dead(life).await;
+        let (number, stale) = {
+            let mut state = self.state.lock().unwrap();
+            let number = state.passed.len();
+            let stale = state.known.get(&point.line()).cloned();
+            state.passed.push(Passed {
+                point: point.clone(),
+                at: Instant::now(),
+                status: 0,
+                fault: None,
+                code: String::new(),
+                body: body.to_vec(),
+            });
+            (number, stale)
+        };
+        let fault = self.fault.filter(|(at, _)| *at == number).map(|(_, fault)| fault);
+        if let Some(fault) = fault {
+            self.state.lock().unwrap().passed[number].fault = Some(fault);
+        }
+        let answer = self.meet(fault, &point, stale, perform).await;
+        if let Ok(answer) = &answer {
+            let mut state = self.state.lock().unwrap();
+            state.passed[number].status = answer.status().as_u16();
+            if answer.status().is_client_error() {
+                let said: serde_json::Value =
+                    serde_json::from_slice(answer.body()).unwrap_or_default();
+                state.passed[number].code = said["code"].as_str().unwrap_or_default().to_owned();
+            }
+            if fault.is_none() && !point.writes() && answer.status().is_success() {
+                state.known.insert(point.line(), answer.clone());
+            }
+        }
+        sleep(LATENCY).await;
+        self.stay_dead(life).await;
+        answer
+    }
+
+    async fn meet(
+        &self,
+        fault: Option<Fault>,
+        point: &Point,
+        stale: Option<Response<Vec<u8>>>,
+        perform: Perform,
+    ) -> Result<Response<Vec<u8>>, Lost> {
+        let Some(fault) = fault else { return Ok(perform().await) };
+        match fault {
+            Fault::CrashBefore => {
+                self.kill();
+                pending().await
+            }
+            Fault::CrashAfter => {
+                perform().await;
+                self.kill();
+                pending().await
+            }
+            Fault::Refused => Err(Lost),
+            Fault::AnswerLost => {
+                perform().await;
+                Err(Lost)
+            }
+            Fault::Late => {
+                tokio::spawn(async move {
+                    sleep(LATE).await;
+                    perform().await;
+                });
+                Err(Lost)
+            }
+            Fault::Stale => Ok(match stale {
+                Some(stale) => stale,
+                None => perform().await,
+            }),
+            Fault::Answer(status) => Ok(fault.answer(point.side, status)),
+            Fault::Malformed | Fault::Truncated | Fault::Empty | Fault::Repeated => {
+                Ok(fault.spoil(perform().await))
+            }
+        }
+    }
+
+    /// A client of the cluster for the operator of this life.
+    pub fn client(self: &Arc<Self>, life: usize) -> kube::Client {
+        let wire = Arc::clone(self);
+        let service = tower::service_fn(move |request: Request<KubeBody>| {
+            let wire = Arc::clone(&wire);
+            Box::pin(async move { wire.ask_cluster(life, request).await })
+        });
+        kube::Client::new(service, "seatkeeper-system")
+    }
+
+    async fn ask_cluster(
+        self: Arc<Self>,
+        life: usize,
+        request: Request<KubeBody>,
+    ) -> Result<Response<Body>, Lost> {
+        let (head, body) = request.into_parts();
+        let body = body.collect_bytes().await.map_err(|_| Lost)?.to_vec();
+        let path = head.uri.path_and_query().unwrap().to_string();
+        let watch = path.contains("watch=true");
+        let path = if watch { head.uri.path().to_owned() } else { path };
+        let point = Point { side: Side::Cluster, method: head.method.clone(), path, watch };
+        let request = Request::from_parts(head, body);
+        let (cluster, asked) = (Arc::clone(&self.cluster), request.clone());
+        let perform: Perform = Arc::new(move || {
+            let (cluster, asked) = (Arc::clone(&cluster), asked.clone());
+            Box::pin(async move {
+                if watch {
+                    return Response::new(Vec::new());
+                }
+                let (head, body) = cluster.answer(asked).into_parts();
+                Response::from_parts(head, to_bytes(body, usize::MAX).await.unwrap().to_vec())
+            })
+        });
+        let answer = self.pass(life, point, request.body(), perform).await?;
+        if watch && answer.status().is_success() && answer.body().is_empty() {
+            return Ok(self.cluster.answer(request));
+        }
+        Ok(answer.map(Body::from))
+    }
+
+    /// A transport to the account service for the operator of this life.
+    pub fn transport(self: &Arc<Self>, life: usize) -> Arc<dyn Transport> {
+        Arc::new(ToService { wire: Arc::clone(self), life })
+    }
+}
+
+struct ToService {
+    wire: Arc<Wire>,
+    life: usize,
+}
+
+#[async_trait]
+impl Transport for ToService {
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
+        let path = request.uri().path_and_query().unwrap().to_string();
+        let point =
+            Point { side: Side::Service, method: request.method().clone(), path, watch: false };
+        let (service, asked) = (Arc::clone(&self.wire.service), request.clone());
+        let perform: Perform = Arc::new(move || {
+            let (service, asked) = (Arc::clone(&service), asked.clone());
+            Box::pin(async move { service.answer(asked).await })
+        });
+        let passed = self.wire.pass(self.life, point, request.body(), perform).await;
+        passed.map_err(|lost| TransportError::Broken(Box::new(lost)))
+    }
+}

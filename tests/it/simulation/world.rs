@@ -1,0 +1,263 @@
+//! One world: a cluster, an account service, an operator that is started again when it dies, and a
+//! clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use jiff::Timestamp;
+use seatkeeper::controller::{Clients, Settings, run};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::simulation::cluster::{Clock, Cluster};
+use crate::simulation::fault::Fault;
+use crate::simulation::scenario::{Scenario, Step, objects};
+use crate::simulation::service::{Service, TOKEN};
+use crate::simulation::wire::{Passed, Side, Wire};
+
+/// Time in which a world without faults comes to rest after a chapter.
+const REST: Duration = Duration::from_secs(60);
+/// Longest time to come to rest after a fault: longer than the longest pause.
+const PATIENCE: Duration = Duration::from_secs(40 * 60);
+const PAUSE: Duration = Duration::from_secs(5);
+/// How long the cluster takes to start the operator again.
+const RESTART: Duration = Duration::from_secs(5);
+/// Three resyncs.
+const QUIET: Duration = Duration::from_secs(18 * 60);
+
+/// The world at rest: people and objects, as lines.
+pub type Picture = Vec<String>;
+
+/// What a history came to.
+pub struct History {
+    /// The world at the end of each chapter.
+    pub pictures: Vec<Picture>,
+    /// Every call, in order.
+    pub passed: Vec<Passed>,
+    /// Calls before the last chapter had come to rest.
+    pub told: usize,
+    /// Mails as `template to`, sorted.
+    pub mails: Vec<String>,
+    /// The audit log of the service.
+    pub effects: Vec<Value>,
+    /// Statuses and events.
+    pub objects: String,
+    /// The first chapter that did not come to what was expected, and how far it came.
+    pub stuck: Option<String>,
+}
+
+pub struct World {
+    pub cluster: Arc<Cluster>,
+    pub service: Arc<Service>,
+    pub wire: Arc<Wire>,
+    clock: Clock,
+    supervisor: JoinHandle<()>,
+}
+
+impl World {
+    pub fn new(fault: Option<(usize, Fault)>) -> Self {
+        let start: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
+        let began = Instant::now();
+        let clock: Clock = Arc::new(move || start + began.elapsed());
+        let cluster = Cluster::new(Arc::clone(&clock));
+        let service = Service::start(start, Arc::clone(&clock));
+        cluster.put("namespaces", &json!({"metadata": {"name": "web"}}));
+        let token = json!({"metadata": {"name": "acme-token", "namespace": "web"},
+                           "data": {"token": base64(TOKEN)}});
+        cluster.put("secrets", &token);
+        let wire = Wire::new(Arc::clone(&cluster), Arc::clone(&service), fault);
+        let supervisor = tokio::spawn(supervise(Arc::clone(&wire), Arc::clone(&clock)));
+        Self { cluster, service, wire, clock, supervisor }
+    }
+
+    fn happen(&self, step: &Step) {
+        match *step {
+            Step::Apply(yaml) => objects(yaml).iter().for_each(|object| self.apply(object)),
+            Step::Delete(plural, name) => self.cluster.remove(plural, Some("web"), name),
+            Step::Respond(name, word) => self.service.respond(name, word),
+            Step::Invite(name, role) => self.service.invite(name, role),
+            Step::Subscribe(plan) => self.service.subscribe(plan),
+            Step::Cancel(plan) => self.service.cancel(plan),
+            Step::Approve => {
+                let account = self.cluster.object("accounts", Some("web"), "acme");
+                let digest = account["status"]["held"]["digest"].as_str().unwrap().to_owned();
+                self.annotate("accounts", "acme", "seatkeeper.dev/approve", &digest);
+            }
+            Step::Annotate(plural, name, key, value) => self.annotate(plural, name, key, value),
+        }
+    }
+
+    fn apply(&self, object: &Value) {
+        let plural = match object["kind"].as_str().unwrap() {
+            "AccountClass" => "accountclasses".to_owned(),
+            "ClientAccess" => "clientaccesses".to_owned(),
+            kind => format!("{}s", kind.to_lowercase()),
+        };
+        self.cluster.put(&plural, object);
+    }
+
+    fn annotate(&self, plural: &str, name: &str, key: &str, value: &str) {
+        self.cluster.annotate(plural, "web", name, key, value);
+    }
+
+    /// People and objects, as they are.
+    fn picture(&self) -> Picture {
+        let word = |row: &Value, key: &str| row[key].as_str().unwrap_or("-").to_owned();
+        let mut lines = Vec::new();
+        for (path, what) in [("/members", "member"), ("/invitations", "invitation")] {
+            for row in self.service.list(path) {
+                let (email, role, state) = (word(&row, "email"), word(&row, "role"), word(&row, "state"));
+                lines.push(format!("{what} {email} {role} {state}"));
+            }
+        }
+        for plural in ["accounts", "teams", "memberships"] {
+            for object in self.cluster.objects(plural) {
+                let (name, status) = (&object["metadata"]["name"], &object["status"]);
+                let conditions = status["conditions"].as_array().into_iter().flatten();
+                let said = conditions.map(|c| {
+                    format!("{}={}/{}", word(c, "type"), word(c, "status"), word(c, "reason"))
+                });
+                let said: Vec<String> = said.collect();
+                let mark = object["metadata"]["finalizers"].as_array().map_or(0, Vec::len);
+                let current = status["observedGeneration"] == object["metadata"]["generation"];
+                let line = format!(
+                    "{plural} {name} {} counts {} marks {mark} current {current} {}",
+                    word(status, "state"),
+                    status["counts"],
+                    said.join(" "),
+                );
+                lines.push(line);
+            }
+        }
+        lines.sort();
+        lines
+    }
+
+    /// Lives through a scenario. With `expected`, each chapter ends when the world looks as it did
+    /// there, or never.
+    pub async fn live(self, scenario: &Scenario, expected: Option<&[Picture]>) -> History {
+        let (mut pictures, mut stuck) = (Vec::new(), None);
+        for (place, (name, steps)) in scenario.chapters.iter().enumerate() {
+            steps.iter().for_each(|step| self.happen(step));
+            let picture = match expected {
+                None => {
+                    sleep(REST).await;
+                    self.picture()
+                }
+                Some(expected) => match self.becomes(&expected[place]).await {
+                    Ok(picture) => picture,
+                    Err(difference) => {
+                        stuck = Some(format!("chapter \"{name}\": {difference}"));
+                        break;
+                    }
+                },
+            };
+            if std::env::var_os("SIM_SHOW").is_some() { println!("== {name} {}\n{}", self.wire.count(), picture.join("\n")); }
+            pictures.push(picture);
+        }
+        let told = self.wire.count();
+        if stuck.is_none() {
+            sleep(QUIET).await;
+        }
+        self.end(pictures, told, stuck)
+    }
+
+    async fn becomes(&self, expected: &Picture) -> Result<Picture, String> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            sleep(PAUSE).await;
+            let picture = self.picture();
+            if picture == *expected {
+                return Ok(picture);
+            }
+            if Instant::now() >= end {
+                let only = |these: &Picture, those: &Picture| -> Vec<String> {
+                    these.iter().filter(|line| !those.contains(line)).cloned().collect()
+                };
+                let (is, misses) = (only(&picture, expected), only(expected, &picture));
+                return Err(format!("is\n  {}\n not\n  {}", is.join("\n  "), misses.join("\n  ")));
+            }
+        }
+    }
+
+    fn end(self, pictures: Vec<Picture>, told: usize, stuck: Option<String>) -> History {
+        self.supervisor.abort();
+        let mails = self.service.mails();
+        let mut mails: Vec<String> =
+            mails.iter().map(|mail| format!("{} {}", mail.template, mail.to)).collect();
+        mails.sort();
+        let mut objects = String::new();
+        for plural in ["accounts", "teams", "memberships", "events"] {
+            for object in self.cluster.objects(plural) {
+                objects.push_str(&object.to_string());
+                objects.push('\n');
+            }
+        }
+        let effects = self.service.list("/audit-events?page_size=1000");
+        let _ = (self.clock)();
+        History { pictures, passed: self.wire.passed(), told, mails, effects, objects, stuck }
+    }
+}
+
+impl History {
+    /// Calls that changed something, or could have, from a place on.
+    pub fn writes(&self, from: usize) -> Vec<String> {
+        let writes = self.passed[from..].iter().filter(|passed| passed.point.method != Method::GET);
+        writes.map(|p| format!("{:?} {} {}", p.point.side, p.point.method, p.point.path)).collect()
+    }
+
+    /// The history as text: what was called, by whom, with which end.
+    pub fn text(&self) -> String {
+        let line = |passed: &Passed| {
+            let Passed { point, status, code, .. } = passed;
+            let side = if point.side == Side::Cluster { "cluster" } else { "service" };
+            format!("{side} {} {} {status} {code}\n", point.method, point.path)
+        };
+        self.passed.iter().map(line).collect()
+    }
+}
+
+/// Starts the operator, and starts it again whenever it is killed or ends.
+async fn supervise(wire: Arc<Wire>, clock: Clock) {
+    loop {
+        let life = wire.new_life();
+        let client = wire.client(life);
+        let stop = CancellationToken::new();
+        let to_service = Arc::clone(&wire);
+        let settings = Settings {
+            clients: Clients { reader: client.clone(), writer: client },
+            connect: Box::new(move |_| Ok(to_service.transport(life))),
+            namespace: None,
+            listener: TcpListener::bind(("127.0.0.1", 0)).await.unwrap(),
+            at_one_time: 4,
+            now: Arc::clone(&clock),
+        };
+        tokio::select! {
+            biased;
+            () = wire.killed.notified() => {}
+            _ = run(settings, stop.clone()) => {}
+        }
+        wire.kill();
+        let _ = tokio::time::timeout(Duration::ZERO, wire.killed.notified()).await;
+        sleep(RESTART).await;
+    }
+}
+
+/// As Secrets hold it.
+fn base64(text: &str) -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut encoded = String::new();
+    for chunk in text.as_bytes().chunks(3) {
+        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+        let bits = bits << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * place)) as usize & 63];
+            encoded.push(if place > chunk.len() { '=' } else { char::from(digit) });
+        }
+    }
+    encoded
+}
