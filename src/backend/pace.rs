@@ -22,8 +22,7 @@ impl Clock for OfSleeps {
     }
 }
 
-type Limiter =
-    RateLimiter<NotKeyed, InMemoryState, OfSleeps, NoOpMiddleware<std::time::Instant>>;
+type Limiter = RateLimiter<NotKeyed, InMemoryState, OfSleeps, NoOpMiddleware<std::time::Instant>>;
 
 /// How many requests a second all accounts of a class may make together; at most as many at once
 /// after a rest.

@@ -95,11 +95,13 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Cont
         ctx.only = namespace;
         let ctx = Arc::new(ctx);
         tokio::select! {
+            biased;
             ended = watch_all(&ctx, started) => Err(ended),
             () = care(ctx.clone(), ready, at_one_time, stop.clone()) => Ok(()),
         }
     };
     tokio::select! {
+        biased;
         served = serving => served,
         cared = caring => cared,
     }
@@ -114,6 +116,7 @@ async fn fingerprint(
     let namespaces: Api<Namespace> = Api::all(clients.reader.clone());
     loop {
         let found = tokio::select! {
+            biased;
             () = stop.cancelled() => return Ok(None),
             found = call("read namespace kube-system", namespaces.get("kube-system")) => found,
         };
@@ -144,6 +147,7 @@ async fn care(
         }
     };
     tokio::select! {
+        biased;
         () = stop.cancelled() => return,
         () = all_started => {}
     }
@@ -177,6 +181,7 @@ async fn watch_all(ctx: &Arc<Context>, started: signal::Sender<usize>) -> Contro
     let clients_ended = watch_scoped(ctx, client_accesses, started.clone(), wake::client_access);
     let subscriptions_ended = watch_scoped(ctx, subscriptions, started, wake::subscription);
     let part = tokio::select! {
+        biased;
         () = namespaces_ended => "the watch of Namespaces",
         () = classes_ended => "the watch of AccountClasses",
         () = accounts_ended => "the watch of Accounts",

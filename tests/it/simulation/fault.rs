@@ -1,9 +1,14 @@
 //! What can go wrong with a call, and what of it applies to which.
 
+use std::collections::BTreeMap;
+
 use http::Response;
 use serde_json::{Value, json};
 
 use crate::simulation::wire::{Point, Side};
+
+/// Which calls go wrong: by their number, the place of the fault among those that apply there.
+pub type Faults = BTreeMap<usize, usize>;
 
 /// What goes wrong with one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,7 +105,8 @@ impl Fault {
     /// A true answer with something wrong in it.
     pub fn spoil(self, answer: Response<Vec<u8>>) -> Response<Vec<u8>> {
         let (head, body) = answer.into_parts();
-        let half = || if body.is_empty() { b"{\"".to_vec() } else { body[..body.len() / 2].to_vec() };
+        let half =
+            || if body.is_empty() { b"{\"".to_vec() } else { body[..body.len() / 2].to_vec() };
         let spoiled = match serde_json::from_slice::<Value>(&body) {
             Ok(mut said) if self != Self::Malformed => {
                 if let Some(items) = said["items"].as_array_mut() {

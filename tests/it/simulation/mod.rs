@@ -3,31 +3,23 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test helpers")]
 
+mod check;
 mod cluster;
 mod fault;
 mod requests;
 mod scenario;
 mod service;
+mod sweep;
 mod wire;
 mod world;
 
-use std::future::Future;
+use fault::Faults;
+use scenario::Scenario;
+use world::{History, Picture, World};
 
-/// Runs a world on a paused clock of its own.
-fn in_a_world<T>(life: impl Future<Output = T>) -> T {
+/// Lives through a scenario in a world of its own, on a paused clock of its own.
+fn live(scenario: &Scenario, faults: Faults, expected: Option<&[Picture]>) -> History {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_all().start_paused(true).build().unwrap().block_on(life)
-}
-
-#[test]
-fn a_story_without_faults() {
-    let began = std::time::Instant::now();
-    let history =
-        in_a_world(async { world::World::new(None).live(&scenario::first_team(), None).await });
-    println!("{:?} {}", began.elapsed(), history.passed.len());
-    for picture in &history.pictures {
-        println!("--\n{}", picture.join("\n"));
-    }
-    println!("{:#?}", history.mails);
-    println!("{}", history.text());
+    let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async { World::new(faults).live(scenario, expected).await })
 }

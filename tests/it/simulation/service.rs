@@ -74,7 +74,11 @@ pub struct Service {
 /// In memory where there is such a place.
 fn folder() -> TempDir {
     let shared = Path::new("/dev/shm");
-    if shared.is_dir() { tempfile::tempdir_in(shared).unwrap() } else { tempfile::tempdir().unwrap() }
+    if shared.is_dir() {
+        tempfile::tempdir_in(shared).unwrap()
+    } else {
+        tempfile::tempdir().unwrap()
+    }
 }
 
 fn settings_in(folder: &Path, seed: &str, micros: &Arc<AtomicI64>) -> Settings {
@@ -120,7 +124,8 @@ fn prepared(start: Timestamp) -> &'static Prepared {
 async fn sign_in(router: &Router, name: &str) -> String {
     let (page, first) = visit(router, Request::get("/signin"), "", "").await;
     let mark = page.mark("/signin").unwrap();
-    let form = form(&[("mark", &mark), ("email", &format!("{name}@example.com")), ("password", PASSWORD)]);
+    let form =
+        form(&[("mark", &mark), ("email", &format!("{name}@example.com")), ("password", PASSWORD)]);
     let (page, second) = visit(router, Request::post("/signin"), &first, &form).await;
     assert!(page.status.is_redirection(), "{}", page.html);
     format!("{first}; {second}")
@@ -175,7 +180,14 @@ impl Service {
             }
             runtime.block_on(inside.still.close());
         });
-        Arc::new(Self { jobs, folder, micros, done: AtomicI64::new(0), changed: Notify::new(), now })
+        Arc::new(Self {
+            jobs,
+            folder,
+            micros,
+            done: AtomicI64::new(0),
+            changed: Notify::new(),
+            now,
+        })
     }
 
     /// Runs on the thread of the service, at this moment of the world; ours stands still meanwhile,
@@ -191,12 +203,14 @@ impl Service {
         let is_new_second = self.done.swap(now.as_second(), Ordering::SeqCst) != now.as_second();
         let job: Job = Box::new(move |runtime, inside| {
             let result = runtime.block_on(async {
-                if is_new_second {
-                    while inside.still.run_due().await.unwrap() > 0 {}
-                    inside.still.deliver_due().await.unwrap();
+                let mut is_due = changes;
+                while is_new_second && inside.still.run_due().await.unwrap() > 0 {
+                    is_due = true;
                 }
                 let result = job(inside).await;
-                inside.still.deliver_due().await.unwrap();
+                if is_due {
+                    inside.still.deliver_due().await.unwrap();
+                }
                 result
             });
             answer.send(result).unwrap();
@@ -222,7 +236,10 @@ impl Service {
                 let (head, body) = answer.into_parts();
                 (head, to_bytes(body, usize::MAX).await.unwrap().to_vec())
             });
-            let nothing = || serde_json::from_slice(&body).is_ok_and(|b: Value| b["items"] == Value::Array(vec![]));
+            let nothing = || {
+                serde_json::from_slice(&body)
+                    .is_ok_and(|b: Value| b["items"] == Value::Array(vec![]))
+            };
             if wait == 0 || !nothing() || Instant::now() >= until {
                 return Response::from_parts(head, body);
             }
@@ -238,8 +255,7 @@ impl Service {
             .header("authorization", format!("Bearer {token}"))
             .header("content-type", "application/json")
             .header("idempotency-key", format!("by-hand-{path}-{body}").replace(['"', ' '], ""));
-        let request =
-            if etag.is_empty() { request } else { request.header("if-match", etag) };
+        let request = if etag.is_empty() { request } else { request.header("if-match", etag) };
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let request = request.body(Body::from(body)).unwrap();
         self.on(request.method() != Method::GET, async move |inside| {
@@ -255,6 +271,13 @@ impl Service {
     pub fn list(&self, path: &str) -> Vec<Value> {
         let page = self.call(OTHERS, Method::GET, path, "", &Value::Null);
         page["items"].as_array().unwrap().clone()
+    }
+
+    /// Id of the account, and who the operator is there.
+    pub fn identity(&self) -> (String, String) {
+        let account = self.call(TOKEN, Method::GET, "", "", &Value::Null);
+        let word = |value: &Value| value.as_str().unwrap().to_owned();
+        (word(&account["id"]), word(&account["caller"]["actor"]))
     }
 
     /// Somebody of the account invites.
@@ -281,7 +304,8 @@ impl Service {
     pub fn respond(&self, name: &str, word: &'static str) {
         let email = format!("{name}@example.com");
         let mails = self.mails();
-        let mail = mails.iter().rev().find(|mail| mail.to == email && mail.template == "invitation");
+        let mail =
+            mails.iter().rev().find(|mail| mail.to == email && mail.template == "invitation");
         let link = mail.expect("an invitation").link.clone().unwrap();
         let path = link.split_once("localhost").unwrap().1.to_owned();
         let cookies = prepared(Timestamp::UNIX_EPOCH).cookies[name].clone();

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use crate::simulation::cluster::Cluster;
-use crate::simulation::fault::Fault;
+use crate::simulation::fault::{Fault, Faults};
 use crate::simulation::service::Service;
 
 /// Who is called.
@@ -41,13 +41,14 @@ pub struct Point {
 pub struct Passed {
     pub point: Point,
     pub at: Instant,
+    /// Which operator called.
+    pub life: usize,
     /// Status of the answer that was given; 0: none.
     pub status: u16,
     /// The fault that it met.
     pub fault: Option<Fault>,
     /// The code of a problem document.
     pub code: String,
-    pub body: Vec<u8>,
 }
 
 /// No answer came.
@@ -62,8 +63,8 @@ pub struct Wire {
     cluster: Arc<Cluster>,
     service: Arc<Service>,
     state: Mutex<State>,
-    /// The call that goes wrong.
-    fault: Option<(usize, Fault)>,
+    /// The calls that go wrong.
+    faults: Faults,
     /// The operator was killed.
     pub killed: Notify,
 }
@@ -93,8 +94,8 @@ impl Point {
 }
 
 impl Wire {
-    pub fn new(cluster: Arc<Cluster>, service: Arc<Service>, fault: Option<(usize, Fault)>) -> Arc<Self> {
-        Arc::new(Self { cluster, service, state: Mutex::default(), fault, killed: Notify::new() })
+    pub fn new(cluster: Arc<Cluster>, service: Arc<Service>, faults: Faults) -> Arc<Self> {
+        Arc::new(Self { cluster, service, state: Mutex::default(), faults, killed: Notify::new() })
     }
 
     /// A new operator is started; what is left of the ones before reaches nobody any more.
@@ -134,7 +135,6 @@ impl Wire {
         &self,
         life: usize,
         point: Point,
-        body: &[u8],
         perform: Perform,
     ) -> Result<Response<Vec<u8>>, Lost> {
         sleep(LATENCY).await;
@@ -146,14 +146,15 @@ impl Wire {
             state.passed.push(Passed {
                 point: point.clone(),
                 at: Instant::now(),
+                life,
                 status: 0,
                 fault: None,
                 code: String::new(),
-                body: body.to_vec(),
             });
             (number, stale)
         };
-        let fault = self.fault.filter(|(at, _)| *at == number).map(|(_, fault)| fault);
+        let applies = Fault::of(&point);
+        let fault = self.faults.get(&number).map(|place| applies[place % applies.len()]);
         if let Some(fault) = fault {
             self.state.lock().unwrap().passed[number].fault = Some(fault);
         }
@@ -249,7 +250,7 @@ impl Wire {
                 Response::from_parts(head, to_bytes(body, usize::MAX).await.unwrap().to_vec())
             })
         });
-        let answer = self.pass(life, point, request.body(), perform).await?;
+        let answer = self.pass(life, point, perform).await?;
         if watch && answer.status().is_success() && answer.body().is_empty() {
             return Ok(self.cluster.answer(request));
         }
@@ -278,7 +279,7 @@ impl Transport for ToService {
             let (service, asked) = (Arc::clone(&service), asked.clone());
             Box::pin(async move { service.answer(asked).await })
         });
-        let passed = self.wire.pass(self.life, point, request.body(), perform).await;
+        let passed = self.wire.pass(self.life, point, perform).await;
         passed.map_err(|lost| TransportError::Broken(Box::new(lost)))
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::simulation::cluster::{Clock, Cluster};
-use crate::simulation::fault::Fault;
+use crate::simulation::fault::Faults;
 use crate::simulation::scenario::{Scenario, Step, objects};
 use crate::simulation::service::{Service, TOKEN};
 use crate::simulation::wire::{Passed, Side, Wire};
@@ -44,22 +44,30 @@ pub struct History {
     pub mails: Vec<String>,
     /// The audit log of the service.
     pub effects: Vec<Value>,
+    /// Id of the account, and who the operator is at the service.
+    pub account: String,
+    pub actor: String,
     /// Statuses and events.
     pub objects: String,
+    /// What the operator logged.
+    pub log: String,
+    /// What was seen to be wrong meanwhile.
+    pub wrong: Vec<String>,
     /// The first chapter that did not come to what was expected, and how far it came.
     pub stuck: Option<String>,
+    /// How often a person had to approve what came to be held.
+    pub approvals: usize,
 }
 
 pub struct World {
     pub cluster: Arc<Cluster>,
     pub service: Arc<Service>,
     pub wire: Arc<Wire>,
-    clock: Clock,
     supervisor: JoinHandle<()>,
 }
 
 impl World {
-    pub fn new(fault: Option<(usize, Fault)>) -> Self {
+    pub fn new(faults: Faults) -> Self {
         let start: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
         let began = Instant::now();
         let clock: Clock = Arc::new(move || start + began.elapsed());
@@ -69,9 +77,9 @@ impl World {
         let token = json!({"metadata": {"name": "acme-token", "namespace": "web"},
                            "data": {"token": base64(TOKEN)}});
         cluster.put("secrets", &token);
-        let wire = Wire::new(Arc::clone(&cluster), Arc::clone(&service), fault);
-        let supervisor = tokio::spawn(supervise(Arc::clone(&wire), Arc::clone(&clock)));
-        Self { cluster, service, wire, clock, supervisor }
+        let wire = Wire::new(Arc::clone(&cluster), Arc::clone(&service), faults);
+        let supervisor = tokio::spawn(supervise(Arc::clone(&wire), clock));
+        Self { cluster, service, wire, supervisor }
     }
 
     fn happen(&self, step: &Step) {
@@ -110,7 +118,8 @@ impl World {
         let mut lines = Vec::new();
         for (path, what) in [("/members", "member"), ("/invitations", "invitation")] {
             for row in self.service.list(path) {
-                let (email, role, state) = (word(&row, "email"), word(&row, "role"), word(&row, "state"));
+                let (email, role, state) =
+                    (word(&row, "email"), word(&row, "role"), word(&row, "state"));
                 lines.push(format!("{what} {email} {role} {state}"));
             }
         }
@@ -133,22 +142,30 @@ impl World {
                 lines.push(line);
             }
         }
+        lines.extend(self.mails());
         lines.sort();
         lines
+    }
+
+    /// Mails that come of what the operator does, as `mail template address`.
+    fn mails(&self) -> Vec<String> {
+        let ours = ["invitation", "resend", "role-changed", "removed", "trimmed", "reinstated"];
+        let mails = self.service.mails().into_iter();
+        let mails = mails.filter(|mail| ours.contains(&mail.template.as_str()));
+        mails.map(|mail| format!("mail {} {}", mail.template, mail.to)).collect()
     }
 
     /// Lives through a scenario. With `expected`, each chapter ends when the world looks as it did
     /// there, or never.
     pub async fn live(self, scenario: &Scenario, expected: Option<&[Picture]>) -> History {
-        let (mut pictures, mut stuck) = (Vec::new(), None);
+        let (mut pictures, mut stuck, mut approvals) = (Vec::new(), None, 0);
         for (place, (name, steps)) in scenario.chapters.iter().enumerate() {
             steps.iter().for_each(|step| self.happen(step));
+            // Until the fault all is as without it, the time of each call too.
+            sleep(REST).await;
             let picture = match expected {
-                None => {
-                    sleep(REST).await;
-                    self.picture()
-                }
-                Some(expected) => match self.becomes(&expected[place]).await {
+                None => self.picture(),
+                Some(expected) => match self.becomes(&expected[place], &mut approvals).await {
                     Ok(picture) => picture,
                     Err(difference) => {
                         stuck = Some(format!("chapter \"{name}\": {difference}"));
@@ -156,24 +173,25 @@ impl World {
                     }
                 },
             };
-            if std::env::var_os("SIM_SHOW").is_some() { println!("== {name} {}\n{}", self.wire.count(), picture.join("\n")); }
             pictures.push(picture);
         }
         let told = self.wire.count();
         if stuck.is_none() {
             sleep(QUIET).await;
         }
-        self.end(pictures, told, stuck)
+        let history = self.end(pictures, told, stuck);
+        History { approvals, ..history }
     }
 
-    async fn becomes(&self, expected: &Picture) -> Result<Picture, String> {
+    async fn becomes(&self, expected: &Picture, approvals: &mut usize) -> Result<Picture, String> {
         let end = Instant::now() + PATIENCE;
+        let (held, mut asked) = (Instant::now() + PATIENCE / 4, false);
         loop {
-            sleep(PAUSE).await;
             let picture = self.picture();
             if picture == *expected {
                 return Ok(picture);
             }
+            sleep(PAUSE).await;
             if Instant::now() >= end {
                 let only = |these: &Picture, those: &Picture| -> Vec<String> {
                     these.iter().filter(|line| !those.contains(line)).cloned().collect()
@@ -184,11 +202,9 @@ impl World {
         }
     }
 
-    fn end(self, pictures: Vec<Picture>, told: usize, stuck: Option<String>) -> History {
+    pub fn end(self, pictures: Vec<Picture>, told: usize, stuck: Option<String>) -> History {
         self.supervisor.abort();
-        let mails = self.service.mails();
-        let mut mails: Vec<String> =
-            mails.iter().map(|mail| format!("{} {}", mail.template, mail.to)).collect();
+        let mut mails = self.mails();
         mails.sort();
         let mut objects = String::new();
         for plural in ["accounts", "teams", "memberships", "events"] {
@@ -198,8 +214,22 @@ impl World {
             }
         }
         let effects = self.service.list("/audit-events?page_size=1000");
-        let _ = (self.clock)();
-        History { pictures, passed: self.wire.passed(), told, mails, effects, objects, stuck }
+        let (account, actor) = self.service.identity();
+        let (passed, wrong, log) = (self.wire.passed(), Vec::new(), String::new());
+        History {
+            pictures,
+            passed,
+            told,
+            mails,
+            effects,
+            account,
+            actor,
+            objects,
+            log,
+            wrong,
+            stuck,
+            approvals: 0,
+        }
     }
 }
 
@@ -210,12 +240,23 @@ impl History {
         writes.map(|p| format!("{:?} {} {}", p.point.side, p.point.method, p.point.path)).collect()
     }
 
+    /// The faults that came.
+    pub fn met(&self) -> Vec<String> {
+        let met = self.passed.iter().enumerate().filter_map(|(at, passed)| {
+            let Passed { point, fault, .. } = passed;
+            Some(format!("{at}:{:?} {} {}", (*fault)?, point.method, point.path))
+        });
+        met.collect()
+    }
+
     /// The history as text: what was called, by whom, with which end.
     pub fn text(&self) -> String {
         let line = |passed: &Passed| {
-            let Passed { point, status, code, .. } = passed;
+            let Passed { point, status, code, fault, at, life, .. } = passed;
             let side = if point.side == Side::Cluster { "cluster" } else { "service" };
-            format!("{side} {} {} {status} {code}\n", point.method, point.path)
+            let at = at.duration_since(self.passed[0].at).as_millis();
+            let met = fault.map(|fault| format!("{fault:?}")).unwrap_or_default();
+            format!("{life} {at} {side} {} {} {status} {code} {met}\n", point.method, point.path)
         };
         self.passed.iter().map(line).collect()
     }

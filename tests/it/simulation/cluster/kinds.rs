@@ -127,6 +127,11 @@ fn kinds() -> &'static [Kind] {
     })
 }
 
+/// Names of the definitions of our kinds.
+pub fn of_ours() -> impl Iterator<Item = String> {
+    kinds().iter().filter(|kind| kind.schema.is_some()).map(Kind::resource)
+}
+
 /// The kind with this plural.
 pub fn kind(plural: &str) -> &'static Kind {
     kinds().iter().find(|kind| kind.plural == plural).unwrap()

@@ -15,7 +15,6 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use seatkeeper::api;
 use kinds::{Kind, Target};
 use store::{Key, Refusal, Store, Write};
 
@@ -60,8 +59,8 @@ impl Cluster {
         for name in ["default", "kube-system"] {
             cluster.put("namespaces", &json!({"metadata": {"name": name}}));
         }
-        for (_, crd) in api::crds() {
-            cluster.put(kinds::DEFINITIONS, &json!({"metadata": {"name": crd.metadata.name}}));
+        for name in kinds::of_ours() {
+            cluster.put(kinds::DEFINITIONS, &json!({"metadata": {"name": name}}));
         }
         cluster
     }
