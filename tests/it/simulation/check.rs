@@ -12,13 +12,14 @@ use crate::simulation::world::History;
 
 /// Everything that must hold, of a history with faults beside the one without.
 pub fn all(history: &History, calm: &History) -> Vec<String> {
-    let checks: [(&str, fn(&History, &History) -> Vec<String>); 9] = [
+    let checks: [(&str, fn(&History, &History) -> Vec<String>); 10] = [
         ("E1", reaches_its_goal),
         ("I1", mails_once),
         ("I3 I4", is_not_refused),
         ("I5", leaves_strangers),
         ("I6", stays_in_its_account),
         ("I7", acts_once),
+        ("I9", acts_on_news),
         ("I10", tells_no_secret),
         ("I12", is_quiet),
         ("I15", waits_when_asked),
@@ -72,6 +73,26 @@ pub fn stays_in_its_account(history: &History, _: &History) -> Vec<String> {
 pub fn acts_once(history: &History, calm: &History) -> Vec<String> {
     let (is, was) = (acts(history), acts(calm));
     if history.stuck.is_some() { more(&is, &was) } else { differences(&is, &was) }
+}
+
+/// I9: nothing is taken away without reading the declarations again, from a majority.
+pub fn acts_on_news(history: &History, _: &History) -> Vec<String> {
+    let mut read: Option<&Passed> = None;
+    let mut wrong = Vec::new();
+    for passed in &history.passed {
+        let Passed { point, .. } = passed;
+        if point.side == Side::Cluster && point.path.ends_with("/namespaces/web/accounts/acme") {
+            read = Some(passed);
+        }
+        if point.side == Side::Service && takes_away(&point.method, &point.path) {
+            let news = read.filter(|read| read.life == passed.life && read.status == 200);
+            let age = news.map(|read| passed.at.duration_since(read.at));
+            if age.is_none_or(|age| age > LONGEST_RUN) {
+                wrong.push(format!("{} {}", point.method, point.path));
+            }
+        }
+    }
+    wrong
 }
 
 /// I10: neither the token nor an address is told where all may read.
@@ -147,7 +168,10 @@ fn differences(is: &[String], was: &[String]) -> Vec<String> {
     found
 }
 
+/// A run is given up after this time.
+const LONGEST_RUN: Duration = Duration::from_secs(300);
+
 /// True for a call that ends somebody's access.
-pub fn takes_away(method: &Method, path: &str) -> bool {
+fn takes_away(method: &Method, path: &str) -> bool {
     *method == Method::DELETE || path.ends_with("/trim") || path.ends_with("/revoke")
 }

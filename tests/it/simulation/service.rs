@@ -319,6 +319,16 @@ impl Service {
         });
     }
 
+    /// Where the operator of this world writes its log.
+    pub fn log_file(&self) -> PathBuf {
+        self.folder.path().join("operator.log")
+    }
+
+    /// What it has written there.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
     /// All mails so far, oldest first.
     pub fn mails(&self) -> Vec<Mail> {
         let spool: PathBuf = self.folder.path().join("spool");

@@ -115,34 +115,30 @@ fn the_same_world_has_the_same_history() {
     }
 }
 
+/// Every [`EVERY`]th seed; `make sim` lives through all up to `SEEDS`, or the one of `SEED`, whose
+/// history it shows.
 #[test]
 fn one_fault_at_any_call_changes_nothing_in_the_end() {
-    let scenario = first_team();
-    let calm = live(&scenario, Faults::new(), None);
-    let all = singles(&calm).len();
-    assert!(all > 3_000, "{all} faults at {} calls", calm.told);
-    let seeds: Vec<usize> = (0..all).step_by(EVERY).collect();
-    tell(&sweep(&scenario, &calm, &seeds));
-}
-
-/// `make sim`: every seed up to `SEATKEEPER_SIM_SEEDS` (all single faults), from
-/// `SEATKEEPER_SIM_FROM` on; or the one of `SEATKEEPER_SIM_SEED`, and its history.
-#[test]
-#[ignore = "takes an hour: make sim"]
-fn every_fault_at_every_call_changes_nothing_in_the_end() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let scenario = first_team();
     let calm = live(&scenario, Faults::new(), None);
     let singles = singles(&calm);
+    assert!(singles.len() > 3_000, "{} faults at {} calls", singles.len(), calm.told);
     if let Some(seed) = number("SEATKEEPER_SIM_SEED") {
         let history = live(&scenario, faults(seed, &singles), Some(&calm.pictures));
-        println!("{}{}", history.text(), check::all(&history, &calm).join("\n"));
+        println!("{}{}", history.text(), history.log);
         return tell(&sweep(&scenario, &calm, &[seed]));
     }
-    let seeds = number("SEATKEEPER_SIM_SEEDS").unwrap_or(singles.len());
+    let (seeds, every) = match number("SEATKEEPER_SIM_SEEDS") {
+        None => (singles.len(), EVERY),
+        Some(0) => (singles.len(), 1),
+        Some(seeds) => (seeds, 1),
+    };
     let from = number("SEATKEEPER_SIM_FROM").unwrap_or(0);
-    let step = number("SEATKEEPER_SIM_STEP").unwrap_or(1);
-    tell(&sweep(&scenario, &calm, &(from..seeds).step_by(step).collect::<Vec<_>>()));
+    let seeds: Vec<usize> = (from..seeds).step_by(every).collect();
+    let sum = sweep(&scenario, &calm, &seeds);
+    assert_eq!(sum.histories, seeds.len());
+    tell(&sum);
 }
 
 fn tell(sum: &Sum) {

@@ -12,11 +12,13 @@ use futures::future::BoxFuture;
 use http::{Method, Request, Response};
 use kube::client::Body as KubeBody;
 use seatkeeper::backend::transport::{Transport, TransportError};
+use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use crate::simulation::cluster::Cluster;
 use crate::simulation::fault::{Fault, Faults};
+use crate::simulation::habit::Habit;
 use crate::simulation::service::Service;
 
 /// Who is called.
@@ -65,6 +67,8 @@ pub struct Wire {
     state: Mutex<State>,
     /// The calls that go wrong.
     faults: Faults,
+    /// What the operator does that it must not.
+    habit: Option<Habit>,
     /// The operator was killed.
     pub killed: Notify,
 }
@@ -75,6 +79,8 @@ struct State {
     /// Operators that were started; only the last one is alive.
     life: usize,
     dead: bool,
+    /// What was seen to be wrong.
+    wrong: Vec<String>,
     /// Last answers to reads.
     known: BTreeMap<String, Response<Vec<u8>>>,
 }
@@ -94,8 +100,14 @@ impl Point {
 }
 
 impl Wire {
-    pub fn new(cluster: Arc<Cluster>, service: Arc<Service>, faults: Faults) -> Arc<Self> {
-        Arc::new(Self { cluster, service, state: Mutex::default(), faults, killed: Notify::new() })
+    pub fn new(
+        cluster: Arc<Cluster>,
+        service: Arc<Service>,
+        faults: Faults,
+        habit: Option<Habit>,
+    ) -> Arc<Self> {
+        let (state, killed) = (Mutex::default(), Notify::new());
+        Arc::new(Self { cluster, service, state, faults, habit, killed })
     }
 
     /// A new operator is started; what is left of the ones before reaches nobody any more.
@@ -114,6 +126,16 @@ impl Wire {
 
     pub fn passed(&self) -> Vec<Passed> {
         self.state.lock().unwrap().passed.clone()
+    }
+
+    /// What was seen to be wrong, by the number of the invariant.
+    pub fn wrong(&self) -> Vec<String> {
+        self.state.lock().unwrap().wrong.clone()
+    }
+
+    /// True if an operator that died is started again.
+    pub fn revives(&self) -> bool {
+        self.habit != Some(Habit::StaysDead)
     }
 
     pub fn count(&self) -> usize {
@@ -163,7 +185,7 @@ impl Wire {
             let mut state = self.state.lock().unwrap();
             state.passed[number].status = answer.status().as_u16();
             if answer.status().is_client_error() {
-                let said: serde_json::Value =
+                let said: Value =
                     serde_json::from_slice(answer.body()).unwrap_or_default();
                 state.passed[number].code = said["code"].as_str().unwrap_or_default().to_owned();
             }
@@ -233,12 +255,19 @@ impl Wire {
         request: Request<KubeBody>,
     ) -> Result<Response<Body>, Lost> {
         let (head, body) = request.into_parts();
-        let body = body.collect_bytes().await.map_err(|_| Lost)?.to_vec();
+        let mut body = body.collect_bytes().await.map_err(|_| Lost)?.to_vec();
         let path = head.uri.path_and_query().unwrap().to_string();
         let watch = path.contains("watch=true");
         let path = if watch { head.uri.path().to_owned() } else { path };
-        let point = Point { side: Side::Cluster, method: head.method.clone(), path, watch };
+        let point =
+            Point { side: Side::Cluster, method: head.method.clone(), path: path.clone(), watch };
+        if let Some(habit) = self.habit {
+            habit.instead(&path, &mut body);
+        }
         let request = Request::from_parts(head, body);
+        if self.habit.is_some_and(|habit| habit.skips(&path)) {
+            return Ok(self.cluster.answer(request));
+        }
         let (cluster, asked) = (Arc::clone(&self.cluster), request.clone());
         let perform: Perform = Arc::new(move || {
             let (cluster, asked) = (Arc::clone(&cluster), asked.clone());
@@ -254,7 +283,45 @@ impl Wire {
         if watch && answer.status().is_success() && answer.body().is_empty() {
             return Ok(self.cluster.answer(request));
         }
+        if answer.status().is_success() {
+            self.judge(&path, request.body());
+        }
+        if let Some(patch) = self.habit.and_then(|habit| habit.writes_after(&path, self.count())) {
+            self.write_needlessly(life, &patch).await?;
+        }
         Ok(answer.map(Body::from))
+    }
+
+    /// I13: who is said to be active is active, unless a fault has shown an old answer.
+    fn judge(&self, path: &str, body: &[u8]) {
+        let Some(rest) = path.split_once("/memberships/").map(|(_, rest)| rest) else { return };
+        let Some((name, _)) = rest.split_once("/status") else { return };
+        let said: Value = serde_json::from_slice(body).unwrap_or_default();
+        let object = self.cluster.object("memberships", Some("web"), name);
+        let email = object["spec"]["email"].as_str().unwrap_or_default().to_lowercase();
+        let mut state = self.state.lock().unwrap();
+        let was_fooled = state.passed.iter().any(|passed| passed.fault == Some(Fault::Stale));
+        if said["status"]["state"] != "Active" || was_fooled {
+            return;
+        }
+        let members = self.service.list("/members");
+        if !members.iter().any(|row| row["email"] == email && row["state"] == "active") {
+            state.wrong.push(format!("I13: {name} is said to be active"));
+        }
+    }
+
+    async fn write_needlessly(&self, life: usize, patch: &Value) -> Result<(), Lost> {
+        let path = "/apis/seatkeeper.dev/v1alpha1/namespaces/web/accounts/acme".to_owned();
+        let point =
+            Point { side: Side::Cluster, method: Method::PATCH, path: path.clone(), watch: false };
+        let request = Request::patch(path).header("content-type", "application/merge-patch+json");
+        let request = request.body(patch.to_string().into_bytes()).unwrap();
+        let cluster = Arc::clone(&self.cluster);
+        let perform: Perform = Arc::new(move || {
+            let status = cluster.answer(request.clone()).status();
+            Box::pin(async move { Response::builder().status(status).body(Vec::new()).unwrap() })
+        });
+        self.pass(life, point, perform).await.map(drop)
     }
 
     /// A transport to the account service for the operator of this life.
@@ -268,18 +335,28 @@ struct ToService {
     life: usize,
 }
 
-#[async_trait]
-impl Transport for ToService {
-    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
+impl ToService {
+    async fn one(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Lost> {
         let path = request.uri().path_and_query().unwrap().to_string();
         let point =
             Point { side: Side::Service, method: request.method().clone(), path, watch: false };
-        let (service, asked) = (Arc::clone(&self.wire.service), request.clone());
+        let service = Arc::clone(&self.wire.service);
         let perform: Perform = Arc::new(move || {
-            let (service, asked) = (Arc::clone(&service), asked.clone());
+            let (service, asked) = (Arc::clone(&service), request.clone());
             Box::pin(async move { service.answer(asked).await })
         });
-        let passed = self.wire.pass(self.life, point, perform).await;
-        passed.map_err(|lost| TransportError::Broken(Box::new(lost)))
+        self.wire.pass(self.life, point, perform).await
+    }
+}
+
+#[async_trait]
+impl Transport for ToService {
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
+        let broken = |lost| TransportError::Broken(Box::new(lost));
+        let answer = self.one(request.clone()).await.map_err(broken)?;
+        for more in self.wire.habit.iter().flat_map(|habit| habit.then(&request, &answer)) {
+            self.one(more).await.map_err(broken)?;
+        }
+        Ok(answer)
     }
 }

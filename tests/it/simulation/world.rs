@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::simulation::cluster::{Clock, Cluster};
 use crate::simulation::fault::Faults;
+use crate::simulation::habit::Habit;
 use crate::simulation::scenario::{Scenario, Step, objects};
 use crate::simulation::service::{Service, TOKEN};
 use crate::simulation::wire::{Passed, Side, Wire};
@@ -67,7 +68,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(faults: Faults) -> Self {
+    pub fn new(faults: Faults, habit: Option<Habit>) -> Self {
         let start: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
         let began = Instant::now();
         let clock: Clock = Arc::new(move || start + began.elapsed());
@@ -77,7 +78,7 @@ impl World {
         let token = json!({"metadata": {"name": "acme-token", "namespace": "web"},
                            "data": {"token": base64(TOKEN)}});
         cluster.put("secrets", &token);
-        let wire = Wire::new(Arc::clone(&cluster), Arc::clone(&service), faults);
+        let wire = Wire::new(Arc::clone(&cluster), Arc::clone(&service), faults, habit);
         let supervisor = tokio::spawn(supervise(Arc::clone(&wire), clock));
         Self { cluster, service, wire, supervisor }
     }
@@ -215,7 +216,7 @@ impl World {
         }
         let effects = self.service.list("/audit-events?page_size=1000");
         let (account, actor) = self.service.identity();
-        let (passed, wrong, log) = (self.wire.passed(), Vec::new(), String::new());
+        let (passed, wrong, log) = (self.wire.passed(), self.wire.wrong(), self.service.log());
         History {
             pictures,
             passed,
@@ -283,6 +284,9 @@ async fn supervise(wire: Arc<Wire>, clock: Clock) {
             _ = run(settings, stop.clone()) => {}
         }
         wire.kill();
+        if !wire.revives() {
+            return;
+        }
         let _ = tokio::time::timeout(Duration::ZERO, wire.killed.notified()).await;
         sleep(RESTART).await;
     }
