@@ -4,9 +4,10 @@ SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO ?= cargo
 TIME ?= 900
+KILLS ?= 160
 CONTROLPLANE := tests/controlplane/run.sh
 
-.PHONY: help prepare prepare-build build demo serve demo-cluster test test-mail mutants check rules crds openapi schemathesis controlplane bench bench-server clean
+.PHONY: help prepare prepare-build build demo serve demo-cluster test test-mail kill mutants check rules crds openapi schemathesis controlplane bench bench-server clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +39,10 @@ test: prepare ## everything that the README promises, on a real control plane an
 
 test-mail: ## sending mails to a real mail server, which is installed if root asks
 	@tests/mail/run.sh
+
+kill: prepare ## SIGKILL operator and service at KILLS points (160; all) of a story on the real thing
+	$(CARGO) build --locked --tests
+	SEATKEEPER_KILL=$(KILLS) $(CONTROLPLANE) with $(CARGO) test --locked --test it -- kill::whatever_is --nocapture
 
 mutants: controlplane ## break each guard in a copy of the sources: the tests must notice; SLICE=2: only two of them
 	@$(CONTROLPLANE) with tests/mutants/run.sh $(if $(SLICE),--slice $(SLICE))

@@ -211,7 +211,7 @@ pub async fn forward(url: &str, request: Request) -> Option<Response> {
             response = response.header(name, value);
         }
     }
-    Some(response.body(Body::from(answer.bytes().await.unwrap())).unwrap())
+    Some(response.body(Body::from(answer.bytes().await.ok()?)).unwrap())
 }
 
 /// Starts a service in a folder with a `seed.yaml`: data in `data`, its log in `server.log`, its

@@ -38,6 +38,7 @@ mod examples;
 mod explain;
 mod import_kinds;
 mod import_property;
+mod kill;
 mod ledger;
 mod ledger_kube;
 mod mail_peer;

@@ -214,6 +214,12 @@ accounts:
 
     /// As [`World::start_service`], with more arguments.
     pub async fn start_service_with(&mut self, listen: &str, more: &[&str]) {
+        let (child, base) = self.service_process(listen, more).await;
+        (self.service, self.base) = (Some(child), base);
+    }
+
+    /// A running service, and where it answers.
+    pub async fn service_process(&self, listen: &str, more: &[&str]) -> (Child, String) {
         let address = self.file("address");
         let _ = fs::remove_file(&address);
         let mut command = program(&self.file("server.log"), "warn");
@@ -221,8 +227,24 @@ accounts:
         command.arg("--seed").arg(self.file("seed.yaml"));
         command.arg("--request-log").arg(self.file("requests.jsonl"));
         command.arg("--address-file").arg(&address).args(more);
-        self.service = Some(command.spawn().unwrap());
-        self.base = self.written(&address).await;
+        let child = command.spawn().unwrap();
+        (child, self.written(&address).await)
+    }
+
+    /// Takes the running operator and service, to kill them.
+    pub fn processes(&mut self) -> (Child, Child) {
+        let operator = self.operator.take().expect("an operator");
+        (operator, self.service.take().expect("a service"))
+    }
+
+    /// The kubeconfig of the operator.
+    pub fn operator_kubeconfig(&self) -> &Path {
+        &self.plane.operator
+    }
+
+    /// The operator started from now on takes this kubeconfig.
+    pub fn operator_takes(&mut self, kubeconfig: PathBuf) {
+        self.plane.operator = kubeconfig;
     }
 
     /// Ends the service; gives the address that it listened on.
@@ -253,7 +275,7 @@ accounts:
     }
 
     /// A running operator, and where it answers.
-    async fn operator_process(&self, log: &str, arguments: &[&str]) -> (Child, String) {
+    pub async fn operator_process(&self, log: &str, arguments: &[&str]) -> (Child, String) {
         let address = self.file("probes");
         let _ = fs::remove_file(&address);
         let mut command = program(&self.file("operator.log"), log);
