@@ -138,6 +138,11 @@ impl Wire {
         self.habit != Some(Habit::StaysDead)
     }
 
+    /// How long to wait for what may never come; not long where it is known not to.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(if self.habit.is_some() { 20 } else { 40 * 60 })
+    }
+
     pub fn count(&self) -> usize {
         self.state.lock().unwrap().passed.len()
     }

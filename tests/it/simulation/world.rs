@@ -22,9 +22,7 @@ use crate::simulation::wire::{Passed, Side, Wire};
 
 /// Time in which a world without faults comes to rest after a chapter.
 const REST: Duration = Duration::from_secs(60);
-/// Longest time to come to rest after a fault: longer than the longest pause.
-const PATIENCE: Duration = Duration::from_secs(40 * 60);
-const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_secs(10);
 /// How long the cluster takes to start the operator again.
 const RESTART: Duration = Duration::from_secs(5);
 /// Three resyncs.
@@ -185,8 +183,10 @@ impl World {
     }
 
     async fn becomes(&self, expected: &Picture, approvals: &mut usize) -> Result<Picture, String> {
-        let end = Instant::now() + PATIENCE;
-        let (held, mut asked) = (Instant::now() + PATIENCE / 4, false);
+        // Longer than the longest pause after failures.
+        let patience = self.wire.patience();
+        let (end, held) = (Instant::now() + patience, Instant::now() + patience / 4);
+        let mut asked = false;
         loop {
             let picture = self.picture();
             if picture == *expected {
