@@ -91,10 +91,8 @@ impl<'a> Progress<'a> {
 
     /// Why an action may not run now.
     pub fn obstacle(&self, action: &Action) -> Option<NotRun> {
-        let is_new = matches!(
-            action,
-            Action::Add { .. } | Action::Approve { .. } | Action::Invite { .. }
-        );
+        let is_new =
+            matches!(action, Action::Add { .. } | Action::Approve { .. } | Action::Invite { .. });
         let takes_seat =
             is_new || matches!(action, Action::Reinstate { .. } | Action::Resend { .. });
         if self.is_stopped() {

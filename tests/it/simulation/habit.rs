@@ -71,7 +71,9 @@ impl Habit {
             Self::RepeatsMails if path.ends_with("/resend") => {
                 vec![at_version(again(request, path, "again", &Value::Null), &said)]
             }
-            Self::TakesSeats if request.method() == Method::POST && path.ends_with("/invitations") => {
+            Self::TakesSeats
+                if request.method() == Method::POST && path.ends_with("/invitations") =>
+            {
                 let mut body: Value = serde_json::from_slice(request.body()).unwrap();
                 let more = (0..12).map(|n| {
                     body["email"] = format!("more{n:012}@example.com").into();

@@ -143,6 +143,6 @@ fn one_fault_at_any_call_changes_nothing_in_the_end() {
 
 fn tell(sum: &Sum) {
     let Sum { histories, approvals, wrong } = sum;
-    println!("{histories} histories, {approvals} of them with an approval more");
+    println!("{histories} histories, {approvals} approvals more than without faults");
     assert!(wrong.is_empty(), "{} of {histories}:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -190,8 +190,7 @@ impl Wire {
             let mut state = self.state.lock().unwrap();
             state.passed[number].status = answer.status().as_u16();
             if answer.status().is_client_error() {
-                let said: Value =
-                    serde_json::from_slice(answer.body()).unwrap_or_default();
+                let said: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
                 state.passed[number].code = said["code"].as_str().unwrap_or_default().to_owned();
             }
             if fault.is_none() && !point.writes() && answer.status().is_success() {
