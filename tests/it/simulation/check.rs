@@ -10,9 +10,12 @@ use crate::simulation::service::TOKEN;
 use crate::simulation::wire::{Passed, Side};
 use crate::simulation::world::History;
 
+/// What one of them looks at: a history, and the one without faults.
+type Check = fn(&History, &History) -> Vec<String>;
+
 /// Everything that must hold, of a history with faults beside the one without.
 pub fn all(history: &History, calm: &History) -> Vec<String> {
-    let checks: [(&str, fn(&History, &History) -> Vec<String>); 10] = [
+    let checks: [(&str, Check); 10] = [
         ("E1", reaches_its_goal),
         ("I1", mails_once),
         ("I3 I4", is_not_refused),

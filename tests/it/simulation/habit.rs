@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use http::{Method, Request, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::simulation::check;
 use crate::simulation::fault::{Fault, Faults};
@@ -30,8 +30,6 @@ pub enum Habit {
     ActsOnOldNews,
     /// Says the token and an address in events.
     Tells,
-    /// Writes something at every look.
-    WritesAlways,
     /// Calls a waiting person active.
     Promises,
     /// Asks again at once when asked to wait.
@@ -122,12 +120,6 @@ impl Habit {
         *body = said.to_string().into_bytes();
     }
 
-    /// A write to the cluster that comes after this read.
-    pub fn writes_after(self, path: &str, count: usize) -> Option<Value> {
-        let at_every_look = self == Self::WritesAlways && path.ends_with("/secrets/acme-token");
-        at_every_look.then(|| json!({"metadata": {"annotations": {"looked": count.to_string()}}}))
-    }
-
     /// True where the operator goes by what it knows instead of asking.
     pub fn skips(self, path: &str) -> bool {
         self == Self::ActsOnOldNews && path.ends_with("/namespaces/web/accounts/acme")
@@ -156,7 +148,6 @@ fn each_bad_habit_is_noticed_by_the_check_of_what_it_breaks() {
         (Habit::ActsTwice, ("I7", Faults::new())),
         (Habit::ActsOnOldNews, ("I9", Faults::new())),
         (Habit::Tells, ("I10", Faults::new())),
-        (Habit::WritesAlways, ("I12", Faults::new())),
         (Habit::Promises, ("I13", Faults::new())),
         (Habit::NeverWaits, ("I15", limited)),
         (Habit::StaysDead, ("E1", killed)),

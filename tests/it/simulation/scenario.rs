@@ -26,7 +26,6 @@ pub enum Step {
 
 /// A story.
 pub struct Scenario {
-    pub name: &'static str,
     pub chapters: Vec<(&'static str, Vec<Step>)>,
     /// Invitation mails that each person gets.
     pub mails: &'static [(&'static str, usize)],
@@ -144,5 +143,5 @@ pub fn first_team() -> Scenario {
     ];
     let mails =
         &[("ana", 1), ("bo", 1), ("cyd", 2), ("dan", 1), ("eve", 1), ("zoe", 1), ("poison", 0)];
-    Scenario { name: "first team", chapters, mails }
+    Scenario { chapters, mails }
 }

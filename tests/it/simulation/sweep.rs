@@ -119,7 +119,7 @@ fn the_same_world_has_the_same_history() {
 /// history it shows.
 #[test]
 fn one_fault_at_any_call_changes_nothing_in_the_end() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let number = |name: &str| std::env::var_os(name)?.to_str()?.parse::<usize>().ok();
     let scenario = first_team();
     let calm = live(&scenario, Faults::new(), None);
     let singles = singles(&calm);

@@ -290,9 +290,6 @@ impl Wire {
         if answer.status().is_success() {
             self.judge(&path, request.body());
         }
-        if let Some(patch) = self.habit.and_then(|habit| habit.writes_after(&path, self.count())) {
-            self.write_needlessly(life, &patch).await?;
-        }
         Ok(answer.map(Body::from))
     }
 
@@ -312,20 +309,6 @@ impl Wire {
         if !members.iter().any(|row| row["email"] == email && row["state"] == "active") {
             state.wrong.push(format!("I13: {name} is said to be active"));
         }
-    }
-
-    async fn write_needlessly(&self, life: usize, patch: &Value) -> Result<(), Lost> {
-        let path = "/apis/seatkeeper.dev/v1alpha1/namespaces/web/accounts/acme".to_owned();
-        let point =
-            Point { side: Side::Cluster, method: Method::PATCH, path: path.clone(), watch: false };
-        let request = Request::patch(path).header("content-type", "application/merge-patch+json");
-        let request = request.body(patch.to_string().into_bytes()).unwrap();
-        let cluster = Arc::clone(&self.cluster);
-        let perform: Perform = Arc::new(move || {
-            let status = cluster.answer(request.clone()).status();
-            Box::pin(async move { Response::builder().status(status).body(Vec::new()).unwrap() })
-        });
-        self.pass(life, point, perform).await.map(drop)
     }
 
     /// A transport to the account service for the operator of this life.
