@@ -120,7 +120,11 @@ pub fn waits_when_asked(history: &History, _: &History) -> Vec<String> {
     let service: Vec<&Passed> =
         history.passed.iter().filter(|passed| passed.point.side == Side::Service).collect();
     let mut wrong = Vec::new();
-    for (place, limited) in service.iter().enumerate().filter(|(_, passed)| passed.status == 429) {
+    for (place, limited) in service
+        .iter()
+        .enumerate()
+        .filter(|(_, passed)| passed.status == 429 && !passed.point.path.contains("/changes?"))
+    {
         let until = limited.at + Duration::from_secs(7);
         let soon = service[place + 1..].iter().take_while(|passed| passed.at < until);
         // What was under way already could not know.
