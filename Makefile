@@ -7,7 +7,7 @@ TIME ?= 900
 KILLS ?= 160
 CONTROLPLANE := tests/controlplane/run.sh
 
-.PHONY: help prepare prepare-build build demo serve demo-cluster test test-mail kill sim mutants check rules crds openapi schemathesis controlplane bench bench-server clean
+.PHONY: help prepare prepare-build build demo serve demo-cluster test chart-test test-mail kill sim mutants check rules crds openapi conditions schemathesis controlplane bench bench-server clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -28,14 +28,18 @@ demo: build ## the stories of every product by command line: no cluster, no root
 serve: build ## an account service with one account of every profile, until Ctrl-C
 	@examples/service/serve.sh target/debug/seatkeeper
 
-demo-cluster: build controlplane ## the same by kubectl and the operator on a real API server
+demo-cluster: build controlplane ## the same by helm, kubectl and the operator on a real API server
 	@$(CONTROLPLANE) with examples/first-team/demo-cluster.sh target/debug/seatkeeper
 	@$(CONTROLPLANE) with examples/service/demo-cluster.sh target/debug/seatkeeper
 
 test: prepare ## everything that the README promises, on a real control plane and both databases
+	@tests/kstatus/build.sh >/dev/null
 	$(CARGO) build --locked --tests
-	$(CONTROLPLANE) with $(CARGO) test --locked --no-fail-fast
+	$(CONTROLPLANE) with tests/charts/rights.sh $(CARGO) test --locked --no-fail-fast
 	SEATKEEPER_TEST_DATABASE=postgres $(CARGO) test --locked --no-fail-fast --test it -- server_ contract_service --skip server_flood
+
+chart-test: build controlplane ## install, upgrade, roll back and uninstall the charts with helm; SLICE=1: install and uninstall
+	@$(CONTROLPLANE) with tests/charts/run.sh target/debug/seatkeeper $(if $(SLICE),slice)
 
 test-mail: ## sending mails to a real mail server, which is installed if root asks
 	@tests/mail/run.sh
@@ -54,25 +58,30 @@ check: prepare-build ## format, lints, generated files, who may name whom: the q
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --features bench-floor --bench server -- -D warnings
-	$(CARGO) test --locked --test it -- architecture:: crds:: openapi::the_committed
+	$(CARGO) test --locked --test it -- architecture:: charts:: crds:: openapi::the_committed conditions::
 	@if $(CARGO) tree --locked -e normal -i aws-lc-rs 2>/dev/null | grep -q .; then \
 		echo 'error: aws-lc-rs is in the tree; ring is the only TLS provider' >&2; exit 1; fi
 
 rules: ## the table rule -> tests
 	@tests/rules.sh
 
-crds: build ## write crds/ anew from the types
+crds: build ## write crds/ and the chart of the definitions anew from the types
 	target/debug/seatkeeper crds --output-dir crds
+	cp crds/*.yaml charts/seatkeeper-crds/files/
 
 openapi: build ## write docs/openapi.json anew from the operations and types
 	target/debug/seatkeeper openapi --output docs/openapi.json
+
+conditions: build ## write docs/conditions.md anew from the reasons
+	target/debug/seatkeeper conditions --output docs/conditions.md
 
 schemathesis: build ## check the service against its contract, for TIME seconds (900)
 	@tests/prepare.sh contract
 	@tests/schemathesis/run.sh target/debug/seatkeeper $(TIME)
 
-controlplane: prepare ## build kube-apiserver, etcd and kubectl for the tests, once
+controlplane: prepare ## build kube-apiserver, etcd, kubectl and helm for the tests, once
 	@tests/controlplane/build.sh >/dev/null
+	@tests/controlplane/helm/build.sh >/dev/null
 
 bench: prepare-build ## time and memory of a plan of up to 100 000 people: reported only (its growth is a test)
 	$(CARGO) bench --locked --bench plan

@@ -38,6 +38,15 @@ pub enum TelemetryError {
     Started(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// The filter, with the lines of `target` unless it speaks of them itself.
+#[must_use]
+pub fn always_with(filter: &str, target: &str) -> String {
+    if filter.contains(target) {
+        return filter.to_owned();
+    }
+    format!("{filter},{target}=info")
+}
+
 /// Starts logs on standard error. `filter` as in `info,seatkeeper=debug`.
 ///
 /// # Errors

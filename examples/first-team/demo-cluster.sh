@@ -15,8 +15,8 @@ start_service
 copy_manifests
 sed -i 's/mode: Manage/&\n  resync: 5s\n  removals: {settle: 2s}/' "$WORK/git/account.yaml"
 
-step "The definitions are installed, the operator runs, the Secret is there"
-install_definitions
+step "The charts are installed, the operator runs, the Secret is there"
+install_charts
 start_operator
 kubectl create namespace web >/dev/null
 k create secret generic acme-token --from-file=token="$WORK/secrets/acme-token/token" >/dev/null

@@ -13,7 +13,7 @@ export KUBECONFIG=$SEATKEEPER_TEST_KUBECONFIG
 . "$(dirname "$0")/products.sh"
 
 serve "$SEED"
-install_definitions
+install_charts
 start_operator
 kubectl create namespace web >/dev/null
 

@@ -146,6 +146,25 @@ pub struct AccountSpec {
     #[x_kube(validation = Rule::new("!self.matches('^(0*[0-4]s|0+[mhd])$')")
         .message("must be at least 5s"))]
     pub resync: String,
+
+    /// What deleting this Account, its namespace or our kinds does to the people that we own: `Retain`
+    /// (default) leaves them as they are, and they are no longer ours; `Revoke` takes back what was
+    /// given, as any removal within `removals`, and the Account stays until that is settled. What
+    /// stood here before the deletion counts; `Retain` helps later too. A `deletionPolicy: Retain` of
+    /// a Team or Membership goes before it.
+    #[serde(default)]
+    pub on_teardown: OnTeardown,
+
+    /// How long an object that is being deleted waits for an account service, a Secret or an
+    /// AccountClass that is gone or refuses us. Then it goes, what it gave stays, and the ConfigMap
+    /// `seatkeeper-orphans` in the operator's namespace says so. With the annotation
+    /// `seatkeeper.dev/release` it goes at once. A whole number with `s`, `m`, `h` or `d`, not zero.
+    /// Default `1h`.
+    #[schemars(length(max = 6), regex(pattern = DURATION))]
+    #[serde(default = "AccountSpec::default_release_after")]
+    #[x_kube(validation = Rule::new("!self.matches('^0+[smhd]$')")
+        .message("must be longer than zero"))]
+    pub release_after: String,
 }
 
 impl AccountSpec {
@@ -153,6 +172,21 @@ impl AccountSpec {
     fn default_resync() -> String {
         "10m".to_owned()
     }
+
+    /// The schema's default.
+    fn default_release_after() -> String {
+        "1h".to_owned()
+    }
+}
+
+/// What the end of an Account does to its people.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub enum OnTeardown {
+    /// They stay as they are.
+    #[default]
+    Retain,
+    /// They lose what was given to them, as by any removal.
+    Revoke,
 }
 
 /// How far we may go with an account, each step what the one before may, and more.

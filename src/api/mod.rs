@@ -11,6 +11,7 @@ mod auto_join;
 mod client_access;
 mod condition;
 mod definitions;
+mod finalizers;
 mod membership;
 mod notification_subscription;
 mod reference;
@@ -18,7 +19,7 @@ mod team;
 
 pub use account::{
     Account, AccountSpec, AccountState, AccountStatus, Held, HeldByRule, Invitations, Mode, OnLost,
-    OnSeatShortage, Removals, Renew, Seats, SubscriptionSeen,
+    OnSeatShortage, OnTeardown, Removals, Renew, Seats, SubscriptionSeen,
 };
 pub use account_class::{AccountApi, AccountClass, AccountClassSpec, Backend, ClassLimits};
 pub use account_ledger::{AccountLedger, AccountLedgerSpec};
@@ -28,6 +29,7 @@ pub use client_access::{
     ClientAccess, ClientAccessSpec, ClientAccessState, ClientAccessStatus, ClientHealth,
 };
 pub use definitions::crds;
+pub use finalizers::Finalizer;
 pub use membership::{
     DeletionPolicy, InvitationSeen, Membership, MembershipSpec, MembershipState, MembershipStatus,
     Wanted,

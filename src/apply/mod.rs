@@ -5,6 +5,7 @@
 //! the claim; what mails nobody, one by one; the mails, to people and then to clients, wave by wave.
 //! Stopping after any of these loses nothing and sends nothing twice.
 
+mod audit;
 mod claim;
 mod clients;
 mod domains;
@@ -32,6 +33,7 @@ use crate::plan::Plan;
 use crate::plan::action::Action;
 use crate::profile::Profile;
 
+pub use audit::{Audited, Declarers, TARGET as AUDIT_TARGET, Version};
 pub use claim::{TakeError, take};
 pub use clients::ClientOutcomes;
 pub use domains::DomainOutcomes;

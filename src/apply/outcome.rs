@@ -137,7 +137,7 @@ impl Outcome {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Done(_) => "Done",
-            Self::Refused(error) | Self::Unknown(error) => error.reason(),
+            Self::Refused(error) | Self::Unknown(error) => error.reason().as_str(),
             Self::NotRun(why) => why.reason(),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use thiserror::Error;
 
+use crate::apply::audit::{Audited, Declarers};
 use crate::apply::joining;
 use crate::apply::{ApplyError, Context, Job, Outcome, Report, apply};
 use crate::backend::{Backend, BackendError};
@@ -38,6 +39,8 @@ pub struct Subject<'a> {
     pub desired: &'a Desired,
     /// Where we run: UID of the cluster's `kube-system` namespace, or `file`.
     pub fingerprint: &'a str,
+    /// Who declares what, for the audit record.
+    pub declarers: &'a dyn Declarers,
 }
 
 /// One look at an account, and what it leads to.
@@ -249,8 +252,12 @@ pub async fn run(
     on_done: &(dyn Fn(&Action, &Outcome) + Send + Sync),
 ) -> Result<Ran, RunError> {
     let Look { observed, view: before, plan, unread, ladder } = look;
+    let teams = ledger.teams();
+    let desired = subject.desired.bound(&observed.teams, &teams);
+    let Subject { backend, declarers, .. } = *subject;
+    let audited = Audited { backend, desired: &desired, declarers };
     let job = Job {
-        backend: subject.backend,
+        backend: &audited,
         account: subject.account,
         profile: subject.profile,
         plan: &plan,
@@ -291,6 +298,14 @@ fn input<'a>(
     ledger: &'a LedgerView,
     now: Timestamp,
 ) -> Input<'a> {
-    let Subject { backend: _, account: _, profile, policy, desired: _, fingerprint: _ } = *subject;
+    let Subject {
+        backend: _,
+        account: _,
+        profile,
+        policy,
+        desired: _,
+        fingerprint: _,
+        declarers: _,
+    } = *subject;
     Input { desired, observed, profile, policy, ledger, now }
 }

@@ -37,6 +37,7 @@ use crate::domain::observed::{
     Claim, Observed, ObservedAccount, ObservedInvitation, ObservedMember,
 };
 use crate::domain::ownership::ObservedOwnershipChange;
+use crate::domain::reason::Reason;
 use crate::domain::recipients::ObservedCategory;
 use crate::domain::teams::ObservedTeam;
 use crate::plan::action::Action;
@@ -332,18 +333,18 @@ impl BackendError {
 
     /// Reason of the `Synced` condition and label of metrics. Part of the API: never renamed.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Unreachable(_) => "Unreachable",
-            Self::RateLimited { .. } => "BackendRateLimited",
-            Self::AddressLimited { .. } => "AddressRateLimited",
-            Self::Failed { .. } | Self::Unavailable { .. } => "BackendFailed",
-            Self::Unauthorized => "CredentialsRefused",
-            Self::Forbidden { .. } => "Forbidden",
-            Self::NoSuchAccount => "NoSuchAccount",
-            Self::Changed { .. } => "ChangedMeanwhile",
-            Self::Rejected { .. } => "BackendRejected",
-            Self::Malformed { .. } => "MalformedAnswer",
+            Self::Unreachable(_) => Reason::Unreachable,
+            Self::RateLimited { .. } => Reason::BackendRateLimited,
+            Self::AddressLimited { .. } => Reason::AddressRateLimited,
+            Self::Failed { .. } | Self::Unavailable { .. } => Reason::BackendFailed,
+            Self::Unauthorized => Reason::CredentialsRefused,
+            Self::Forbidden { .. } => Reason::Forbidden,
+            Self::NoSuchAccount => Reason::NoSuchAccount,
+            Self::Changed { .. } => Reason::ChangedMeanwhile,
+            Self::Rejected { .. } => Reason::BackendRejected,
+            Self::Malformed { .. } => Reason::MalformedAnswer,
         }
     }
 
@@ -361,7 +362,9 @@ impl BackendError {
             Self::Forbidden { .. } => "use a token with the scopes that this needs",
             Self::NoSuchAccount => "check spec.accountId, and that the token is of that account",
             Self::Changed { .. } => "try again: the run starts over from a fresh look",
-            Self::Rejected { .. } => "the code says what the service will not do",
+            Self::Rejected { .. } => {
+                "the code says what the service will not do; correct the declaration, or settle it there"
+            }
             Self::Malformed { .. } => {
                 "check that the URL is that of an account service and that nothing in between \
                  answers in its place"

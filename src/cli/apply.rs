@@ -7,9 +7,7 @@ use anyhow::{Result, anyhow};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::apply::{
-    ApplyError, Context, IN_FLIGHT, Look, Outcome, Ran, Report, RunError, Subject, run,
-};
+use crate::apply::{ApplyError, Context, IN_FLIGHT, Look, Outcome, Ran, Report, RunError, run};
 use crate::backend::{Guarantees, Retry};
 use crate::cli::args::{ApplyArgs, Output};
 use crate::cli::plan::print_json;
@@ -171,15 +169,14 @@ async fn run_once(
     io: &mut Io<'_>,
 ) -> Result<Ran, RunError> {
     let total = look.plan.actions.len();
-    let Session { account, desired, policy, profile, backend, ledger, fingerprint, .. } = session;
-    let subject = Subject { backend: &**backend, account, profile, policy, desired, fingerprint };
+    let (subject, ledger) = session.subject();
     let context = Context {
         now: &*io.now,
-        fingerprint,
+        fingerprint: subject.fingerprint,
         in_flight: IN_FLIGHT,
         retention: guarantees.repeatable_for(),
         claims: guarantees.claims(),
-        brake_window: policy.removals.window,
+        brake_window: subject.policy.removals.window,
     };
     let teams = look.plan.teams.clone();
     let lines = Mutex::new((&mut *io.out, &mut *io.err, 0_usize, Vec::new()));
@@ -239,8 +236,8 @@ fn finish(
 fn said(mut value: serde_json::Value, outcome: &Outcome) -> serde_json::Value {
     let (word, reason) = match outcome {
         Outcome::Done(_) => ("Done", None),
-        Outcome::Refused(error) => ("Refused", Some(error.reason())),
-        Outcome::Unknown(error) => ("Unknown", Some(error.reason())),
+        Outcome::Refused(error) => ("Refused", Some(error.reason().as_str())),
+        Outcome::Unknown(error) => ("Unknown", Some(error.reason().as_str())),
         Outcome::NotRun(why) => ("NotRun", Some(why.reason())),
     };
     value["outcome"] = json!(word);

@@ -1,12 +1,11 @@
 //! `seatkeeper claim`: says who manages an account, or takes it over.
 
-use std::io::{BufRead as _, IsTerminal as _};
-
 use anyhow::{Result, anyhow};
 use serde_json::json;
 
-use crate::apply::{Look, TakeError, take};
+use crate::apply::{Audited, Look, Subject, TakeError, take};
 use crate::cli::args::{ClaimArgs, Output};
+use crate::cli::confirm::confirmed;
 use crate::cli::plan::print_json;
 use crate::cli::session::{LedgerAccess, Session, backend, open, with_hint};
 use crate::cli::{Exit, Io, render};
@@ -115,28 +114,15 @@ async fn take_over(
         place(session, held),
         render::text(&next.plan, &session.profile)
     )?;
-    if !args.yes && !confirmed(io)? {
+    if !args.yes && !confirmed(io, "Take it over?", "--yes takes it without a question")? {
         return Ok(false);
     }
-    let Session { ledger, backend: service, fingerprint, .. } = session;
-    let taken = take(ledger, &**service, &next.observed.account, fingerprint).await;
+    let (subject, ledger) = session.subject();
+    let Subject { backend: service, desired, fingerprint, declarers, .. } = subject;
+    let service = Audited { backend: service, desired, declarers };
+    let taken = take(ledger, &service, &next.observed.account, fingerprint).await;
     taken.map(|()| true).map_err(|error| match error {
         TakeError::Backend(error) => backend(error),
         TakeError::Ledger(error) => error.into(),
     })
-}
-
-/// Asks a person.
-fn confirmed(io: &mut Io<'_>) -> Result<bool> {
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        return Err(anyhow!(
-            "nobody is there to confirm it\n  hint: --yes takes it without a question"
-        ));
-    }
-    write!(io.err, "Take it over? Only `yes` does: ")?;
-    io.err.flush()?;
-    let mut answer = String::new();
-    stdin.lock().read_line(&mut answer)?;
-    Ok(answer.trim() == "yes")
 }

@@ -100,7 +100,7 @@ pub fn json(plan: &ClientPlan) -> Value {
         let row = outlook.row.as_ref();
         json!({
             "state": outlook.standing.as_str(),
-            "rule": outlook.rule.map(crate::plan::Rule::reason),
+            "rule": outlook.rule.map(|rule| rule.reason().as_str()),
             "roleHeld": row.and_then(|row| row.role_held.as_ref()).map(ToString::to_string),
             "roleDiffers": outlook.role_differs,
             "health": row.map(|row| health_word(row.health)),

@@ -34,7 +34,7 @@ pub fn json(ladder: &Ladder, profile: &Profile) -> Value {
             "changes": changes,
             "removals": removals,
             "held": held,
-            "stop": plan.stop.as_ref().map(|stop| stop.reason()),
+            "stop": plan.stop.as_ref().map(|stop| stop.reason().as_str()),
             "summary": summary(plan, profile),
         })
     };

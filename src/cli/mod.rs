@@ -7,7 +7,10 @@ pub mod args;
 mod claim;
 mod clients;
 mod cluster;
+pub mod conditions;
+mod confirm;
 pub mod crds;
+mod declarers;
 mod domains;
 pub mod import;
 mod ladder;
@@ -19,6 +22,7 @@ pub mod plan;
 pub mod profile;
 pub mod recipients;
 mod rehearsal;
+mod release;
 pub mod render;
 mod resend;
 pub mod secrets;
@@ -34,13 +38,15 @@ mod words;
 use std::io::{IsTerminal as _, Write};
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use jiff::Timestamp;
 
+use crate::apply::AUDIT_TARGET;
 use crate::failpoint;
 use crate::telemetry;
 
 pub use args::Cli;
-use args::{Command, ProfileCommand};
+use args::{Command, PageArgs, ProfileCommand};
 
 /// What a command may use besides its arguments.
 pub struct Io<'a> {
@@ -100,7 +106,11 @@ fn prepare(cli: &Cli) -> anyhow::Result<()> {
         args::LogFormat::Json => telemetry::LogFormat::Json,
     };
     let colour = std::io::stderr().is_terminal() && cli.no_color.is_none();
-    telemetry::start_logs(&cli.log, format, colour)?;
+    let log = match cli.command {
+        Command::Operator(_) => telemetry::always_with(&cli.log, AUDIT_TARGET),
+        _ => cli.log.clone(),
+    };
+    telemetry::start_logs(&log, format, colour)?;
     if let Some(point) = &cli.failpoint {
         failpoint::arm(point)?;
     }
@@ -111,6 +121,7 @@ async fn dispatch(command: Command, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     match command {
         Command::Crds(args) => crds::crds(&args, io),
         Command::Openapi(args) => openapi::openapi(&args, io),
+        Command::Conditions(args) => conditions::conditions(&args, io),
         Command::Profile(ProfileCommand::Check { profile }) => profile::check(&profile, io),
         Command::Version => {
             writeln!(io.out, "seatkeeper {}", env!("CARGO_PKG_VERSION"))?;
@@ -122,8 +133,19 @@ async fn dispatch(command: Command, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         Command::Claim(args) => claim::claim(&args, io).await,
         Command::Approve(args) => approve::approve(&args, io).await,
         Command::Resend(args) => resend::resend(&args, io).await,
+        Command::Release(args) => release::release(&args, io).await,
         Command::Import(args) => import::import(&args, io).await,
         Command::Server(args) => server::server(&args, io).await,
         Command::Operator(args) => operator::operator(&args, io).await,
     }
+}
+
+/// Prints one text, or writes it into the file that the arguments name.
+fn write_page(args: &PageArgs, text: &str, io: &mut Io<'_>) -> anyhow::Result<Exit> {
+    match &args.output {
+        Some(path) => std::fs::write(path, text)
+            .with_context(|| format!("could not write {}", path.display()))?,
+        None => write!(io.out, "{text}")?,
+    }
+    Ok(Exit::Done)
 }

@@ -1,11 +1,9 @@
 //! `seatkeeper openapi`: the contract of the account API, printed or written to a file.
 
-use std::fs;
+use anyhow::Result;
 
-use anyhow::{Context as _, Result};
-
-use crate::cli::args::OpenapiArgs;
-use crate::cli::{Exit, Io};
+use crate::cli::args::PageArgs;
+use crate::cli::{Exit, Io, write_page};
 use crate::server;
 
 /// Prints the document as JSON, or writes it.
@@ -13,13 +11,6 @@ use crate::server;
 /// # Errors
 ///
 /// When a file or stdout cannot be written.
-pub fn openapi(args: &OpenapiArgs, io: &mut Io<'_>) -> Result<Exit> {
-    let text = format!("{:#}\n", server::openapi());
-    match &args.output {
-        Some(path) => {
-            fs::write(path, text).with_context(|| format!("could not write {}", path.display()))?
-        }
-        None => write!(io.out, "{text}")?,
-    }
-    Ok(Exit::Done)
+pub fn openapi(args: &PageArgs, io: &mut Io<'_>) -> Result<Exit> {
+    write_page(args, &format!("{:#}\n", server::openapi()), io)
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::cli::args::OperatorArgs;
 use crate::cli::{Exit, Io, signals};
-use crate::controller::{Clients, Settings, connect, run};
+use crate::controller::{Clients, LeaseSettings, Settings, connect, run};
 
 /// Runs the operator until it is told to stop, then lets what runs come to its end.
 ///
@@ -35,8 +36,16 @@ pub async fn operator(args: &OperatorArgs, io: &mut Io<'_>) -> Result<Exit> {
     let now = Arc::clone(&io.now);
     let at_one_time = usize::from(args.concurrency);
     let namespace = args.namespace.clone();
+    let classes = args.classes.iter().cloned().collect();
+    let lease = LeaseSettings {
+        namespace: args.lease_namespace.clone(),
+        name: args.lease_name.clone(),
+        holder: holder(&args.host),
+        lasts: args.lease_duration,
+    };
     let connect = Box::new(connect);
-    let settings = Settings { clients, connect, namespace, listener, at_one_time, now };
+    let settings =
+        Settings { clients, connect, namespace, classes, lease, listener, at_one_time, now };
     let running = run(settings, stop.clone());
     tokio::pin!(running);
     tokio::select! {
@@ -49,4 +58,9 @@ pub async fn operator(args: &OperatorArgs, io: &mut Io<'_>) -> Result<Exit> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// Who holds the Lease: the name of the pod, for people, and what no other process has.
+fn holder(host: &str) -> String {
+    format!("{host}_{}", Uuid::new_v4())
 }

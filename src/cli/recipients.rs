@@ -26,7 +26,7 @@ pub fn waiting(plan: &RecipientPlan) -> String {
         for (person, of) in &outlook.recipients {
             let why = match (of.state, of.rule) {
                 _ if said.contains(&(category, person)) => continue,
-                (_, Some(rule)) => (rule.reason(), recipient_message(rule)),
+                (_, Some(rule)) => (rule.reason().as_str(), recipient_message(rule)),
                 (state, None) if state.is_wrong() => (state.as_str(), state.message()),
                 (_, None) => continue,
             };
@@ -93,7 +93,7 @@ pub fn json(plan: &RecipientPlan) -> Value {
             "recipients": outlook.recipients.iter().map(|(person, of)| json!({
                 "email": person.as_str(),
                 "state": of.state.as_str(),
-                "rule": of.rule.map(Rule::reason),
+                "rule": of.rule.map(|rule| rule.reason().as_str()),
             })).collect::<Vec<_>>(),
             "implied": outlook.implied.iter().map(|(member, person)| json!({
                 "memberId": member.as_str(),

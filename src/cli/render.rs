@@ -50,7 +50,7 @@ pub fn status(plan: &Plan, observed: &Observed) -> String {
         let role = outlook.role_seen.as_ref().map_or("-", |role| role.as_str());
         let note = match (outlook.position, outlook.rule) {
             (Some(position), _) => format!("position {position}"),
-            (None, Some(rule)) => rule.reason().to_owned(),
+            (None, Some(rule)) => rule.reason().to_string(),
             (None, None) if outlook.next_action_at.is_some() => {
                 outlook.next_action_at.map_or_else(String::new, |at| format!("sent again at {at}"))
             }
@@ -177,7 +177,7 @@ pub fn unread(unread: &Unread) -> String {
 
 /// Adds to a plan as JSON why lists could not be read: null if they were.
 pub fn add_unread(value: &mut Value, unread: &Unread) {
-    let reason = |error: &Option<Arc<BackendError>>| error.as_deref().map(BackendError::reason);
+    let reason = |error: &Option<Arc<BackendError>>| error.as_deref().map(|e| e.reason().as_str());
     value["clientAccess"]["unread"] = json!(reason(&unread.clients));
     value["recipients"]["unread"] = json!(reason(&unread.categories));
     value["ownerChanges"] = json!({ "unread": reason(&unread.owner_changes) });
@@ -406,7 +406,7 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
             "email": person.person.as_str(),
             "team": person.team.as_ref().map(TeamKey::as_str),
             "state": outlook.state.as_str(),
-            "rule": outlook.rule.map(Rule::reason),
+            "rule": outlook.rule.map(|rule| rule.reason().as_str()),
             "position": outlook.position,
             "memberId": outlook.member.as_ref().map(ToString::to_string),
             "role": outlook.role_seen.as_ref().map(ToString::to_string),
@@ -430,14 +430,14 @@ pub fn json(plan: &Plan, profile: &Profile) -> Value {
             "changes": hold.changes,
             "allowed": hold.allowed,
             "spent": hold.spent,
-            "rule": hold.rule().reason(),
+            "rule": hold.rule().reason().as_str(),
             "gone": emptied(hold).map(|emptied| emptied.gone),
             "declaredBefore": emptied(hold).map(|emptied| emptied.declared),
             "absent": absent::count(hold),
             "absentPeople": hold.absent.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })),
         "stop": plan.stop.as_ref().map(|stop| json!({
-            "reason": stop.reason(),
+            "reason": stop.reason().as_str(),
             "message": stop.to_string(),
         })),
         "pools": plan.pools.iter().map(|(subscription, seats)| json!({

@@ -35,6 +35,8 @@ pub struct Session {
     pub account: AccountKey,
     /// What the files ask for.
     pub desired: Desired,
+    /// The files.
+    pub declarations: Declarations,
     /// How far we may go.
     pub policy: Policy,
     /// The rules of the product.
@@ -92,17 +94,8 @@ pub async fn open(
     let spec = &declarations.account.object.spec;
     let account = AccountKey(spec.account_id.clone());
     let secret = secrets::read(args.secrets.as_deref(), &declarations.account);
-    let api = match (&secret, &declarations.class) {
-        (Ok(token), Some(_)) => {
-            Some(Arc::new(connect(&declarations, token)?.with_deadline(args.timeout)))
-        }
-        _ => None,
-    };
-    // What is wrong in the files is said all the same where the service, not reached, has the ledger.
-    let opened = match &api {
-        None if args.ledger == ledgers::KEPT_BY_SERVICE => None,
-        api => Some(ledgers::open(&args.ledger, access, &account, api.as_ref()).await?),
-    };
+    let api = reach(args, &declarations, secret.as_ref().ok())?;
+    let opened = open_ledger(args, access, &account, api.as_ref()).await?;
     let first_seen = |person: Option<&MemberKey>, origin: &Origin| {
         opened.as_ref().and_then(|(ledger, _)| ledger.first_seen(person, origin))
     };
@@ -122,10 +115,47 @@ pub async fn open(
     if let Some(digest) = approve {
         policy.approval = Some(HoldDigest(digest.to_owned()));
     }
+    Ok(Some(Session {
+        name: name_of(&declarations),
+        account,
+        desired: resolved.desired,
+        declarations,
+        policy,
+        profile,
+        backend,
+        ledger,
+        fingerprint,
+    }))
+}
+
+/// `NAMESPACE/NAME` of the Account.
+fn name_of(declarations: &Declarations) -> String {
     let object = &declarations.account.object;
-    let name = format!("{}/{}", manifests::namespace(&**object), object.name_any());
-    let desired = resolved.desired;
-    Ok(Some(Session { name, account, desired, policy, profile, backend, ledger, fingerprint }))
+    format!("{}/{}", manifests::namespace(&**object), object.name_any())
+}
+
+/// The service, if the files say where it is.
+fn reach(
+    args: &PlanArgs,
+    declarations: &Declarations,
+    token: Option<&SecretString>,
+) -> Result<Option<Arc<AccountApi>>> {
+    let Some(token) = token.filter(|_| declarations.class.is_some()) else { return Ok(None) };
+    Ok(Some(Arc::new(connect(declarations, token)?.with_deadline(args.timeout))))
+}
+
+/// The ledger and where it is. What is wrong in the files is said all the same where the service, not
+/// reached, has it.
+async fn open_ledger(
+    args: &PlanArgs,
+    access: LedgerAccess,
+    account: &AccountKey,
+    api: Option<&Arc<AccountApi>>,
+) -> Result<Option<(Ledger, String)>> {
+    if api.is_none() && args.ledger == ledgers::KEPT_BY_SERVICE {
+        return Ok(None);
+    }
+    Ok(Some(ledgers::open(&args.ledger, access, account, api).await?))
 }
 
 fn refuse(problems: Vec<Problem>, io: &mut Io<'_>) -> Result<Option<Session>> {
@@ -139,11 +169,7 @@ fn refuse(problems: Vec<Problem>, io: &mut Io<'_>) -> Result<Option<Session>> {
 
 /// The account to work on: the only one, or the one that `--account` names.
 fn choose(args: &PlanArgs, mut accounts: Vec<Declarations>) -> Result<Declarations> {
-    let name = |declarations: &Declarations| {
-        let object = &declarations.account.object;
-        format!("{}/{}", manifests::namespace(&**object), object.name_any())
-    };
-    let names: Vec<String> = accounts.iter().map(name).collect();
+    let names: Vec<String> = accounts.iter().map(name_of).collect();
     let wanted = match (&args.account, names.as_slice()) {
         (Some(wanted), _) => wanted.clone(),
         (None, [only]) => only.clone(),
@@ -235,14 +261,23 @@ impl Session {
             writeln!(io.err, "note: the account service lacks {missing}: {}", missing.without())?;
         }
         self.policy.missing.clone_from(&guarantees.missing);
-        let Self { account, desired, policy, profile, backend, ledger, fingerprint, .. } = self;
-        let subject =
-            Subject { backend: &**backend, account, profile, policy, desired, fingerprint };
+        let (subject, ledger) = self.subject();
         let look = look(&subject, ledger, None, &*io.now).await.map_err(|error| match error {
             LookError::Observe(error) => self::backend(error),
             LookError::Plan(error) => error.into(),
         })?;
         Ok((guarantees, look))
+    }
+}
+
+impl Session {
+    /// The account, as it is declared, and its ledger.
+    pub fn subject(&mut self) -> (Subject<'_>, &mut Ledger) {
+        let Self { account, desired, policy, profile, backend, ledger, fingerprint, .. } = self;
+        let (backend, declarers) = (&**backend, &self.declarations);
+        let subject =
+            Subject { backend, account, profile, policy, desired, fingerprint, declarers };
+        (subject, ledger)
     }
 }
 

@@ -74,7 +74,7 @@ pub fn json(plan: &Plan) -> Value {
             "id": team.id.as_ref().map(ToString::to_string),
             "state": team.state.map(word),
             "subscription": team.subscription.as_ref().map(ToString::to_string),
-            "rule": team.rule.map(Rule::reason),
+            "rule": team.rule.map(|rule| rule.reason().as_str()),
         })
     });
     json!({

@@ -23,7 +23,7 @@ pub(super) fn signed<const N: usize>(parts: [(&str, usize, &str, &str); N]) -> V
 
 /// A held action as JSON: the action, what holds it, and the way out.
 pub(super) fn held_json(mut action: Value, rule: Rule, message: &str) -> Value {
-    action["rule"] = json!(rule.reason());
+    action["rule"] = json!(rule.reason().as_str());
     action["message"] = json!(message);
     action
 }

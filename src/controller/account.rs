@@ -12,20 +12,22 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use jiff::Timestamp;
 
-use crate::apply::{self, Look, Ran, Subject};
+use crate::apply::{self, Declarers, Look, Outcome, Ran, Subject, Version};
 use crate::controller::cache::Name;
 use crate::controller::context::{Context, Memory, Winners};
-use crate::controller::error::{ReconcileError, retry};
+use crate::controller::error::{Failure, ReconcileError, retry};
 use crate::controller::queue::{Next, jitter};
 use crate::controller::round::Round;
 use crate::controller::session::Session;
 use crate::controller::status::{Finding, Looked, Trouble};
-use crate::controller::{fetch, let_go, mark, report};
-use crate::domain::desired::DeletionPolicy;
+use crate::controller::{fetch, let_go, mark, release, report};
+use crate::domain::desired::Origin;
+use crate::domain::identity::EmailAddress;
 use crate::domain::keys::AccountKey;
 use crate::domain::ledger_view::FirstWanted;
 use crate::domain::policy::Policy;
 use crate::ledger::{KubeStore, Ledger};
+use crate::manifests::ObjectKey;
 use crate::plan::Plan;
 use crate::plan::action::{Action, EndCause};
 use crate::plan::client_access::ClientAction;
@@ -41,9 +43,13 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// # Errors
 ///
 /// The first failure; the status says it too.
-pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, ReconcileError> {
+pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, Failure> {
     let mut memory = ctx.take_memory(name);
     let mut fetched = fetch::cached(ctx, name);
+    if fetched.as_ref().is_some_and(|fetched| !ctx.keeps(&fetched.account)) {
+        ctx.metrics.share(name, None);
+        return Ok(Next::OnChange); // Another instance keeps it.
+    }
     let unread = match &mut fetched {
         Some(fetched) => fetch::profile(ctx, fetched, &mut memory.profile).await.err(), // cluster: read
         None => None,
@@ -51,19 +57,26 @@ pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, ReconcileErro
     let round = fetched.and_then(|fetched| Round::of(fetched, &memory.winners, (ctx.now)()));
     let Some(mut round) = round else {
         ctx.metrics.share(name, None);
-        let_go::ledger(ctx, name).await?; // cluster: write
+        ctx.metrics.forget_look(name);
+        let_go::vanished(ctx, name).await?; // cluster: write
         return Ok(Next::OnChange);
     };
-    if round.fetched.account.metadata.deletion_timestamp.is_some() {
+    if let Err(error) = round.look_around(ctx).await {
+        // cluster: read
+        ctx.keep_memory(name, memory);
+        return Err(error.into());
+    }
+    if let Some(verdict) = release::at_once(&round) {
         ctx.metrics.share(name, None);
-        let_go::account(ctx, name, &round).await?; // cluster: write
+        ctx.metrics.forget_look(name);
+        let_go::account(ctx, name, &round, verdict).await?; // cluster: write
         return Ok(Next::OnChange);
     }
     let outcome = match unread {
         Some(error) if memory.profile.is_empty() => {
             // Nothing can be said of what is declared: what stands in the statuses says it best.
             ctx.keep_memory(name, memory);
-            return Err(ReconcileError::Cluster(error));
+            return Err(ReconcileError::Cluster(error).into());
         }
         Some(error) => Err(ReconcileError::Cluster(error)),
         None => within_limits(sync(ctx, name, &mut round, &mut memory)).await,
@@ -72,16 +85,58 @@ pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, ReconcileErro
         Ok(looked) => Finding::Looked(Box::new(looked)),
         Err(error) => Finding::Failed(error),
     };
-    if let Finding::Failed(error) = &finding
-        && error.is_rejection()
-    {
-        memory.session = None; // It follows the feed, of an account that is not kept.
+    if let Finding::Failed(error) = &finding {
+        leave_feed(&mut memory, error);
+    }
+    ended(ctx, name, round, memory, finding).await
+}
+
+/// Whoever follows the feed of an account that is not kept stops. The token is remembered where only
+/// its Secret is gone: a Secret that is deleted with its account does not stop what is under way.
+fn leave_feed(memory: &mut Memory, error: &ReconcileError) {
+    match error {
+        ReconcileError::SecretMissing => {
+            if let Some(session) = &mut memory.session {
+                session.unfollow();
+            }
+        }
+        error if error.is_rejection() => memory.session = None,
+        _ => {}
+    }
+}
+
+/// Reports what was found, lets go of what is settled, and says when to look again.
+async fn ended(
+    ctx: &Context,
+    name: &Name,
+    mut round: Round,
+    memory: Memory,
+    finding: Finding,
+) -> Result<Next, Failure> {
+    if !finding.settles() {
+        round.forgot = let_go::kept(ctx, name, &round).await; // cluster: write
     }
     let told = report::report(ctx, name, &round, &finding).await; // cluster: write
-    let next = next(name, &round, &finding, (ctx.now)());
+    let now = (ctx.now)();
+    let verdict = release::of_account(&round, &finding, now);
+    if let Some(verdict) = verdict.filter(|verdict| !verdict.stays()) {
+        ctx.metrics.share(name, None);
+        let gone = match told {
+            Ok(()) => let_go::account(ctx, name, &round, verdict).await, // cluster: write
+            Err(error) => Err(error),
+        };
+        if gone.is_err() {
+            ctx.keep_memory(name, memory); // The token may be nowhere else any more.
+        }
+        return Ok(gone.map(|()| Next::OnChange)?);
+    }
+    let mut next = next(name, &round, &finding, now);
+    if let Some(at) = release::next_at(&round, &finding) {
+        next = next.within(Duration::try_from(at.duration_since(now)).unwrap_or(SHORTEST_WAIT));
+    }
     ctx.keep_memory(name, memory);
     if let Finding::Failed(error) = finding {
-        return Err(error); // The first failure is the one to report.
+        return Err(Failure { error, next }); // The first failure is the one to report.
     }
     told?;
     Ok(next)
@@ -97,12 +152,12 @@ async fn sync(
     let _busy = memory.session.as_ref().map(Session::busy);
     let (policy, class, profile) = round.terms()?;
     let account = AccountKey(round.fetched.account.spec.account_id.clone());
-    let last = memory.session.take();
+    let last = &mut memory.session;
     let mut session = Session::open(ctx, last, &round.fetched.account, &class, &profile).await?; // cluster: read
     session.check(&account, &profile).await?; // backend: read, once
     let session = memory.session.insert(session);
     let _busy = session.busy();
-    if policy.suspend {
+    if policy.suspend || round.fetched.ends() {
         session.unfollow();
     } else {
         session.follow(ctx, name, round.fetched.account.metadata.generation)?;
@@ -161,15 +216,7 @@ impl Bench<'_> {
         let store = KubeStore::new(self.ctx.clients.writer.clone(), namespace, name);
         let mut ledger = Ledger::load(Box::new(store), self.account).await?;
         round.consult(&ledger, winners, (self.ctx.now)());
-        for leaving in &round.resolved.leaving {
-            let declared = round.resolved.desired.people.contains_key(&leaving.person);
-            if leaving.deletion_policy == DeletionPolicy::Retain && !declared {
-                ledger.let_go_of(&leaving.person);
-                for old in &leaving.formerly {
-                    ledger.let_go_of(&leaving.person.at(old));
-                }
-            }
-        }
+        round.forget_kept(&mut ledger);
         Ok(ledger)
     }
 
@@ -206,36 +253,42 @@ impl Bench<'_> {
             claims: self.session.claims(),
             brake_window: policy.removals.window,
         };
-        let Name { namespace, name } = self.name;
-        let on_done = |action: &Action, outcome: &apply::Outcome| {
-            let result = outcome.word();
-            tracing::info!(
-                account.namespace = namespace,
-                account.name = name,
-                action.kind = action.kind(),
-                result,
-                "{} {result}",
-                action.kind(),
-            );
+        let metrics = &self.ctx.metrics;
+        let on_done = |action: &Action, outcome: &Outcome| {
+            if outcome.is_done() && action.invitation_mail().is_some() {
+                metrics.mailed(action.kind());
+            }
+            self.skipped(action.kind(), outcome);
         };
         let ran = apply::run(&subject, ledger, look, context, &on_done).await?;
-        let of_teams = ran.report.teams.iter().map(|(action, done)| (action.kind(), done));
-        let of_clients = ran.report.clients.iter().map(|(action, done)| (action.kind(), done));
-        let of_recipients = ran.report.recipients.iter();
-        let of_recipients = of_recipients.map(|(action, done)| (action.kind(), done));
-        let of_domains = ran.report.domains.iter().map(|(action, done)| (action.kind(), done));
-        let others = of_clients.chain(of_recipients).chain(of_domains);
-        for (kind, outcome) in of_teams.chain(others) {
-            let result = outcome.word();
-            tracing::info!(
-                account.namespace = namespace,
-                account.name = name,
-                action.kind = kind,
-                result,
-                "{kind} {result}",
-            );
+        let apply::Report { teams, clients, recipients, domains, .. } = &ran.report;
+        for (action, outcome) in clients {
+            if outcome.is_done() && action.cause().is_some() {
+                metrics.mailed(action.kind());
+            }
+        }
+        let clients = clients.iter().map(|(action, outcome)| (action.kind(), outcome));
+        let teams = teams.iter().map(|(action, outcome)| (action.kind(), outcome));
+        let recipients = recipients.iter().map(|(action, outcome)| (action.kind(), outcome));
+        let domains = domains.iter().map(|(action, outcome)| (action.kind(), outcome));
+        for (kind, outcome) in clients.chain(teams).chain(recipients).chain(domains) {
+            self.skipped(kind, outcome);
         }
         Ok(ran)
+    }
+
+    /// Logs an action that was not tried; the others are in the audit record.
+    fn skipped(&self, kind: &'static str, outcome: &Outcome) {
+        let Outcome::NotRun(why) = outcome else { return };
+        let Name { namespace, name } = self.name;
+        let result = why.reason();
+        tracing::info!(
+            account.namespace = namespace,
+            account.name = name,
+            action.kind = kind,
+            result,
+            "{kind} {result}",
+        );
     }
 
     /// How far we may go, with this service.
@@ -258,7 +311,33 @@ impl Bench<'_> {
             policy,
             desired: &round.resolved.desired,
             fingerprint: &self.ctx.fingerprint,
+            declarers: round,
         }
+    }
+}
+
+impl Declarers for Round {
+    fn account(&self) -> (String, String) {
+        let Name { namespace, name } = Name::of(&self.fetched.account.metadata);
+        (namespace, name)
+    }
+
+    fn version(&self, of: Option<&Origin>) -> Version {
+        let object = match of {
+            None => Some(&self.fetched.account.metadata),
+            Some(Origin { kind, namespace, name, position: _ }) => {
+                let (namespace, name) = (namespace.clone(), name.clone());
+                self.fetched.metadata(&ObjectKey { kind: *kind, namespace, name })
+            }
+        };
+        let (uid, generation) =
+            object.map_or((None, None), |object| (object.uid.clone(), object.generation));
+        Version { uid, generation, line: None }
+    }
+
+    fn leaving(&self, person: &EmailAddress) -> Option<Origin> {
+        let mut leaving = self.resolved.leaving.iter();
+        leaving.find(|leaving| leaving.person.person == *person).map(|found| found.origin.clone())
     }
 }
 

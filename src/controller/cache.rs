@@ -70,6 +70,11 @@ impl<K: Resource<DynamicType = ()> + Clone> Cache<K> {
         wanted.map(|(name, _)| name.namespace.clone()).collect()
     }
 
+    /// Namespaces of all objects.
+    pub fn all_namespaces(&self) -> BTreeSet<String> {
+        self.read().keys().map(|name| name.namespace.clone()).collect()
+    }
+
     /// All objects, by namespace and name.
     pub fn all(&self) -> Vec<Guarded<K>> {
         self.read().values().cloned().collect()

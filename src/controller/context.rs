@@ -65,8 +65,12 @@ pub struct Context {
     pub now: Clock,
     /// Where we run: UID of the cluster's `kube-system` namespace.
     pub fingerprint: String,
+    /// The namespace that we run in.
+    pub home: String,
     /// The only namespace that is looked at; `None`: all of them.
     pub only: Option<String>,
+    /// The classes whose accounts are kept here; none: all of them.
+    pub classes: BTreeSet<String>,
     /// What is remembered of each account between reconciles.
     memories: Mutex<BTreeMap<Name, Memory>>,
     /// Request budgets, by class.
@@ -132,10 +136,24 @@ impl Context {
             metrics,
             now,
             fingerprint,
+            home: "default".to_owned(),
             only: None,
+            classes: BTreeSet::new(),
             memories: Mutex::default(),
             budgets: Mutex::default(),
         }
+    }
+
+    /// Whether an account is kept here, by its class. Those of other classes are another instance's.
+    pub fn keeps(&self, account: &Account) -> bool {
+        self.classes.is_empty() || self.classes.contains(&account.spec.class_name)
+    }
+
+    /// Forgets what is remembered of all accounts, and follows none of them.
+    pub fn forget(&self) {
+        let forgotten = std::mem::take(&mut *self.memories());
+        drop(forgotten);
+        self.metrics.forget();
     }
 
     /// Takes the memory of an account for one reconcile. If that is cut, the memory is lost.

@@ -11,9 +11,11 @@ use crate::backend::transport::SetupError;
 use crate::backend::{BackendError, Retry};
 use crate::controller::clients::api_status;
 use crate::controller::queue::Next;
+use crate::domain::reason::Reason;
 use crate::ledger::LedgerError;
-use crate::manifests::{Reason, Rejection};
+use crate::manifests::Rejection;
 use crate::plan::PlanError;
+use crate::yaml::Problem;
 
 /// Why the operator could not start, or ended.
 #[derive(Debug, Error)]
@@ -21,6 +23,18 @@ pub enum ControllerError {
     /// The cluster could not be asked who it is.
     #[error("could not read the cluster's identity (namespace kube-system)")]
     Fingerprint(#[source] ClusterError),
+    /// The cluster does not let the operator do what it has to.
+    #[error(
+        "the cluster does not let this operator do all that it has to:{missing}\n  hint: give its user \
+         the roles of the chart (helm upgrade --install seatkeeper charts/seatkeeper), or these rights"
+    )]
+    Access {
+        /// A line for each right that is missing.
+        missing: String,
+    },
+    /// The list of what the operator has to be allowed cannot be read: a defect.
+    #[error("the list of rights cannot be read; please report it")]
+    AccessList(Vec<Problem>),
     /// The probes could not be served.
     #[error("could not serve /livez, /readyz and /metrics")]
     Probes(#[source] std::io::Error),
@@ -76,16 +90,20 @@ pub enum ReconcileError {
     #[error("the Account is not accepted")]
     NotAccepted(Rejection),
     /// The Secret is not there, or has no such key.
-    #[error("the Secret of spec.credentialsSecretRef is missing, or has no such key")]
+    #[error("{}", Reason::SecretNotFound.says())]
     SecretMissing,
     /// The token cannot be sent.
-    #[error("the Secret holds no token that can be sent: it must be one line of text")]
+    #[error("{}", Reason::InvalidToken.says())]
     InvalidToken(#[source] InvalidToken),
     /// The class's URL or certificates cannot be used.
-    #[error("the account service of the AccountClass cannot be used: check its URL and caBundle")]
+    #[error("{}", Reason::InvalidClass.says())]
     InvalidClass(#[source] SetupError),
     /// The service keeps other rules than our profile.
-    #[error("the account service keeps other rules than the profile: {}", differences.join("; "))]
+    #[error(
+        "the account service keeps other rules than the profile, so use the same version of it on both \
+         sides: {}",
+        differences.join("; ")
+    )]
     ProfileMismatch {
         /// In what they differ.
         differences: Vec<String>,
@@ -106,14 +124,31 @@ pub enum ReconcileError {
     #[error("an object of this namespace cannot be read, nor whom it declares; correct it first")]
     Blind,
     /// The account was deleted or made anew while it was looked at.
-    #[error("the Account was deleted or made anew meanwhile")]
+    #[error("{}", Reason::Superseded.says())]
     Superseded,
     /// It took longer than one reconcile may.
-    #[error("the reconcile took too long and was given up; it goes on from where it was")]
+    #[error("{}", Reason::TimedOut.says())]
     TimedOut,
     /// A defect of this program.
-    #[error("the reconcile hit a defect of this program; please report it")]
+    #[error("{}", Reason::Panicked.says())]
     Panicked,
+}
+
+/// A reconcile that failed, and when to try again.
+#[derive(Debug)]
+pub struct Failure {
+    /// Why.
+    pub error: ReconcileError,
+    /// When to try again.
+    pub next: Next,
+}
+
+impl<E: Into<ReconcileError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        let next = error.retry();
+        Self { error, next }
+    }
 }
 
 impl From<LookError> for ReconcileError {
@@ -151,21 +186,41 @@ impl From<ClusterError> for ReconcileError {
 impl ReconcileError {
     /// Reason of a condition and label of metrics. Part of the API: never renamed.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::NotAccepted(rejection) => rejection.reason.as_str(),
-            Self::SecretMissing => "SecretNotFound",
-            Self::InvalidToken(_) => "InvalidToken",
-            Self::InvalidClass(_) => "InvalidClass",
-            Self::ProfileMismatch { .. } => "ProfileMismatch",
+            Self::NotAccepted(rejection) => rejection.reason,
+            Self::SecretMissing => Reason::SecretNotFound,
+            Self::InvalidToken(_) => Reason::InvalidToken,
+            Self::InvalidClass(_) => Reason::InvalidClass,
+            Self::ProfileMismatch { .. } => Reason::ProfileMismatch,
             Self::Backend(error) => error.reason(),
             Self::Ledger(error) => error.reason(),
-            Self::Plan(_) => "PlanBroken",
-            Self::Cluster(_) => "ClusterUnreachable",
-            Self::Blind => "Unreadable",
-            Self::Superseded => "Superseded",
-            Self::TimedOut => "TimedOut",
-            Self::Panicked => "Panicked",
+            Self::Plan(_) => Reason::PlanBroken,
+            Self::Cluster(_) => Reason::ClusterUnreachable,
+            Self::Blind => Reason::Unreadable,
+            Self::Superseded => Reason::Superseded,
+            Self::TimedOut => Reason::TimedOut,
+            Self::Panicked => Reason::Panicked,
+        }
+    }
+
+    /// What is wrong and what to do next, for the message of a condition.
+    #[must_use]
+    pub fn says(&self) -> String {
+        match self {
+            Self::Backend(error) => format!("{error}; {}", error.hint()),
+            Self::Ledger(error) => format!("{error}; {}", error.hint()),
+            Self::Cluster(error) => format!("{error}; it is tried again by itself"),
+            Self::NotAccepted(_)
+            | Self::SecretMissing
+            | Self::InvalidToken(_)
+            | Self::InvalidClass(_)
+            | Self::ProfileMismatch { .. }
+            | Self::Plan(_)
+            | Self::Blind
+            | Self::Superseded
+            | Self::TimedOut
+            | Self::Panicked => self.to_string(),
         }
     }
 
@@ -230,6 +285,38 @@ impl ReconcileError {
         }
     }
 
+    /// True if the account is gone, or out of reach: what is deleted waits for it only for a while.
+    #[must_use]
+    pub fn is_out_of_reach(&self) -> bool {
+        match self {
+            Self::Backend(error) => match error {
+                BackendError::Unreachable(_)
+                | BackendError::Failed { .. }
+                | BackendError::Unavailable { .. }
+                | BackendError::Unauthorized
+                | BackendError::Forbidden { .. }
+                | BackendError::NoSuchAccount
+                | BackendError::Malformed { .. } => true,
+                BackendError::RateLimited { .. }
+                | BackendError::AddressLimited { .. }
+                | BackendError::Changed { .. }
+                | BackendError::Rejected { .. } => false,
+            },
+            Self::NotAccepted(_)
+            | Self::SecretMissing
+            | Self::InvalidToken(_)
+            | Self::InvalidClass(_)
+            | Self::ProfileMismatch { .. }
+            | Self::Ledger(_)
+            | Self::Plan(_)
+            | Self::Cluster(_)
+            | Self::Blind
+            | Self::Superseded
+            | Self::TimedOut
+            | Self::Panicked => self.is_rejection(),
+        }
+    }
+
     /// What we found, in a word; `None`: what we found before still says it best.
     #[must_use]
     pub fn state(&self) -> Option<AccountState> {
@@ -290,5 +377,54 @@ fn ledger_needs_person(error: &LedgerError) -> bool {
         | LedgerError::ReadOnly { .. }
         | LedgerError::Read { .. }
         | LedgerError::Write { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{ClusterError, ReconcileError};
+    use crate::backend::BackendError;
+    use crate::backend::account_api::InvalidToken;
+    use crate::backend::transport::SetupError;
+    use crate::ledger::LedgerError;
+    use crate::plan::PlanError;
+
+    fn place() -> String {
+        "AccountLedger web/acme".to_owned()
+    }
+
+    #[test]
+    fn each_failure_says_its_reason_and_what_to_do() {
+        let (pinned, asked) = ("acc_1".to_owned(), "acc_2".to_owned());
+        let source = || Box::new(std::io::Error::other("a cause"));
+        let ledger = ReconcileError::Ledger;
+        let failures = [
+            (ReconcileError::SecretMissing, "SecretNotFound stalled"),
+            (ReconcileError::InvalidToken(InvalidToken), "InvalidToken stalled"),
+            (ReconcileError::InvalidClass(SetupError::BaseUrl), "InvalidClass stalled"),
+            (
+                ReconcileError::Backend(BackendError::RateLimited { wait: Duration::ZERO }),
+                "BackendRateLimited",
+            ),
+            (ReconcileError::Backend(BackendError::Unauthorized), "CredentialsRefused stalled"),
+            (ledger(LedgerError::Conflict { place: place() }), "LedgerConflict"),
+            (ledger(LedgerError::Newer { place: place(), found: 9 }), "LedgerNewer stalled"),
+            (
+                ledger(LedgerError::OtherAccount { place: place(), pinned, asked }),
+                "LedgerOfOtherAccount stalled",
+            ),
+            (ledger(LedgerError::Read { place: place(), source: source() }), "LedgerUnreadable"),
+            (ReconcileError::Plan(PlanError::Broken("seats")), "PlanBroken stalled"),
+            (ReconcileError::Cluster(ClusterError::Slow { what: "read" }), "ClusterUnreachable"),
+            (ReconcileError::Superseded, "Superseded"),
+        ];
+        for (error, said) in failures {
+            let stalled = if error.needs_person() { " stalled" } else { "" };
+            assert_eq!(format!("{}{stalled}", error.reason()), said);
+            let says = error.says();
+            assert!(says.contains(';'), "it says nothing to do: {says}");
+        }
     }
 }

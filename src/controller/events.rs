@@ -9,10 +9,86 @@ use crate::controller::cache::Name;
 use crate::controller::clients::call;
 use crate::controller::context::Context;
 use crate::controller::finalizers::Marked;
-use crate::plan::{Rule, Stop};
+use crate::controller::orphans::ORPHANS;
+use crate::controller::release::Verdict;
+use crate::domain::reason::Reason;
+use crate::plan::Stop;
 
 /// Events of one reconcile for each kind; the conditions carry the rest.
 const AT_MOST: usize = 20;
+
+/// Reasons of events, beside those of `Stalled`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// What was wrong is over.
+    Recovered,
+    /// An object goes, what it granted stays.
+    DeletionRefused,
+    /// An Account goes, its people stay.
+    LetGo,
+    /// An Account goes, what it gave was taken back.
+    Revoked,
+    /// An object goes, its account is not there any more.
+    AccountGone,
+    /// An object goes, nobody could take back what it gave.
+    Released,
+}
+
+impl Word {
+    /// Every word.
+    pub const ALL: &'static [Self] = &[
+        Self::Recovered,
+        Self::DeletionRefused,
+        Self::LetGo,
+        Self::Revoked,
+        Self::AccountGone,
+        Self::Released,
+    ];
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recovered => "Recovered",
+            Self::DeletionRefused => "DeletionRefused",
+            Self::LetGo => "LetGo",
+            Self::Revoked => "Revoked",
+            Self::AccountGone => "AccountGone",
+            Self::Released => "Released",
+        }
+    }
+
+    /// Its type.
+    pub fn type_(self) -> EventType {
+        match self {
+            Self::DeletionRefused | Self::Released => EventType::Warning,
+            Self::Recovered | Self::LetGo | Self::Revoked | Self::AccountGone => EventType::Normal,
+        }
+    }
+
+    /// What it means, and what to do next.
+    pub fn says(self) -> &'static str {
+        match self {
+            Self::Recovered => "what was wrong is over",
+            Self::DeletionRefused => {
+                "the declaration goes, and what it granted stays, because it may not be taken away; \
+                 the note says why, and who can"
+            }
+            Self::LetGo => "the Account goes; its people stay as they are, and are no longer ours",
+            Self::Revoked => {
+                "the Account goes, after what it gave was taken back (`onTeardown: Revoke`); nobody \
+                 is ours any more"
+            }
+            Self::AccountGone => {
+                "the object goes: the account service has no such account any more, and nothing is \
+                 left to take back"
+            }
+            Self::Released => {
+                "the object goes, and what it gave was not taken back; the note says why, and names \
+                 the ConfigMap with what is left to do"
+            }
+        }
+    }
+}
 
 /// What began or ended between two statuses of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,25 +100,54 @@ pub struct Transition {
     note: String,
 }
 
-/// Tells what changed between two statuses.
+/// Tells what changed between two statuses: when a person is needed, and when nothing is wrong any more.
 pub fn transition(kind: &str, old: &[Condition], new: &[Condition]) -> Option<Transition> {
-    let find = |conditions: &[Condition], type_: &str| {
-        conditions.iter().find(|condition| condition.type_ == type_).cloned()
-    };
-    let stalled = |conditions: &[Condition]| find(conditions, "Stalled").map(|c| c.reason);
-    let synced = |conditions: &[Condition]| find(conditions, "Synced").map(|c| c.status);
     match (stalled(old), stalled(new)) {
-        (before, Some(reason)) if before.as_ref() != Some(&reason) => Some(Transition {
+        (before, Some(reason)) if before != Some(reason) => Some(Transition {
             kind: EventType::Warning,
             note: format!("this {kind} needs a person ({reason}); see its conditions"),
-            reason,
+            reason: reason.to_owned(),
         }),
-        _ if synced(old).as_deref() == Some("False") && synced(new).as_deref() == Some("True") => {
-            let note = format!("this {kind} is in order again");
-            Some(Transition { kind: EventType::Normal, reason: "Recovered".to_owned(), note })
-        }
+        _ if is_wrong(old) && !is_wrong(new) => Some(Transition {
+            kind: EventType::Normal,
+            note: format!("this {kind} is in order again"),
+            reason: Word::Recovered.as_str().to_owned(),
+        }),
         _ => None,
     }
+}
+
+fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+/// Why a person must act.
+fn stalled(conditions: &[Condition]) -> Option<&str> {
+    find(conditions, "Stalled").map(|condition| condition.reason.as_str())
+}
+
+/// True if a person must act, or something failed. What is on its way is not wrong.
+fn is_wrong(conditions: &[Condition]) -> bool {
+    let synced = find(conditions, "Synced").filter(|condition| condition.status == "False");
+    let reason = synced.and_then(|condition| Reason::of(&condition.reason));
+    stalled(conditions).is_some() || reason.is_some_and(is_failure)
+}
+
+/// True if something failed that is tried again.
+fn is_failure(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Unreachable
+            | Reason::BackendRateLimited
+            | Reason::BackendFailed
+            | Reason::MalformedAnswer
+            | Reason::ReadUntrusted
+            | Reason::LedgerUnreadable
+            | Reason::LedgerUnwritable
+            | Reason::ClusterUnreachable
+            | Reason::TimedOut
+            | Reason::Panicked
+    )
 }
 
 /// Publishes what began or ended at objects of one kind.
@@ -60,22 +165,49 @@ pub async fn publish_transitions<'a, K: Marked>(
     }
 }
 
-/// Says that a declaration goes although the access that it granted stays (OP-08).
-pub async fn publish_refused<K: Marked>(ctx: &Context, object: &ObjectMeta, rule: Rule) {
-    let note = format!("the declaration goes, the access stays: {}", rule.message());
-    publish::<K>(ctx, object, EventType::Warning, "DeletionRefused".to_owned(), note).await;
+/// Says that a deleted object goes although what it gave stays, or is gone by itself (OP-08).
+pub async fn publish_going<K: Marked>(ctx: &Context, object: &ObjectMeta, verdict: Verdict) {
+    let (word, note) = match verdict {
+        Verdict::GoesRefused(rule) => {
+            let note = format!("the declaration goes, the access stays: {}", rule.message());
+            (Word::DeletionRefused, note)
+        }
+        Verdict::GoesToOther => {
+            let note = format!("the declaration goes, the access stays: {}", Stop::ClaimedByOther);
+            (Word::DeletionRefused, note)
+        }
+        Verdict::GoesWithAccount => {
+            let note =
+                "the account service has no such account any more: nothing is left to take back";
+            (Word::AccountGone, note.to_owned())
+        }
+        Verdict::Released(why) => (Word::Released, released(ctx, why)),
+        Verdict::Goes | Verdict::Stays(_) => return,
+    };
+    say::<K>(ctx, object, word, note).await;
 }
 
-/// Says that a declaration goes while another installation manages its account: what it granted is left.
-pub async fn publish_left<K: Marked>(ctx: &Context, object: &ObjectMeta) {
-    let note = format!("the declaration goes, the access stays: {}", Stop::ClaimedByOther);
-    publish::<K>(ctx, object, EventType::Warning, "DeletionRefused".to_owned(), note).await;
+fn released(ctx: &Context, why: &str) -> String {
+    let home = &ctx.home;
+    format!("goes without what it gave being taken back ({why}): see ConfigMap {home}/{ORPHANS}")
+}
+
+/// Says that what an account gave has been taken back, and the account goes.
+pub async fn publish_revoked(ctx: &Context, account: &ObjectMeta) {
+    let note =
+        "the Account is deleted: what it gave has been taken back, and nobody is ours any more";
+    say::<Account>(ctx, account, Word::Revoked, note.to_owned()).await;
 }
 
 /// Says that an account is let go.
 pub async fn publish_let_go(ctx: &Context, account: &ObjectMeta) {
     let note = "the Account is deleted: its people stay as they are, and are no longer ours";
-    publish::<Account>(ctx, account, EventType::Normal, "LetGo".to_owned(), note.to_owned()).await;
+    say::<Account>(ctx, account, Word::LetGo, note.to_owned()).await;
+}
+
+/// Publishes one event of ours.
+async fn say<K: Marked>(ctx: &Context, object: &ObjectMeta, word: Word, note: String) {
+    publish::<K>(ctx, object, word.type_(), word.as_str().to_owned(), note).await;
 }
 
 /// Publishes one event; one that is lost is lost.
@@ -146,6 +278,10 @@ mod tests {
         assert_eq!(check(held, "Synced=False:OptedOut Stalled=True:OptedOut"), "Warning OptedOut");
         assert_eq!(check(held, "Synced=True:Synced"), "Normal Recovered");
         assert_eq!(check("Synced=False:Unreachable", "Synced=True:Synced"), "Normal Recovered");
+        assert_eq!(check(held, "Synced=False:Removing"), "Normal Recovered");
+        assert_eq!(check("Synced=False:Planned", "Synced=True:Synced"), "none");
+        assert_eq!(check("Synced=False:Settling", "Synced=True:Synced"), "none");
+        assert_eq!(check("", "Synced=False:Unreachable"), "none");
         assert_eq!(check("", "Synced=True:Pending"), "none");
         assert_eq!(check("Synced=True:Pending", "Synced=True:Active"), "none");
     }

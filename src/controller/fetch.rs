@@ -7,17 +7,19 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::ListParams;
-use kube::core::{NamespaceResourceScope, PartialObjectMeta};
+use kube::core::{NamespaceResourceScope, ObjectMeta, PartialObjectMeta};
 use kube::{Api, CustomResourceExt as _, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    Account, AccountNamespacesFrom, ClientAccess, Membership, NotificationSubscription, Team,
+    Account, AccountNamespacesFrom, ClientAccess, Membership, Mode, NotificationSubscription,
+    OnTeardown, Team,
 };
 use crate::controller::cache::{Cache, Name};
 use crate::controller::clients::call;
 use crate::controller::context::Context;
 use crate::controller::error::ClusterError;
+use crate::controller::finalizers;
 use crate::controller::object::{Guarded, People};
 use crate::controller::spaces::{self, NamesAccount, names};
 use crate::domain::desired::{DeletionPolicy, OriginKind};
@@ -128,15 +130,45 @@ pub async fn fresh(ctx: &Context, known: &Account) -> Result<Option<Fetched>, Cl
     let mut spaces = spaces::of_account(ctx, &account);
     let shared = account.spec.allowed_namespaces.from != AccountNamespacesFrom::Same;
     let only = (ctx.only.is_some() || !(shared || spaces.len() > 1)).then_some(&*namespace);
-    let mut found = Found {
-        teams: list(ctx, "list Teams", only).await?,
-        memberships: list(ctx, "list Memberships", only).await?,
-        client_accesses: list(ctx, "list ClientAccesses", only).await?,
-        subscriptions: list(ctx, "list NotificationSubscriptions", only).await?,
+    let mut found = match is_deleted(account.meta()) {
+        false => list_all(ctx, only).await?,
+        true => list_rest(ctx, only).await?,
     };
     spaces.extend(found.naming(&account));
     found.keep(&spaces);
     Ok(Some(assemble(ctx, account, found)))
+}
+
+/// Everything that declares something.
+async fn list_all(ctx: &Context, only: Option<&str>) -> Result<Found, ClusterError> {
+    Ok(Found {
+        teams: list(ctx, "list Teams", only).await?,
+        memberships: list(ctx, "list Memberships", only).await?,
+        client_accesses: list(ctx, "list ClientAccesses", only).await?,
+        subscriptions: list(ctx, "list NotificationSubscriptions", only).await?,
+    })
+}
+
+/// As [`list_all`] for an account that goes: of a kind that is gone there is nothing left.
+async fn list_rest(ctx: &Context, only: Option<&str>) -> Result<Found, ClusterError> {
+    Ok(Found {
+        teams: or_none(list(ctx, "list Teams", only).await)?,
+        memberships: or_none(list(ctx, "list Memberships", only).await)?,
+        client_accesses: or_none(list(ctx, "list ClientAccesses", only).await)?,
+        subscriptions: or_none(list(ctx, "list NotificationSubscriptions", only).await)?,
+    })
+}
+
+fn or_none<T>(list: Result<Vec<T>, ClusterError>) -> Result<Vec<T>, ClusterError> {
+    match list {
+        Err(error) if error.is_gone() => Ok(Vec::new()),
+        list => list,
+    }
+}
+
+/// True if an object is being deleted.
+pub fn is_deleted(object: &ObjectMeta) -> bool {
+    object.deletion_timestamp.is_some()
 }
 
 /// Reads the ConfigMap of the class's profile, if the class names one: by name, each time, so that
@@ -193,6 +225,17 @@ pub async fn is_torn_down(ctx: &Context, namespace: &str) -> Result<bool, Cluste
         }
     }
     Ok(false)
+}
+
+/// True if there is no Account of a name any more.
+///
+/// # Errors
+///
+/// The cluster does not answer.
+pub async fn is_gone(ctx: &Context, account: &Name) -> Result<bool, ClusterError> {
+    let reader = ctx.clients.reader.clone();
+    let accounts: Api<PartialObjectMeta<Account>> = Api::namespaced(reader, &account.namespace);
+    Ok(call("read the Account", accounts.get_opt(&account.name)).await?.is_none())
 }
 
 /// True if a namespace is being deleted, or is gone.
@@ -294,14 +337,26 @@ impl Fetched {
         self.objects.by_account().accounts.into_iter().find(ours)
     }
 
-    /// Namespaces with objects that are being deleted.
-    pub fn deleted_in(&self) -> BTreeSet<String> {
+    /// Objects that are being deleted.
+    pub fn deleted(&self) -> impl Iterator<Item = (&ObjectKey, &ObjectMeta)> {
         let people = self.teams.keys().chain(self.memberships.keys());
         let keys = people.chain(self.client_accesses.keys()).chain(self.subscriptions.keys());
-        let deleted = keys.filter(|key| {
-            self.metadata(key).is_some_and(|metadata| metadata.deletion_timestamp.is_some())
-        });
-        deleted.map(|key| key.namespace.clone()).collect()
+        let objects = keys.filter_map(|key| Some((key, self.metadata(key)?)));
+        objects.filter(|(_, metadata)| is_deleted(metadata))
+    }
+
+    /// True if the end of this account takes back what it gave: said before anybody deleted it, and
+    /// still said.
+    pub fn revokes(&self) -> bool {
+        let account = &self.account;
+        account.spec.on_teardown == OnTeardown::Revoke
+            && account.spec.mode >= Mode::Manage
+            && finalizers::revokes(account.meta())
+    }
+
+    /// True if the account itself is being deleted.
+    pub fn ends(&self) -> bool {
+        is_deleted(self.account.meta())
     }
 
     /// People of objects that cannot be read and are not being deleted.
@@ -362,7 +417,7 @@ impl Fetched {
     }
 
     /// Metadata of an object that declares people.
-    pub fn metadata(&self, key: &ObjectKey) -> Option<&kube::core::ObjectMeta> {
+    pub fn metadata(&self, key: &ObjectKey) -> Option<&ObjectMeta> {
         match key.kind {
             OriginKind::ClientAccess => self.client_accesses.get(key).map(Resource::meta),
             OriginKind::Team => self.teams.get(key).map(Resource::meta),

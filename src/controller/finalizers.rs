@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::api::{
-    Account, AccountLedger, ClientAccess, Membership, NotificationSubscription, Team,
+    Account, AccountLedger, ClientAccess, Finalizer, Membership, NotificationSubscription, Team,
 };
 use crate::controller::cache::{Cache, Name};
 use crate::controller::clients::call;
@@ -19,19 +19,6 @@ use crate::controller::object::Guarded;
 
 /// Writes of objects at one time.
 pub const AT_ONE_TIME: usize = 8;
-
-/// On Accounts.
-pub const ACCOUNT: &str = "seatkeeper.dev/account";
-/// On Teams.
-pub const TEAM: &str = "seatkeeper.dev/team";
-/// On Memberships.
-pub const MEMBERSHIP: &str = "seatkeeper.dev/membership";
-/// On ClientAccesses.
-pub const CLIENT_ACCESS: &str = "seatkeeper.dev/client-access";
-/// On NotificationSubscriptions.
-pub const SUBSCRIPTION: &str = "seatkeeper.dev/notification-subscription";
-/// On the parts of a ledger: else the deletion of a namespace takes the ledger first.
-pub const LEDGER: &str = "seatkeeper.dev/ledger";
 
 /// Kinds that carry our mark.
 pub trait Marked:
@@ -43,14 +30,14 @@ pub trait Marked:
     + 'static
 {
     /// The mark.
-    const FINALIZER: &'static str;
+    const FINALIZER: Finalizer;
 
     /// Where objects of the kind are kept.
     fn cache(ctx: &Context) -> Option<&Cache<Self>>;
 }
 
 impl Marked for Account {
-    const FINALIZER: &'static str = ACCOUNT;
+    const FINALIZER: Finalizer = Finalizer::ACCOUNT;
 
     fn cache(ctx: &Context) -> Option<&Cache<Self>> {
         Some(&ctx.caches.accounts)
@@ -58,7 +45,7 @@ impl Marked for Account {
 }
 
 impl Marked for Team {
-    const FINALIZER: &'static str = TEAM;
+    const FINALIZER: Finalizer = Finalizer::TEAM;
 
     fn cache(ctx: &Context) -> Option<&Cache<Self>> {
         Some(&ctx.caches.teams)
@@ -66,7 +53,7 @@ impl Marked for Team {
 }
 
 impl Marked for Membership {
-    const FINALIZER: &'static str = MEMBERSHIP;
+    const FINALIZER: Finalizer = Finalizer::MEMBERSHIP;
 
     fn cache(ctx: &Context) -> Option<&Cache<Self>> {
         Some(&ctx.caches.memberships)
@@ -74,7 +61,7 @@ impl Marked for Membership {
 }
 
 impl Marked for ClientAccess {
-    const FINALIZER: &'static str = CLIENT_ACCESS;
+    const FINALIZER: Finalizer = Finalizer::CLIENT_ACCESS;
 
     fn cache(ctx: &Context) -> Option<&Cache<Self>> {
         Some(&ctx.caches.client_accesses)
@@ -82,7 +69,7 @@ impl Marked for ClientAccess {
 }
 
 impl Marked for NotificationSubscription {
-    const FINALIZER: &'static str = SUBSCRIPTION;
+    const FINALIZER: Finalizer = Finalizer::SUBSCRIPTION;
 
     fn cache(ctx: &Context) -> Option<&Cache<Self>> {
         Some(&ctx.caches.subscriptions)
@@ -90,7 +77,7 @@ impl Marked for NotificationSubscription {
 }
 
 impl Marked for AccountLedger {
-    const FINALIZER: &'static str = LEDGER;
+    const FINALIZER: Finalizer = Finalizer::LEDGER;
 
     fn cache(_: &Context) -> Option<&Cache<Self>> {
         None
@@ -99,7 +86,55 @@ impl Marked for AccountLedger {
 
 /// True if an object carries our mark.
 pub fn is_marked<K: Marked>(metadata: &ObjectMeta) -> bool {
-    metadata.finalizers.iter().flatten().any(|finalizer| finalizer == K::FINALIZER)
+    carries(metadata, K::FINALIZER)
+}
+
+/// True if an Account had `onTeardown: Revoke` before anybody deleted it.
+pub fn revokes(account: &ObjectMeta) -> bool {
+    carries(account, Finalizer::REVOKES)
+}
+
+fn carries(metadata: &ObjectMeta, mark: Finalizer) -> bool {
+    metadata.finalizers.iter().flatten().any(|finalizer| finalizer == mark.as_str())
+}
+
+/// Puts our mark on an Account, and beside it the one that says what its end does to people.
+///
+/// # Errors
+///
+/// The cluster does not answer, or the Account changed since we looked: look again.
+pub async fn mark_account(
+    ctx: &Context,
+    account: &ObjectMeta,
+    revokes: bool,
+) -> Result<(), ClusterError> {
+    let known = account.finalizers.clone().unwrap_or_default();
+    let mut wanted = known.clone();
+    wanted.retain(|finalizer| revokes || finalizer != Finalizer::REVOKES.as_str());
+    let marks = [Some(Finalizer::ACCOUNT), revokes.then_some(Finalizer::REVOKES)];
+    for mark in marks.into_iter().flatten().filter(|mark| !carries(account, *mark)) {
+        wanted.push(mark.as_str().to_owned());
+    }
+    if wanted == known || account.deletion_timestamp.is_some() {
+        return Ok(());
+    }
+    write::<Account>(ctx, account.clone(), wanted).await.map(drop)
+}
+
+/// Says at an Account that what it gave is taken back: from here on it only has to be let go. Gives it
+/// as it is then.
+///
+/// # Errors
+///
+/// The cluster does not answer, or the Account changed since we looked: look again.
+pub async fn settle(ctx: &Context, account: &ObjectMeta) -> Result<ObjectMeta, ClusterError> {
+    if !revokes(account) {
+        return Ok(account.clone());
+    }
+    let mut finalizers = account.finalizers.clone().unwrap_or_default();
+    finalizers.retain(|finalizer| finalizer != Finalizer::REVOKES.as_str());
+    let written = write::<Account>(ctx, account.clone(), finalizers).await?;
+    Ok(written.unwrap_or_else(|| account.clone()))
 }
 
 /// Puts our mark on the objects that lack it. Objects that are being deleted take none.
@@ -116,13 +151,13 @@ pub async fn add<K: Marked>(
         .filter(|object| !is_marked::<K>(object) && object.deletion_timestamp.is_none());
     let wanted = lacking.map(|object| {
         let mut finalizers = object.finalizers.clone().unwrap_or_default();
-        finalizers.push(K::FINALIZER.to_owned());
+        finalizers.push(K::FINALIZER.as_str().to_owned());
         (object, finalizers)
     });
     write_all::<K>(ctx, wanted.collect()).await
 }
 
-/// Takes our mark off the objects that carry it.
+/// Takes our marks off the objects that carry them.
 ///
 /// # Errors
 ///
@@ -131,10 +166,12 @@ pub async fn remove<K: Marked>(
     ctx: &Context,
     objects: impl IntoIterator<Item = ObjectMeta>,
 ) -> Result<(), ClusterError> {
-    let carrying = objects.into_iter().filter(is_marked::<K>);
+    let ours = |text: &String| Finalizer::is_ours(text);
+    let carrying =
+        objects.into_iter().filter(|object| object.finalizers.iter().flatten().any(ours));
     let wanted = carrying.map(|object| {
         let mut finalizers = object.finalizers.clone().unwrap_or_default();
-        finalizers.retain(|finalizer| finalizer != K::FINALIZER);
+        finalizers.retain(|finalizer| !Finalizer::is_ours(finalizer));
         (object, finalizers)
     });
     write_all::<K>(ctx, wanted.collect()).await
@@ -145,17 +182,19 @@ async fn write_all<K: Marked>(
     ctx: &Context,
     wanted: Vec<(ObjectMeta, Vec<String>)>,
 ) -> Result<(), ClusterError> {
-    let writes = wanted.into_iter().map(|(object, to)| write::<K>(ctx, object, to).boxed());
+    let write = |(object, to)| async move { write::<K>(ctx, object, to).await.map(drop) }.boxed();
+    let writes = wanted.into_iter().map(write);
     let writes: Vec<_> = writes.collect();
     futures::stream::iter(writes).buffer_unordered(AT_ONE_TIME).try_collect().await
 }
 
-/// Writes finalizers at the version that was seen; an object that is gone needs none.
+/// Writes finalizers at the version that was seen, and gives the object as it is then; one that is gone
+/// needs none.
 async fn write<K: Marked>(
     ctx: &Context,
     object: ObjectMeta,
     finalizers: Vec<String>,
-) -> Result<(), ClusterError> {
+) -> Result<Option<ObjectMeta>, ClusterError> {
     let Name { namespace, name } = Name::of(&object);
     let api: Api<Guarded<K>> = Api::namespaced(ctx.clients.writer.clone(), &namespace);
     let patch = json!({"metadata": {
@@ -166,12 +205,13 @@ async fn write<K: Marked>(
     let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
     match call("write finalizers", api.patch(&name, &params, &Patch::Merge(&patch))).await {
         Ok(written) => {
+            let metadata = written.meta().clone();
             if let Some(cache) = K::cache(ctx) {
                 cache.wrote(written);
             }
-            Ok(())
+            Ok(Some(metadata))
         }
-        Err(error) if error.is_gone() => Ok(()),
+        Err(error) if error.is_gone() => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -190,4 +230,15 @@ pub async fn ledger_parts(ctx: &Context, account: &Name) -> Result<Vec<ObjectMet
         name == account.name || name.starts_with(&pages)
     };
     Ok(all.items.into_iter().map(|part| part.metadata).filter(ours).collect())
+}
+
+/// The account that a ledger is of; `None`: there is no ledger.
+///
+/// # Errors
+///
+/// The cluster does not answer.
+pub async fn ledger_account(ctx: &Context, account: &Name) -> Result<Option<String>, ClusterError> {
+    let api: Api<AccountLedger> = Api::namespaced(ctx.clients.reader.clone(), &account.namespace);
+    let head = call("read the AccountLedger", api.get_opt(&account.name)).await?;
+    Ok(head.map(|head| head.spec.account_id))
 }

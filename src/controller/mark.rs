@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use kube::Resource as _;
 
 use crate::api::{
-    Account, AccountLedger, ClientAccess, Membership, NotificationSubscription, Team,
+    Account, AccountLedger, ClientAccess, Membership, NotificationSubscription, OnTeardown, Team,
 };
 use crate::controller::cache::Name;
 use crate::controller::context::Context;
 use crate::controller::error::{ClusterError, ReconcileError};
 use crate::controller::round::Round;
-use crate::controller::{finalizers, let_go};
+use crate::controller::{fetch, finalizers, let_go};
 use crate::domain::desired::OriginKind;
 use crate::domain::policy::{Mode, Policy};
 
@@ -27,15 +27,19 @@ pub async fn declarations(ctx: &Context, name: &Name, round: &Round) -> Result<(
     let account = round.fetched.account.meta();
     if policy.mode < Mode::Manage {
         if finalizers::is_marked::<Account>(account) {
-            let_go::marks(ctx, name, round).await?;
+            let_go::marks(ctx, name, round, account.clone()).await?;
         }
         return Ok(());
     }
-    if policy.suspend {
+    if policy.suspend || account.deletion_timestamp.is_some() {
         return Ok(());
     }
     // The account first: while a declaration is marked, its account must be there to settle it.
-    finalizers::add::<Account>(ctx, [account.clone()]).await?;
+    let wants = round.fetched.account.spec.on_teardown == OnTeardown::Revoke;
+    // Who sets it while everything is being torn down did not set it before.
+    let late =
+        wants && !finalizers::revokes(account) && fetch::is_torn_down(ctx, &name.namespace).await?;
+    finalizers::mark_account(ctx, account, wants && !late).await?;
     let of = |kind| {
         let accepted = round.accepted().into_iter().filter(move |(key, _)| key.kind == kind);
         accepted.map(|(_, metadata)| metadata.clone()).collect::<Vec<_>>()

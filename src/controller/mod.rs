@@ -3,6 +3,7 @@
 //! May touch the cluster, and the account service through `apply` only. Holds no rule about people:
 //! those are the planner's.
 
+mod access;
 mod account;
 mod cache;
 mod clients;
@@ -12,11 +13,14 @@ mod events;
 mod feed;
 mod fetch;
 mod finalizers;
+mod lease;
 mod let_go;
 mod mark;
 mod metrics;
 mod object;
+mod orphans;
 mod queue;
+mod reach;
 mod release;
 mod report;
 mod round;
@@ -28,8 +32,10 @@ mod wake;
 mod watch;
 mod work;
 
+use std::collections::BTreeSet;
 use std::future::{Future, IntoFuture as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::NamespaceResourceScope;
@@ -41,9 +47,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch as signal;
 use tokio_util::sync::CancellationToken;
 
+use crate::controller::access::Places;
 use crate::controller::cache::{Cache, Change};
 use crate::controller::clients::call;
 use crate::controller::context::{Caches, Context, MANAGER};
+use crate::controller::lease::{Elector, Fence, Figures, Terms, lead};
 use crate::controller::metrics::Metrics;
 use crate::controller::watch::{SLOW_START, watch};
 use crate::telemetry::{Readiness, Registry, probes};
@@ -52,6 +60,7 @@ pub use clients::Clients;
 pub use context::{Clock, Connect};
 pub use error::{ClusterError, ControllerError};
 pub use session::connect;
+pub use status::{is_on_page, page};
 
 /// Kinds that are watched.
 const KINDS: usize = 7;
@@ -64,12 +73,28 @@ pub struct Settings {
     pub connect: Connect,
     /// The only namespace to look at; `None`: all of them.
     pub namespace: Option<String>,
+    /// The only classes whose Accounts are kept; none: all of them.
+    pub classes: BTreeSet<String>,
+    /// By which replicas agree who acts.
+    pub lease: LeaseSettings,
     /// Where `/livez`, `/readyz` and `/metrics` are served.
     pub listener: TcpListener,
     /// Accounts that are reconciled at one time.
     pub at_one_time: usize,
     /// The clock.
     pub now: Clock,
+}
+
+/// By which replicas agree who acts.
+pub struct LeaseSettings {
+    /// Namespace of the Lease; `None`: our own.
+    pub namespace: Option<String>,
+    /// Name of the Lease; `None`: by what the instance keeps.
+    pub name: Option<String>,
+    /// This process: no two have the same.
+    pub holder: String,
+    /// How long it lasts without a renewal, in whole seconds.
+    pub lasts: Duration,
 }
 
 /// Runs the operator until `stop`, then lets what runs come to its end.
@@ -79,25 +104,36 @@ pub struct Settings {
 /// [`ControllerError`] when it could not start, or a part of it ended that must not: the process
 /// should then end, and be started again.
 pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), ControllerError> {
-    let Settings { clients, connect, namespace, listener, at_one_time, now } = settings;
+    let Settings { clients, connect, namespace, classes, lease, listener, at_one_time, now } =
+        settings;
+    let fence = Fence::fallen_down();
+    let home = clients.writer.default_namespace().to_owned();
+    let terms = terms(lease, &home, namespace.as_deref(), &classes);
+    let lease_in = terms.namespace.clone();
     let registry = Registry::default();
+    let (lease, figures) = (clients.lease.clone(), Figures::new(&registry));
+    let elector = Elector::new(lease, terms, fence.clone(), figures, Arc::clone(&now));
+    let clients = clients.behind(&fence);
     let (started, ready) = signal::channel(0_usize);
     let serving = serve(listener, registry.clone(), ready.clone(), stop.clone());
 
     let caring = async {
         let Some(fingerprint) = fingerprint(&clients, &stop).await? else { return Ok(()) };
+        let only = namespace.as_deref();
+        let places = Places { home: &home, lease: &lease_in, only };
+        access::check(&clients.reader, places, &stop).await?;
         let reporter = Reporter { controller: MANAGER.to_owned(), instance: None };
         let recorder = Recorder::new(clients.writer.clone(), reporter);
         let metrics = Metrics::new(&registry);
         let stopping = stop.clone();
         let mut ctx = Context::new(clients, recorder, metrics, now, fingerprint, stopping);
-        ctx.connect = connect;
-        ctx.only = namespace;
+        (ctx.only, ctx.classes, ctx.home) = (namespace, classes, home);
+        ctx.connect = lease::fenced(connect, fence);
         let ctx = Arc::new(ctx);
         tokio::select! {
             biased;
             ended = watch_all(&ctx, started) => Err(ended),
-            () = care(ctx.clone(), ready, at_one_time, stop.clone()) => Ok(()),
+            () = care(ctx.clone(), ready, elector, at_one_time, stop.clone()) => Ok(()),
         }
     };
     tokio::select! {
@@ -105,6 +141,19 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Cont
         served = serving => served,
         cared = caring => cared,
     }
+}
+
+/// Where the Lease of this instance is.
+fn terms(
+    lease: LeaseSettings,
+    home: &str,
+    only: Option<&str>,
+    classes: &BTreeSet<String>,
+) -> Terms {
+    let LeaseSettings { namespace, name, holder, lasts } = lease;
+    let namespace = namespace.unwrap_or_else(|| home.to_owned());
+    let name = name.unwrap_or_else(|| lease::name(only, classes));
+    Terms { namespace, name, holder, lasts }
 }
 
 /// UID of the namespace that every cluster has from its first hour on, asked for until it comes;
@@ -131,10 +180,11 @@ async fn fingerprint(
     }
 }
 
-/// Waits for every watch, then works off the queue.
+/// Waits for every watch, then takes part in the election, and works while it leads.
 async fn care(
     ctx: Arc<Context>,
     mut ready: signal::Receiver<usize>,
+    elector: Elector,
     at_one_time: usize,
     stop: CancellationToken,
 ) {
@@ -152,7 +202,7 @@ async fn care(
         () = all_started => {}
     }
     tracing::info!("every watch has started");
-    work::work(ctx, at_one_time, stop).await;
+    lead(ctx, elector, at_one_time, stop).await;
 }
 
 /// Watches every kind; comes back only if one of the watches ended.

@@ -32,10 +32,26 @@ pub enum Next {
     After(Duration),
     /// After a pause that grows with each failure, or when something changes.
     Backoff,
+    /// The same, but after this time at the latest.
+    BackoffWithin(Duration),
     /// Not before this time, whatever changes: the other side asked for it.
     NotBefore(Duration),
     /// Only when something changes.
     OnChange,
+}
+
+impl Next {
+    /// The same, but after `most` at the latest, unless the other side asked for more.
+    #[must_use]
+    pub fn within(self, most: Duration) -> Self {
+        match self {
+            Self::After(wait) => Self::After(wait.min(most)),
+            Self::Backoff => Self::BackoffWithin(most),
+            Self::BackoffWithin(wait) => Self::BackoffWithin(wait.min(most)),
+            Self::NotBefore(wait) => Self::NotBefore(wait),
+            Self::OnChange => Self::After(most),
+        }
+    }
 }
 
 /// Keys that wait.
@@ -57,6 +73,9 @@ struct State<K> {
 struct Entry {
     /// The queue that it stands in.
     place: Option<Lane>,
+    /// Since when it waits for its turn, then how long it did.
+    waits_since: Option<Instant>,
+    waited: Duration,
     running: bool,
     /// Something changed while it ran.
     again: bool,
@@ -151,9 +170,10 @@ impl<K: Clone + Ord + Hash> Queue<K> {
                 entry.not_before
             }
             Next::Backoff => Some(entry.pause(key, now)),
+            Next::BackoffWithin(most) => Some(entry.pause(key, now).min(now + most)),
             Next::OnChange => None,
         };
-        if !matches!(next, Next::Backoff) {
+        if !matches!(next, Next::Backoff | Next::BackoffWithin(_)) {
             (entry.failures, entry.pause_ends) = (0, None);
         }
         let may_run = entry.not_before.is_none();
@@ -168,9 +188,29 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         self.wake.notify_one();
     }
 
+    /// Nothing runs any more: what was cut off is to run again.
+    pub fn restart(&self) {
+        let mut state = self.lock();
+        let cut = state.entries.iter_mut().filter(|(_, entry)| entry.running);
+        let cut: Vec<K> = cut
+            .map(|(key, entry)| {
+                (entry.running, entry.again) = (false, false);
+                key.clone()
+            })
+            .collect();
+        cut.iter().for_each(|key| state.enqueue(key, Lane::Change));
+        drop(state);
+        self.wake.notify_one();
+    }
+
     /// Keys that wait for their turn now.
     pub fn depth(&self) -> usize {
         self.lock().entries.values().filter(|entry| entry.place.is_some()).count()
+    }
+
+    /// How long a key that runs waited for its turn.
+    pub fn waited(&self, key: &K) -> Duration {
+        self.lock().entries.get(key).map(|entry| entry.waited).unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, State<K>> {
@@ -208,6 +248,7 @@ impl<K: Clone + Ord> State<K> {
         if entry.place.is_some_and(|place| place <= lane) {
             return;
         }
+        entry.waits_since.get_or_insert_with(Instant::now);
         // A sweep that a change overtakes leaves a place behind that `pop` passes over.
         entry.place = Some(lane);
         if let Some(at) = entry.timer.take() {
@@ -255,6 +296,7 @@ impl<K: Clone + Ord> State<K> {
                 && entry.place == Some(lane)
             {
                 entry.place = None;
+                entry.waited = entry.waits_since.take().map(|at| at.elapsed()).unwrap_or_default();
                 entry.running = true;
                 return Some(key);
             }
@@ -370,6 +412,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_pause_ends_at_the_latest_when_something_is_due() {
+        let queue = Queue::default();
+        queue.change(&"a");
+        for _ in 0..12 {
+            let key = queue.next().await;
+            let from = Instant::now();
+            queue.finish(&key, Next::Backoff.within(7 * SECOND));
+            queue.next().await;
+            assert!(from.elapsed() <= 7 * SECOND);
+            queue.finish(&key, Next::OnChange.within(SECOND));
+        }
+        assert_eq!(Next::NotBefore(9 * SECOND).within(SECOND), Next::NotBefore(9 * SECOND));
+        assert_eq!(Next::After(9 * SECOND).within(SECOND), Next::After(SECOND));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn nothing_runs_while_the_other_side_asks_to_wait() {
         let queue = Queue::default();
         queue.change(&"a");
@@ -391,6 +449,21 @@ mod tests {
         queue.change_later(&"a", SECOND);
         assert_eq!(queue.next().await, "a");
         assert_eq!(from.elapsed(), SECOND);
+        assert!(is_empty(&queue).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_cut_off_runs_again_once() {
+        let queue = Queue::default();
+        queue.change(&"a");
+        queue.change(&"b");
+        assert_eq!(queue.next().await, "a");
+        queue.change(&"a");
+        assert_eq!(queue.next().await, "b");
+        queue.finish(&"b", Next::OnChange);
+        queue.restart();
+        assert_eq!(queue.next().await, "a");
+        queue.finish(&"a", Next::OnChange);
         assert!(is_empty(&queue).await);
     }
 

@@ -3,18 +3,29 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
+use kube::Resource as _;
+use kube::core::ObjectMeta;
+
+use crate::api;
+use crate::backend::BackendError;
+use crate::controller::error::ReconcileError;
 use crate::controller::fetch::Fetched;
 use crate::controller::object::Guarded;
-use crate::controller::status::Looked;
+use crate::controller::reach;
+use crate::controller::round::Round;
+use crate::controller::status::{Finding, Looked};
 use crate::domain::clients::ClientState;
 use crate::domain::desired::{DeletionPolicy, OriginKind};
 use crate::domain::identity::MemberKey;
 use crate::domain::keys::CategoryName;
-use crate::domain::policy::Mode;
-use crate::manifests::{ObjectKey, Resolved};
+use crate::manifests::{ObjectKey, RELEASE_ANNOTATION, Resolved};
 use crate::plan::client_access::Standing;
 use crate::plan::notification::RecipientState;
 use crate::plan::{Outlook, Plan, Rule, State, Stop};
+
+/// Reason of what goes because a person does not want it to wait.
+const ASKED: &str = "Asked";
 
 /// What becomes of a deleted object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,43 +36,151 @@ pub enum Verdict {
     GoesRefused(Rule),
     /// It goes, although access stays: another installation manages the account now.
     GoesToOther,
+    /// It goes: the account is gone at its service, and all access with it.
+    GoesWithAccount,
+    /// It goes without what it gave being taken back, for this reason: a record says so.
+    Released(&'static str),
     /// It stays until the access has ended.
     Stays(Option<Rule>),
 }
 
-/// What becomes of each object that is being deleted. `settled`: the look, with the plan on the
-/// account as it is now; `None`: there is none, because the look failed.
-pub fn verdicts(
-    fetched: &Fetched,
-    resolved: &Resolved,
-    settled: Option<&Looked>,
-) -> BTreeMap<ObjectKey, Verdict> {
-    let people = fetched.teams.keys().chain(fetched.memberships.keys());
-    let keys = people.chain(fetched.client_accesses.keys()).chain(fetched.subscriptions.keys());
-    let deleted = keys.filter(|key| {
-        fetched.metadata(key).is_some_and(|metadata| metadata.deletion_timestamp.is_some())
-    });
-    deleted
-        .filter(|key| fetched.is_ours(resolved, key))
-        .map(|key| (key.clone(), verdict(fetched, resolved, settled, key)))
-        .collect()
+impl Verdict {
+    /// True if it stays.
+    pub fn stays(self) -> bool {
+        matches!(self, Self::Stays(_))
+    }
 }
 
-fn verdict(
-    fetched: &Fetched,
-    resolved: &Resolved,
-    settled: Option<&Looked>,
-    key: &ObjectKey,
-) -> Verdict {
-    if resolved.policy.as_ref().is_some_and(|policy| policy.mode < Mode::Manage) {
+/// What becomes of each object that is being deleted.
+pub fn verdicts(round: &Round, finding: &Finding, now: Timestamp) -> BTreeMap<ObjectKey, Verdict> {
+    let Round { fetched, resolved, .. } = round;
+    let ours = fetched.deleted().filter(|(key, _)| fetched.is_ours(resolved, key));
+    let verdict = |key: &ObjectKey, object: &ObjectMeta| match verdict(round, finding, key) {
+        stays @ Verdict::Stays(_) => {
+            let asked = is_asked(object) || is_asked(fetched.account.meta());
+            let wall = reach::of_object(round, finding, key);
+            released(round, object, wall, asked, now).unwrap_or(stays)
+        }
+        goes => goes,
+    };
+    ours.map(|(key, object)| (key.clone(), verdict(key, object))).collect()
+}
+
+/// What becomes of an Account that is being deleted, if that can be said without a look: nobody is
+/// touched, or a person does not want it to wait.
+pub fn at_once(round: &Round) -> Option<Verdict> {
+    let Fetched { account, .. } = &round.fetched;
+    if !round.fetched.ends() {
+        None
+    } else if !round.fetched.revokes() {
+        Some(Verdict::Goes)
+    } else {
+        is_asked(account.meta()).then_some(Verdict::Released(ASKED))
+    }
+}
+
+/// What becomes of an Account that is being deleted and whose people are to lose what it gave; `None`:
+/// it is not being deleted.
+pub fn of_account(round: &Round, finding: &Finding, now: Timestamp) -> Option<Verdict> {
+    if !round.fetched.ends() {
+        return None;
+    }
+    let verdict = match finding {
+        Finding::Failed(ReconcileError::Backend(BackendError::NoSuchAccount)) => {
+            Verdict::GoesWithAccount
+        }
+        Finding::Failed(_) => Verdict::Stays(None),
+        Finding::Looked(looked) => match &looked.plan.stop {
+            Some(Stop::ClaimedByOther) => Verdict::GoesToOther,
+            Some(_) => Verdict::Stays(None),
+            None => of_everything(looked),
+        },
+    };
+    let account = round.fetched.account.meta();
+    let wall = reach::of_account(finding);
+    let released = || released(round, account, wall, false, now);
+    Some(if verdict.stays() { released().unwrap_or(verdict) } else { verdict })
+}
+
+/// What everything that is left of an account means for it; the greatest counts.
+fn of_everything(looked: &Looked) -> Verdict {
+    let Looked { plan, .. } = looked;
+    let people = plan.people.values().filter(|outlook| outlook.state == State::Removing);
+    let people = people.map(|outlook| of_rule(outlook.rule));
+    let clients = plan.clients.clients.values();
+    let clients = clients.filter(|outlook| outlook.standing == Standing::Removing);
+    let clients = clients.map(|outlook| Verdict::Stays(outlook.rule));
+    let recipients = plan.recipients.categories.values();
+    let recipients = recipients.flat_map(|outlook| outlook.recipients.values());
+    let recipients = recipients.filter(|recipient| recipient.state == RecipientState::Removing);
+    let recipients = recipients.map(|recipient| Verdict::Stays(recipient.rule));
+    let domains = plan.domains.held.iter().map(|(_, rule)| Verdict::Stays(Some(*rule)));
+    let unread = [&looked.clients_unread, &looked.categories_unread, &looked.domains_unread];
+    let left = !plan.is_empty() || unread.into_iter().any(Option::is_some);
+    let left = left.then_some(Verdict::Stays(None));
+    let all = people.chain(clients).chain(recipients).chain(domains).chain(left);
+    all.max().unwrap_or(Verdict::Goes)
+}
+
+/// When the first deleted object goes although what it waits for did not come.
+pub fn next_at(round: &Round, finding: &Finding) -> Option<Timestamp> {
+    let Round { fetched, resolved, .. } = round;
+    let ours = fetched.deleted().filter(|(key, _)| fetched.is_ours(resolved, key));
+    let waiting = ours.filter(|(key, _)| {
+        verdict(round, finding, key).stays() && reach::of_object(round, finding, key).is_some()
+    });
+    let account = Some(fetched.account.meta());
+    let account = account.filter(|_| fetched.ends() && reach::of_account(finding).is_some());
+    waiting.map(|(_, object)| object).chain(account).filter_map(|o| ends_at(round, o)).min()
+}
+
+/// When a deleted object goes although what it waits for did not come.
+pub fn ends_at(round: &Round, object: &ObjectMeta) -> Option<Timestamp> {
+    let deleted = object.deletion_timestamp.as_ref()?;
+    let wait = SignedDuration::try_from(round.resolved.release_after).ok()?;
+    deleted.0.checked_add(wait).ok()
+}
+
+/// An object goes although what it waits for did not come: somebody asks for it, or it waited long
+/// enough before this `wall`.
+fn released(
+    round: &Round,
+    object: &ObjectMeta,
+    wall: Option<&'static str>,
+    asked: bool,
+    now: Timestamp,
+) -> Option<Verdict> {
+    if asked {
+        return Some(Verdict::Released(ASKED));
+    }
+    let reason = wall?;
+    (now >= ends_at(round, object)?).then_some(Verdict::Released(reason))
+}
+
+fn is_asked(object: &ObjectMeta) -> bool {
+    object.annotations.iter().flatten().any(|(name, _)| name == RELEASE_ANNOTATION)
+}
+
+fn verdict(round: &Round, finding: &Finding, key: &ObjectKey) -> Verdict {
+    let Round { fetched, resolved, .. } = round;
+    if fetched.account.spec.mode < api::Mode::Manage {
         return Verdict::Goes;
     }
-    if settled.is_some_and(|looked| looked.plan.stop == Some(Stop::ClaimedByOther)) {
+    let looked = match finding {
+        Finding::Failed(ReconcileError::Backend(BackendError::NoSuchAccount)) => {
+            return Verdict::GoesWithAccount;
+        }
+        Finding::Failed(_) => None,
+        Finding::Looked(looked) => Some(looked),
+    };
+    if looked.is_some_and(|looked| looked.plan.stop == Some(Stop::ClaimedByOther)) {
         return Verdict::GoesToOther;
     }
-    let Some(looked) = settled.filter(|looked| looked.plan.stop.is_none()) else {
-        return Verdict::Stays(None);
-    };
+    let settled = looked.filter(|looked| looked.plan.stop.is_none());
+    if round.keeps(key) && (settled.is_some() || round.forgot) {
+        return Verdict::Goes;
+    }
+    let Some(looked) = settled else { return Verdict::Stays(None) };
     if key.kind == OriginKind::ClientAccess {
         return of_client(fetched, resolved, looked, key);
     }

@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::api::{ClientAccess, Membership, NotificationSubscription, Team};
 use crate::controller::cache::Name;
 use crate::controller::context::Context;
 use crate::controller::error::ReconcileError;
 use crate::controller::finalizers::Marked;
 use crate::controller::metrics::Share;
+use crate::controller::orphans::{self, Orphan};
 use crate::controller::release::{self, Verdict};
 use crate::controller::round::Round;
 use crate::controller::status::{self, Finding, Looked, Picture};
 use crate::controller::{events, finalizers};
 use crate::domain::desired::OriginKind;
-use crate::domain::observed::SeatLimit;
+use crate::domain::observed::{InvitationState, SeatLimit};
 use crate::manifests::ObjectKey;
+use crate::plan::ladder::Radius;
 
 /// Writes what was found, then lets go of what is settled. Does both even if one fails.
 ///
@@ -27,15 +31,22 @@ pub async fn report(
     round: &Round,
     finding: &Finding,
 ) -> Result<(), ReconcileError> {
-    let settled = match finding {
+    match finding {
         Finding::Looked(looked) => {
-            ctx.metrics.share(name, Some(share(looked)));
-            Some(&**looked)
+            let now = (ctx.now)();
+            ctx.metrics.share(name, Some(share(looked, now)));
+            ctx.metrics.looked(name, now);
         }
-        Finding::Failed(_) => None,
-    };
-    let verdicts = release::verdicts(&round.fetched, &round.resolved, settled);
-    let picture = Picture::new(&round.resolved, round.profile.as_deref(), finding, &verdicts);
+        Finding::Failed(error) => {
+            if error.is_rejection() {
+                ctx.metrics.forget_look(name);
+            } else {
+                ctx.metrics.is_looked_after(name, (ctx.now)());
+            }
+        }
+    }
+    let verdicts = release::verdicts(round, finding, (ctx.now)());
+    let picture = Picture::new(round, finding, &verdicts);
     let written = status::write_all(ctx, &round.fetched, &picture).await;
     let released = let_go::<Team>(ctx, round, &verdicts, OriginKind::Team).await;
     let released =
@@ -56,7 +67,7 @@ async fn let_go<K: Marked>(
     verdicts: &BTreeMap<ObjectKey, Verdict>,
     kind: OriginKind,
 ) -> Result<(), ReconcileError> {
-    let mut going = Vec::new();
+    let (mut going, mut told, mut orphans) = (Vec::new(), Vec::new(), Vec::new());
     for (key, verdict) in verdicts.iter().filter(|(key, _)| key.kind == kind) {
         let Some(object) = round.fetched.metadata(key) else { continue };
         if !finalizers::is_marked::<K>(object) {
@@ -64,31 +75,59 @@ async fn let_go<K: Marked>(
         }
         match verdict {
             Verdict::Stays(_) => continue,
-            Verdict::Goes => {}
-            Verdict::GoesRefused(rule) => events::publish_refused::<K>(ctx, object, *rule).await,
-            Verdict::GoesToOther => events::publish_left::<K>(ctx, object).await,
+            Verdict::Released(reason) => {
+                orphans.push(Orphan::of(round, kind.as_str(), object, reason))
+            }
+            _ => {}
         }
+        told.push((object, *verdict));
         going.push(object.clone());
+    }
+    // Recorded before it goes: afterwards nobody would know.
+    orphans::record(ctx, orphans).await?;
+    for (object, verdict) in told {
+        events::publish_going::<K>(ctx, object, verdict).await;
     }
     Ok(finalizers::remove::<K>(ctx, going).await?)
 }
 
 /// What one account adds to the figures.
-fn share(looked: &Looked) -> Share {
+fn share(looked: &Looked, now: Timestamp) -> Share {
     let mut share = Share::default();
-    let people = looked.plan.held.iter().map(|held| held.rule);
-    let clients = looked.plan.clients.held.iter().map(|held| held.rule);
-    let recipients = looked.plan.recipients.held.iter().map(|held| held.rule);
-    let domains = looked.plan.domains.held.iter().map(|(_, rule)| *rule);
+    let plan = &looked.plan;
+    let people = plan.held.iter().map(|held| held.rule);
+    let clients = plan.clients.held.iter().map(|held| held.rule);
+    let recipients = plan.recipients.held.iter().map(|held| held.rule);
+    let domains = plan.domains.held.iter().map(|(_, rule)| *rule);
     for rule in people.chain(clients).chain(recipients).chain(domains) {
-        *share.held.entry(rule.reason()).or_default() += 1;
+        *share.held.entry(rule.reason().as_str()).or_default() += 1;
     }
     let seats = &looked.observed.account.seats;
     share.seats.insert("used", i64::from(seats.used));
     share.seats.insert("trimmed", i64::from(seats.trimmed));
-    share.seats.insert("queued", i64::from(looked.plan.seats.queued));
+    share.seats.insert("queued", i64::from(plan.seats.queued));
     if let SeatLimit::Seats(limit) = seats.limit {
         share.seats.insert("limit", i64::from(limit));
+        share.seats.insert("free", i64::from(limit.saturating_sub(seats.used)));
     }
+    let invitations = looked.observed.invitations.values();
+    for invitation in invitations.filter(|row| row.state == InvitationState::Pending) {
+        *share.pending.entry(age(now.duration_since(invitation.created_at))).or_default() += 1;
+    }
+    let Radius { additions, changes, removals, held } = Radius::of(plan);
+    let drift = [("missing", additions), ("differs", changes), ("extra", removals), ("held", held)];
+    share.drift =
+        drift.map(|(kind, count)| (kind, i64::try_from(count).unwrap_or(i64::MAX))).into();
     share
+}
+
+/// Age of an invitation, in words.
+fn age(age: SignedDuration) -> &'static str {
+    if age < SignedDuration::from_hours(24) {
+        "lt_1d"
+    } else if age < SignedDuration::from_hours(7 * 24) {
+        "lt_7d"
+    } else {
+        "ge_7d"
+    }
 }

@@ -11,8 +11,8 @@ use crate::controller::context::{Context, Winners};
 use crate::controller::error::ReconcileError;
 use crate::controller::fetch::{self, Fetched};
 use crate::domain::clients::DesiredClients;
-use crate::domain::desired::{DeletionPolicy, Origin};
-use crate::domain::identity::MemberKey;
+use crate::domain::desired::{DeletionPolicy, Origin, OriginKind};
+use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::CategoryName;
 use crate::domain::policy::{Mode, Policy};
 use crate::ledger::Ledger;
@@ -33,6 +33,9 @@ pub struct Round {
     torn_down: bool,
     /// Other namespaces that are.
     going: BTreeSet<String>,
+    /// Whom a tear-down or `deletionPolicy: Retain` keeps is no longer ours in the ledger, although
+    /// the account could not be looked at.
+    pub forgot: bool,
     /// People of an object that cannot be read are not known.
     blind: bool,
 }
@@ -42,7 +45,10 @@ impl Round {
     ///
     /// `winners`: the declarations that counted last time, until [`Round::consult`] knows better.
     pub fn of(fetched: Fetched, winners: &Winners, now: Timestamp) -> Option<Self> {
-        let declarations = fetched.declarations()?;
+        let mut declarations = fetched.declarations()?;
+        if let Some(at) = fetched.account.metadata.deletion_timestamp.as_ref() {
+            declarations.end(at);
+        }
         let class = declarations.class.as_ref().map(|class| Arc::clone(&class.object));
         // What is wrong with it is said of the account.
         let profile = declarations.profile().unwrap_or_default();
@@ -62,6 +68,7 @@ impl Round {
             declarations,
             torn_down,
             going,
+            forgot: false,
             blind: false,
         };
         round.restrain();
@@ -80,7 +87,8 @@ impl Round {
     }
 
     /// Takes back what may not be done: nothing to people of objects that cannot be read, and
-    /// nothing to anybody while namespace or kinds are being torn down.
+    /// nothing to anybody while namespace or kinds are being torn down, unless the account said so
+    /// before.
     fn restrain(&mut self) {
         let unreadable = self.fetched.unreadable_people();
         self.blind = unreadable.unknown;
@@ -96,33 +104,98 @@ impl Round {
         frozen.extend(clients.filter(|client| !declared.contains_key(client)));
         desired.recipients.blind = unreadable.recipients;
         self.keep_whose_namespace_goes();
-        let policy = &mut self.resolved.policy;
-        if let Some(policy) = policy.as_mut().filter(|_| self.torn_down) {
+        let (let_go, ends) = (self.is_let_go(), self.fetched.ends());
+        let most = match (let_go, ends) {
             // Who is not declared any more is let go, so that definitions made anew find nobody
-            // to remove; and nobody is invited to what is going away.
-            policy.mode = policy.mode.min(Mode::Invite);
+            // to remove.
+            (true, _) => Mode::Invite,
+            // What we gave is taken back, and nothing of anybody else.
+            (false, true) => Mode::Manage,
+            (false, false) => return,
+        };
+        if !let_go {
+            self.resolved.desired.join_domains.clear();
+        }
+        if let Some(policy) = &mut self.resolved.policy {
+            policy.mode = policy.mode.min(most);
+            // Nobody is invited to what is going away.
             policy.invitations_per_hour = Some(0);
         }
     }
 
-    /// What is deleted with another namespace was not decided about: it is let go, and whoever it
-    /// declared stays.
+    /// Namespace or kinds are being torn down, and nobody said before that people are to go as well.
+    fn is_let_go(&self) -> bool {
+        self.torn_down && !self.fetched.revokes()
+    }
+
+    /// True if what is deleted in a namespace was not decided about: the namespace goes, or the kinds.
+    fn is_torn_down(&self, namespace: &str) -> bool {
+        self.is_let_go() || self.going.contains(namespace)
+    }
+
+    /// True if nobody loses anything by the end of a deleted object.
+    pub fn keeps(&self, key: &ObjectKey) -> bool {
+        let of_people = matches!(key.kind, OriginKind::Team | OriginKind::Membership);
+        let mut people = self.fetched.leaving(&self.resolved, key).into_iter();
+        self.is_torn_down(&key.namespace)
+            || of_people && people.all(|(_, policy)| policy == DeletionPolicy::Retain)
+    }
+
+    /// What is deleted with a namespace or its kind was not decided about: it is let go, and whoever
+    /// it declared stays.
     fn keep_whose_namespace_goes(&mut self) {
-        let Self { fetched, resolved, going, .. } = self;
-        for leaving in &mut resolved.leaving {
-            if going.contains(&leaving.origin.namespace) {
+        let spaces = self.resolved.leaving.iter().map(|leaving| &leaving.origin.namespace);
+        let kept: Vec<bool> = spaces.map(|space| self.is_torn_down(space)).collect();
+        for (leaving, kept) in self.resolved.leaving.iter_mut().zip(kept) {
+            if kept {
                 leaving.deletion_policy = DeletionPolicy::Retain;
             }
         }
-        let clients = fetched.client_accesses.keys().filter(|key| going.contains(&key.namespace));
-        let clients: Vec<_> = clients.filter_map(|key| fetched.client(key)).collect();
-        let DesiredClients { declared, frozen } = &mut resolved.desired.clients;
+        let clients = self.clients_kept();
+        let categories = self.categories_kept();
+        let desired = &mut self.resolved.desired;
+        let DesiredClients { declared, frozen } = &mut desired.clients;
         frozen.extend(clients.into_iter().filter(|client| !declared.contains_key(client)));
-        let subscriptions = fetched.subscriptions.iter();
-        let subscriptions = subscriptions.filter(|(key, _)| going.contains(&key.namespace));
-        let categories = subscriptions.filter_map(|(_, object)| object.readable());
-        let categories = categories.map(|object| CategoryName(object.spec.category.clone()));
-        resolved.desired.recipients.frozen.extend(categories);
+        desired.recipients.frozen.extend(categories);
+    }
+
+    /// Clients whose declaration is torn down.
+    fn clients_kept(&self) -> Vec<EmailAddress> {
+        let deleted = self.fetched.deleted().map(|(key, _)| key);
+        let deleted = deleted.filter(|key| self.is_torn_down(&key.namespace));
+        deleted.filter_map(|key| self.fetched.client(key)).collect()
+    }
+
+    /// Categories of which a declaration is torn down.
+    fn categories_kept(&self) -> Vec<CategoryName> {
+        let deleted = self.fetched.deleted().map(|(key, _)| key);
+        let deleted = deleted.filter(|key| self.is_torn_down(&key.namespace));
+        let objects = deleted.filter_map(|key| self.fetched.subscriptions.get(key)?.readable());
+        objects.map(|object| CategoryName(object.spec.category.clone())).collect()
+    }
+
+    /// Forgets in the ledger that whom a deleted object leaves behind was ours.
+    pub fn forget_kept(&self, ledger: &mut Ledger) {
+        let Resolved { desired, leaving, .. } = &self.resolved;
+        for leaving in leaving {
+            let declared = desired.people.contains_key(&leaving.person);
+            if leaving.deletion_policy == DeletionPolicy::Retain && !declared {
+                ledger.let_go_of(&leaving.person);
+                for old in &leaving.formerly {
+                    ledger.let_go_of(&leaving.person.at(old));
+                }
+            }
+        }
+        for client in self.clients_kept() {
+            if !desired.clients.declared.contains_key(&client) {
+                ledger.let_go_of_client(&client);
+            }
+        }
+        for category in self.categories_kept() {
+            let declared = desired.recipients.categories.get(&category);
+            let people = declared.into_iter().flat_map(|declared| declared.recipients.keys());
+            ledger.let_go_of_category(&category, people);
+        }
     }
 
     /// How far we may go, with class and profile.
@@ -144,33 +217,54 @@ impl Round {
         Ok((policy, Arc::clone(class), Arc::clone(profile)))
     }
 
+    /// Sees whether namespaces or kinds are being torn down, where something is being deleted.
+    ///
+    /// # Errors
+    ///
+    /// The cluster does not answer.
+    pub async fn look_around(&mut self, ctx: &Context) -> Result<(), ReconcileError> {
+        if !self.fetched.ends() && self.fetched.deleted().next().is_none() {
+            return Ok(());
+        }
+        let own = self.fetched.account.namespace().unwrap_or_default();
+        self.torn_down = fetch::is_torn_down(ctx, &own).await?;
+        let spaces: BTreeSet<String> =
+            self.fetched.deleted().map(|(key, _)| key.namespace.clone()).collect();
+        self.going.clear();
+        for space in spaces.into_iter().filter(|space| *space != own) {
+            if fetch::is_going(ctx, &space).await? {
+                self.going.insert(space);
+            }
+        }
+        self.restrain();
+        Ok(())
+    }
+
     /// Reads everything anew before something is taken away. Where namespace or kinds are being
-    /// torn down, nothing is: whoever does that did not decide about people.
+    /// torn down, nothing is, unless the account said so before: whoever does that did not decide
+    /// about people.
     ///
     /// # Errors
     ///
     /// The cluster does not answer, or the account was deleted or made anew meanwhile.
     pub async fn renew(&mut self, ctx: &Context, winners: &Winners) -> Result<(), ReconcileError> {
         let account = Arc::clone(&self.fetched.account);
-        let namespace = account.namespace().unwrap_or_default();
-        if fetch::is_torn_down(ctx, &namespace).await? {
+        if !self.fetched.revokes()
+            && fetch::is_torn_down(ctx, &account.namespace().unwrap_or_default()).await?
+        {
             self.torn_down = true;
             self.restrain();
             return Ok(());
         }
+        let ends = self.fetched.ends();
         let fresh = fetch::fresh(ctx, &account).await?;
-        let fresh = fresh.filter(|f| f.account.metadata.deletion_timestamp.is_none());
+        // As certain as before: still there, or still being deleted with its people.
+        let fresh = fresh.filter(|f| f.ends() == ends && (!ends || f.revokes()));
         let mut fresh = fresh.ok_or(ReconcileError::Superseded)?;
         fetch::profile(ctx, &mut fresh, &mut ConfigMaps::new()).await?;
         let round = Self::of(fresh, winners, (ctx.now)());
         *self = round.ok_or(ReconcileError::Superseded)?;
-        for space in self.fetched.deleted_in() {
-            if space != namespace && fetch::is_going(ctx, &space).await? {
-                self.going.insert(space);
-            }
-        }
-        self.restrain();
-        Ok(())
+        self.look_around(ctx).await
     }
 }
 

@@ -55,21 +55,31 @@ pub struct Session {
 
 impl Session {
     /// The client for `account`: the one of last time if nothing changed. The Secret is read each
-    /// time, so that a new token counts from the next try on.
+    /// time, so that a new token counts from the next try on. `last` is kept where the Secret cannot
+    /// be used: of an account that is being deleted the token of last time serves, because a
+    /// namespace takes its Secrets first.
     ///
     /// # Errors
     ///
     /// The Secret or the class cannot be used.
     pub async fn open(
         ctx: &Context,
-        last: Option<Self>,
+        last: &mut Option<Self>,
         account: &api::Account,
         class: &api::AccountClass,
         profile: &Profile,
     ) -> Result<Self, ReconcileError> {
         let api = &class.spec.backend.account_api;
         let (class_name, per_second) = (class.name_any(), class.spec.limits.per_second());
-        let token = token(ctx, account).await?;
+        let token = match (token(ctx, account).await, &*last) {
+            (Err(ReconcileError::SecretMissing), Some(last))
+                if account.metadata.deletion_timestamp.is_some()
+                    && last.account == account.spec.account_id =>
+            {
+                last.token.clone()
+            }
+            (token, _) => token?,
+        };
         let same = |last: &Self| {
             last.account == account.spec.account_id
                 && last.api == *api
@@ -78,7 +88,7 @@ impl Session {
                 && last.token.expose_secret() == token.expose_secret()
                 && last.profile == profile.digest
         };
-        if let Some(last) = last.filter(same) {
+        if let Some(last) = last.take().filter(same) {
             return Ok(last);
         }
         let share = ctx.share(&class_name, per_second);
@@ -220,7 +230,7 @@ impl Counted {
         call: &'static str,
         answer: Result<T, BackendError>,
     ) -> Result<T, BackendError> {
-        let outcome = answer.as_ref().err().map_or("ok", BackendError::reason);
+        let outcome = answer.as_ref().err().map_or("ok", |error| error.reason().as_str());
         self.metrics.called(call, outcome);
         answer
     }

@@ -17,13 +17,26 @@ use crate::controller::spaces;
 /// Time in which objects that are applied together arrive.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// We lead from here on: all that is known is looked at.
+pub fn everything(ctx: &Context) {
+    ctx.queue.restart();
+    let caches = &ctx.caches;
+    let mut spaces = caches.accounts.all_namespaces();
+    spaces.extend(caches.teams.all_namespaces());
+    spaces.extend(caches.memberships.all_namespaces());
+    spaces.extend(caches.client_accesses.all_namespaces());
+    spaces.extend(caches.subscriptions.all_namespaces());
+    spaces.iter().for_each(|space| strays(ctx, space));
+    caches.accounts.all().iter().for_each(|account| wake(ctx, account));
+}
+
 /// A class changed: all accounts of the class.
 pub fn class(ctx: &Context, change: &Change<AccountClass>) {
     for class in sides(change) {
         let class_name = class.meta().name.as_deref().unwrap_or_default();
         for account in ctx.caches.accounts.all() {
             if account.readable().is_some_and(|a| a.spec.class_name == class_name) {
-                ctx.queue.change(&Work::Account(Name::of(account.meta())));
+                wake(ctx, &account);
             }
         }
     }
@@ -40,7 +53,7 @@ pub fn account(ctx: &Context, change: &Change<Account>) {
             }
             None => strays(ctx, &name.namespace),
         }
-        ctx.queue.change(&Work::Account(name));
+        wake(ctx, account);
     }
     let Some(account) = sides(change).find_map(Guarded::readable) else { return };
     for other in ctx.caches.accounts.all() {
@@ -49,7 +62,7 @@ pub fn account(ctx: &Context, change: &Change<Account>) {
                 && other.spec.account_id == account.spec.account_id
         });
         if same {
-            ctx.queue.change(&Work::Account(Name::of(other.meta())));
+            wake(ctx, &other);
         }
     }
 }
@@ -61,7 +74,7 @@ pub fn namespace(ctx: &Context, change: &Change<Namespace>) {
     }
     for account in ctx.caches.accounts.all() {
         if account.readable().is_some_and(|a| a.spec.allowed_namespaces.selector.is_some()) {
-            ctx.queue.change(&Work::Account(Name::of(account.meta())));
+            wake(ctx, &account);
         }
     }
 }
@@ -130,14 +143,19 @@ fn wake_account(ctx: &Context, namespace: &str, reference: &AccountRef) {
     let near = reference.namespace.as_deref().is_none_or(|there| there == namespace);
     let there = reference.namespace.as_deref().unwrap_or(namespace);
     let account = Name::new(there, &*reference.name);
-    let known = ctx.caches.accounts.get(&account).is_some();
-    if known {
-        ctx.queue.change(&Work::Account(account));
-    } else {
-        wake_namespace(ctx, there);
+    match ctx.caches.accounts.get(&account) {
+        Some(account) => wake(ctx, &account),
+        None => wake_namespace(ctx, there),
     }
     if !near {
         strays(ctx, namespace); // It may not be allowed.
+    }
+}
+
+/// One account, unless another instance keeps it.
+fn wake(ctx: &Context, account: &Guarded<Account>) {
+    if account.readable().is_none_or(|account| ctx.keeps(account)) {
+        ctx.queue.change(&Work::Account(Name::of(account.meta())));
     }
 }
 
@@ -145,7 +163,7 @@ fn wake_account(ctx: &Context, namespace: &str, reference: &AccountRef) {
 fn wake_namespace(ctx: &Context, namespace: &str) {
     strays(ctx, namespace);
     for account in ctx.caches.accounts.in_namespace(namespace) {
-        ctx.queue.change(&Work::Account(Name::of(account.meta())));
+        wake(ctx, &account);
     }
 }
 

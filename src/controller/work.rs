@@ -1,4 +1,5 @@
-//! Works off the queue: fairly, several at a time, each behind a guard, and to the end on a stop.
+//! Works off the queue: fairly, several at a time, each behind a guard, to the end on a stop, and not a
+//! step further once the lease is lost.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::controller::context::{Context, Work};
-use crate::controller::error::ReconcileError;
+use crate::controller::error::{Failure, ReconcileError};
 use crate::controller::queue::Next;
 use crate::controller::{account, strays};
 
@@ -19,8 +20,14 @@ use crate::controller::{account, strays};
 /// start from where it was.
 const DRAIN: Duration = Duration::from_secs(25);
 
-/// Works until `stop`, then lets what runs come to its end.
-pub async fn work(ctx: Arc<Context>, at_one_time: usize, stop: CancellationToken) {
+/// Works until `stop`, then lets what runs come to its end; or until the lease is `lost`, then cuts it
+/// off. Nothing runs any more when this comes back.
+pub async fn work(
+    ctx: Arc<Context>,
+    at_one_time: usize,
+    stop: CancellationToken,
+    lost: CancellationToken,
+) {
     let slots = Arc::new(Semaphore::new(at_one_time)); // First come, first served.
     let tasks = TaskTracker::new();
     loop {
@@ -30,23 +37,29 @@ pub async fn work(ctx: Arc<Context>, at_one_time: usize, stop: CancellationToken
         };
         let (slot, work) = tokio::select! {
             biased;
+            () = lost.cancelled() => break,
             () = stop.cancelled() => break,
             next = next => next,
         };
         ctx.metrics.waiting(ctx.queue.depth());
+        ctx.metrics.waited(ctx.queue.waited(&work));
         let ctx = Arc::clone(&ctx);
-        tasks.spawn(async move {
+        tasks.spawn(lost.clone().run_until_cancelled_owned(async move {
             let next = one(&ctx, &work).await;
             ctx.queue.finish(&work, next);
             ctx.metrics.waiting(ctx.queue.depth());
             drop(slot);
-        });
+        }));
     }
     tasks.close();
-    tracing::info!(running = tasks.len(), "stopping: letting what runs come to its end");
-    if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
-        tracing::warn!(running = tasks.len(), "stopped before everything came to its end");
+    if !lost.is_cancelled() {
+        tracing::info!(running = tasks.len(), "stopping: letting what runs come to its end");
+        if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
+            tracing::warn!(running = tasks.len(), "stopped before everything came to its end");
+        }
+        lost.cancel();
     }
+    tasks.wait().await;
 }
 
 /// Reconciles once, and says when to come back.
@@ -56,25 +69,25 @@ async fn one(ctx: &Context, work: &Work) -> Next {
     let run = async {
         match work {
             Work::Account(name) => account::reconcile(ctx, name).await,
-            Work::Strays(namespace) => strays::reconcile(ctx, namespace).await,
+            Work::Strays(namespace) => Ok(strays::reconcile(ctx, namespace).await?),
         }
     };
     let outcome = AssertUnwindSafe(run).catch_unwind().await;
-    let outcome = outcome.unwrap_or(Err(ReconcileError::Panicked));
-    let result = outcome.as_ref().err().map_or("ok", ReconcileError::reason);
+    let outcome = outcome.unwrap_or_else(|_panic| Err(ReconcileError::Panicked.into()));
+    let result = outcome.as_ref().err().map_or("ok", |failure| failure.error.reason().as_str());
     ctx.metrics.ended(result, began.elapsed());
     match outcome {
         Ok(next) => next,
-        Err(error) => {
+        Err(Failure { error, next }) => {
             tell(work, &error);
-            error.retry()
+            next
         }
     }
 }
 
 /// Logs a failure, here and nowhere else.
 fn tell(work: &Work, error: &ReconcileError) {
-    let reason = error.reason();
+    let reason = error.reason().as_str();
     match work {
         Work::Account(name) => tracing::warn!(
             account.namespace = name.namespace,

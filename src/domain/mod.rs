@@ -15,5 +15,6 @@ pub mod observed;
 pub mod ownership;
 pub mod particulars;
 pub mod policy;
+pub mod reason;
 pub mod recipients;
 pub mod teams;

@@ -1,5 +1,6 @@
 //! Why the ledger could not be read or written.
 
+use crate::domain::reason::Reason;
 use std::error::Error as StdError;
 
 use thiserror::Error;
@@ -119,16 +120,15 @@ impl LedgerError {
 
     /// Reason of a condition and label of metrics. Part of the API: never renamed.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::InUse { .. } => "LedgerInUse",
-            Self::Conflict { .. } => "LedgerConflict",
-            Self::Damaged { .. } => "LedgerLost",
-            Self::Newer { .. } => "LedgerNewer",
-            Self::OtherAccount { .. } => "LedgerOfOtherAccount",
-            Self::TooLarge { .. } | Self::ObjectTooLarge { .. } => "LedgerTooLarge",
-            Self::ReadOnly { .. } | Self::Read { .. } => "LedgerUnreadable",
-            Self::Write { .. } => "LedgerUnwritable",
+            Self::InUse { .. } | Self::Conflict { .. } => Reason::LedgerConflict,
+            Self::Damaged { .. } => Reason::LedgerLost,
+            Self::Newer { .. } => Reason::LedgerNewer,
+            Self::OtherAccount { .. } => Reason::LedgerOfOtherAccount,
+            Self::TooLarge { .. } | Self::ObjectTooLarge { .. } => Reason::LedgerTooLarge,
+            Self::ReadOnly { .. } | Self::Read { .. } => Reason::LedgerUnreadable,
+            Self::Write { .. } => Reason::LedgerUnwritable,
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Forgets that people are ours, without a look at the account: nobody loses anything by it.
 
+use std::collections::BTreeSet;
+
 use crate::domain::desired::DeletionPolicy;
-use crate::domain::identity::{MemberKey, PersonHash};
+use crate::domain::identity::{EmailAddress, MemberKey, PersonHash};
+use crate::domain::keys::CategoryName;
 use crate::ledger::Ledger;
 use crate::ledger::error::LedgerError;
 use crate::ledger::record::Entry;
@@ -15,6 +18,46 @@ impl Ledger {
         let hash = person.hashed(&head.salt);
         for hash in self.known_elsewhere(&person).into_iter().chain([hash]) {
             self.let_go_of_hash(&hash);
+        }
+    }
+
+    /// Lets go of one client: a request that waits is nobody's to withdraw any more. Recorded with the
+    /// next write of the pages.
+    pub fn let_go_of_client(&mut self, client: &EmailAddress) {
+        let Some(head) = &self.head else { return };
+        let hash = client.hashed(&head.salt);
+        if self.clients.remove(&hash).is_some() {
+            self.changed.insert(self.layout.page_of(&hash));
+        }
+    }
+
+    /// Lets go of the recipients of one category that we set, but for those who are still `declared`.
+    /// Recorded with the next write of the pages.
+    pub fn let_go_of_category<'a>(
+        &mut self,
+        category: &CategoryName,
+        declared: impl Iterator<Item = &'a EmailAddress>,
+    ) {
+        let Some(head) = &self.head else { return };
+        let declared: BTreeSet<_> = declared.map(|person| person.hashed(&head.salt)).collect();
+        let others = self.recipients.iter_mut().filter(|(hash, _)| !declared.contains(*hash));
+        for (hash, set) in others {
+            if set.remove(category) {
+                self.changed.insert(self.layout.page_of(hash));
+            }
+        }
+        self.recipients.retain(|_, set| !set.is_empty());
+    }
+
+    /// Records who was let go of, if anybody was.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] when it could not be recorded.
+    pub async fn record_let_go(&mut self) -> Result<(), LedgerError> {
+        match self.pages_differ() {
+            true => self.write_pages().await,
+            false => Ok(()),
         }
     }
 

@@ -1,7 +1,9 @@
 //! Which objects belong to which account.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 
 use crate::api;
@@ -276,6 +278,22 @@ impl Objects {
         }
         sorted.strays.insert(key, Outcome::with(wrong));
     }
+}
+
+impl Declarations {
+    /// All of it as if it had been deleted with its account at `at`: nothing is declared any more, and
+    /// each `deletionPolicy` says what becomes of people.
+    pub fn end(&mut self, at: &Time) {
+        self.teams.iter_mut().for_each(|team| mark(team, at));
+        self.memberships.iter_mut().for_each(|membership| mark(membership, at));
+        self.client_accesses.iter_mut().for_each(|access| mark(access, at));
+        self.subscriptions.iter_mut().for_each(|subscription| mark(subscription, at));
+    }
+}
+
+fn mark<T: kube::Resource + Clone>(declared: &mut Declared<T>, at: &Time) {
+    let object = Arc::make_mut(&mut declared.object);
+    object.meta_mut().deletion_timestamp.get_or_insert_with(|| at.clone());
 }
 
 /// Whether the labels of namespaces decide who may name an account.

@@ -46,8 +46,7 @@ pub use crate::manifests::source::ObjectKey;
 pub use crate::manifests::source::Source;
 pub use crate::manifests::source::{namespace, team_of};
 pub use crate::manifests::teams::{member_key, reference};
-pub use crate::manifests::terms::APPROVE_ANNOTATION;
-pub use crate::manifests::terms::RESEND_ANNOTATION;
+pub use crate::manifests::terms::{APPROVE_ANNOTATION, RELEASE_ANNOTATION, RESEND_ANNOTATION};
 
 #[cfg(test)]
 mod tests;

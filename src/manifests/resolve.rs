@@ -15,6 +15,7 @@ use crate::manifests::collect::Collected;
 use crate::manifests::collect::account_not_accepted;
 use crate::manifests::collect::collect;
 use crate::manifests::domains::join_domains;
+use crate::manifests::duration;
 use crate::manifests::names;
 use crate::manifests::people::Loser;
 use crate::manifests::people::choose;
@@ -35,6 +36,9 @@ use crate::yaml::Problem;
 /// How often an account is looked at when its spec does not say so in a way we understand.
 const RESYNC: Duration = Duration::from_secs(600);
 
+/// How long what is deleted waits, when its Account does not say so in a way we understand.
+const RELEASE_AFTER: Duration = Duration::from_secs(3600);
+
 /// When a declaration, of a person or as a whole, was first seen; `None`: never before.
 pub type FirstSeen<'a> = &'a dyn Fn(Option<&MemberKey>, &Origin) -> Option<Timestamp>;
 
@@ -47,6 +51,8 @@ pub struct Resolved {
     pub policy: Option<Policy>,
     /// How often the account is looked at.
     pub resync: Duration,
+    /// How long an object that is being deleted waits for an account that cannot be reached.
+    pub release_after: Duration,
     /// Whether the account is accepted; the first rejection, if there are several.
     pub account: Result<(), Rejection>,
     /// Whether each Team and Membership is accepted; those that are being deleted among them.
@@ -170,7 +176,9 @@ pub fn resolve(
     }
     let resync = terms.as_ref().map_or(RESYNC, |(_, resync)| *resync);
     let policy = terms.map(|(policy, _)| policy);
-    Resolved { desired, policy, resync, account, outcomes, leaving, problems }
+    let release_after = duration::parse(&declarations.account.object.spec.release_after);
+    let release_after = release_after.unwrap_or(RELEASE_AFTER);
+    Resolved { desired, policy, resync, release_after, account, outcomes, leaving, problems }
 }
 
 /// The first of several rejections.

@@ -28,6 +28,10 @@ use crate::yaml::nearest;
 /// Annotation of an Account by which a person lets a held set run: its value is the digest.
 pub const APPROVE_ANNOTATION: &str = "seatkeeper.dev/approve";
 
+/// Annotation of an object that is being deleted, or of its Account, by which a person lets it go at
+/// once, whatever it waits for: any value.
+pub const RELEASE_ANNOTATION: &str = "seatkeeper.dev/release";
+
 /// Annotation of a Membership, or of a Team for its roster, by which a person has invitations sent
 /// again: any new value.
 pub const RESEND_ANNOTATION: &str = "seatkeeper.dev/resend";
@@ -52,6 +56,7 @@ pub fn terms(
     let removals = checked(removals(&spec.removals), &mut wrong);
     let invitations = checked(invitations(&spec.invitations, profile), &mut wrong);
     let resync = checked(duration_at("/spec/resync", &spec.resync), &mut wrong);
+    checked(duration_at("/spec/releaseAfter", &spec.release_after), &mut wrong);
     let never_trim = never_trim(spec, &mut wrong);
     match (removals, invitations, resync, &declarations.class) {
         (Some(removals), Some(invitations), Some(resync), Some(class)) if wrong.is_empty() => {

@@ -9,6 +9,7 @@ use crate::domain::clients::{ClientRecord, ClientSend, ObservedClient};
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{ClientAccessId, ETag, RoleName};
 use crate::domain::ledger_view::Cause;
+use crate::domain::reason::Reason;
 use crate::plan::Rule;
 
 /// What is to be done about clients, what is held back, and what is known of each.
@@ -224,6 +225,21 @@ impl Standing {
         }
     }
 
+    /// Reason of a condition.
+    #[must_use]
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Planned => Reason::Planned,
+            Self::Sending => Reason::Sending,
+            Self::InDoubt => Reason::InDoubt,
+            Self::Requested => Reason::Requested,
+            Self::Granted => Reason::Granted,
+            Self::Rejected => Reason::Rejected,
+            Self::Withdrawn => Reason::Withdrawn,
+            Self::Removing => Reason::Removing,
+        }
+    }
+
     /// True if nothing goes on until somebody acts.
     #[must_use]
     pub fn needs_person(self) -> bool {
@@ -240,17 +256,8 @@ impl Standing {
                 "it is not known whether the client was asked, and too late to ask again safely; ask \
                  the client, then ask anew by a new value of the annotation seatkeeper.dev/resend"
             }
-            Self::Requested => "waits for the client to grant access",
-            Self::Granted => "the client granted access",
-            Self::Rejected => {
-                "the client said no, or took the access away; only a new value of the annotation \
-                 seatkeeper.dev/resend, or another ClientAccess, asks again"
-            }
-            Self::Withdrawn => {
-                "the request was withdrawn; only a new value of the annotation \
-                 seatkeeper.dev/resend, or another ClientAccess, asks again"
-            }
             Self::Removing => "no longer declared; the request is withdrawn",
+            other => other.reason().says(),
         }
     }
 }

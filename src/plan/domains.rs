@@ -11,6 +11,7 @@ use crate::domain::domains::{DomainName, DomainRecord, DomainState, ObservedDoma
 use crate::domain::identity::MemberKey;
 use crate::domain::keys::{DomainId, ETag};
 use crate::domain::policy::Mode;
+use crate::domain::reason::Reason;
 use crate::plan::draft::Draft as People;
 use crate::plan::{Hold, Input, Plan, Rule, Stop};
 
@@ -155,10 +156,10 @@ impl DomainStanding {
 
     /// Reason of a condition while a person must act.
     #[must_use]
-    pub fn reason(self) -> Option<&'static str> {
+    pub fn reason(self) -> Option<Reason> {
         match self {
-            Self::Lapsed => Some("DomainLapsed"),
-            Self::Taken => Some("DomainTaken"),
+            Self::Lapsed => Some(Reason::DomainLapsed),
+            Self::Taken => Some(Reason::DomainTaken),
             Self::NotUnderstood => Some(Rule::NotUnderstood.reason()),
             Self::Planned | Self::Pending | Self::Verified => None,
         }
@@ -173,14 +174,8 @@ impl DomainStanding {
                 "waits for its TXT record: publish it, and it is found by itself within an hour"
             }
             Self::Verified => "verified: its people join; leave the TXT record there",
-            Self::Lapsed => {
-                "its TXT record is gone, and nobody joins by it: publish the record again, or take \
-                 the domain out of spec.autoJoin"
-            }
-            Self::Taken => {
-                "another account has verified it: have it taken away there, or take it out of \
-                 spec.autoJoin; it is asked about again once a day"
-            }
+            Self::Lapsed => Reason::DomainLapsed.says(),
+            Self::Taken => Reason::DomainTaken.says(),
             Self::NotUnderstood => Rule::NotUnderstood.message(),
         }
     }

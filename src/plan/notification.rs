@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::{CategoryName, MemberId};
+use crate::domain::reason::Reason;
 use crate::domain::recipients::ExactRecord;
 use crate::plan::Rule;
 
@@ -145,6 +146,20 @@ impl RecipientState {
             Self::NotOpen => "RoleNotOpen",
             Self::Removing => "Removing",
             Self::Undeclared => "Undeclared",
+        }
+    }
+
+    /// Reason of a condition.
+    #[must_use]
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Receives | Self::Implied => Reason::Synced,
+            Self::Planned => Reason::Planned,
+            Self::Waiting => Reason::Waiting,
+            Self::NotMember => Reason::NotAMember,
+            Self::NotOpen => Reason::RoleNotOpen,
+            Self::Removing => Reason::Removing,
+            Self::Undeclared => Reason::Undeclared,
         }
     }
 

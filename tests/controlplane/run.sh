@@ -8,6 +8,7 @@ deadline=90    # seconds until each server has to be ready
 guard=()       # put before each server's command
 command_group= # process group of the command that `with` runs
 temporary=     # folder that `with` made
+home=seatkeeper-system # namespace of the operator's ServiceAccount
 
 say() { printf 'controlplane: %s\n' "$*" >&2; }
 
@@ -69,7 +70,7 @@ END
   certificate=(openssl req -x509 -new -days 30 -config openssl.cnf)
   "${certificate[@]}" -key ca.key -extensions authority -out ca.crt
   "${certificate[@]}" -key server.key -extensions server -subj /CN=127.0.0.1 -CA ca.crt -CAkey ca.key -out server.crt
-  for user in admin seatkeeper-operator controller-manager; do
+  for user in admin controller-manager; do
     echo "$(openssl rand -hex 16),$user,$user,system:masters"
   done >tokens.csv
   cat >curl.conf <<END
@@ -89,7 +90,7 @@ token_of() { # USER
   sed -n "s/,$1,.*//p" "$dir/pki/tokens.csv"
 }
 
-write_kubeconfig() ( # FILE USER
+write_kubeconfig() ( # FILE USER [TOKEN [NAMESPACE]]
   umask 077
   cat >"$dir/$1" <<END
 apiVersion: v1
@@ -103,12 +104,25 @@ clusters:
 users:
   - name: $2
     user:
-      token: "$(token_of "$2")"
+      token: "${3:-$(token_of "$2")}"
 contexts:
   - name: seatkeeper-test
-    context: {cluster: seatkeeper-test, user: $2}
+    context: {cluster: seatkeeper-test, user: $2, namespace: ${4:-default}}
 END
 )
+
+# Installs the ServiceAccount of the chart with its roles: the operator under test may do no more.
+install_operator_user() {
+  local token helm
+  helm=$("$here/helm/build.sh")/helm
+  local kubectl=(env KUBECACHEDIR="$dir/kubectl-cache" "$assets/kubectl" --kubeconfig "$dir/kubeconfig")
+  "${kubectl[@]}" create namespace "$home" >/dev/null
+  HELM_CACHE_HOME=$dir/helm "$helm" template seatkeeper "$here/../../charts/seatkeeper" --namespace "$home" \
+    --set image.repository=none --show-only templates/serviceaccount.yaml --show-only templates/rbac.yaml |
+    "${kubectl[@]}" apply -f - >/dev/null
+  token=$("${kubectl[@]}" --namespace "$home" create token seatkeeper --duration=24h)
+  write_kubeconfig operator.kubeconfig seatkeeper "$token" "$home"
+}
 
 launch() { # NAME ARGS...
   "${guard[@]}" setsid "$assets/$1" "${@:2}" </dev/null >"$dir/logs/$1.log" 2>&1 &
@@ -204,7 +218,7 @@ END
   etcd_url=$url
   start_on_free_port kube-apiserver /readyz
   write_kubeconfig kubeconfig admin
-  write_kubeconfig operator.kubeconfig seatkeeper-operator
+  install_operator_user
   write_kubeconfig controller-manager.kubeconfig controller-manager
 
   [[ -x $assets/kube-controller-manager ]] || return 0
@@ -263,7 +277,8 @@ case $1 in
     # A kubectl without --kubeconfig must not reach the caller's own cluster,
     # nor read what it remembers of another control plane on the same port.
     export KUBECONFIG=$dir/kubeconfig KUBECACHEDIR=$dir/kubectl-cache
-    export PATH=$assets:$PATH
+    PATH=$assets:$("$here/helm/build.sh"):$PATH
+    export PATH
     # A session of its own, so that the command's children can be ended with it.
     "${guard[@]}" setsid env --default-signal=HUP,INT,QUIT "${@:2}" <&0 &
     command_group=$!

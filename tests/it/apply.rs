@@ -473,7 +473,7 @@ async fn without_a_claim_nothing_runs() {
     let stale = || BackendError::Changed { code: "stale".into() };
     world.service.claim_trouble(Trouble::Says(stale));
     let report = world.run_through(&desired).await;
-    assert_eq!(report.stopped().unwrap().reason(), "ChangedMeanwhile");
+    assert_eq!(report.stopped().unwrap().reason().as_str(), "ChangedMeanwhile");
     assert_eq!(world.service.calls(), ["Claim"]);
     world.service.heal();
     settle(&world, &desired).await;
@@ -835,7 +835,7 @@ async fn a_limit_of_one_address_holds_up_that_person_only_and_its_window_is_kept
     for _ in 0..3 {
         let mut ledger = Ledger::load(Box::new(world.store.clone()), &"acme".into()).await.unwrap();
         let (plan, _) = world.plan(&desired, &mut ledger).await;
-        assert_eq!(plan.held[0].rule.reason(), "AddressRateLimited");
+        assert_eq!(plan.held[0].rule.reason().as_str(), "AddressRateLimited");
         assert_eq!(plan.next_at, Some("2026-03-01T22:00:00Z".parse().unwrap()));
         world.run_through(&desired).await;
         world.wait(SignedDuration::from_hours(3));

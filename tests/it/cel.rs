@@ -194,6 +194,14 @@ fn time_cases() -> Vec<Case> {
         },
         Case {
             kind: "Account",
+            path: "spec.releaseAfter",
+            message: "must be longer than zero",
+            old: None,
+            accepted: vec![json!("1s"), json!("1h"), json!("10d")],
+            refused: vec![json!("0s"), json!("000h"), json!("0d")],
+        },
+        Case {
+            kind: "Account",
             path: "spec.removals.window",
             message: "must be longer than zero",
             old: None,

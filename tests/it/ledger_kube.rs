@@ -170,7 +170,7 @@ async fn an_object_that_is_too_large_is_refused_with_the_way_out_and_nobody_is_m
         *cluster.refusal.lock().unwrap() = Some((code, said));
         let refused = world.run_with(&declare(&people(3)), cluster.store()).await.unwrap();
         let error = refused.unwrap_err();
-        assert_eq!(error.ledger().reason(), reason);
+        assert_eq!(error.ledger().reason().as_str(), reason);
         if reason == "LedgerTooLarge" {
             assert_eq!(
                 error.ledger().to_string(),

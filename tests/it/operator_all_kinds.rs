@@ -196,6 +196,7 @@ async fn is_quiet(world: &World) {
 #[tokio::test]
 async fn every_kind_at_once_is_carried_out_and_then_nothing_is_written() {
     let world = both().await;
+    let before = world.writes();
     world.apply(&manifests(&world).await).await;
     for (object, state) in [
         ("membership/dan", "Active"),
@@ -234,6 +235,9 @@ async fn every_kind_at_once_is_carried_out_and_then_nothing_is_written() {
         assert!(ready.split(' ').all(|word| word == "True"), "{kind}: {ready}");
     }
     is_quiet(&world).await;
+    world.is_current().await;
+    let changed = world.writes() - before;
+    assert_eq!(world.audit().len(), changed, "one record for each call: {:#?}", world.audit());
 }
 
 /// `seatkeeper import` of one account into a folder.

@@ -137,6 +137,22 @@ async fn a_deletion_before_the_grant_withdraws_and_after_a_no_only_a_person_asks
     assert_eq!(world.mails("access-requested").len(), 3);
 }
 
+// rule: NC-10
+// rule: OP-08
+#[tokio::test]
+async fn the_end_of_an_agency_withdraws_what_waits_and_leaves_what_was_granted() {
+    let world = agency(", onTeardown: Revoke").await;
+    let bakery = client_access(&world, "bakery", "bo", "developer", "");
+    world.apply(&(bakery + &client_access(&world, "club", "cyd", "developer", ""))).await;
+    world.becomes("cla/bakery", "Requested").await;
+    world.becomes("cla/club", "Requested").await;
+    answers(&world, "bo", "approve").await;
+    world.becomes("cla/bakery", "Granted").await;
+    world.k(&["delete", "namespace", &world.namespace, "--timeout=60s"]).await;
+    assert_eq!(row(&world, "bo").await["state"], "granted");
+    assert_eq!(row(&world, "cyd").await, Value::Null);
+}
+
 #[tokio::test]
 async fn what_cannot_be_asked_says_why_and_nobody_is_asked() {
     let world = agency("").await;

@@ -8,7 +8,7 @@ use crate::operator_world::{Plane, World};
 use crate::service::Browser;
 
 /// Team `till` of namespace `shop` with bo, and a Membership of it with cyd.
-const TILL: &str = "apiVersion: seatkeeper.dev/v1alpha1
+pub const TILL: &str = "apiVersion: seatkeeper.dev/v1alpha1
 kind: Team
 metadata: {name: till, namespace: shop}
 spec: {accountRef: {name: acme, namespace: WEB}, defaultRole: developer, roster: [{email: bo@example.com}]}
@@ -20,7 +20,7 @@ spec: {teamRef: {name: till}, email: cyd@example.com, role: biller}
 ";
 
 /// An account with ana, whose class and namespaces are there, looked at everywhere.
-async fn account() -> World {
+pub async fn account() -> World {
     let folder = tempfile::tempdir().unwrap();
     let plane = Plane::own(folder.path()).await;
     let mut world = World::on(plane, folder, "growth").await;
@@ -37,14 +37,14 @@ async fn account() -> World {
 }
 
 /// A condition of an object of namespace `shop`.
-async fn there(world: &World, object: &str, condition: &str) -> String {
+pub async fn there(world: &World, object: &str, condition: &str) -> String {
     let path = format!("-o=jsonpath={{.status.conditions[?(@.type=='{condition}')].status}}");
     let reason = format!("-o=jsonpath={{.status.conditions[?(@.type=='{condition}')].reason}}");
     let status = world.k(&["get", "-n", "shop", object, &path]).await;
     format!("{status}/{}", world.k(&["get", "-n", "shop", object, &reason]).await)
 }
 
-async fn allow(world: &World, allowed: &str) {
+pub async fn allow(world: &World, allowed: &str) {
     let patch = format!("{{\"spec\":{{\"allowedNamespaces\":{allowed}}}}}");
     world.k(&["patch", "account", "acme", "--type=merge", "-p", &patch]).await;
 }

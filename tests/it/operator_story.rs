@@ -105,6 +105,7 @@ async fn a_fourth_person_waits(world: &World) {
         assert!(message.contains(way_out), "{message}");
     }
     assert_eq!(world.condition("membership/dan", "Stalled").await, "True/SeatLimitReached");
+    assert!(world.kstatus("memberships").await.contains("membership/dan Failed"));
     assert_eq!(world.mails("invitation").len(), 3);
 }
 
@@ -151,6 +152,7 @@ async fn a_deletion_ends_access_and_the_next_are_held(world: &World) {
     assert_eq!(world.writes(), writes, "what is held does not run");
     assert_eq!(world.state("account/acme").await, "Held");
     assert_eq!(world.condition("account/acme", "Stalled").await, "True/RemovalHeld");
+    assert_eq!(world.kstatus("accounts").await, "account/acme Failed");
     assert_eq!(world.condition("membership/dan", "Synced").await, "False/RemovalHeld");
 }
 
@@ -168,6 +170,7 @@ async fn an_approval_lets_them_run(world: &World) {
     world.until("only ana stays", async || world.people().await == "ana:admin:active").await;
     world.becomes("account/acme", "Synced").await;
     assert_eq!(world.read("/seats").await["breakdown"]["pending"], 0);
+    world.is_current().await;
 }
 
 /// Neither the token nor an address is where it must not be, even in the most talkative log.

@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// User of the operator: the ServiceAccount of the chart.
+pub const OPERATOR: &str = "system:serviceaccount:seatkeeper-system:seatkeeper";
+
 /// Everything of one test.
 pub struct World {
     /// The cluster.
@@ -276,11 +279,25 @@ accounts:
 
     /// A running operator, and where it answers.
     pub async fn operator_process(&self, log: &str, arguments: &[&str]) -> (Child, String) {
+        // A Lease of its own, so that it waits for none that was killed and none beside it.
+        let lease = format!("{}-{}", self.namespace, uuid::Uuid::new_v4().simple());
+        let kubeconfig = &self.plane.operator;
+        self.operator_with(kubeconfig, log, arguments, &["--lease-name", &lease]).await
+    }
+
+    /// A running operator with these arguments before and after the subcommand, and where it answers.
+    pub async fn operator_with(
+        &self,
+        kubeconfig: &Path,
+        log: &str,
+        before: &[&str],
+        after: &[&str],
+    ) -> (Child, String) {
         let address = self.file("probes");
         let _ = fs::remove_file(&address);
         let mut command = program(&self.file("operator.log"), log);
-        command.env("KUBECONFIG", &self.plane.operator).args(arguments).arg("operator");
-        command.args(["--listen", "127.0.0.1:0"]);
+        command.env("KUBECONFIG", kubeconfig).args(before).arg("operator");
+        command.args(["--listen", "127.0.0.1:0"]).args(after);
         if !self.everywhere {
             command.args(["--namespace", &self.namespace]);
         }
@@ -390,7 +407,62 @@ accounts:
     /// An object as `kind/name`; null if it is not there.
     pub async fn get(&self, object: &str) -> Value {
         let said = self.k(&["get", object, "--ignore-not-found", "-o", "json"]).await;
-        serde_json::from_str(&said).unwrap_or(Value::Null)
+        let object = serde_json::from_str(&said).unwrap_or(Value::Null);
+        says_known_words(&object);
+        object
+    }
+
+    /// What kstatus makes of all objects of these kinds: `account/acme Current`, one a line, sorted.
+    pub async fn kstatus(&self, kinds: &str) -> String {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kstatus/build.sh");
+        let built = Command::new(script).output().await.unwrap();
+        let program = String::from_utf8(built.stdout).unwrap();
+        let list: Value =
+            serde_json::from_str(&self.k(&["get", kinds, "-o", "json"]).await).unwrap();
+        let objects: Vec<_> =
+            list["items"].as_array().unwrap().iter().map(Value::to_string).collect();
+        let mut command = Command::new(program.trim());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the program that asks kstatus");
+        child.stdin.take().unwrap().write_all(objects.join("\n").as_bytes()).await.unwrap();
+        let output = child.wait_with_output().await.unwrap();
+        assert!(output.status.success());
+        let said = String::from_utf8(output.stdout).unwrap();
+        let said = said.replace(&format!(" {}/", self.namespace), "/");
+        let mut lines: Vec<&str> = said.lines().collect();
+        lines.sort_unstable();
+        lines.join("\n")
+    }
+
+    /// Every object that people declare is in order, as kstatus sees it.
+    pub async fn is_current(&self) {
+        let said = self.kstatus("accounts,teams,memberships,cla,nsub").await;
+        let other: Vec<_> = said.lines().filter(|line| !line.ends_with(" Current")).collect();
+        assert!(!said.is_empty() && other.is_empty(), "{other:?}");
+    }
+
+    /// Events about our kinds so far: `Warning RemovalHeld Account/acme`, sorted; one that came again
+    /// counts again.
+    pub async fn events(&self) -> Vec<String> {
+        let list: Value =
+            serde_json::from_str(&self.k(&["get", "events", "-o", "json"]).await).unwrap();
+        let events = list["items"].as_array().unwrap().iter().flat_map(|event| {
+            let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let about = &event["involvedObject"];
+            let (kind, name) = (word(&about["kind"]), word(&about["name"]));
+            let (type_, reason) = (word(&event["type"]), word(&event["reason"]));
+            let times = event["series"]["count"].as_u64().unwrap_or(1);
+            (0..times).map(move |_| format!("{type_} {reason} {kind}/{name}"))
+        });
+        let mut events: Vec<_> = events.collect();
+        events.sort();
+        events
+    }
+
+    /// The operator's audit record.
+    pub fn audit(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.file("operator.log")).unwrap();
+        log.lines().filter(|line| line.contains("seatkeeper::audit")).map(str::to_owned).collect()
     }
 
     /// `status.state` of an object.
@@ -559,33 +631,18 @@ accounts:
 
     /// Asks the operator; status and body.
     pub async fn probe(&self, path: &str) -> (u16, String) {
-        match client().get(format!("{}{path}", self.probes)).send().await {
-            Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap()),
-            Err(_) => (0, String::new()),
-        }
+        probe(&self.probes, path).await
     }
 
     /// A figure of the operator; 0 if it is not there.
     pub async fn figure(&self, name: &str) -> u64 {
-        let (_, text) = self.probe("/metrics").await;
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map_or(0, |value| value.parse().unwrap())
+        figure(&self.probes, name).await
     }
 
     /// Writes of the operator to this namespace so far, from the API server's own record.
     pub fn audited_writes(&self) -> Vec<String> {
-        let path = std::env::var_os("SEATKEEPER_TEST_AUDIT_LOG").expect("the audit log");
-        let text = fs::read_to_string(path).unwrap();
-        let writes = text.lines().filter_map(|line| {
-            let entry: Value = serde_json::from_str(line).ok()?;
-            let object = &entry["objectRef"];
-            let ours = entry["user"]["username"] == "seatkeeper-operator"
-                && object["namespace"] == self.namespace.as_str();
-            let verb = entry["verb"].as_str()?;
-            let reads = ["get", "list", "watch"].contains(&verb);
-            (ours && !reads).then(|| format!("{verb} {}/{}", object["resource"], object["name"]))
-        });
-        writes.collect()
+        let ours = |object: &Value| object["namespace"] == self.namespace.as_str();
+        audited_writes(ours)
     }
 
     /// Everything that the operator said so far: log, figures, statuses, events.
@@ -600,6 +657,49 @@ accounts:
             ("objects", objects.await),
             ("events", events.await),
         ]
+    }
+}
+
+/// Asks an operator; status and body.
+pub async fn probe(probes: &str, path: &str) -> (u16, String) {
+    match client().get(format!("{probes}{path}")).send().await {
+        Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap()),
+        Err(_) => (0, String::new()),
+    }
+}
+
+/// A figure of an operator; 0 if it is not there.
+pub async fn figure(probes: &str, name: &str) -> u64 {
+    let (_, text) = probe(probes, "/metrics").await;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map_or(0, |value| value.parse().unwrap())
+}
+
+/// Writes of operators to such objects so far, from the API server's own record.
+pub fn audited_writes(is_meant: impl Fn(&Value) -> bool) -> Vec<String> {
+    let path = std::env::var_os("SEATKEEPER_TEST_AUDIT_LOG").expect("the audit log");
+    let text = fs::read_to_string(path).unwrap();
+    let writes = text.lines().filter_map(|line| {
+        let entry: Value = serde_json::from_str(line).ok()?;
+        let object = &entry["objectRef"];
+        let ours = entry["user"]["username"] == OPERATOR && is_meant(object);
+        let verb = entry["verb"].as_str()?;
+        let reads = ["get", "list", "watch"].contains(&verb);
+        (ours && !reads).then(|| format!("{verb} {}/{}", object["resource"], object["name"]))
+    });
+    writes.collect()
+}
+
+/// Whatever the conditions of an object say is on the page of all that they can say.
+fn says_known_words(object: &Value) {
+    let kind = object["kind"].as_str().unwrap_or_default();
+    for condition in object["status"]["conditions"].as_array().into_iter().flatten() {
+        let word = |key: &str| condition[key].as_str().unwrap_or_default();
+        let (type_, status, reason) = (word("type"), word("status"), word("reason"));
+        assert!(
+            seatkeeper::controller::is_on_page(kind, type_, status, reason),
+            "{kind}: {type_}={status} {reason} is not in docs/conditions.md"
+        );
     }
 }
 
@@ -618,7 +718,7 @@ fn program(log: &Path, level: &str) -> Command {
 }
 
 /// Asks a process to end; true if it ended with success in time.
-async fn terminate(mut child: Child) -> bool {
+pub async fn terminate(mut child: Child) -> bool {
     let id = child.id().expect("a running process").to_string();
     let asked = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
     assert!(asked.success());

@@ -172,7 +172,7 @@ impl Case {
             let _ = writeln!(text, "! {} ({})", held.action, held.rule.reason());
         }
         for (client, outlook) in &plan.clients {
-            let rule = outlook.rule.map_or("", |rule| rule.reason());
+            let rule = outlook.rule.map_or("", |rule| rule.reason().as_str());
             let name = client.as_str().split('@').next().unwrap();
             let _ = writeln!(text, "{name}: {} {rule}", outlook.standing.as_str());
         }
@@ -247,7 +247,7 @@ fn more_ended_declarations_than_the_brake_allows_withdraw_nothing() {
     }
     let plan = case.plan().clients;
     assert_eq!((plan.actions.len(), plan.held.len(), plan.learn.brake_spent), (0, 4, 0));
-    assert!(plan.held.iter().all(|held| held.rule.reason() == "RemovalHeld"));
+    assert!(plan.held.iter().all(|held| held.rule.reason().as_str() == "RemovalHeld"));
     case.ledger.clients.get_mut(&client("dan")).unwrap().ending = true;
     let plan = case.plan().clients;
     assert_eq!((plan.actions.len(), plan.held.len(), plan.learn.brake_spent), (4, 0, 3));

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 /// Which cluster, and where in it.
 #[derive(Debug, Args)]
@@ -72,6 +72,102 @@ impl FromStr for Sent {
             "membership" | "memberships" | "mbr" => SentKind::Membership,
             "team" | "teams" => SentKind::Team,
             "clientaccess" | "clientaccesses" | "cla" => SentKind::ClientAccess,
+            _ => return Err(WAY_OUT),
+        };
+        if name.is_empty() { Err(WAY_OUT) } else { Ok(Self { kind, name: name.to_owned() }) }
+    }
+}
+
+/// Arguments of `release`.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["objects", "all"])))]
+pub struct ReleaseArgs {
+    /// account/NAME, team/NAME, membership/NAME, clientaccess/NAME, notificationsubscription/NAME or
+    /// accountledger/NAME.
+    #[arg(value_name = "KIND/NAME")]
+    pub objects: Vec<Released>,
+    /// Everything that carries our finalizers, ledgers too, in all namespaces; with -n in that one.
+    #[arg(long)]
+    pub all: bool,
+    /// Show what would be released, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// Deployment of the operator, which is scaled to nought before: a running operator puts its
+    /// finalizers back.
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = place)]
+    pub stop_operator: Option<(String, String)>,
+    /// The cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// Reads where a Deployment is.
+fn place(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+            Ok((namespace.to_owned(), name.to_owned()))
+        }
+        _ => Err("give it as NAMESPACE/NAME"),
+    }
+}
+
+/// An object that is to lose our finalizers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// Its kind.
+    pub kind: ReleasedKind,
+    /// Its name.
+    pub name: String,
+}
+
+/// Kinds that carry our finalizers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReleasedKind {
+    /// A NotificationSubscription.
+    NotificationSubscription,
+    /// A ClientAccess.
+    ClientAccess,
+    /// A Membership.
+    Membership,
+    /// A Team.
+    Team,
+    /// An Account.
+    Account,
+    /// A part of a ledger.
+    AccountLedger,
+}
+
+impl ReleasedKind {
+    /// All of them, accounts after what names them.
+    pub const ALL: [Self; 6] = [
+        Self::NotificationSubscription,
+        Self::ClientAccess,
+        Self::Membership,
+        Self::Team,
+        Self::Account,
+        Self::AccountLedger,
+    ];
+}
+
+impl FromStr for Released {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WAY_OUT: &str = "give it as account/NAME, team/NAME, membership/NAME, clientaccess/NAME, \
+                               notificationsubscription/NAME or accountledger/NAME";
+        let (kind, name) = text.split_once('/').ok_or(WAY_OUT)?;
+        let kind = match kind {
+            "account" | "accounts" | "acct" => ReleasedKind::Account,
+            "team" | "teams" => ReleasedKind::Team,
+            "membership" | "memberships" | "mbr" => ReleasedKind::Membership,
+            "clientaccess" | "clientaccesses" | "cla" => ReleasedKind::ClientAccess,
+            "notificationsubscription" | "notificationsubscriptions" | "nsub" => {
+                ReleasedKind::NotificationSubscription
+            }
+            "accountledger" | "accountledgers" => ReleasedKind::AccountLedger,
             _ => return Err(WAY_OUT),
         };
         if name.is_empty() { Err(WAY_OUT) } else { Ok(Self { kind, name: name.to_owned() }) }

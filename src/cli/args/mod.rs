@@ -1,6 +1,7 @@
 //! Arguments and their help texts.
 
 mod cluster;
+mod operator;
 mod server;
 
 use std::path::PathBuf;
@@ -9,7 +10,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
-pub use cluster::{ApproveArgs, ClusterArgs, ResendArgs, Sent, SentKind};
+pub use cluster::{
+    ApproveArgs, ClusterArgs, ReleaseArgs, Released, ReleasedKind, ResendArgs, Sent, SentKind,
+};
+pub use operator::OperatorArgs;
 pub use server::{
     ConfirmPlansArg, CreateAccountArgs, CreateTokenArgs, MailArgs, PerMinute, RecoverOwnerArgs,
     ServerArgs, ServerCommand,
@@ -63,6 +67,9 @@ pub enum Command {
     Approve(ApproveArgs),
     /// Have invitations or requests that a cluster declares sent again.
     Resend(ResendArgs),
+    /// Take our finalizers off objects of a cluster, to delete them without the operator or to uninstall
+    /// it. Nobody loses access by it, and deleting what is released takes back nothing.
+    Release(ReleaseArgs),
     /// Write manifests for an account that has people already: its people, teams, clients and
     /// recipients of mail, as they are. They ask for nothing but what is there, which is checked
     /// before; comments say who is not declared and why. Writes nothing to the account.
@@ -74,7 +81,9 @@ pub enum Command {
     /// Print the custom resource definitions, or write them to a directory.
     Crds(CrdsArgs),
     /// Print the contract of the account API (OpenAPI 3.1), or write it to a file.
-    Openapi(OpenapiArgs),
+    Openapi(PageArgs),
+    /// Print every condition and event of the operator, with what to do, or write it to a file.
+    Conditions(PageArgs),
     /// Work with profiles: a product's rules as data.
     #[command(subcommand)]
     Profile(ProfileCommand),
@@ -218,23 +227,6 @@ pub struct ImportArgs {
     pub timeout: Duration,
 }
 
-/// Arguments of `operator`.
-#[derive(Debug, Args)]
-pub struct OperatorArgs {
-    /// Address of /livez, /readyz and /metrics.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
-    pub listen: std::net::SocketAddr,
-    /// Writes the address that it listens on to this file.
-    #[arg(long, value_name = "FILE")]
-    pub address_file: Option<PathBuf>,
-    /// Accounts reconciled at the same time.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub concurrency: u16,
-    /// Looks at this namespace only. Default: all namespaces.
-    #[arg(long, value_name = "NAMESPACE")]
-    pub namespace: Option<String>,
-}
-
 /// Arguments of `crds`.
 #[derive(Debug, Args)]
 pub struct CrdsArgs {
@@ -243,9 +235,9 @@ pub struct CrdsArgs {
     pub output_dir: Option<PathBuf>,
 }
 
-/// Arguments of `openapi`.
+/// Arguments of `openapi` and `conditions`.
 #[derive(Debug, Args)]
-pub struct OpenapiArgs {
+pub struct PageArgs {
     /// Write it into this file instead of printing.
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,

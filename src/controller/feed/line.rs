@@ -215,6 +215,6 @@ fn reason(error: &FeedError) -> &'static str {
     match error {
         FeedError::TooOld => "TooOld",
         FeedError::Missing => "NoFeed",
-        FeedError::Backend(error) => error.reason(),
+        FeedError::Backend(error) => error.reason().as_str(),
     }
 }

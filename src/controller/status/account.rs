@@ -9,11 +9,12 @@ use crate::api::{Account, AccountState, AccountStatus, Held, HeldByRule, Seats, 
 use crate::controller::error::ReconcileError;
 use crate::controller::status::conditions::{Say, Says, Truth, time};
 use crate::controller::status::domains;
-use crate::controller::status::{Finding, Looked, Picture, Trouble, clip, number, person};
+use crate::controller::status::{Finding, Looked, Picture, Trouble, clip, number, person, way_out};
 use crate::domain::capability::Capability;
 use crate::domain::identity::MemberKey;
 use crate::domain::observed::{Observed, SeatLimit};
 use crate::domain::policy::Mode;
+use crate::domain::reason::Reason;
 use crate::manifests::APPROVE_ANNOTATION;
 use crate::plan::action::Action;
 use crate::plan::client_access::{ClientAction, HeldClient};
@@ -31,17 +32,18 @@ pub fn next(account: &Account, picture: &Picture<'_>, now: Timestamp) -> Account
     let old = account.status.clone().unwrap_or_default();
     let (mut next, says) = match picture.finding {
         Finding::Looked(looked) => {
-            let (state, says) = judge(account, looked);
+            let (state, says) = judge(account, looked, picture.account_ends);
             let mut next = describe(looked, picture, state);
             domains::describe(&mut next, looked, &old);
             (next, says)
         }
         Finding::Failed(error) if error.is_rejection() => {
             let state = error.state();
-            (AccountStatus { state, ..AccountStatus::default() }, failed(error))
+            (AccountStatus { state, ..AccountStatus::default() }, failed(account, picture, error))
         }
         Finding::Failed(error) => {
-            (AccountStatus { state: error.state().or(old.state), ..old.clone() }, failed(error))
+            let state = error.state().or(old.state);
+            (AccountStatus { state, ..old.clone() }, failed(account, picture, error))
         }
     };
     next.observed_generation = account.metadata.generation;
@@ -50,23 +52,29 @@ pub fn next(account: &Account, picture: &Picture<'_>, now: Timestamp) -> Account
 }
 
 /// What can be said when the account could not be looked at.
-fn failed(error: &ReconcileError) -> Says {
+fn failed(account: &Account, picture: &Picture<'_>, error: &ReconcileError) -> Says {
     let reason = error.reason();
-    let message = match error {
+    let mut message = match error {
         ReconcileError::NotAccepted(rejection) => rejection.text(),
-        _ => error.to_string(),
+        other => other.says(),
     };
+    if account.metadata.deletion_timestamp.is_some() {
+        message.push_str(&way_out(picture.account_ends));
+    }
     let stalled = error.needs_person().then(|| Say::yes(reason, message.clone()));
     if error.is_rejection() {
-        let synced = Say::unknown("NotAccepted", "not looked at: the Account is not accepted");
+        let synced = Say::unknown(Reason::NotAccepted, Reason::NotAccepted.says());
         return Says { accepted: Say::no(reason, message), synced, stalled };
     }
     Says { accepted: person::accepted(), synced: Say::no(reason, message), stalled }
 }
 
 /// What a look says of the account as a whole.
-fn judge(account: &Account, looked: &Looked) -> (AccountState, Says) {
-    let (state, synced, waits) = synced(account, looked);
+fn judge(account: &Account, looked: &Looked, ends: Option<Timestamp>) -> (AccountState, Says) {
+    let (state, mut synced, waits) = synced(account, looked);
+    if account.metadata.deletion_timestamp.is_some() {
+        synced.message.push_str(&way_out(ends));
+    }
     let stalled = waits.then(|| Say { truth: Truth::True, ..synced.clone() });
     (state, Says { accepted: person::accepted(), synced, stalled })
 }
@@ -109,7 +117,11 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
         let people = shortage.people.len();
         let when =
             shortage.enforce_at.map(|at| format!("; the service enforces the limit at {at}"));
-        let message = format!("{people} people are over the limit{}", when.unwrap_or_default());
+        let message = format!(
+            "{people} people are over the limit{}: remove someone, upgrade the plan, or set \
+             spec.onSeatShortage to Trim",
+            when.unwrap_or_default()
+        );
         return (AccountState::Held, Say::no(Rule::SeatLimit.reason(), message), true);
     }
     if let Some(said) = beside_people(account, looked) {
@@ -118,9 +130,9 @@ fn synced(account: &Account, looked: &Looked) -> (AccountState, Say, bool) {
     let left = plan.actions.len() + plan.recipients.actions.len() + plan.domains.actions.len();
     if left > 0 {
         let message = format!("{left} changes are to be made");
-        return (AccountState::Synced, Say::no("Planned", message), false);
+        return (AccountState::Synced, Say::no(Reason::Planned, message), false);
     }
-    (AccountState::Synced, Say::yes("Synced", "the account matches what is declared"), false)
+    (AccountState::Synced, Say::yes(Reason::Synced, Reason::Synced.says()), false)
 }
 
 /// What one mode would do: `; Manage: +2 ~1 -1`.
@@ -318,7 +330,7 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
                 held.removals += 1;
             }
         }
-        let (count, names) = rules.entry(rule.reason()).or_default();
+        let (count, names) = rules.entry(rule.reason().as_str()).or_default();
         *count += 1;
         if names.len() < NAMED {
             names.extend(name(action, plan, picture));
@@ -337,7 +349,7 @@ fn held(plan: &Plan, picture: &Picture<'_>) -> Option<Held> {
                 client.to_string()
             }
         };
-        let (count, names) = rules.entry(rule.reason()).or_default();
+        let (count, names) = rules.entry(rule.reason().as_str()).or_default();
         *count += 1;
         if names.len() < NAMED {
             names.push(name);
@@ -356,7 +368,7 @@ fn missing(plan: &Plan) -> Option<Held> {
     let HoldCause::ReadUntrusted { absent } = hold.why else { return None };
     let absent = i32::try_from(absent).unwrap_or(i32::MAX);
     let names = hold.absent.iter().take(NAMED).map(ToString::to_string).collect();
-    let rule = hold.rule().reason().to_owned();
+    let rule = hold.rule().reason().to_string();
     Some(Held {
         digest: Some(clip(hold.digest.as_str(), 64)),
         absent,

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use crate::api::{ClientAccess, ClientAccessState, ClientAccessStatus, ClientHealth};
-use crate::controller::release::Verdict;
 use crate::controller::status::conditions::{Say, Says, Truth, time};
 use crate::controller::status::membership::{MESSAGE, rejection_says};
 use crate::controller::status::{Looked, Picture, Trouble, clip, person};
@@ -25,10 +24,10 @@ pub fn next(
     now: Timestamp,
 ) -> Option<ClientAccessStatus> {
     let deleted = access.metadata.deletion_timestamp.is_some();
-    if deleted && !matches!(picture.verdicts.get(key), Some(Verdict::Stays(_))) {
+    if deleted && !picture.verdicts.get(key).is_some_and(|verdict| verdict.stays()) {
         return None; // It is about to go.
     }
-    if let Err(rejection) = &picture.resolved.outcomes.get(key)?.accepted {
+    if let (Err(rejection), false) = (&picture.resolved.outcomes.get(key)?.accepted, deleted) {
         return Some(rejected(access, rejection, now));
     }
     let mut next = ClientAccessStatus::default();
@@ -51,7 +50,7 @@ pub fn next(
             if known == access.metadata.generation && !deleted {
                 return None;
             }
-            let synced = Say::unknown(trouble.reason, trouble.message);
+            let synced = picture.unknown(key, &trouble);
             Says { accepted: person::accepted(), synced, stalled: None }
         }
     };
@@ -149,7 +148,7 @@ fn synced(
     if let Some(rule) = outlook.rule {
         return Say::no(rule.reason(), client_message(rule));
     }
-    let (reason, message) = (standing.as_str(), standing.message());
+    let (reason, message) = (standing.reason(), standing.message());
     match standing {
         Standing::Sending | Standing::InDoubt => Say::unknown(reason, message),
         Standing::Planned | Standing::Rejected | Standing::Removing => Say::no(reason, message),

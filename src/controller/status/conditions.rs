@@ -1,5 +1,6 @@
 //! Conditions: what can be said of an object, in the words that tools read.
 
+use crate::domain::reason::Reason;
 use jiff::{SignedDuration, Timestamp, TimestampRound, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -15,7 +16,8 @@ pub enum Truth {
 }
 
 impl Truth {
-    fn as_str(self) -> &'static str {
+    /// As a condition has it.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::True => "True",
             Self::False => "False",
@@ -30,24 +32,24 @@ pub struct Say {
     /// Whether it is so.
     pub truth: Truth,
     /// Why, for machines.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// Why, for people.
     pub message: String,
 }
 
 impl Say {
     /// It is so.
-    pub fn yes(reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn yes(reason: Reason, message: impl Into<String>) -> Self {
         Self { truth: Truth::True, reason, message: message.into() }
     }
 
     /// It is not.
-    pub fn no(reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn no(reason: Reason, message: impl Into<String>) -> Self {
         Self { truth: Truth::False, reason, message: message.into() }
     }
 
     /// Nobody knows.
-    pub fn unknown(reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn unknown(reason: Reason, message: impl Into<String>) -> Self {
         Self { truth: Truth::Unknown, reason, message: message.into() }
     }
 }
@@ -94,7 +96,7 @@ impl Says {
             Condition {
                 type_: type_.to_owned(),
                 status: say.truth.as_str().to_owned(),
-                reason: say.reason.to_owned(),
+                reason: say.reason.to_string(),
                 message: say.message.clone(),
                 observed_generation: generation,
                 last_transition_time: same
@@ -116,20 +118,22 @@ mod tests {
     use jiff::Timestamp;
 
     use super::{Say, Says};
+    use crate::domain::reason::Reason;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
     fn says(synced: Say) -> Says {
-        let accepted = Say::yes("Accepted", "");
-        let stalled = (synced.reason == "Held").then(|| Say::yes("Held", ""));
+        let accepted = Say::yes(Reason::Accepted, "");
+        let stalled =
+            (synced.reason == Reason::RemovalHeld).then(|| Say::yes(Reason::RemovalHeld, ""));
         Says { accepted, synced, stalled }
     }
 
     #[test]
     fn an_unchanged_outcome_gives_equal_conditions() {
-        let first = says(Say::no("Held", "2 held"));
+        let first = says(Say::no(Reason::RemovalHeld, "2 held"));
         let then = first.conditions(&[], Some(3), at("2026-11-22T05:00:00.75Z"));
         let again = first.conditions(&then, Some(3), at("2026-11-22T06:00:00Z"));
         assert_eq!(then, again);
@@ -142,14 +146,23 @@ mod tests {
 
     #[test]
     fn the_time_moves_with_the_status_alone() {
-        let held =
-            says(Say::no("Held", "2 held")).conditions(&[], Some(1), at("2026-11-22T05:00:00Z"));
-        let more =
-            says(Say::no("Held", "3 held")).conditions(&held, Some(1), at("2026-11-22T06:00:00Z"));
+        let held = says(Say::no(Reason::RemovalHeld, "2 held")).conditions(
+            &[],
+            Some(1),
+            at("2026-11-22T05:00:00Z"),
+        );
+        let more = says(Say::no(Reason::RemovalHeld, "3 held")).conditions(
+            &held,
+            Some(1),
+            at("2026-11-22T06:00:00Z"),
+        );
         assert_eq!(held[3].last_transition_time, more[3].last_transition_time);
         assert_eq!(more[3].message, "3 held");
-        let done =
-            says(Say::yes("Synced", "")).conditions(&more, Some(1), at("2026-11-22T07:00:00Z"));
+        let done = says(Say::yes(Reason::Synced, "")).conditions(
+            &more,
+            Some(1),
+            at("2026-11-22T07:00:00Z"),
+        );
         assert_eq!(done.len(), 3, "Stalled is there only while a person must act");
         assert_ne!(done[2].last_transition_time, more[3].last_transition_time);
         assert_eq!(done[0].last_transition_time, more[0].last_transition_time);

@@ -56,10 +56,10 @@ pub fn wrong(looked: &Looked) -> Option<(Say, bool)> {
     for (what, trouble) in unread {
         let Some(Trouble { reason, message, is_final, .. }) = trouble else { continue };
         let message = format!("{what} could not be read: {message}");
-        return Some((Say::no(reason, message), *is_final));
+        return Some((Say::no(*reason, message), *is_final));
     }
     if let Some(Trouble { reason, message, is_final, .. }) = looked.refused_domains.first() {
-        return Some((Say::no(reason, message.clone()), *is_final));
+        return Some((Say::no(*reason, message.clone()), *is_final));
     }
     if let Some((action, rule)) = plan.held.first() {
         let what = action.domain();

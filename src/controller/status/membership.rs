@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use crate::api::{InvitationSeen, Membership, MembershipState, MembershipStatus};
-use crate::controller::release::Verdict;
 use crate::controller::status::conditions::{Say, Says, Truth, time};
 use crate::controller::status::{Picture, clip, number, person};
 use crate::domain::identity::EmailAddress;
+use crate::domain::reason::Reason;
 use crate::manifests::{ObjectKey, Rejection, member_key, team_of};
 use crate::plan::{Outlook, State};
 use crate::profile::Profile;
@@ -22,10 +22,10 @@ pub fn next(
     now: Timestamp,
 ) -> Option<MembershipStatus> {
     let deleted = membership.metadata.deletion_timestamp.is_some();
-    if deleted && !matches!(picture.verdicts.get(key), Some(Verdict::Stays(_))) {
+    if deleted && !picture.verdicts.get(key).is_some_and(|verdict| verdict.stays()) {
         return None; // It is about to go.
     }
-    if let Err(rejection) = &picture.resolved.outcomes.get(key)?.accepted {
+    if let (Err(rejection), false) = (&picture.resolved.outcomes.get(key)?.accepted, deleted) {
         return Some(rejected(membership, rejection, now));
     }
     let mut next = MembershipStatus::default();
@@ -46,7 +46,7 @@ pub fn next(
                 return None;
             }
             next.state = deleted.then_some(MembershipState::Removing);
-            let synced = Say::unknown(trouble.reason, trouble.message);
+            let synced = picture.unknown(key, &trouble);
             Says { accepted: person::accepted(), synced, stalled: None }
         }
     };
@@ -64,10 +64,10 @@ pub fn rejected(
 
 /// What can be said of an object that is not accepted.
 pub fn rejection_says(rejection: &Rejection) -> Says {
-    let reason = rejection.reason.as_str();
+    let reason = rejection.reason;
     let accepted = Say::no(reason, rejection.text());
     let stalled = Some(Say::yes(reason, rejection.text()));
-    let synced = Say::unknown("NotAccepted", "not looked at: the declaration is not valid");
+    let synced = Say::unknown(Reason::NotAccepted, Reason::NotAccepted.says());
     Says { accepted, synced, stalled }
 }
 

@@ -6,31 +6,41 @@ mod conditions;
 mod domains;
 mod membership;
 mod notification_subscription;
+mod page;
 mod person;
+mod table;
 mod team;
 mod unreadable;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+use kube::Resource as _;
+
 use crate::api::AccountState;
 use crate::apply::{ClientOutcomes, DomainOutcomes, Outcome, RecipientOutcomes, TeamOutcomes};
 use crate::backend::{BackendError, Retry};
 use crate::controller::error::{ReconcileError, backend_state};
 use crate::controller::queue::Next;
-use crate::controller::release::Verdict;
+use crate::controller::reach;
+use crate::controller::release::{self, Verdict};
+use crate::controller::round::Round;
+use crate::controller::status::conditions::{Say, time};
 use crate::domain::capability::Capability;
 use crate::domain::desired::Origin;
 use crate::domain::identity::{EmailAddress, MemberKey};
 use crate::domain::keys::{CategoryName, TeamRef};
 use crate::domain::observed::Observed;
 use crate::domain::policy::Mode;
-use crate::manifests::{ObjectKey, Resolved};
+use crate::domain::reason::Reason;
+use crate::manifests::{ObjectKey, RELEASE_ANNOTATION, Resolved};
 use crate::plan::action::Action;
 use crate::plan::ladder::Ladder;
 use crate::plan::{Plan, Stop};
 use crate::profile::Profile;
 
+pub use page::{is_on_page, page};
 pub use write::{write_all, write_strays};
 
 /// A look that came to its end.
@@ -73,7 +83,7 @@ pub struct Looked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// For machines.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// For people.
     pub message: String,
     /// What it makes of the account.
@@ -152,6 +162,11 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// True if the account was looked at, and what is to be done was done.
+    pub fn settles(&self) -> bool {
+        matches!(self, Self::Looked(looked) if looked.plan.stop.is_none())
+    }
+
     /// The look, if its word on people may be believed.
     pub fn looked(&self) -> Result<&Looked, Trouble> {
         match self {
@@ -168,7 +183,7 @@ impl Finding {
             },
             Self::Failed(error) => {
                 let state = error.state().unwrap_or(AccountState::Unreachable);
-                let (message, is_final) = (error.to_string(), error.needs_person());
+                let (message, is_final) = (error.says(), error.needs_person());
                 Err(Trouble { reason: error.reason(), message, state, is_final })
             }
         }
@@ -185,6 +200,10 @@ pub struct Picture<'a> {
     pub finding: &'a Finding,
     /// What becomes of the objects that are being deleted.
     pub verdicts: &'a BTreeMap<ObjectKey, Verdict>,
+    /// When each deleted object that waits for an account out of reach goes without it.
+    pub ends: BTreeMap<ObjectKey, Timestamp>,
+    /// The same for the Account.
+    pub account_ends: Option<Timestamp>,
     /// Declared people by object.
     pub people: BTreeMap<ObjectKey, Vec<(&'a MemberKey, &'a Origin)>>,
 }
@@ -192,11 +211,11 @@ pub struct Picture<'a> {
 impl<'a> Picture<'a> {
     /// A picture of one account.
     pub fn new(
-        resolved: &'a Resolved,
-        profile: Option<&'a Profile>,
+        round: &'a Round,
         finding: &'a Finding,
         verdicts: &'a BTreeMap<ObjectKey, Verdict>,
     ) -> Self {
+        let Round { resolved, profile, fetched, .. } = round;
         let mut people: BTreeMap<ObjectKey, Vec<_>> = BTreeMap::new();
         let desired = &resolved.desired;
         let present = desired.people.iter().map(|(person, member)| (person, &member.origin));
@@ -209,8 +228,31 @@ impl<'a> Picture<'a> {
             };
             people.entry(key).or_default().push((person, origin));
         }
-        Self { resolved, profile, finding, verdicts, people }
+        let profile = profile.as_deref();
+        let waiting = verdicts.iter().filter(|(key, verdict)| {
+            verdict.stays() && reach::of_object(round, finding, key).is_some()
+        });
+        let ends_at = |key: &ObjectKey| release::ends_at(round, fetched.metadata(key)?);
+        let ends = waiting.filter_map(|(key, _)| Some((key.clone(), ends_at(key)?))).collect();
+        let account_ends = reach::of_account(finding)
+            .and_then(|_| release::ends_at(round, fetched.account.meta()));
+        Self { resolved, profile, finding, verdicts, ends, account_ends, people }
     }
+
+    /// What cannot be said of an object that is not looked at; of a deleted one with the way out.
+    pub fn unknown(&self, key: &ObjectKey, trouble: &Trouble) -> Say {
+        let wait = self.verdicts.get(key).map(|_| way_out(self.ends.get(key).copied()));
+        Say::unknown(trouble.reason, format!("{}{}", trouble.message, wait.unwrap_or_default()))
+    }
+}
+
+/// How long a deleted object waits, and how it goes at once.
+fn way_out(ends: Option<Timestamp>) -> String {
+    let until = ends.map(|at| format!("at {}, or ", time(at).0)).unwrap_or_default();
+    format!(
+        "; it is being deleted and waits to take back what it gave: it goes without that {until}at once \
+         with the annotation {RELEASE_ANNOTATION}"
+    )
 }
 
 /// A count as statuses carry it.

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use crate::api::{
     NotificationSubscription, NotificationSubscriptionStatus, RecipientCounts, RecipientsState,
 };
-use crate::controller::release::Verdict;
 use crate::controller::status::conditions::{Say, Says, Truth};
 use crate::controller::status::membership::{MESSAGE, rejection_says};
 use crate::controller::status::{Looked, Picture, Trouble, clip, number, person};
@@ -15,6 +14,7 @@ use crate::domain::desired::Origin;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::CategoryName;
 use crate::domain::policy::Mode;
+use crate::domain::reason::Reason;
 use crate::manifests::{ObjectKey, Rejection};
 use crate::plan::notification::{
     CategoryOutlook, RecipientOutlook, RecipientState, recipient_message,
@@ -37,10 +37,10 @@ pub fn next(
     now: Timestamp,
 ) -> Option<NotificationSubscriptionStatus> {
     let deleted = subscription.metadata.deletion_timestamp.is_some();
-    if deleted && !matches!(picture.verdicts.get(key), Some(Verdict::Stays(_))) {
+    if deleted && !picture.verdicts.get(key).is_some_and(|verdict| verdict.stays()) {
         return None; // It is about to go.
     }
-    if let Err(rejection) = &picture.resolved.outcomes.get(key)?.accepted {
+    if let (Err(rejection), false) = (&picture.resolved.outcomes.get(key)?.accepted, deleted) {
         return Some(rejected(subscription, rejection, now));
     }
     let mut next = NotificationSubscriptionStatus::default();
@@ -62,7 +62,7 @@ pub fn next(
             if known == subscription.metadata.generation && !deleted {
                 return None;
             }
-            let synced = Say::unknown(trouble.reason, trouble.message);
+            let synced = picture.unknown(key, &trouble);
             Says { accepted: person::accepted(), synced, stalled: None }
         }
     };
@@ -184,7 +184,7 @@ fn accepted(own: &Own<'_>) -> Say {
     let shown = people.get(..NAMED.min(people.len())).unwrap_or_default().join(", ");
     let more = people.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Say::no(wrong.as_str(), format!("{shown}{more}: {}", wrong.message()))
+    Say::no(wrong.reason(), format!("{shown}{more}: {}", wrong.message()))
 }
 
 fn judge(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, own: &Own<'_>) -> Says {
@@ -210,12 +210,12 @@ fn judge(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, own: &Own<'
     let is = |state| own.values().any(|of| of.state == state);
     let left = [RecipientState::Planned, RecipientState::Removing, RecipientState::Undeclared];
     let synced = match left.into_iter().find(|state| is(*state)) {
-        Some(state) => Say::no(state.as_str(), state.message()),
+        Some(state) => Say::no(state.reason(), state.message()),
         None if is(RecipientState::Waiting) => {
             let message = "who is not a member yet becomes a recipient by joining";
-            Say::yes(RecipientState::Waiting.as_str(), message)
+            Say::yes(Reason::Waiting, message)
         }
-        None => Say::yes("Synced", "all declared recipients receive the category"),
+        None => Say::yes(Reason::Synced, "all declared recipients receive the category"),
     };
     Says { accepted, synced, stalled: None }
 }

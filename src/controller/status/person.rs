@@ -5,6 +5,7 @@ use crate::controller::status::conditions::{Say, Says};
 use crate::controller::status::{Looked, Trouble};
 use crate::domain::identity::MemberKey;
 use crate::domain::policy::Mode;
+use crate::domain::reason::Reason;
 use crate::plan::{Outlook, Rule, State, Stop};
 
 /// Added where no declaration says any more that the row is the person's.
@@ -28,7 +29,7 @@ fn judge(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, outlook: &O
 
 /// The declaration is valid.
 pub fn accepted() -> Say {
-    Say::yes("Accepted", "valid, and what it names exists")
+    Say::yes(Reason::Accepted, Reason::Accepted.says())
 }
 
 fn synced(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, outlook: &Outlook) -> Say {
@@ -44,34 +45,39 @@ fn synced(mode: Mode, stop: Option<&Stop>, refused: Option<&Trouble>, outlook: &
     let state = outlook.state;
     let held = |rule: Option<Rule>| match rule {
         Some(rule) => Say::no(rule.reason(), rule.message()),
-        None => Say::no(state.as_str(), state.message()),
+        None => Say::no(state.reason(), state.message()),
     };
     match state {
         State::Planned | State::Removing => held(outlook.rule),
         State::Queued | State::Trimmed => {
             let place = outlook.position.map(|position| format!("; position {position}"));
-            let message = format!("{}{}", state.message(), place.unwrap_or_default());
+            let way_out = match state {
+                State::Trimmed => ": remove someone, withdraw an invitation, or upgrade the plan",
+                _ => "",
+            };
+            let place = place.unwrap_or_default();
+            let message = format!("{}{way_out}{place}", state.message());
             Say::no(Rule::SeatLimit.reason(), message)
         }
-        State::Sending | State::InDoubt => Say::unknown(state.as_str(), state.message()),
+        State::Sending | State::InDoubt => Say::unknown(state.reason(), state.message()),
         State::Pending
         | State::AwaitingConfirmation
         | State::AwaitingAcceptance
         | State::Active => match (outlook.rule, outlook.role_differs) {
             (Some(_), _) => held(outlook.rule),
             (None, true) if matches!(state, State::Pending | State::Active) => {
-                Say::no("RoleDiffers", "the account service has another role")
+                Say::no(Reason::RoleDiffers, "the account service has another role")
             }
             (None, _) => {
                 let ends = outlook.ends_at.map(|at| format!("; access ends at {at}"));
                 let known = if outlook.remembered { REMEMBERED } else { "" };
                 let message = format!("{}{}{known}", state.message(), ends.unwrap_or_default());
-                Say::yes(state.as_str(), message)
+                Say::yes(state.reason(), message)
             }
         },
         State::Expired | State::Failed | State::Lost => held(outlook.rule),
         State::OptedOut => held(None),
-        State::Absent => Say::yes(state.as_str(), state.message()),
+        State::Absent => Say::yes(state.reason(), state.message()),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::controller::status::{Looked, Picture, Trouble, clip, number, person};
 use crate::domain::desired::Origin;
 use crate::domain::identity::MemberKey;
 use crate::domain::policy::Mode;
+use crate::domain::reason::Reason;
 use crate::domain::teams::TeamState as Seen;
 use crate::manifests::{ObjectKey, RejectedLine, Rejection, reference};
 use crate::plan::teams::TeamOutlook;
@@ -27,11 +28,11 @@ pub fn next(
 ) -> Option<TeamStatus> {
     let deleted = team.metadata.deletion_timestamp.is_some();
     let verdict = picture.verdicts.get(key);
-    if deleted && !matches!(verdict, Some(Verdict::Stays(_))) {
+    if deleted && !verdict.is_some_and(|verdict| verdict.stays()) {
         return None; // It is about to go.
     }
     let outcome = picture.resolved.outcomes.get(key)?;
-    if let Err(rejection) = &outcome.accepted {
+    if let (Err(rejection), false) = (&outcome.accepted, deleted) {
         return Some(rejected(team, rejection, now));
     }
     let (mut next, mut held) = (TeamStatus::default(), None);
@@ -54,7 +55,7 @@ pub fn next(
             if known == team.metadata.generation && !deleted {
                 return None;
             }
-            Say::unknown(trouble.reason, trouble.message)
+            picture.unknown(key, &trouble)
         }
     };
     let waits = matches!(verdict, Some(Verdict::Stays(Some(rule))) if rule.needs_person())
@@ -83,17 +84,15 @@ fn synced(
     }
     match verdict {
         Some(Verdict::Stays(Some(rule))) => Say::no(rule.reason(), rule.message()),
-        Some(Verdict::Stays(None)) => Say::no(State::Removing.as_str(), State::Removing.message()),
-        Some(Verdict::Goes | Verdict::GoesRefused(_) | Verdict::GoesToOther) | None => {
-            match (held, refused) {
-                (Some(rule), _) => Say::no(rule.reason(), rule.message()),
-                (None, Some(trouble)) => Say::no(trouble.reason, trouble.message.clone()),
-                (None, None) => Say::yes(
-                    "Synced",
-                    "the account was looked at; people with a problem are counted",
-                ),
-            }
-        }
+        Some(Verdict::Stays(None)) => Say::no(State::Removing.reason(), State::Removing.message()),
+        Some(_) | None => match (held, refused) {
+            (Some(rule), _) => Say::no(rule.reason(), rule.message()),
+            (None, Some(trouble)) => Say::no(trouble.reason, trouble.message.clone()),
+            (None, None) => Say::yes(
+                Reason::Synced,
+                "the account was looked at; people with a problem are counted",
+            ),
+        },
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize as _, Serialize};
 
 use crate::controller::object::Unreadable;
 use crate::controller::status::conditions::{Say, Says};
+use crate::domain::reason::Reason;
 
 /// The part of a status that all kinds share.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,9 +29,9 @@ pub fn next(object: &Unreadable, now: Timestamp) -> Option<Shared> {
         object.field
     );
     let says = Says {
-        accepted: Say::no("Unreadable", message.clone()),
-        synced: Say::unknown("NotAccepted", "not looked at: the declaration is not valid"),
-        stalled: Some(Say::yes("Unreadable", message)),
+        accepted: Say::no(Reason::Unreadable, message.clone()),
+        synced: Say::unknown(Reason::NotAccepted, Reason::NotAccepted.says()),
+        stalled: Some(Say::yes(Reason::Unreadable, message)),
     };
     let old = conditions(object);
     let generation = object.metadata.generation;

@@ -8,6 +8,8 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::domain::reason::Reason;
+
 pub use rule::Rule;
 pub use state::State;
 
@@ -25,14 +27,14 @@ pub enum Stop {
 }
 
 impl Stop {
-    /// Reason of a condition, word of JSON output; never renamed.
+    /// Reason of a condition, word of JSON output.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Suspended => "Suspended",
-            Self::ClaimedByOther => "ClaimedByOther",
-            Self::LedgerLost => "LedgerLost",
-            Self::ReadUntrusted(_) => "ReadUntrusted",
+            Self::Suspended => Reason::Suspended,
+            Self::ClaimedByOther => Reason::ClaimedByOther,
+            Self::LedgerLost => Reason::LedgerLost,
+            Self::ReadUntrusted(_) => Reason::ReadUntrusted,
         }
     }
 }
@@ -40,11 +42,7 @@ impl Stop {
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Suspended => f.write_str("spec.suspend is set; nothing is written"),
-            Self::ClaimedByOther => f.write_str(
-                "another installation manages this account; run from there, use its ledger, or take the \
-                 account over: seatkeeper claim --take",
-            ),
+            Self::Suspended | Self::ClaimedByOther => f.write_str(self.reason().says()),
             Self::LedgerLost => f.write_str(
                 "the account is claimed from here, and the ledger that goes with the claim is gone: \
                  nothing is written until it is back, or a person approves what would be done without \

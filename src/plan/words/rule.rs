@@ -1,5 +1,7 @@
 //! Rules that hold single actions back.
 
+use crate::domain::reason::Reason;
+
 /// Rules that hold single actions back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
@@ -98,220 +100,81 @@ pub enum Rule {
 impl Rule {
     /// Reason of a condition, label of a metric, word of JSON output; never renamed.
     #[must_use]
-    pub fn reason(self) -> &'static str {
+    pub fn reason(self) -> Reason {
         match self {
-            Self::Observing => "Observing",
-            Self::InviteOnly => "InviteOnly",
-            Self::RemovalBrake => "RemovalHeld",
-            Self::EmptySource => "EmptySource",
-            Self::LedgerLost => "LedgerLost",
-            Self::ReadUntrusted => "ReadUntrusted",
-            Self::Settling => "Settling",
-            Self::OwnerGuard => "OwnerGuard",
-            Self::OwnIdentity => "OwnIdentity",
-            Self::NotRemovable => "NotRemovable",
-            Self::ProtectedRole => "ProtectedRole",
-            Self::MailBudget => "MailBudget",
-            Self::MailCap => "MailCap",
-            Self::AddressLimit => "AddressRateLimited",
-            Self::RenewalSpent => "RenewalSpent",
-            Self::NotUnderstood => "NotUnderstood",
-            Self::ServiceDisabled => "ServiceDisabled",
-            Self::TeamNotThere => "TeamNotThere",
-            Self::TeamInactive => "TeamInactive",
-            Self::TeamPending => "TeamPending",
-            Self::TeamNotFound => "TeamNotFound",
-            Self::TeamLost => "TeamLost",
-            Self::TeamTaken => "TeamTaken",
-            Self::TeamChanging => "TeamChanging",
-            Self::MovesFirst => "MovesFirst",
-            Self::InvitedElsewhere => "InvitedElsewhere",
-            Self::EarlierFirst => "EarlierAddressFirst",
-            Self::TwoRows => "TwoAddresses",
-            Self::Parted => "EarlierAddressTaken",
-            Self::TeamNameTaken => "TeamNameTaken",
-            Self::SubscriptionNotFound => "SubscriptionNotFound",
-            Self::SeatLimit => "SeatLimitReached",
-            Self::NoFreeSeat => "NoFreeSeat",
-            Self::NotAgency => "NotAnAgency",
-            Self::NotMemberYet => "NotMemberYet",
-            Self::OwnerChangeWaits => "OwnerChangeWaits",
-            Self::OwnerChangeEnded => "OwnerChangeEnded",
-            Self::OwnerChangeFirst => "OwnerChangeFirst",
-            Self::OwnerChangesUnread => "OwnerChangesUnread",
-            Self::OnlyClientEnds => "OnlyClientEnds",
+            Self::Observing => Reason::Observing,
+            Self::InviteOnly => Reason::InviteOnly,
+            Self::RemovalBrake => Reason::RemovalHeld,
+            Self::EmptySource => Reason::EmptySource,
+            Self::LedgerLost => Reason::LedgerLost,
+            Self::ReadUntrusted => Reason::ReadUntrusted,
+            Self::Settling => Reason::Settling,
+            Self::OwnerGuard => Reason::OwnerGuard,
+            Self::OwnIdentity => Reason::OwnIdentity,
+            Self::NotRemovable => Reason::NotRemovable,
+            Self::ProtectedRole => Reason::ProtectedRole,
+            Self::MailBudget => Reason::MailBudget,
+            Self::MailCap => Reason::MailCap,
+            Self::AddressLimit => Reason::AddressRateLimited,
+            Self::RenewalSpent => Reason::RenewalSpent,
+            Self::NotUnderstood => Reason::NotUnderstood,
+            Self::ServiceDisabled => Reason::ServiceDisabled,
+            Self::TeamNotThere => Reason::TeamNotThere,
+            Self::TeamInactive => Reason::TeamInactive,
+            Self::TeamPending => Reason::TeamPending,
+            Self::TeamNotFound => Reason::TeamNotFound,
+            Self::TeamLost => Reason::TeamLost,
+            Self::TeamTaken => Reason::TeamTaken,
+            Self::TeamChanging => Reason::TeamChanging,
+            Self::MovesFirst => Reason::MovesFirst,
+            Self::InvitedElsewhere => Reason::InvitedElsewhere,
+            Self::EarlierFirst => Reason::EarlierAddressFirst,
+            Self::TwoRows => Reason::TwoAddresses,
+            Self::Parted => Reason::EarlierAddressTaken,
+            Self::TeamNameTaken => Reason::TeamNameTaken,
+            Self::SubscriptionNotFound => Reason::SubscriptionNotFound,
+            Self::SeatLimit => Reason::SeatLimitReached,
+            Self::NoFreeSeat => Reason::NoFreeSeat,
+            Self::NotAgency => Reason::NotAnAgency,
+            Self::NotMemberYet => Reason::NotMemberYet,
+            Self::OwnerChangeWaits => Reason::OwnerChangeWaits,
+            Self::OwnerChangeEnded => Reason::OwnerChangeEnded,
+            Self::OwnerChangeFirst => Reason::OwnerChangeFirst,
+            Self::OwnerChangesUnread => Reason::OwnerChangesUnread,
+            Self::OnlyClientEnds => Reason::OnlyClientEnds,
             Self::NoSuchCategory | Self::UnsafeMail | Self::NoTrimmedState | Self::NoReference => {
-                "CapabilityMissing"
+                Reason::CapabilityMissing
             }
-            Self::DomainUnproved => "DomainUnproved",
+            Self::DomainUnproved => Reason::DomainUnproved,
         }
     }
 
     /// What holds it, and the way out, as a sentence for people.
     #[must_use]
-    #[expect(clippy::too_many_lines, reason = "one sentence for each rule")]
     pub fn message(self) -> &'static str {
         match self {
-            Self::Observing => "mode Observe writes nothing; raise spec.mode to let it run",
-            Self::InviteOnly => "mode Invite only adds people; raise spec.mode to Manage",
-            Self::RemovalBrake => {
-                "more removals than spec.removals allows in its window; approve the held set by its \
-                 digest, raise the limit, or declare the people again"
-            }
-            Self::EmptySource => {
-                "more than half of the declared people are gone at once, and more than \
-                 spec.removals.maxCount: check that no file is missing and declare them again, or, if it \
-                 is meant, approve the held set by its digest"
-            }
-            Self::LedgerLost => {
-                "the record of what was sent, and of who said no, is gone; bring the ledger back, or \
-                 approve by the digest what would be done without it"
-            }
             Self::ReadUntrusted => {
                 "people are missing at the account service, and nothing says why; a second complete \
                  look that agrees is believed, or approve by the digest that they are gone"
             }
-            Self::Settling => "waits for spec.removals.settle, so that a mass deletion shows whole",
-            Self::OwnerGuard => {
-                "the account would have too few owners; make somebody else owner first"
-            }
-            Self::OwnIdentity => "this is the member that our own credential belongs to",
-            Self::NotRemovable => {
-                "the product lets nobody remove a holder of this role; give the role to somebody \
-                 else first"
-            }
-            Self::ProtectedRole => {
-                "the role is protected; name it in spec.grantableRoles of the Account"
-            }
-            Self::MailBudget => {
-                "the invitations of this hour are used up; the rest follows by itself"
-            }
-            Self::MailCap => {
-                "one person gets one automatic invitation a day and three in 90 days; it follows by \
-                 itself, or at once with a new value of the annotation seatkeeper.dev/resend, or \
-                 apply --resend"
-            }
-            Self::AddressLimit => {
-                "the account service takes no more mails to this address for now; it follows by itself"
-            }
-            Self::RenewalSpent => {
-                "the invitation was not accepted in time, nor were its renewals; send it again by a \
-                 new value of the annotation seatkeeper.dev/resend, or apply --resend, or raise \
-                 inviteEpoch"
-            }
-            Self::NotUnderstood => {
-                "the account service shows a role or state that this version does not know; nothing \
-                 is changed until it does"
-            }
-            Self::ServiceDisabled => {
-                "the service is disabled for want of a paid subscription; pick a plan to go on"
-            }
-            Self::TeamNotThere => {
-                "the team is not at the account service yet; its people follow when it is"
-            }
-            Self::TeamInactive => {
-                "the team is inactive, because its subscription is over: people can only be taken \
-                 out; renew the subscription, or link the team to another one"
-            }
-            Self::TeamPending => {
-                "the team has no subscription yet; name one in spec.subscription of the Team"
-            }
-            Self::TeamNotFound => {
-                "the account has no team with the id in spec.teamId; correct the id, or leave it \
-                 out to have a team made"
-            }
-            Self::TeamLost => {
-                "the team is gone at the account service, nobody knows why; name another one in \
-                 spec.teamId, or declare it anew by a Team of another name"
-            }
-            Self::TeamTaken => {
-                "another Team object has the team with the id in spec.teamId already; delete one of \
-                 the two, or correct the id"
-            }
-            Self::TeamChanging => {
-                "the team is being linked to another subscription; its people follow"
-            }
-            Self::MovesFirst => {
-                "this is the person's last place in the account: they come into the other team first"
-            }
-            Self::InvitedElsewhere => {
-                "the person is invited to another team of the account; once they have accepted, they \
-                 are added to this one without a mail"
-            }
-            Self::EarlierFirst => {
-                "the invitation to the person's earlier address is withdrawn first; this follows"
-            }
-            Self::TwoRows => {
-                "the account service has this person under two addresses, each with a seat; nothing \
-                 is taken away by itself: end one of the two there, or take the old address out of \
-                 `formerly` to have its access end"
-            }
-            Self::Parted => {
-                "the account service knew this person by an address that somebody else is declared \
-                 by now, so that nothing is sent by itself: where both are one person, list that \
-                 address in `formerly` and delete the other declaration; else have the invitation \
-                 sent by a new value of the annotation seatkeeper.dev/resend, or apply --resend, or \
-                 raise inviteEpoch"
-            }
-            Self::TeamNameTaken => {
-                "the account has a team of this name that nobody declared; put its id into \
-                 spec.teamId to adopt it, or give another spec.displayName"
-            }
-            Self::SubscriptionNotFound => {
-                "the account has no running subscription with the id in spec.subscription; correct \
-                 the id, or have the subscription renewed"
-            }
-            Self::SeatLimit => {
-                "no seat is free; remove someone, withdraw a pending invitation, or upgrade the plan"
-            }
-            Self::NoFreeSeat => {
-                "the client has no free seat: access is off until it upgrades or removes a member"
-            }
-            Self::NotAgency => {
-                "the account may not ask clients for access; ask the vendor to make it an agency"
-            }
-            Self::NotMemberYet => {
-                "only a member can become an owner; declare a role that an invitation can give, and \
-                 this one once the person is a member"
-            }
-            Self::OwnerChangeWaits => {
-                "another change of owner waits for its answers, and there is one at a time; this \
-                 follows by itself"
-            }
-            Self::OwnerChangeEnded => {
-                "the change of owner was declined, withdrawn or not answered in time, or the role \
-                 was taken away again; ask again by a new value of the annotation \
-                 seatkeeper.dev/resend, or apply --resend, or raise inviteEpoch"
-            }
-            Self::OwnerChangeFirst => {
-                "the change of owner is withdrawn first; this follows with the next run"
-            }
-            Self::OwnerChangesUnread => {
-                "the account service did not list its changes of owner; it is asked again"
-            }
-            Self::OnlyClientEnds => "only the client can end access that it granted",
             Self::UnsafeMail => {
                 "the account service neither remembers idempotency keys nor refuses a second \
-                 invitation of one person: a mail could go out twice, so none is sent; use a service \
-                 that does one of the two"
+                 invitation of one person: a mail could go out twice, so none is sent; use a \
+                 service that does one of the two"
             }
             Self::NoTrimmedState => {
-                "the account service has no state for trimmed members: trimming would remove them; \
-                 set spec.onSeatShortage to Hold, or use a service that has"
+                "the account service has no state for trimmed members: trimming would remove \
+                 them; set spec.onSeatShortage to Hold, or use a service that has"
             }
             Self::NoReference => {
                 "the account service keeps no reference of ours: a team that is made could not be \
                  found again; make it there and put its id into spec.teamId"
             }
             Self::NoSuchCategory => {
-                "the account service has no such category of mail; use the same version of the profile \
-                 on both sides"
+                "the account service has no such category of mail; use the same version of the \
+                 profile on both sides"
             }
-            Self::DomainUnproved => {
-                "the person is at a domain of spec.autoJoin that is not verified, or the domains could \
-                 not be read; nobody there is removed before: publish its TXT record, or take the \
-                 domain out"
-            }
+            other => other.reason().says(),
         }
     }
 

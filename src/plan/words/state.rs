@@ -1,6 +1,6 @@
 //! Where one person is.
 
-use crate::plan::words::Rule;
+use crate::domain::reason::Reason;
 
 /// State of one person: the words of `status.state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +60,27 @@ impl State {
         }
     }
 
+    /// Reason of a condition.
+    #[must_use]
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Planned => Reason::Planned,
+            Self::Queued | Self::Trimmed => Reason::SeatLimitReached,
+            Self::Sending => Reason::Sending,
+            Self::InDoubt => Reason::InDoubt,
+            Self::Pending => Reason::Pending,
+            Self::AwaitingConfirmation => Reason::AwaitingConfirmation,
+            Self::AwaitingAcceptance => Reason::AwaitingAcceptance,
+            Self::Active => Reason::Active,
+            Self::Removing => Reason::Removing,
+            Self::Expired => Reason::Expired,
+            Self::Failed => Reason::Failed,
+            Self::Lost => Reason::Lost,
+            Self::OptedOut => Reason::OptedOut,
+            Self::Absent => Reason::Absent,
+        }
+    }
+
     /// True if nothing goes on for this person until somebody acts.
     #[must_use]
     pub fn needs_person(self) -> bool {
@@ -87,36 +108,17 @@ impl State {
     pub fn message(self) -> &'static str {
         match self {
             Self::Planned => "not there yet",
-            Self::Queued => Rule::SeatLimit.message(),
             Self::Sending => "the invitation is being sent; its outcome is not known yet",
             Self::InDoubt => {
                 "it is not known whether the invitation was sent, and too late to ask again safely; \
                  ask the person, then send it anew by a new value of the annotation seatkeeper.dev/resend, \
                  or apply --resend"
             }
-            Self::Pending => "waits for the person to accept",
-            Self::AwaitingConfirmation => {
-                "waits for the present owner to confirm, by the link in a mail"
-            }
-            Self::AwaitingAcceptance => "waits for the person to accept, by the link in a mail",
-            Self::Active => "is a member",
             Self::Removing => "no longer declared, or declared absent; access ends",
-            Self::Absent => "not there, as declared",
-            Self::Expired => "the invitation was not accepted in time; it is sent again by itself",
-            Self::Failed => {
-                "the invitation could not be delivered; check the address, then send it again by a \
-                 new value of the annotation seatkeeper.dev/resend, or apply --resend"
-            }
-            Self::Lost => {
-                "the invitation vanished at the account service; invite again by a new value of the \
-                 annotation seatkeeper.dev/resend, or apply --resend"
-            }
-            Self::OptedOut => {
-                "declined, left or was removed by a person; raise inviteEpoch to invite again"
-            }
             Self::Trimmed => {
                 "access is off for want of a seat; comes back by itself, in order, when seats return"
             }
+            other => other.reason().says(),
         }
     }
 }

@@ -123,7 +123,7 @@ fn hold_text(hold: &Hold) -> String {
 fn stop_text(stop: &Stop) -> String {
     match stop {
         Stop::ReadUntrusted(distrust) => format!("{}, {distrust}", stop.reason()),
-        Stop::Suspended | Stop::ClaimedByOther | Stop::LedgerLost => stop.reason().to_owned(),
+        Stop::Suspended | Stop::ClaimedByOther | Stop::LedgerLost => stop.reason().to_string(),
     }
 }
 

@@ -261,6 +261,14 @@ impl Wire {
         let (head, body) = request.into_parts();
         let mut body = body.collect_bytes().await.map_err(|_| Lost)?.to_vec();
         let path = head.uri.path_and_query().unwrap().to_string();
+        if path.starts_with("/apis/authorization.k8s.io/") {
+            let allowed = br#"{"spec": {}, "status": {"allowed": true}}"#;
+            return Ok(Response::new(Body::from(allowed.to_vec())));
+        }
+        if path.starts_with("/apis/coordination.k8s.io/") {
+            // The Lease is written by the clock: no part of the story.
+            return Ok(self.cluster.answer(Request::from_parts(head, body)));
+        }
         let watch = path.contains("watch=true");
         let path = if watch { head.uri.path().to_owned() } else { path };
         let point =

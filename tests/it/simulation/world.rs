@@ -1,12 +1,13 @@
 //! One world: a cluster, an account service, an operator that is started again when it dies, and a
 //! clock.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
 use jiff::Timestamp;
-use seatkeeper::controller::{Clients, Settings, run};
+use seatkeeper::controller::{Clients, LeaseSettings, Settings, run};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -282,9 +283,17 @@ async fn supervise(wire: Arc<Wire>, clock: Clock) {
         let stop = CancellationToken::new();
         let to_service = Arc::clone(&wire);
         let settings = Settings {
-            clients: Clients { reader: client.clone(), writer: client },
+            clients: Clients { reader: client.clone(), writer: client.clone(), lease: client },
             connect: Box::new(move |_| Ok(to_service.transport(life))),
             namespace: None,
+            classes: BTreeSet::new(),
+            // Who starts again holds what it held: how replicas take turns is shown elsewhere.
+            lease: LeaseSettings {
+                namespace: None,
+                name: None,
+                holder: "operator".to_owned(),
+                lasts: Duration::from_secs(300),
+            },
             listener: TcpListener::bind(("127.0.0.1", 0)).await.unwrap(),
             at_one_time: 4,
             now: Arc::clone(&clock),

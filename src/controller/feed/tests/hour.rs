@@ -102,7 +102,7 @@ async fn an_hour_without_change_costs_144_polls_and_12_reads_a_look_and_no_write
     let ctx = Arc::new(context(&cluster, &service, &stop));
     let acme = Name::new("web", "acme");
     ctx.queue.change(&Work::Account(acme.clone()));
-    let working = tokio::spawn(work(Arc::clone(&ctx), 4, stop.clone()));
+    let working = tokio::spawn(work(Arc::clone(&ctx), 4, stop.clone(), CancellationToken::new()));
 
     sleep(HOUR).await;
     let account = ctx.caches.accounts.get(&acme).unwrap();
