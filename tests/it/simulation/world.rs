@@ -73,7 +73,9 @@ impl World {
         let clock: Clock = Arc::new(move || start + began.elapsed());
         let cluster = Cluster::new(Arc::clone(&clock));
         let service = Service::start(start, Arc::clone(&clock));
-        cluster.put("namespaces", &json!({"metadata": {"name": "web"}}));
+        for name in ["web", "seatkeeper-system"] {
+            cluster.put("namespaces", &json!({"metadata": {"name": name}}));
+        }
         let token = json!({"metadata": {"name": "acme-token", "namespace": "web"},
                            "data": {"token": base64(TOKEN)}});
         cluster.put("secrets", &token);
