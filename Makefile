@@ -7,7 +7,7 @@ TIME ?= 900
 KILLS ?= 160
 CONTROLPLANE := tests/controlplane/run.sh
 
-.PHONY: help prepare prepare-build build demo serve demo-cluster test chart-test test-mail kill mutants check rules crds openapi conditions schemathesis controlplane bench bench-server clean
+.PHONY: help prepare prepare-build build demo serve demo-cluster test chart-test test-mail kill sim mutants check rules crds openapi conditions schemathesis controlplane bench bench-server clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ test-mail: ## sending mails to a real mail server, which is installed if root as
 kill: prepare ## SIGKILL operator and service at KILLS points (160; all) of a story on the real thing
 	$(CARGO) build --locked --tests
 	SEATKEEPER_KILL=$(KILLS) $(CONTROLPLANE) with $(CARGO) test --locked --test it -- kill::whatever_is --nocapture
+
+sim: prepare-build ## one story, every call of it gone wrong in every way: all (SEEDS=0), the first SEEDS, or one (SEED=) with its history
+	SEATKEEPER_SIM_SEEDS=$(or $(SEEDS),0) $(if $(SEED),SEATKEEPER_SIM_SEED=$(SEED)) $(CARGO) test --locked --test it -- simulation::sweep::one_fault --nocapture
 
 mutants: controlplane ## break each guard in a copy of the sources: the tests must notice; SLICE=2: only two of them
 	@$(CONTROLPLANE) with tests/mutants/run.sh $(if $(SLICE),--slice $(SLICE))

@@ -28,6 +28,8 @@ pub enum NotRun {
     Stopped,
     /// A seat that it needs was not freed (OP-03).
     SeatNotFreed,
+    /// Who was trimmed comes back before anyone new, and somebody did not (OP-04).
+    TrimmedFirst,
     /// A new owner was not raised, so the old one stays (OP-05).
     OwnerNotRaised,
     /// The invitation to an earlier address of the person was not withdrawn.
@@ -45,6 +47,7 @@ impl NotRun {
         match self {
             Self::Stopped => "Stopped",
             Self::SeatNotFreed => "SeatNotFreed",
+            Self::TrimmedFirst => "TrimmedMembersWait",
             Self::OwnerNotRaised => "OwnerNotRaised",
             Self::EarlierLeft => "EarlierAddressLeft",
             Self::InDoubt => "InDoubt",

@@ -34,6 +34,8 @@ pub(super) struct Progress<'a> {
     maybe_gone: Vec<MemberKey>,
     /// People whose invitation under an earlier address was not withdrawn.
     not_withdrawn: BTreeSet<MemberKey>,
+    /// Somebody who was trimmed could not be brought back.
+    not_reinstated: bool,
     /// Mails that had a place in a wave and were not sent.
     pub unsent: Vec<Mail>,
     /// People that were added at once.
@@ -56,6 +58,7 @@ impl<'a> Progress<'a> {
             owner_not_raised: false,
             maybe_gone: Vec::new(),
             not_withdrawn: BTreeSet::new(),
+            not_reinstated: false,
             unsent: Vec::new(),
             added: Vec::new(),
         }
@@ -88,20 +91,18 @@ impl<'a> Progress<'a> {
 
     /// Why an action may not run now.
     pub fn obstacle(&self, action: &Action) -> Option<NotRun> {
-        let takes_seat = matches!(
-            action,
-            Action::Reinstate { .. }
-                | Action::Resend { .. }
-                | Action::Add { .. }
-                | Action::Approve { .. }
-                | Action::Invite { .. }
-        );
+        let is_new =
+            matches!(action, Action::Add { .. } | Action::Approve { .. } | Action::Invite { .. });
+        let takes_seat =
+            is_new || matches!(action, Action::Reinstate { .. } | Action::Resend { .. });
         if self.is_stopped() {
             Some(NotRun::Stopped)
         } else if takes_seat && self.lacks_seats(action) {
             Some(NotRun::SeatNotFreed)
         } else if takes_seat && self.not_withdrawn.contains(action.person()) {
             Some(NotRun::EarlierLeft)
+        } else if is_new && self.not_reinstated {
+            Some(NotRun::TrimmedFirst)
         } else if self.owner_not_raised && self.ends_owner(action) {
             Some(NotRun::OwnerNotRaised)
         } else {
@@ -205,6 +206,7 @@ impl<'a> Progress<'a> {
                 let not_freed = self.not_freed.entry(pool).or_insert(0);
                 *not_freed += u32::from(uses_seat);
             }
+            Action::Reinstate { .. } => self.not_reinstated = true,
             Action::ChangeRole { to, direction: Direction::Raise, .. } => {
                 self.owner_not_raised |= self.job.profile.is_owner(to);
             }
@@ -212,7 +214,6 @@ impl<'a> Progress<'a> {
             | Action::CancelOwnerChange { .. }
             | Action::ChangeInvitedRole { .. }
             | Action::ChangeOwner { .. }
-            | Action::Reinstate { .. }
             | Action::Resend { .. }
             | Action::Add { .. }
             | Action::Approve { .. }

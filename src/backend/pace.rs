@@ -3,15 +3,32 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// The clock of the sleeps, so that both pass alike.
+#[derive(Clone)]
+struct OfSleeps;
+
+impl Clock for OfSleeps {
+    type Instant = std::time::Instant;
+
+    fn now(&self) -> Self::Instant {
+        Instant::now().into_std()
+    }
+}
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, OfSleeps, NoOpMiddleware<std::time::Instant>>;
 
 /// How many requests a second all accounts of a class may make together; at most as many at once
 /// after a rest.
 pub struct RequestBudget {
     per_second: NonZeroU32,
-    limiter: DefaultDirectRateLimiter,
+    limiter: Limiter,
     /// Whoever waits, in the order in which they came.
     turn: Mutex<()>,
 }
@@ -20,7 +37,7 @@ impl RequestBudget {
     /// A budget of so many requests a second.
     #[must_use]
     pub fn new(per_second: NonZeroU32) -> Arc<Self> {
-        let limiter = RateLimiter::direct(Quota::per_second(per_second));
+        let limiter = RateLimiter::direct_with_clock(Quota::per_second(per_second), OfSleeps);
         Arc::new(Self { per_second, limiter, turn: Mutex::default() })
     }
 
@@ -50,7 +67,7 @@ impl Share {
         let _own = self.own.lock().await;
         let _turn = self.budget.turn.lock().await;
         while let Err(refused) = self.budget.limiter.check() {
-            tokio::time::sleep(refused.wait_time_from(DefaultClock::default().now())).await;
+            tokio::time::sleep(refused.wait_time_from(OfSleeps.now())).await;
         }
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::cli::args::OperatorArgs;
 use crate::cli::{Exit, Io, signals};
-use crate::controller::{LeaseSettings, Settings, run};
+use crate::controller::{Clients, LeaseSettings, Settings, connect, run};
 
 /// Runs the operator until it is told to stop, then lets what runs come to its end.
 ///
@@ -22,6 +22,7 @@ pub async fn operator(args: &OperatorArgs, io: &mut Io<'_>) -> Result<Exit> {
         "could not find a cluster: neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a pod's \
          ServiceAccount",
     )?;
+    let clients = Clients::new(&cluster).context("could not make a client of the cluster")?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("could not listen on {}", args.listen))?;
@@ -42,7 +43,9 @@ pub async fn operator(args: &OperatorArgs, io: &mut Io<'_>) -> Result<Exit> {
         holder: holder(&args.host),
         lasts: args.lease_duration,
     };
-    let settings = Settings { cluster, namespace, classes, lease, listener, at_one_time, now };
+    let connect = Box::new(connect);
+    let settings =
+        Settings { clients, connect, namespace, classes, lease, listener, at_one_time, now };
     let running = run(settings, stop.clone());
     tokio::pin!(running);
     tokio::select! {

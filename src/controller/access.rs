@@ -210,15 +210,19 @@ pub async fn check(
 /// Those of the rights that we do not have, in their order.
 async fn refused(client: &Client, rights: &[Right]) -> Result<Vec<Right>, ClusterError> {
     let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let answers = futures::stream::iter(rights.iter().map(|right| {
-        let (reviews, question) = (reviews.clone(), right.question());
-        async move {
-            let params = PostParams::default();
-            let review = call("ask for our rights", reviews.create(&params, &question)).await?;
-            let allowed = review.status.is_some_and(|status| status.allowed);
-            Ok((!allowed).then(|| right.clone()))
-        }
-    }));
+    let questions: Vec<_> = rights
+        .iter()
+        .map(|right| {
+            let (reviews, right) = (reviews.clone(), right.clone());
+            async move {
+                let (params, question) = (PostParams::default(), right.question());
+                let review = call("ask for our rights", reviews.create(&params, &question)).await?;
+                let allowed = review.status.is_some_and(|status| status.allowed);
+                Ok((!allowed).then_some(right))
+            }
+        })
+        .collect();
+    let answers = futures::stream::iter(questions);
     let refused: Vec<_> = answers.buffered(AT_ONE_TIME).try_collect().await?;
     Ok(refused.into_iter().flatten().collect())
 }

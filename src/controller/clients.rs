@@ -1,12 +1,11 @@
-//! Two clients of the cluster: reads may be repeated, writes never; a deadline round every call.
+//! The clients of the cluster: reads may be repeated, writes never; a deadline round every call.
 
 use std::future::Future;
 use std::time::Duration;
 
-use kube::client::ClientBuilder;
 use kube::core::Status;
 use kube::{Client, Config};
-use tower::util::MapFutureLayer;
+use tower::service_fn;
 
 use crate::controller::error::ClusterError;
 use crate::controller::lease::Fence;
@@ -14,52 +13,44 @@ use crate::controller::lease::Fence;
 /// Time for one call to the cluster.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The two clients.
+/// The clients.
 #[derive(Clone)]
 pub struct Clients {
     /// For watches and reads; repeats a read that the server was too busy for.
     pub reader: Client,
-    /// For writes; what was sent once is never sent again below us, and nothing once the `fence` has
-    /// fallen.
+    /// For writes; what was sent once is never sent again below us.
     pub writer: Client,
+    /// For the Lease: it writes as the other does, but does not stand behind the fence that it raises.
+    pub lease: Client,
 }
 
 impl Clients {
-    /// Makes both from one configuration.
+    /// Makes all from one configuration.
     ///
     /// # Errors
     ///
     /// The configuration cannot work, for example a certificate that cannot be read.
-    pub fn new(config: &Config, fence: &Fence) -> Result<Self, kube::Error> {
-        let mut reader = config.clone();
+    pub fn new(config: &Config) -> Result<Self, kube::Error> {
+        let (mut reader, mut writer) = (config.clone(), config.clone());
         reader.read_timeout = None;
         reader.default_retry = true;
-        let fence = fence.clone();
-        let behind_fence = MapFutureLayer::new(move |call| {
-            let fence = fence.clone();
-            async move { fence.guard(call).await }
-        });
-        let writer = ClientBuilder::try_from(writing(config))?.with_layer(&behind_fence).build();
-        Ok(Self { reader: Client::try_from(reader)?, writer })
+        writer.read_timeout = Some(DEADLINE);
+        writer.reset_reader_on_write = true;
+        writer.default_retry = false;
+        let lease = Client::try_from(writer.clone())?;
+        Ok(Self { reader: Client::try_from(reader)?, writer: Client::try_from(writer)?, lease })
     }
-}
 
-/// The client for the Lease: it writes as the other does, but does not stand behind the fence that it
-/// raises.
-///
-/// # Errors
-///
-/// The configuration cannot work.
-pub fn for_lease(config: &Config) -> Result<Client, kube::Error> {
-    Client::try_from(writing(config))
-}
-
-fn writing(config: &Config) -> Config {
-    let mut config = config.clone();
-    config.read_timeout = Some(DEADLINE);
-    config.reset_reader_on_write = true;
-    config.default_retry = false;
-    config
+    /// The same, but nothing is written any more once the fence has fallen.
+    pub(super) fn behind(self, fence: &Fence) -> Self {
+        let (writer, fence) = (self.writer.clone(), fence.clone());
+        let guarded = service_fn(move |request| {
+            let (writer, fence) = (writer.clone(), fence.clone());
+            async move { fence.guard(writer.send(request)).await }
+        });
+        let home = self.writer.default_namespace().to_owned();
+        Self { writer: Client::new(guarded, home), ..self }
+    }
 }
 
 /// Waits for one call to the cluster, but not for ever.

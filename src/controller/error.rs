@@ -20,9 +20,6 @@ use crate::yaml::Problem;
 /// Why the operator could not start, or ended.
 #[derive(Debug, Error)]
 pub enum ControllerError {
-    /// The configuration of the cluster cannot work.
-    #[error("could not make a client of the cluster")]
-    Client(#[source] Box<kube::Error>),
     /// The cluster could not be asked who it is.
     #[error("could not read the cluster's identity (namespace kube-system)")]
     Fingerprint(#[source] ClusterError),

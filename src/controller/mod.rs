@@ -41,7 +41,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::watcher;
-use kube::{Api, Config, Resource};
+use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
 use tokio::sync::watch as signal;
@@ -49,15 +49,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::controller::access::Places;
 use crate::controller::cache::{Cache, Change};
-use crate::controller::clients::{Clients, call, for_lease};
+use crate::controller::clients::call;
 use crate::controller::context::{Caches, Context, MANAGER};
 use crate::controller::lease::{Elector, Fence, Figures, Terms, lead};
 use crate::controller::metrics::Metrics;
 use crate::controller::watch::{SLOW_START, watch};
 use crate::telemetry::{Readiness, Registry, probes};
 
-pub use context::Clock;
+pub use clients::Clients;
+pub use context::{Clock, Connect};
 pub use error::{ClusterError, ControllerError};
+pub use session::connect;
 pub use status::{is_on_page, page};
 
 /// Kinds that are watched.
@@ -66,7 +68,9 @@ const KINDS: usize = 7;
 /// How the operator runs.
 pub struct Settings {
     /// The cluster.
-    pub cluster: Config,
+    pub clients: Clients,
+    /// How account services are reached.
+    pub connect: Connect,
     /// The only namespace to look at; `None`: all of them.
     pub namespace: Option<String>,
     /// The only classes whose Accounts are kept; none: all of them.
@@ -100,16 +104,16 @@ pub struct LeaseSettings {
 /// [`ControllerError`] when it could not start, or a part of it ended that must not: the process
 /// should then end, and be started again.
 pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), ControllerError> {
-    let Settings { cluster, namespace, classes, lease, listener, at_one_time, now } = settings;
+    let Settings { clients, connect, namespace, classes, lease, listener, at_one_time, now } =
+        settings;
     let fence = Fence::fallen_down();
-    let invalid = |error| ControllerError::Client(Box::new(error));
-    let clients = Clients::new(&cluster, &fence).map_err(invalid)?;
-    let home = cluster.default_namespace.clone();
-    let registry = Registry::default();
-    let terms = terms(lease, &cluster, namespace.as_deref(), &classes);
+    let home = clients.writer.default_namespace().to_owned();
+    let terms = terms(lease, &home, namespace.as_deref(), &classes);
     let lease_in = terms.namespace.clone();
-    let (client, figures) = (for_lease(&cluster).map_err(invalid)?, Figures::new(&registry));
-    let elector = Elector::new(client, terms, fence.clone(), figures, Arc::clone(&now));
+    let registry = Registry::default();
+    let (lease, figures) = (clients.lease.clone(), Figures::new(&registry));
+    let elector = Elector::new(lease, terms, fence.clone(), figures, Arc::clone(&now));
+    let clients = clients.behind(&fence);
     let (started, ready) = signal::channel(0_usize);
     let serving = serve(listener, registry.clone(), ready.clone(), stop.clone());
 
@@ -124,14 +128,16 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Cont
         let stopping = stop.clone();
         let mut ctx = Context::new(clients, recorder, metrics, now, fingerprint, stopping);
         (ctx.only, ctx.classes, ctx.home) = (namespace, classes, home);
-        ctx.connect = lease::fenced(ctx.connect, fence);
+        ctx.connect = lease::fenced(connect, fence);
         let ctx = Arc::new(ctx);
         tokio::select! {
+            biased;
             ended = watch_all(&ctx, started) => Err(ended),
             () = care(ctx.clone(), ready, elector, at_one_time, stop.clone()) => Ok(()),
         }
     };
     tokio::select! {
+        biased;
         served = serving => served,
         cared = caring => cared,
     }
@@ -140,13 +146,12 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<(), Cont
 /// Where the Lease of this instance is.
 fn terms(
     lease: LeaseSettings,
-    cluster: &Config,
+    home: &str,
     only: Option<&str>,
     classes: &BTreeSet<String>,
 ) -> Terms {
     let LeaseSettings { namespace, name, holder, lasts } = lease;
-    let home = &cluster.default_namespace;
-    let namespace = namespace.unwrap_or_else(|| home.clone());
+    let namespace = namespace.unwrap_or_else(|| home.to_owned());
     let name = name.unwrap_or_else(|| lease::name(only, classes));
     Terms { namespace, name, holder, lasts }
 }
@@ -160,6 +165,7 @@ async fn fingerprint(
     let namespaces: Api<Namespace> = Api::all(clients.reader.clone());
     loop {
         let found = tokio::select! {
+            biased;
             () = stop.cancelled() => return Ok(None),
             found = call("read namespace kube-system", namespaces.get("kube-system")) => found,
         };
@@ -191,6 +197,7 @@ async fn care(
         }
     };
     tokio::select! {
+        biased;
         () = stop.cancelled() => return,
         () = all_started => {}
     }
@@ -224,6 +231,7 @@ async fn watch_all(ctx: &Arc<Context>, started: signal::Sender<usize>) -> Contro
     let clients_ended = watch_scoped(ctx, client_accesses, started.clone(), wake::client_access);
     let subscriptions_ended = watch_scoped(ctx, subscriptions, started, wake::subscription);
     let part = tokio::select! {
+        biased;
         () = namespaces_ended => "the watch of Namespaces",
         () = classes_ended => "the watch of AccountClasses",
         () = accounts_ended => "the watch of Accounts",

@@ -146,6 +146,7 @@ impl<K: Clone + Ord + Hash> Queue<K> {
             let woken = self.wake.notified();
             match due {
                 Some(at) => tokio::select! {
+                    biased;
                     () = woken => {}
                     () = tokio::time::sleep_until(at) => {}
                 },

@@ -61,7 +61,7 @@ pub use limits::Limits;
 pub use listen::TlsFiles;
 pub use mail::{MailSettings, MailSettingsError, SmtpLogin, SmtpSecurity, SmtpSettings};
 pub use openapi::openapi;
-pub use run::{Running, start};
+pub use run::{Running, Still, start, still};
 pub use store::Database;
 
 /// Reads the clock.

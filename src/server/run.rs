@@ -32,6 +32,12 @@ const DUE_EVERY: Duration = Duration::from_secs(1);
 /// How long mails under way may take when the service stops.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
+/// A service without a socket and without a background: it does what it is asked for, when it is.
+#[derive(Debug)]
+pub struct Still {
+    service: Arc<Service>,
+}
+
 /// A service that listens.
 #[derive(Debug)]
 pub struct Running {
@@ -68,6 +74,56 @@ pub async fn start(settings: Settings) -> Result<Running, ServerError> {
     Ok(Running { service, address, stopping, server, mailing, due, domains })
 }
 
+/// Opens the database and loads the seed, and does nothing by itself.
+///
+/// # Errors
+///
+/// As [`start`].
+pub async fn still(settings: Settings) -> Result<Still, ServerError> {
+    Ok(Still { service: open(settings, "http://localhost").await? })
+}
+
+impl Still {
+    /// Answers requests.
+    pub fn router(&self) -> Router {
+        routes::router(&self.service)
+    }
+
+    /// As [`Running::run_due`].
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Work`] when the store failed.
+    pub async fn run_due(&self) -> Result<usize, ServerError> {
+        run_due(&self.service).await
+    }
+
+    /// As [`Running::deliver_due`].
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Work`] when the store failed.
+    pub async fn deliver_due(&self) -> Result<usize, ServerError> {
+        deliver_due(&self.service).await
+    }
+
+    /// Closes the database.
+    pub async fn close(self) {
+        self.service.store.close().await;
+    }
+}
+
+async fn run_due(service: &Arc<Service>) -> Result<usize, ServerError> {
+    let accounts = due::run(service).await.map_err(ServerError::Work)?;
+    domain::recheck_due(service).await.map_err(ServerError::Work)?;
+    Ok(accounts)
+}
+
+async fn deliver_due(service: &Arc<Service>) -> Result<usize, ServerError> {
+    let delivery = mail::deliver_due(service).await.map_err(ServerError::Work)?;
+    Ok(delivery.sent)
+}
+
 impl Running {
     /// Where it listens.
     #[must_use]
@@ -87,9 +143,7 @@ impl Running {
     ///
     /// [`ServerError::Work`] when the store failed.
     pub async fn run_due(&self) -> Result<usize, ServerError> {
-        let accounts = due::run(&self.service).await.map_err(ServerError::Work)?;
-        domain::recheck_due(&self.service).await.map_err(ServerError::Work)?;
-        Ok(accounts)
+        run_due(&self.service).await
     }
 
     /// Sends every mail that is due now; gives how many went out. The background does this too, at
@@ -99,8 +153,7 @@ impl Running {
     ///
     /// [`ServerError::Work`] when the store failed.
     pub async fn deliver_due(&self) -> Result<usize, ServerError> {
-        let delivery = mail::deliver_due(&self.service).await.map_err(ServerError::Work)?;
-        Ok(delivery.sent)
+        deliver_due(&self.service).await
     }
 
     /// Sends no mail from now on: they are queued, and that is all.

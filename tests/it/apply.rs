@@ -491,6 +491,32 @@ async fn exchange() -> (World, Desired) {
     (world, declare(&next))
 }
 
+// rule: OP-04
+#[tokio::test]
+async fn nobody_new_is_invited_before_who_was_trimmed_is_back() {
+    let world = World::new();
+    world.service.change(|observed| observed.account.seats.limit = SeatLimit::Seats(4));
+    world.run_through(&declare(&people(2))).await;
+    world.service.accept_all();
+    let next = declare(&people(3));
+    let first = people(1)[0].clone();
+    world.service.change(|observed| {
+        observed.members.get_mut(&first).unwrap().state = MemberState::Trimmed;
+    });
+    world.service.trouble(&first, Trouble::Says(failed));
+    let report = world.run_through(&next).await;
+    assert_eq!(
+        outcomes(&report),
+        [
+            "Reinstate p0@example.com: Unknown BackendFailed",
+            "Invite p2@example.com: NotRun TrimmedMembersWait"
+        ]
+    );
+    world.service.heal();
+    settle(&world, &next).await;
+    assert_eq!(world.service.mails(&people(3)[2]).len(), 1);
+}
+
 // rule: OP-03
 #[tokio::test]
 async fn nobody_is_invited_to_a_seat_that_was_not_freed() {

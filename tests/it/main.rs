@@ -126,5 +126,6 @@ mod server_teams;
 mod server_tls;
 mod server_tokens;
 mod service;
+mod simulation;
 mod teams;
 mod world;

@@ -30,6 +30,7 @@ impl Follower {
             let end = end.clone();
             async move {
                 tokio::select! {
+                    biased;
                     () = end.cancelled() => {}
                     () = line.follow() => {}
                 }

@@ -30,7 +30,7 @@ impl Cluster {
         let client = kube::Client::new(service, "web");
         let reporter = Reporter { controller: "test".to_owned(), instance: None };
         let recorder = Recorder::new(client.clone(), reporter);
-        (Clients { reader: client.clone(), writer: client }, recorder)
+        (Clients { reader: client.clone(), writer: client.clone(), lease: client }, recorder)
     }
 
     /// Puts an object in.
