@@ -76,7 +76,7 @@ async fn let_go<K: Marked>(
         match verdict {
             Verdict::Stays(_) => continue,
             Verdict::Released(reason) => {
-                orphans.push(Orphan::of(round, kind.as_str(), object, reason))
+                orphans.push(Orphan::of(round, kind.as_str(), object, reason));
             }
             _ => {}
         }
