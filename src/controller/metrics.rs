@@ -176,6 +176,7 @@ impl Metrics {
     /// All accounts are somebody else's now, and nothing runs: what was cut off did not say so.
     pub fn forget(&self) {
         self.in_flight.set(0);
+        self.looks(BTreeMap::clear);
         let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let names: Vec<Name> = accounts.keys().cloned().collect();
         drop(accounts);
@@ -268,5 +269,21 @@ mod tests {
         let text = registry.text();
         assert!(text.contains("seatkeeper_seats{kind=\"used\"} 1\n"), "{text}");
         assert!(!text.contains("acme") && !text.contains("web"), "{text}");
+    }
+
+    #[test]
+    fn who_stands_by_counts_no_account() {
+        let registry = Registry::default();
+        let metrics = Metrics::new(&registry);
+        let acme = Name::new("web", "acme");
+        let share = Share { seats: [("used", 3)].into(), ..Share::default() };
+        metrics.share(&acme, Some(share));
+        metrics.looked(&acme, "2026-11-23T06:00:00Z".parse().unwrap());
+        metrics.began();
+        metrics.forget();
+        let text = registry.text();
+        assert!(text.contains("seatkeeper_seats{kind=\"used\"} 0\n"), "{text}");
+        assert!(text.contains("seatkeeper_oldest_look_timestamp_seconds 0\n"), "{text}");
+        assert!(text.contains("seatkeeper_reconciles_in_flight 0\n"), "{text}");
     }
 }
