@@ -173,6 +173,15 @@ async fn an_approval_needs_the_verb_and_a_ledger_the_operator() {
     world.k(&[&suspend[..], &["-p", r#"{"spec":{"suspend":true}}"#]].concat()).await;
     world.k(&["--as", "lead", "annotate", "account", "acme", "seatkeeper.dev/approve-"]).await;
 
+    // Not even when it goes: that is when a tear-down waits for an approval.
+    let hold = r#"{"metadata":{"finalizers":["example.com/hold"]}}"#;
+    world.k(&["patch", "account", "acme", "--type=merge", "-p", hold]).await;
+    world.k(&["--as", "lead", "delete", "account", "acme", "--wait=false"]).await;
+    let (taken, said) = approve("9abc")("lead").await;
+    assert!(!taken && said.contains("verb approve"), "{said}");
+    let let_go = r#"{"metadata":{"finalizers":null}}"#;
+    world.k(&["--as", "lead", "patch", "account", "acme", "--type=merge", "-p", let_go]).await;
+
     let ledger = json!({"apiVersion": "seatkeeper.dev/v1alpha1", "kind": "AccountLedger",
         "metadata": {"name": "acme", "namespace": world.namespace},
         "spec": {"accountId": "acme", "part": "head", "checksum": "0".repeat(64), "content": "{}"}});
@@ -183,4 +192,11 @@ async fn an_approval_needs_the_verb_and_a_ledger_the_operator() {
     fs::write(world.file("ledger.yaml"), ledger.to_string()).unwrap();
     let file = world.file("ledger.yaml");
     world.k(&["create", "--as", OPERATOR, "-f", file.to_str().unwrap()]).await;
+    world.k(&["patch", "accountledger", "acme", "--type=merge", "-p", hold]).await;
+    world.k(&["delete", "accountledger", "acme", "--wait=false"]).await;
+    let edit = ["--as", "lead", "patch", "accountledger", "acme", "--type=merge", "-p"];
+    let (taken, said) =
+        world.kubectl(&[&edit[..], &[r#"{"spec":{"content":"[]"}}"#]].concat()).await;
+    assert!(!taken && said.contains("written by the operator only"), "{said}");
+    world.k(&[&edit[..], &[let_go]].concat()).await;
 }

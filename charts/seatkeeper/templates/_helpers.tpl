@@ -1,5 +1,5 @@
 {{- define "seatkeeper.name" -}}
-{{ .Release.Name | trunc 50 | trimSuffix "-" }}
+{{ .Release.Name | replace "." "-" | trunc 50 | trimSuffix "-" }}
 {{- end }}
 
 {{- /* Of things that are in no namespace: releases of other namespaces must not meet them. */}}

@@ -22,7 +22,7 @@ const SLICE: usize = 6;
 /// Stories at one time.
 const AT_ONE_TIME: usize = 4;
 
-/// Every point of a story with so many calls.
+/// Every point of a story with so many calls, those of the operator first.
 fn points(calls: &BTreeMap<Side, usize>) -> Vec<Point> {
     let mut points = Vec::new();
     for (side, count) in calls {
@@ -35,6 +35,7 @@ fn points(calls: &BTreeMap<Side, usize>) -> Vec<Point> {
             }
         }
     }
+    points.sort_by_key(|point| point.victim);
     points
 }
 
@@ -78,5 +79,6 @@ async fn whatever_is_killed_wherever_the_service_has_done_and_mailed_the_same() 
     }
     println!("killed {killed:?}, {missed} points were not reached");
     // A story has a few looks more or less each time: only the last points may be missing.
-    assert!(killed.values().sum::<usize>() > 8 * missed, "{killed:?}, {missed} missed");
+    assert!(missed * 16 <= many, "{killed:?}, {missed} missed");
+    assert_eq!(killed.len(), 2, "operator and service: {killed:?}");
 }
