@@ -20,7 +20,7 @@ use crate::controller::queue::{Next, jitter};
 use crate::controller::round::Round;
 use crate::controller::session::Session;
 use crate::controller::status::{Finding, Looked, Trouble};
-use crate::controller::{fetch, let_go, mark, release, report};
+use crate::controller::{fetch, let_go, mark, reach, release, report};
 use crate::domain::desired::Origin;
 use crate::domain::identity::EmailAddress;
 use crate::domain::keys::AccountKey;
@@ -48,6 +48,7 @@ pub async fn reconcile(ctx: &Context, name: &Name) -> Result<Next, Failure> {
     let mut fetched = fetch::cached(ctx, name);
     if fetched.as_ref().is_some_and(|fetched| !ctx.keeps(&fetched.account)) {
         ctx.metrics.share(name, None);
+        ctx.metrics.forget_look(name);
         return Ok(Next::OnChange); // Another instance keeps it.
     }
     let unread = match &mut fetched {
@@ -110,14 +111,17 @@ async fn ended(
     ctx: &Context,
     name: &Name,
     mut round: Round,
-    memory: Memory,
+    mut memory: Memory,
     finding: Finding,
 ) -> Result<Next, Failure> {
+    let now = (ctx.now)();
+    let wall = reach::of_account(&finding).is_some();
+    memory.wall_since = wall.then(|| memory.wall_since.unwrap_or(now));
+    round.wall_since = memory.wall_since;
     if !finding.settles() {
         round.forgot = let_go::kept(ctx, name, &round).await; // cluster: write
     }
     let told = report::report(ctx, name, &round, &finding).await; // cluster: write
-    let now = (ctx.now)();
     let verdict = release::of_account(&round, &finding, now);
     if let Some(verdict) = verdict.filter(|verdict| !verdict.stays()) {
         ctx.metrics.share(name, None);
@@ -170,6 +174,9 @@ async fn sync(
         round.renew(ctx, &memory.winners).await?; // cluster: read, from a majority
         ledger = bench.ledger(round, &mut memory.winners).await?;
         seen = bench.look(round, &mut ledger, &mut memory.first_wanted).await?;
+    }
+    if round.was_released() {
+        ledger.record_let_go().await?; // cluster: write
     }
     mark::declarations(ctx, name, round).await?; // cluster: write
     let ran = bench.run(round, &mut ledger, seen).await?; // backend: write

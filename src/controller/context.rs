@@ -113,6 +113,8 @@ pub struct Memory {
     pub profile: ConfigMaps,
     /// Parts of the ledger that carry our finalizer.
     pub guarded: BTreeSet<String>,
+    /// Since when the account is out of reach for what is deleted.
+    pub wall_since: Option<Timestamp>,
 }
 
 impl Context {

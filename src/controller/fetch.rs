@@ -416,6 +416,18 @@ impl Fetched {
         resolved.outcomes.contains_key(key) || unreadable.is_some()
     }
 
+    /// True if Memberships of a Team carry our mark and are not being deleted.
+    pub fn has_standing_memberships(&self, team: &ObjectKey) -> bool {
+        let of_team = |membership: &Membership| {
+            let named = membership.spec.team_ref.as_ref();
+            named.is_some_and(|named| named.name == team.name)
+                && membership.metadata.deletion_timestamp.is_none()
+                && finalizers::is_marked::<Membership>(&membership.metadata)
+        };
+        let near = self.memberships.iter().filter(|(key, _)| key.namespace == team.namespace);
+        near.filter_map(|(_, object)| object.readable()).any(|object| of_team(object))
+    }
+
     /// Metadata of an object that declares people.
     pub fn metadata(&self, key: &ObjectKey) -> Option<&ObjectMeta> {
         match key.kind {

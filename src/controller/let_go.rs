@@ -61,7 +61,11 @@ async fn forget(ctx: &Context, name: &Name, account: &AccountKey) -> Result<bool
         Ok(ledger.writes().pages > 0)
     };
     match forgotten.await {
-        Err(LedgerError::Damaged { .. } | LedgerError::OtherAccount { .. }) => Ok(false),
+        Err(
+            LedgerError::Damaged { .. }
+            | LedgerError::OtherAccount { .. }
+            | LedgerError::Newer { .. },
+        ) => Ok(false),
         forgotten => forgotten,
     }
 }

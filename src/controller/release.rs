@@ -134,11 +134,12 @@ pub fn next_at(round: &Round, finding: &Finding) -> Option<Timestamp> {
     waiting.map(|(_, object)| object).chain(account).filter_map(|o| ends_at(round, o)).min()
 }
 
-/// When a deleted object goes although what it waits for did not come.
+/// When a deleted object goes although what it waits for did not come: so long after it was deleted, and
+/// after the account came out of reach.
 pub fn ends_at(round: &Round, object: &ObjectMeta) -> Option<Timestamp> {
     let deleted = object.deletion_timestamp.as_ref()?;
     let wait = SignedDuration::try_from(round.resolved.release_after).ok()?;
-    deleted.0.checked_add(wait).ok()
+    round.wall_since.map_or(deleted.0, |since| since.max(deleted.0)).checked_add(wait).ok()
 }
 
 /// An object goes although what it waits for did not come: somebody asks for it, or it waited long
@@ -178,7 +179,11 @@ fn verdict(round: &Round, finding: &Finding, key: &ObjectKey) -> Verdict {
     }
     let settled = looked.filter(|looked| looked.plan.stop.is_none());
     if round.keeps(key) && (settled.is_some() || round.forgot) {
-        return Verdict::Goes;
+        // Without its Team nobody would know whose a Membership is: they go together.
+        let waits = key.kind == OriginKind::Team
+            && round.goes_with_namespace(key)
+            && fetched.has_standing_memberships(key);
+        return if waits { Verdict::Stays(None) } else { Verdict::Goes };
     }
     let Some(looked) = settled else { return Verdict::Stays(None) };
     if key.kind == OriginKind::ClientAccess {

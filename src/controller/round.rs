@@ -6,10 +6,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use crate::api::AccountClass;
+use crate::api::{Account, AccountClass};
 use crate::controller::context::{Context, Winners};
 use crate::controller::error::ReconcileError;
 use crate::controller::fetch::{self, Fetched};
+use crate::controller::finalizers;
 use crate::domain::clients::DesiredClients;
 use crate::domain::desired::{DeletionPolicy, Origin, OriginKind};
 use crate::domain::identity::{EmailAddress, MemberKey};
@@ -36,6 +37,8 @@ pub struct Round {
     /// Whom a tear-down or `deletionPolicy: Retain` keeps is no longer ours in the ledger, although
     /// the account could not be looked at.
     pub forgot: bool,
+    /// Since when the account is out of reach for what is deleted; `None`: it is not.
+    pub wall_since: Option<Timestamp>,
     /// People of an object that cannot be read are not known.
     blind: bool,
 }
@@ -69,6 +72,7 @@ impl Round {
             torn_down,
             going,
             forgot: false,
+            wall_since: None,
             blind: false,
         };
         round.restrain();
@@ -123,6 +127,16 @@ impl Round {
         }
     }
 
+    /// True if our finalizer was taken off an account that we keep: objects may have gone since of which
+    /// nobody decided that their people are to go.
+    pub fn was_released(&self) -> bool {
+        let Self { fetched, resolved, .. } = self;
+        let acts = |policy: &Policy| policy.mode >= Mode::Manage && !policy.suspend;
+        resolved.policy.as_ref().is_some_and(acts)
+            && !fetched.ends()
+            && !finalizers::is_marked::<Account>(&fetched.account.metadata)
+    }
+
     /// Namespace or kinds are being torn down, and nobody said before that people are to go as well.
     fn is_let_go(&self) -> bool {
         self.torn_down && !self.fetched.revokes()
@@ -131,6 +145,11 @@ impl Round {
     /// True if what is deleted in a namespace was not decided about: the namespace goes, or the kinds.
     fn is_torn_down(&self, namespace: &str) -> bool {
         self.is_let_go() || self.going.contains(namespace)
+    }
+
+    /// True if the namespace of an object, another than the account's, is being deleted.
+    pub fn goes_with_namespace(&self, key: &ObjectKey) -> bool {
+        self.going.contains(&key.namespace)
     }
 
     /// True if nobody loses anything by the end of a deleted object.
@@ -185,6 +204,19 @@ impl Round {
                     ledger.let_go_of(&leaving.person.at(old));
                 }
             }
+        }
+        for (key, _) in self.fetched.deleted().filter(|(key, _)| self.is_torn_down(&key.namespace))
+        {
+            // Those of an object that cannot be read as well.
+            for (person, _) in self.fetched.leaving(&self.resolved, key) {
+                if !desired.people.contains_key(&person) {
+                    ledger.let_go_of(&person);
+                }
+            }
+        }
+        if self.was_released() {
+            let declared = desired.people.keys();
+            ledger.let_go_of_others(declared, desired.clients.declared.keys());
         }
         for client in self.clients_kept() {
             if !desired.clients.declared.contains_key(&client) {

@@ -49,6 +49,33 @@ impl Ledger {
         self.recipients.retain(|_, set| !set.is_empty());
     }
 
+    /// Lets go of everyone but the `declared`, and of clients likewise. Recorded with the next write of
+    /// the pages.
+    pub fn let_go_of_others<'a>(
+        &mut self,
+        declared: impl Iterator<Item = &'a MemberKey>,
+        clients: impl Iterator<Item = &'a EmailAddress>,
+    ) {
+        let Some(head) = &self.head else { return };
+        let clients: BTreeSet<_> = clients.map(|client| client.hashed(&head.salt)).collect();
+        let declared: BTreeSet<_> =
+            declared.map(|person| self.bound(person).hashed(&head.salt)).collect();
+        // Whose row bears another address is known by it, and found by whoever is declared.
+        let others = self.people.iter().filter(|(hash, entry)| {
+            entry.record.owned && entry.declared_as.is_none() && !declared.contains(*hash)
+        });
+        let others: Vec<PersonHash> = others.map(|(hash, _)| hash.clone()).collect();
+        for hash in others {
+            self.let_go_of_hash(&hash);
+        }
+        let others = self.clients.keys().filter(|hash| !clients.contains(*hash));
+        let others: Vec<PersonHash> = others.cloned().collect();
+        for hash in others {
+            self.changed.insert(self.layout.page_of(&hash));
+            self.clients.remove(&hash);
+        }
+    }
+
     /// Records who was let go of, if anybody was.
     ///
     /// # Errors

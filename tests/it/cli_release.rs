@@ -56,6 +56,26 @@ async fn what_is_released_can_be_deleted_without_the_operator_and_nobody_is_touc
 
 // rule: OP-08
 #[tokio::test]
+async fn what_goes_after_a_release_ends_nobody_once_an_operator_is_back() {
+    let mut world = marked().await;
+    assert!(world.stop_operator().await);
+    let ns = world.namespace.clone();
+    world.exits(0, &["release", "--all", "-n", &ns, "--yes"]).await;
+    world.k(&["delete", "team/core"]).await;
+    world.k(&["delete", "membership/bo"]).await;
+    let writes = world.writes();
+
+    world.start_operator("info").await;
+    world.until("it is marked again", async || ours(&world).await.contains("account")).await;
+    world.becomes("account/acme", "Synced").await;
+    world.looks_again(3).await;
+    assert_eq!(world.people().await, "ana:admin:active");
+    assert_eq!(world.mails("removed").len(), 0);
+    assert_eq!(world.writes(), writes, "bo's invitation waits on");
+}
+
+// rule: OP-08
+#[tokio::test]
 async fn a_running_operator_is_noticed_and_is_stopped_if_that_is_asked_for() {
     let mut world = marked().await;
     let ns = world.namespace.clone();

@@ -38,8 +38,9 @@ async fn uid(world: &World, object: &str) -> String {
 
 /// What the record of orphans says of an object.
 async fn orphan(world: &World, uid: &str) -> String {
-    let said =
-        world.k(&["get", "configmap", "seatkeeper-orphans", "-n", "default", "-o", "json"]).await;
+    let said = world
+        .k(&["get", "configmap", "seatkeeper-orphans", "-n", "seatkeeper-system", "-o", "json"])
+        .await;
     let map: Value = serde_json::from_str(&said).unwrap_or_default();
     map["data"][uid].as_str().unwrap_or_default().to_owned()
 }
