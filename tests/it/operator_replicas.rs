@@ -267,7 +267,7 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut ways: watch::
 
 // rule: OP-01
 #[tokio::test]
-async fn without_an_api_server_nothing_is_done_and_afterwards_the_same_process_goes_on() {
+async fn without_the_cluster_nothing_is_done_and_afterwards_the_same_process_goes_on() {
     for way in [Way::Frozen, Way::Cut] {
         let world = World::new("growth").await;
         let proxy = Proxy::start(&world).await;

@@ -291,7 +291,7 @@ fn compare(said: &Value) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_api_server_in_memory_answers_44_requests_as_the_real_one_did() {
+async fn the_cluster_in_memory_answers_44_requests_as_the_real_one_did() {
     let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
     let cluster = Cluster::new(Arc::new(move || now));
     cluster.compact();
@@ -299,7 +299,7 @@ async fn the_api_server_in_memory_answers_44_requests_as_the_real_one_did() {
 }
 
 #[tokio::test]
-async fn a_real_api_server_answers_the_44_requests_as_it_did_when_they_were_recorded() {
+async fn a_real_cluster_answers_the_44_requests_as_it_did_when_they_were_recorded() {
     let client = real::client().await;
     let own = format!("requests-{}", uuid::Uuid::new_v4().simple());
     let said = play(&client, &own).await;
