@@ -31,7 +31,11 @@ export HELM_CACHE_HOME=$WORK/helm/cache HELM_CONFIG_HOME=$WORK/helm/config HELM_
 # Installs the charts.
 install_charts() {
     helm upgrade --install seatkeeper-crds "$CHARTS/seatkeeper-crds" -n "$SYSTEM" --create-namespace >/dev/null
-    kubectl wait --for=condition=Established --timeout=60s crd -l app.kubernetes.io/name=seatkeeper >/dev/null
+    local tries=0 # kubectl does not wait for a kind that has no conditions yet.
+    until kubectl wait --for=condition=Established --timeout=60s crd -l app.kubernetes.io/name=seatkeeper >/dev/null; do
+        ((tries++ < 20)) || return 1
+        sleep 0.2
+    done 2>"$WORK/waited"
     helm install seatkeeper "$CHARTS/seatkeeper" -n "$SYSTEM" --set image.repository=none >"$WORK/notes"
     say "installed in the namespace $SYSTEM: $(helm list -n "$SYSTEM" -q | tr '\n' ' ')"
 }
